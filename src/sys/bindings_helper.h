@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What bindgen reads. Kbuild says which items of it become Rust: the shim, the
+ * ABI, and the structs that the kernel crate keeps opaque.
+ */
+#include "shim.h"
+#include "../uapi/nsproxy_rs.h"
+#include <generated/utsrelease.h>
+#include <linux/cgroup_namespace.h>
+#include <linux/pid_namespace.h>
+#include <net/net_namespace.h>
+
+/* Macros that bindgen cannot evaluate as they are */
+const unsigned int NSPROXY_RS_PTRACE_MODE_READ_REALCREDS = PTRACE_MODE_READ_REALCREDS;
+const unsigned int NSPROXY_RS_CLONE_NS_ALL = CLONE_NS_ALL;
+const unsigned int NSPROXY_RS_SETNS = NSPROXY_SETNS;
+const unsigned int NSPROXY_RS_SETNS_2011 = NSPROXY_SETNS_2011;
+const unsigned int NSPROXY_RS_VERSION = NSPROXY_VERSION;
+
+/* Where each kind keeps its ns_common */
+#define NS_OF(type) NSPROXY_RS_NS_OF_##type = offsetof(struct type, ns)
+enum {
+	NS_OF(uts_namespace),
+	NS_OF(ipc_namespace),
+	NS_OF(pid_namespace),
+	NS_OF(cgroup_namespace),
+	NS_OF(net),
+	NS_OF(time_namespace),
+	NS_OF(user_namespace),
+};

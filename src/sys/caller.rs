@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The task that called: `current`, and what only `current` may do.
+
+use super::{
+    bindings::{self, layout},
+    cred::PreparedCred,
+    fs::FsStruct,
+    namespace::{Kind, TimeNamespace},
+    nsproxy::NsProxy,
+};
+use core::ptr::NonNull;
+use kernel::{
+    bindings::task_struct,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        SpinLock, //
+    },
+    task::CurrentTask,
+};
+
+/// The task that called into the module, for the time of that call.
+///
+/// The access rules of `include/linux/nsproxy.h` in types. Rule 2, that `current` needs no
+/// precautions to look at its own namespaces, is `&self`: what is borrowed from here needs no
+/// reference of its own. Rule 1, that only `current` changes its nsproxy, is `&mut self`: while
+/// something is borrowed, nothing can be changed under it. The same goes for its credentials.
+///
+/// # Invariants
+///
+/// There is one value of this type for each call into the module.
+pub(crate) struct Caller<'a>(&'a CurrentTask);
+
+impl<'a> Caller<'a> {
+    /// The caller of the module's entry point.
+    ///
+    /// # Safety
+    ///
+    /// To be called once for each call into the module, at its entry.
+    pub(super) unsafe fn new(current: &'a CurrentTask) -> Self {
+        // INVARIANT: By the requirements above.
+        Self(current)
+    }
+
+    fn as_ptr(&self) -> *mut task_struct {
+        self.0.as_ptr()
+    }
+
+    /// The same, where a member is wanted.
+    fn as_layout(&self) -> *mut layout::task_struct {
+        self.as_ptr().cast()
+    }
+
+    /// `capable(CAP_SYS_ADMIN)`: whether the caller has the capability in the initial user
+    /// namespace.
+    #[doc(alias = "capable")]
+    pub(crate) fn is_capable_of_sys_admin(&self) -> bool {
+        // SAFETY: Always safe to call for `current`.
+        unsafe { kernel::bindings::capable(kernel::bindings::CAP_SYS_ADMIN as c_int) }
+    }
+
+    /// Whether a seccomp filter watches the caller's system calls.
+    #[doc(alias = "seccomp_mode")]
+    pub(crate) fn is_under_seccomp(&self) -> bool {
+        // SAFETY: Always safe to call.
+        unsafe { bindings::nsproxy_rs_current_has_seccomp() }
+    }
+
+    /// `current->nsproxy`.
+    pub(crate) fn nsproxy(&self) -> &NsProxy {
+        // SAFETY: A task that makes system calls has an nsproxy, it owns a reference, and only
+        // the task itself replaces it, for which `replace_nsproxy()` wants `&mut self`. An
+        // nsproxy that a task uses is active and does not change any more.
+        unsafe { NsProxy::from_raw((*self.as_layout()).nsproxy) }
+    }
+
+    /// `current->fs`.
+    pub(super) fn fs(&self) -> *mut kernel::bindings::fs_struct {
+        // SAFETY: Only the task itself replaces the pointer.
+        unsafe { (*self.as_layout()).fs.cast() }
+    }
+
+    /// `current_cred()`.
+    #[doc(alias = "current_cred")]
+    pub(super) fn cred(&self) -> *const kernel::bindings::cred {
+        // SAFETY: Only the task itself replaces the pointer.
+        unsafe { (*self.as_layout()).cred.cast() }
+    }
+
+    /// Swaps `current->nsproxy` under `task_lock()`; the old one is the caller's to drop.
+    ///
+    /// The lock is for those who look at the task from outside: rule 3.
+    #[doc(alias = "task_lock")]
+    pub(crate) fn replace_nsproxy(&mut self, new: ARef<NsProxy>) -> ARef<NsProxy> {
+        // SAFETY: `alloc_lock` is initialised in every task, and lives as long as the task.
+        let lock = unsafe { SpinLock::<()>::from_raw(&raw mut (*self.as_layout()).alloc_lock) };
+        let new = ARef::into_raw(new).as_ptr().cast();
+
+        let guard = lock.lock();
+        // SAFETY: We are the task, hold its lock, and `&mut self` says that nothing of the old
+        // nsproxy is borrowed. The task takes over the reference of `new`.
+        let old = unsafe { core::mem::replace(&mut (*self.as_layout()).nsproxy, new) };
+        drop(guard);
+
+        // SAFETY: The reference that the task had is ours now; not NULL, see `nsproxy()`.
+        unsafe { ARef::from_raw(NonNull::new_unchecked(old).cast()) }
+    }
+
+    /// Puts on new credentials: `commit_creds()`.
+    pub(crate) fn commit_creds(&mut self, new: PreparedCred) {
+        // SAFETY: `new` comes from `prepare_creds()` and is given away. `&mut self` says that
+        // nothing of the old credentials is borrowed. It always returns 0.
+        unsafe { kernel::bindings::commit_creds(new.into_raw().as_ptr()) };
+    }
+
+    /// Moves the caller's root and working directory to those of `fs`.
+    #[doc(alias = "set_fs_root")]
+    #[doc(alias = "set_fs_pwd")]
+    pub(crate) fn set_fs_root_and_pwd(&mut self, fs: &FsStruct) {
+        // SAFETY: Both are valid, and `fs` does not change while it is borrowed.
+        unsafe {
+            bindings::nsproxy_rs_set_fs_root(self.fs(), fs.root());
+            bindings::nsproxy_rs_set_fs_pwd(self.fs(), fs.pwd());
+        }
+    }
+
+    /// Applies the SysV semaphore undo of the caller, in the ipc namespace that it is in.
+    pub(crate) fn exit_sem(&mut self) {
+        // SAFETY: `current` may always do this; the kernel does when a task exits.
+        unsafe { bindings::nsproxy_rs_exit_sem(self.as_ptr()) };
+    }
+
+    /// Points the caller's vvar page, which the vDSO reads the clocks from, at `ns`.
+    pub(crate) fn timens_commit(&mut self, ns: &TimeNamespace) {
+        // SAFETY: `ns` is valid, and about to become the caller's.
+        unsafe { bindings::nsproxy_rs_timens_commit(self.as_ptr(), ns.as_raw()) };
+    }
+
+    /// Tells perf that the caller is in other namespaces now.
+    pub(crate) fn perf_event_namespaces(&self) {
+        // SAFETY: Always safe to call for `current`.
+        unsafe { bindings::nsproxy_rs_perf_event_namespaces(self.as_ptr()) };
+    }
+}

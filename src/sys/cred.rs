@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Credentials that are being made.
+
+use super::caller::Caller;
+use core::ptr::NonNull;
+use kernel::{bindings, prelude::*};
+
+/// A copy of the caller's credentials that may be changed and is not in use yet.
+///
+/// Dropping it is `put_cred()` of what was never committed.
+///
+/// # Invariants
+///
+/// The pointer comes from `prepare_creds()`; its one reference is ours.
+pub(crate) struct PreparedCred(NonNull<bindings::cred>);
+
+impl PreparedCred {
+    /// Copies the caller's credentials: `prepare_creds()`.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOMEM`].
+    #[doc(alias = "prepare_creds")]
+    pub(crate) fn new(_caller: &Caller<'_>) -> Result<Self> {
+        // SAFETY: Always safe to call for `current`, which the caller is.
+        let cred = NonNull::new(unsafe { bindings::prepare_creds() });
+        // INVARIANT: Just made.
+        cred.map(Self).ok_or(ENOMEM)
+    }
+
+    /// Gives the reference to whoever takes the pointer.
+    pub(super) fn into_raw(self) -> NonNull<bindings::cred> {
+        let cred = self.0;
+        core::mem::forget(self);
+        cred
+    }
+}
+
+impl Drop for PreparedCred {
+    #[doc(alias = "put_cred")]
+    fn drop(&mut self) {
+        // SAFETY: By the type's invariants the reference is ours.
+        unsafe { bindings::put_cred(self.0.as_ptr()) };
+    }
+}
+
+/// The credentials that a set of namespaces is validated with: `nsset->cred`.
+pub(crate) enum SetCred {
+    /// The caller's own, read only, without a reference.
+    Current,
+    /// A copy that takes part in the set, for `CLONE_NEWUSER`.
+    Prepared(PreparedCred),
+}
+
+impl SetCred {
+    pub(super) fn as_ptr(&self, caller: &Caller<'_>) -> *const bindings::cred {
+        match self {
+            SetCred::Current => caller.cred(),
+            SetCred::Prepared(cred) => cred.0.as_ptr(),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The only `unsafe` of the module: the kernel's objects as types that cannot be misused.
+//!
+//! | file | what |
+//! | --- | --- |
+//! | `symbols.def`, `shim.c` | functions that modules cannot link to, as static calls |
+//! | [`symbols`] | looks them up when the module is loaded, all or nothing |
+//! | [`caller`] | `current`, and what only `current` may do |
+//! | [`target`] | the other task, the one behind a pidfd |
+//! | [`file`] | nsfs file or pidfd |
+//! | [`namespace`] | the eight kinds and their reference counts |
+//! | [`nsproxy`] | `struct nsproxy`, one that tasks use and one that is being made |
+//! | [`cred`], [`fs`] | what else a set of namespaces carries until it is committed |
+//! | [`install`] | `proc_ns_operations.install()` |
+//! | [`chardev`], [`uapi`] | the edge to user space |
+//!
+//! The rules of the directory: every pointer that comes from C gets a type that says who owns the
+//! reference and what keeps the object alive; each `unsafe` block argues from that; and nothing
+//! in here decides anything, which is for the layer above.
+
+mod bindings;
+pub(crate) mod caller;
+pub(crate) mod chardev;
+pub(crate) mod cred;
+pub(crate) mod file;
+pub(crate) mod fs;
+pub(crate) mod install;
+pub(crate) mod namespace;
+pub(crate) mod nsproxy;
+pub(crate) mod symbols;
+pub(crate) mod target;
+pub(crate) mod uapi;

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The eight kinds of namespace: one table, one way to count references.
+//!
+//! C headers: `include/linux/ns_common.h`, `include/linux/proc_ns.h`.
+
+use super::bindings;
+use core::{ops::Deref, ptr::NonNull};
+use kernel::{
+    bindings::ns_common,
+    sync::aref::{ARef, AlwaysRefCounted},
+    types::Opaque,
+};
+
+/// A namespace of any kind: what all kinds have in common.
+///
+/// A `&Ns` owns no reference: something else keeps the namespace alive for its lifetime (an open
+/// file, an nsproxy). An `ARef<Ns>`, and an `ARef` of each kind below, owns one `__ns_ref`.
+///
+/// # Invariants
+///
+/// The object is a valid `struct ns_common`, embedded in a namespace of the kind that its
+/// `ns_type` says, with a `__ns_ref` of at least 1.
+#[doc(alias = "ns_common")]
+#[repr(transparent)]
+pub(crate) struct Ns(Opaque<ns_common>);
+
+impl Ns {
+    /// The namespace at `ptr`, borrowed.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must fulfil the type's invariants for all of `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut ns_common) -> &'a Self {
+        // SAFETY: By the requirements above; `Ns` is transparent.
+        unsafe { &*ptr.cast() }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut ns_common {
+        self.0.get()
+    }
+
+    /// The kind, as its `CLONE_NEW*` flag.
+    pub(crate) fn ns_type(&self) -> u32 {
+        // SAFETY: Valid by the type's invariants; never written after initialisation.
+        unsafe { (*self.as_ptr()).ns_type }
+    }
+
+    /// This namespace as one of the kind `K`, or [`None`] if it is of another kind.
+    ///
+    /// The `to_*_ns()` functions of the kernel, with the check that those leave to their caller.
+    #[doc(alias = "container_of")]
+    pub(crate) fn downcast<K: Embedded>(&self) -> Option<&K> {
+        if self.ns_type() != K::NS_TYPE {
+            return None;
+        }
+        // SAFETY: By the type's invariants this is the `ns` member of a namespace of the kind
+        // that `ns_type` says, and `NS_OFFSET` is where that kind has it. `K` is transparent.
+        Some(unsafe { &*self.as_ptr().byte_sub(K::NS_OFFSET).cast::<K>() })
+    }
+}
+
+// SAFETY: `__ns_ref` is the reference count of every namespace. It does not move for the initial
+// namespaces, which live forever.
+unsafe impl AlwaysRefCounted for Ns {
+    #[doc(alias = "__ns_ref_inc")]
+    fn inc_ref(&self) {
+        // SAFETY: The shared reference means that the namespace is alive.
+        unsafe { bindings::nsproxy_rs_ns_get(self.as_ptr()) };
+    }
+
+    /// Drops a reference by the kind's own `ops->put()`; the last one frees the namespace, and
+    /// may sleep for that.
+    #[doc(alias = "put_mnt_ns")]
+    #[doc(alias = "put_uts_ns")]
+    #[doc(alias = "put_ipc_ns")]
+    #[doc(alias = "put_pid_ns")]
+    #[doc(alias = "put_cgroup_ns")]
+    #[doc(alias = "put_net")]
+    #[doc(alias = "put_time_ns")]
+    #[doc(alias = "put_user_ns")]
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller owns a reference and gives it away.
+        unsafe { bindings::nsproxy_rs_ns_put(obj.cast().as_ptr()) };
+    }
+}
+
+/// A kind of namespace: a type for which C has a struct of its own.
+///
+/// # Safety
+///
+/// `Self` must be a transparent wrapper of the C struct `Self::C`, and `ns_common` must return
+/// the `struct ns_common` inside the namespace that it is given.
+pub(crate) unsafe trait Kind: Deref<Target = Ns> + AlwaysRefCounted {
+    /// The C struct.
+    type C;
+
+    /// `to_ns_common()` of C.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must point at a valid namespace.
+    unsafe fn ns_common(ptr: *mut Self::C) -> *mut ns_common;
+
+    /// The namespace at `ptr`, borrowed; [`None`] for NULL, which is what a member of an nsproxy
+    /// is in a kernel that was built without the kind.
+    ///
+    /// # Safety
+    ///
+    /// If not NULL, `ptr` must point at a namespace that stays alive for all of `'a`.
+    unsafe fn from_raw<'a>(ptr: *mut Self::C) -> Option<&'a Self>
+    where
+        Self: Sized,
+    {
+        // SAFETY: By the requirements above; `Self` is transparent by those of the trait.
+        unsafe { ptr.cast::<Self>().as_ref() }
+    }
+
+    /// The C struct's address.
+    fn as_raw(&self) -> *mut Self::C
+    where
+        Self: Sized,
+    {
+        core::ptr::from_ref(self).cast_mut().cast()
+    }
+}
+
+/// A kind whose C struct is not opaque: `container_of()` works.
+///
+/// # Safety
+///
+/// `NS_TYPE` must be the `ns_type` of this kind and of no other, `NS_OFFSET` the offset of the
+/// `struct ns_common` in the C struct.
+pub(crate) unsafe trait Embedded: Kind {
+    /// The kind's `CLONE_NEW*`.
+    const NS_TYPE: u32;
+    /// Offset of the member `ns`, in bytes.
+    const NS_OFFSET: usize;
+}
+
+/// Turns an owned reference into the pointer that C keeps.
+pub(super) fn into_raw<K: Kind>(ns: Option<ARef<K>>) -> *mut K::C {
+    ns.map_or(core::ptr::null_mut(), |ns| {
+        ARef::into_raw(ns).as_ptr().cast()
+    })
+}
+
+/// The reverse of [`into_raw`].
+///
+/// # Safety
+///
+/// `ptr` must be NULL or own a reference, which is given away.
+pub(super) unsafe fn from_owned<K: Kind>(ptr: *mut K::C) -> Option<ARef<K>> {
+    // SAFETY: By the requirements above.
+    NonNull::new(ptr.cast::<K>()).map(|ptr| unsafe { ARef::from_raw(ptr) })
+}
+
+macro_rules! kinds {
+    ($(
+        $(#[$doc:meta])*
+        $kind:ident { $c:ident, $flag:ident, if $built:expr, $($via:tt)+ }
+    )*) => {
+        /// `CLONE_NEW*` of every kind that there is.
+        #[doc(alias = "CLONE_NS_ALL")]
+        pub(crate) const ALL: u32 = 0 $(| kernel::bindings::$flag)*;
+
+        /// `CLONE_NEW*` of every kind that the kernel was built with.
+        pub(crate) const SUPPORTED: u32 = 0 $(| if $built { kernel::bindings::$flag } else { 0 })*;
+
+        $(kinds!(@kind $(#[$doc])* $kind, kernel::bindings::$c, $flag, $($via)+);)*
+    };
+    // A member, at an offset that C knows.
+    (@kind $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, at $offset:ident) => {
+        kinds!(@wrapper $(#[$doc])* $kind, $c, |ptr| {
+            // SAFETY: The caller's pointer is valid, and there is the member.
+            unsafe { ptr.byte_add(Self::NS_OFFSET).cast() }
+        });
+
+        // SAFETY: As the kernel has it: a flag for each kind, and the member is there.
+        unsafe impl Embedded for $kind {
+            const NS_TYPE: u32 = kernel::bindings::$flag;
+            const NS_OFFSET: usize = bindings::$offset as usize;
+        }
+    };
+    // The layout is private to a directory of the kernel; a function of the kernel knows it.
+    (@kind $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, by $function:ident) => {
+        kinds!(@wrapper $(#[$doc])* $kind, $c, |ptr| {
+            // SAFETY: The caller's pointer is valid.
+            unsafe { bindings::$function(ptr) }
+        });
+    };
+    (@wrapper $(#[$doc:meta])* $kind:ident, $c:path, |$ptr:ident| $ns_common:block) => {
+        $(#[$doc])*
+        #[repr(transparent)]
+        pub(crate) struct $kind(Opaque<$c>);
+
+        // SAFETY: Transparent, and see above for each way to `ns_common`.
+        unsafe impl Kind for $kind {
+            type C = $c;
+
+            unsafe fn ns_common($ptr: *mut $c) -> *mut ns_common $ns_common
+        }
+
+        impl Deref for $kind {
+            type Target = Ns;
+
+            fn deref(&self) -> &Ns {
+                // SAFETY: `self` is a valid namespace, and so is the part of it that all kinds
+                // have in common, for as long as `self` is borrowed.
+                unsafe { Ns::from_raw(Self::ns_common(self.as_raw())) }
+            }
+        }
+
+        // SAFETY: The reference count of a namespace is that of its `ns_common`.
+        unsafe impl AlwaysRefCounted for $kind {
+            fn inc_ref(&self) {
+                Ns::inc_ref(self)
+            }
+
+            unsafe fn dec_ref(obj: NonNull<Self>) {
+                // SAFETY: The caller owns a reference, so that the namespace is alive.
+                let ns: NonNull<Ns> = NonNull::from(&**unsafe { obj.as_ref() });
+                // SAFETY: The caller gives its reference away.
+                unsafe { Ns::dec_ref(ns) }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// `struct mnt_namespace`: what is mounted where.
+    MntNamespace { mnt_namespace, CLONE_NEWNS, if true, by nsproxy_rs_from_mnt_ns }
+    /// `struct uts_namespace`: host and domain name.
+    UtsNamespace { uts_namespace, CLONE_NEWUTS, if cfg!(CONFIG_UTS_NS), at NSPROXY_RS_NS_OF_uts_namespace }
+    /// `struct ipc_namespace`: SysV objects and POSIX message queues.
+    IpcNamespace { ipc_namespace, CLONE_NEWIPC, if cfg!(CONFIG_IPC_NS), at NSPROXY_RS_NS_OF_ipc_namespace }
+    /// `struct pid_namespace`: process ids.
+    PidNamespace { pid_namespace, CLONE_NEWPID, if cfg!(CONFIG_PID_NS), at NSPROXY_RS_NS_OF_pid_namespace }
+    /// `struct cgroup_namespace`: where the cgroup tree is seen from.
+    CgroupNamespace { cgroup_namespace, CLONE_NEWCGROUP, if cfg!(CONFIG_CGROUPS), at NSPROXY_RS_NS_OF_cgroup_namespace }
+    /// `struct net`: network stack and interfaces.
+    NetNamespace { net, CLONE_NEWNET, if cfg!(CONFIG_NET_NS), at NSPROXY_RS_NS_OF_net }
+    /// `struct time_namespace`: offsets of the monotonic and the boot time clock.
+    TimeNamespace { time_namespace, CLONE_NEWTIME, if cfg!(CONFIG_TIME_NS), at NSPROXY_RS_NS_OF_time_namespace }
+    /// `struct user_namespace`: ids and capabilities; owns all other kinds.
+    UserNamespace { user_namespace, CLONE_NEWUSER, if cfg!(CONFIG_USER_NS), at NSPROXY_RS_NS_OF_user_namespace }
+}
+
+// A kernel with a ninth kind is one that this module does not mirror.
+const _: () = assert!(ALL == bindings::NSPROXY_RS_CLONE_NS_ALL);

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `struct nsproxy`: one that tasks use, and one that is being made.
+//!
+//! C header: `include/linux/nsproxy.h`.
+
+use super::{
+    bindings,
+    namespace::{self, *},
+};
+use core::ptr::NonNull;
+use kernel::{
+    prelude::*,
+    sync::aref::{ARef, AlwaysRefCounted},
+    types::Opaque,
+};
+
+/// An nsproxy that tasks use, or used.
+///
+/// A `&NsProxy` owns no reference, an `ARef<NsProxy>` owns one `count`. The last one gone, the
+/// nsproxy gives up its active references and then what it holds: `put_nsproxy()`.
+///
+/// # Invariants
+///
+/// The object is a valid `struct nsproxy` with a `count` of at least 1 whose namespaces were made
+/// active. Its members do not change any more.
+#[repr(transparent)]
+pub(crate) struct NsProxy(Opaque<kernel::bindings::nsproxy>);
+
+impl NsProxy {
+    /// The nsproxy at `ptr`, borrowed.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must fulfil the type's invariants for all of `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut kernel::bindings::nsproxy) -> &'a Self {
+        // SAFETY: By the requirements above; `NsProxy` is transparent.
+        unsafe { &*ptr.cast() }
+    }
+}
+
+// SAFETY: `count` is the reference count of an nsproxy.
+unsafe impl AlwaysRefCounted for NsProxy {
+    #[doc(alias = "get_nsproxy")]
+    fn inc_ref(&self) {
+        // SAFETY: The shared reference means that the nsproxy is alive.
+        unsafe { kernel::bindings::refcount_inc(&raw mut (*self.0.get()).count) };
+    }
+
+    /// Drops a reference; the last one may sleep.
+    #[doc(alias = "put_nsproxy")]
+    #[doc(alias = "deactivate_nsproxy")]
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        let ptr = obj.cast::<kernel::bindings::nsproxy>();
+        // SAFETY: The caller owns a reference and gives it away.
+        let last =
+            unsafe { kernel::bindings::refcount_dec_and_test(&raw mut (*ptr.as_ptr()).count) };
+        if last {
+            // SAFETY: It was the last reference, so nobody else knows the nsproxy, and by the
+            // type's invariants it is active.
+            unsafe { bindings::nsproxy_rs_nsproxy_ns_active_put(ptr.as_ptr()) };
+            // INVARIANT: Ours alone, and not active any more.
+            drop(NewNsProxy(ptr));
+        }
+    }
+}
+
+/// An nsproxy that no task uses: being made, or being freed.
+///
+/// Dropping it drops the namespaces that it holds and frees it: `nsproxy_free()`, see there
+/// ([`Namespaces`]) for the order.
+///
+/// # Invariants
+///
+/// - The pointer is to a `struct nsproxy` from `nsproxy_cachep` that nobody else knows.
+/// - Each member is NULL or owns a reference to its namespace.
+/// - It took no active references (`nsproxy_ns_active_get()`).
+pub(crate) struct NewNsProxy(NonNull<kernel::bindings::nsproxy>);
+
+impl NewNsProxy {
+    /// A new nsproxy that holds `namespaces()`, which is asked only when there is memory.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOMEM`].
+    #[doc(alias = "create_nsproxy")]
+    pub(crate) fn new(namespaces: impl FnOnce() -> Namespaces) -> Result<Self> {
+        // SAFETY: `nsproxy_cachep` is the cache of nsproxies; it was made when the kernel booted.
+        let ptr = unsafe {
+            kernel::bindings::kmem_cache_alloc_noprof(
+                bindings::nsproxy_rs_nsproxy_cachep(),
+                kernel::bindings::GFP_KERNEL,
+            )
+        };
+        let ptr = NonNull::new(ptr.cast::<kernel::bindings::nsproxy>()).ok_or(ENOMEM)?;
+        // SAFETY: An object of the cache has room for an nsproxy, and it is ours alone.
+        unsafe { namespaces().write(ptr.as_ptr()) };
+        // SAFETY: As above.
+        unsafe { kernel::bindings::refcount_set(&raw mut (*ptr.as_ptr()).count, 1) };
+        // INVARIANT: Freshly allocated; `write()` gave each member its reference.
+        Ok(Self(ptr))
+    }
+
+    /// For `install()` of a namespace, which replaces members.
+    pub(super) fn as_ptr(&mut self) -> *mut kernel::bindings::nsproxy {
+        self.0.as_ptr()
+    }
+
+    /// `nsproxy->time_ns`, borrowed.
+    pub(crate) fn time_ns(&self) -> Option<&TimeNamespace> {
+        // SAFETY: The member owns a reference; only `&mut self` changes it.
+        unsafe { TimeNamespace::from_raw((*self.0.as_ptr()).time_ns) }
+    }
+
+    /// Puts `ns` in the place of the namespace of its kind, which is dropped.
+    pub(crate) fn replace<K: Sole>(&mut self, ns: &K) {
+        let new = namespace::into_raw(Some(ARef::from(ns)));
+        // SAFETY: The nsproxy is ours alone, and `Sole` says which member is of this kind.
+        let old = unsafe { core::mem::replace(&mut *K::member(self.as_ptr()), new) };
+        // SAFETY: The member owned a reference, which was just taken out.
+        drop(unsafe { namespace::from_owned::<K>(old) });
+    }
+
+    /// Makes the namespaces active and the nsproxy one that a task can use.
+    #[doc(alias = "nsproxy_ns_active_get")]
+    pub(crate) fn activate(self) -> ARef<NsProxy> {
+        let ptr = self.0;
+        core::mem::forget(self);
+        // SAFETY: The nsproxy holds references to all its namespaces.
+        unsafe { bindings::nsproxy_rs_nsproxy_ns_active_get(ptr.as_ptr()) };
+        // SAFETY: The `count` of 1 that the nsproxy was made with becomes that of the `ARef`. The
+        // invariants of `NsProxy` hold: it is active, and with `self` gone it does not change.
+        unsafe { ARef::from_raw(ptr.cast()) }
+    }
+}
+
+impl Drop for NewNsProxy {
+    #[doc(alias = "nsproxy_free")]
+    fn drop(&mut self) {
+        // SAFETY: By the type's invariants each member owns a reference, and nothing looks at
+        // the members after this.
+        drop(unsafe { Namespaces::read(self.0.as_ptr()) });
+        // SAFETY: By the type's invariants it is from this cache, and nobody else knows it.
+        unsafe {
+            kernel::bindings::kmem_cache_free(
+                bindings::nsproxy_rs_nsproxy_cachep(),
+                self.0.as_ptr().cast(),
+            )
+        };
+    }
+}
+
+macro_rules! members {
+    ($($member:ident: $kind:ident),* $(,)?) => {
+        /// What an nsproxy holds: a reference to a namespace of each kind.
+        ///
+        /// [`None`] is a kind that the kernel was built without. Dropped in the order in which
+        /// `nsproxy_free()` drops them.
+        pub(crate) struct Namespaces {
+            $(
+                #[doc = concat!("`nsproxy->", stringify!($member), "`")]
+                pub(crate) $member: Option<ARef<$kind>>,
+            )*
+        }
+
+        impl Namespaces {
+            /// Moves the references into the nsproxy at `ptr`.
+            ///
+            /// # Safety
+            ///
+            /// `ptr` must be valid for writes and nobody else's. References that its members
+            /// own are leaked.
+            unsafe fn write(self, ptr: *mut kernel::bindings::nsproxy) {
+                // SAFETY: By the requirements above.
+                $(unsafe { (*ptr).$member = namespace::into_raw(self.$member) };)*
+            }
+
+            /// Moves the references out of the nsproxy at `ptr`, whose members are not to be
+            /// used afterwards.
+            ///
+            /// # Safety
+            ///
+            /// `ptr` must be valid and nobody else's, and its members must own references.
+            unsafe fn read(ptr: *mut kernel::bindings::nsproxy) -> Self {
+                Self {
+                    // SAFETY: By the requirements above.
+                    $($member: unsafe { namespace::from_owned((*ptr).$member) },)*
+                }
+            }
+        }
+
+        impl NsProxy {
+            $(
+                #[doc = concat!("`nsproxy->", stringify!($member), "`, borrowed.")]
+                pub(crate) fn $member(&self) -> Option<&$kind> {
+                    // SAFETY: By the type's invariants the member does not change, and the
+                    // nsproxy owns a reference for as long as it lives.
+                    unsafe { $kind::from_raw((*self.0.get()).$member) }
+                }
+            )*
+        }
+    };
+}
+
+members! {
+    mnt_ns: MntNamespace,
+    uts_ns: UtsNamespace,
+    ipc_ns: IpcNamespace,
+    pid_ns_for_children: PidNamespace,
+    time_ns: TimeNamespace,
+    time_ns_for_children: TimeNamespace,
+    cgroup_ns: CgroupNamespace,
+    net_ns: NetNamespace,
+}
+
+/// A kind of which an nsproxy holds one namespace, and not a second one for children.
+///
+/// # Safety
+///
+/// `member` must return the address of that member, without looking at the nsproxy.
+pub(crate) unsafe trait Sole: Kind {
+    /// The address of the member.
+    ///
+    /// # Safety
+    ///
+    /// `nsproxy` must be valid.
+    unsafe fn member(nsproxy: *mut kernel::bindings::nsproxy) -> *mut *mut Self::C;
+}
+
+macro_rules! sole {
+    ($($member:ident: $kind:ident),* $(,)?) => { $(
+        // SAFETY: It is the member of this kind.
+        unsafe impl Sole for $kind {
+            unsafe fn member(nsproxy: *mut kernel::bindings::nsproxy) -> *mut *mut Self::C {
+                // SAFETY: Valid by the caller's promise.
+                unsafe { &raw mut (*nsproxy).$member }
+            }
+        }
+    )* };
+}
+
+sole! {
+    net_ns: NetNamespace,
+    uts_ns: UtsNamespace,
+    ipc_ns: IpcNamespace,
+}

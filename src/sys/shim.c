@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Symbols that modules cannot link to are found by name and called through
+ * static calls: the prototype is the one of the kernel's header, so that one
+ * that changed does not compile, and the call is a direct one, so that it
+ * works where indirect calls to functions that were never meant to be called
+ * that way are refused (IBT with sealed functions, kCFI).
+ */
+
+#include <linux/kallsyms.h>
+#include <linux/kernel.h>
+#include <linux/kprobes.h>
+#include <linux/sched.h>
+#include <linux/seccomp.h>
+#include <linux/static_call.h>
+#include <linux/uaccess.h>
+
+#include "shim.h"
+
+#define CALL(option, ret, name, params, args)				\
+	DEFINE_STATIC_CALL_NULL(nsproxy_rs_call_##name, name);		\
+	ret nsproxy_rs_##name params					\
+	{								\
+		return static_call(nsproxy_rs_call_##name) args;	\
+	}
+#define DATA(option, type, name)					\
+	static type nsproxy_rs_data_##name;				\
+	type nsproxy_rs_##name(void)					\
+	{								\
+		return nsproxy_rs_data_##name;				\
+	}
+#include "symbols.def"
+#undef CALL
+#undef DATA
+
+#define SYMBOL(option_, name_)						\
+	[NSPROXY_RS_SYMBOL_##name_] = {					\
+		.name = #name_,						\
+		.option = #option_,					\
+		.enabled = IS_ENABLED(CONFIG_##option_),		\
+	},
+#define CALL(option, ret, name, params, args) NSPROXY_RS_SYMBOL_##name,
+#define DATA(option, type, name) NSPROXY_RS_SYMBOL_##name,
+enum {
+#include "symbols.def"
+	NSPROXY_RS_NR_SYMBOLS
+};
+#undef CALL
+#undef DATA
+
+#define CALL(option, ret, name, params, args) SYMBOL(option, name)
+#define DATA(option, type, name) SYMBOL(option, name)
+struct nsproxy_rs_symbol nsproxy_rs_symbols[] = {
+#include "symbols.def"
+};
+#undef CALL
+#undef DATA
+
+const unsigned int nsproxy_rs_nr_symbols = NSPROXY_RS_NR_SYMBOLS;
+
+DEFINE_STATIC_CALL_NULL(nsproxy_rs_kallsyms, kallsyms_lookup_name);
+
+/*
+ * kallsyms_lookup_name() is not exported; a kprobe by name finds it. Where the
+ * function starts with ENDBR (or what sealing left of it), the probe sits
+ * behind that: sprint_symbol() tells how far in.
+ */
+static int find_kallsyms(void)
+{
+	struct kprobe kp = { .symbol_name = "kallsyms_lookup_name" };
+	char where[KSYM_SYMBOL_LEN];
+	unsigned long offset;
+	int err;
+
+	err = register_kprobe(&kp);
+	if (err)
+		return err;
+	unregister_kprobe(&kp);
+
+	sprint_symbol(where, (unsigned long)kp.addr);
+	if (sscanf(where, "kallsyms_lookup_name+%lx/", &offset) != 1)
+		return -ENOENT;
+
+	static_call_update(nsproxy_rs_kallsyms, (void *)kp.addr - offset);
+	return 0;
+}
+
+/**
+ * nsproxy_rs_symbols_look_up - fill in the addresses of nsproxy_rs_symbols
+ *
+ * Return: 0, or the error of the kprobe that finds kallsyms_lookup_name().
+ * A symbol that does not exist is not an error here: its address stays 0.
+ */
+int nsproxy_rs_symbols_look_up(void)
+{
+	struct nsproxy_rs_symbol *sym;
+	int err = find_kallsyms();
+
+	if (err)
+		return err;
+
+	for (sym = nsproxy_rs_symbols; sym < nsproxy_rs_symbols + NSPROXY_RS_NR_SYMBOLS; sym++)
+		if (sym->enabled)
+			sym->address = static_call(nsproxy_rs_kallsyms)(sym->name);
+	return 0;
+}
+
+/**
+ * nsproxy_rs_symbols_install - point the static calls at what was looked up
+ *
+ * To be called when every enabled symbol has its address. Where the option is
+ * off, the conditional is a constant and the header's inline function is left.
+ */
+void nsproxy_rs_symbols_install(void)
+{
+#define ADDRESS(name) ((void *)nsproxy_rs_symbols[NSPROXY_RS_SYMBOL_##name].address)
+#define CALL(option, ret, name, params, args)				\
+	static_call_update(nsproxy_rs_call_##name,			\
+			   IS_ENABLED(CONFIG_##option) ?		\
+			   (typeof(name) *)ADDRESS(name) : name);
+#define DATA(option, type, name) nsproxy_rs_data_##name = *(type *)ADDRESS(name);
+#include "symbols.def"
+#undef CALL
+#undef DATA
+}
+
+/* The initial namespaces are not counted, which __ns_ref_inc() knows. */
+void nsproxy_rs_ns_get(struct ns_common *ns)
+{
+	__ns_ref_inc(ns);
+}
+
+void nsproxy_rs_ns_put(struct ns_common *ns)
+{
+	if (!is_ns_init_id(ns))
+		ns->ops->put(ns);
+}
+
+int nsproxy_rs_ns_install(struct nsset *nsset, struct ns_common *ns)
+{
+	return ns->ops->install(nsset, ns);
+}
+
+bool nsproxy_rs_current_has_seccomp(void)
+{
+	return seccomp_mode(&current->seccomp) != 0;
+}
+
+int nsproxy_rs_copy_struct_from_user(void *dst, size_t ksize,
+				     const void __user *src, size_t usize)
+{
+	return copy_struct_from_user(dst, ksize, src, usize);
+}
+
+int nsproxy_rs_copy_struct_to_user(void __user *dst, size_t usize,
+				   const void *src, size_t ksize)
+{
+	return copy_struct_to_user(dst, usize, src, ksize, NULL);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The C side of sys/: what Rust cannot say itself. Everything here is one
+ * line of the kernel's own C behind a name that Rust can link to.
+ */
+#ifndef _NSPROXY_RS_SHIM_H
+#define _NSPROXY_RS_SHIM_H
+
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/fs_struct.h>
+#include <linux/ipc_namespace.h>
+#include <linux/mnt_namespace.h>
+#include <linux/ns_common.h>
+#include <linux/nsfs.h>
+#include <linux/nsproxy.h>
+#include <linux/perf_event.h>
+#include <linux/pid.h>
+#include <linux/proc_fs.h>
+#include <linux/proc_ns.h>
+#include <linux/ptrace.h>
+#include <linux/sem.h>
+#include <linux/time_namespace.h>
+#include <linux/user_namespace.h>
+#include <linux/utsname.h>
+
+/* One wrapper for each function, one getter for each variable of symbols.def. */
+#define CALL(option, ret, name, params, args) ret nsproxy_rs_##name params;
+#define DATA(option, type, name) type nsproxy_rs_##name(void);
+#include "symbols.def"
+#undef CALL
+#undef DATA
+
+/**
+ * struct nsproxy_rs_symbol - a line of symbols.def
+ * @name:    of the kernel's symbol
+ * @option:  the kernel option that provides it, without CONFIG_
+ * @enabled: whether the kernel was built with that option
+ * @address: of the symbol in the running kernel; 0 before it was looked up,
+ *           and when it does not exist
+ */
+struct nsproxy_rs_symbol {
+	const char *name;
+	const char *option;
+	bool enabled;
+	unsigned long address;
+};
+
+extern struct nsproxy_rs_symbol nsproxy_rs_symbols[];
+extern const unsigned int nsproxy_rs_nr_symbols;
+
+int nsproxy_rs_symbols_look_up(void);
+void nsproxy_rs_symbols_install(void);
+
+/* Inline functions and macros of the kernel's headers */
+void nsproxy_rs_ns_get(struct ns_common *ns);
+void nsproxy_rs_ns_put(struct ns_common *ns);
+int nsproxy_rs_ns_install(struct nsset *nsset, struct ns_common *ns);
+bool nsproxy_rs_current_has_seccomp(void);
+int nsproxy_rs_copy_struct_from_user(void *dst, size_t ksize,
+				     const void __user *src, size_t usize);
+int nsproxy_rs_copy_struct_to_user(void __user *dst, size_t usize,
+				   const void *src, size_t ksize);
+
+#endif /* _NSPROXY_RS_SHIM_H */

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Symbols that modules cannot link to: found when the module is loaded, all or nothing.
+
+use super::bindings;
+use kernel::{fmt, prelude::*, str::CStrExt};
+
+/// Proof that every symbol of `symbols.def` was found and its static call points at it.
+///
+/// The module holds one for as long as the device exists, and nothing of `sys` that reaches the
+/// kernel through a static call can be called before the device exists.
+#[derive(Clone, Copy)]
+pub(crate) struct Symbols(());
+
+/// A line of `symbols.def`, as `shim.c` has it.
+struct Symbol<'a>(&'a bindings::nsproxy_rs_symbol);
+
+impl Symbol<'_> {
+    /// The name in the kernel's symbol table.
+    fn name(&self) -> &CStr {
+        // SAFETY: `shim.c` initialises the field with a string literal.
+        unsafe { CStr::from_char_ptr(self.0.name) }
+    }
+
+    /// The option that provides it, without the `CONFIG_`.
+    fn option(&self) -> &CStr {
+        // SAFETY: As above.
+        unsafe { CStr::from_char_ptr(self.0.option) }
+    }
+
+    /// Whether the kernel has the option and should have the symbol.
+    fn is_missing(&self) -> bool {
+        self.0.enabled && self.0.address == 0
+    }
+}
+
+/// All lines of `symbols.def`, in order.
+fn table() -> impl Iterator<Item = Symbol<'static>> {
+    // SAFETY: `shim.c` defines the array with that many elements. They are written once, by
+    // `nsproxy_rs_symbols_look_up()` in `Symbols::resolve()`, before which and after which (but
+    // never during which) this function is called.
+    unsafe {
+        core::slice::from_raw_parts(
+            (&raw const bindings::nsproxy_rs_symbols).cast::<bindings::nsproxy_rs_symbol>(),
+            bindings::nsproxy_rs_nr_symbols as usize,
+        )
+    }
+    .iter()
+    .map(Symbol)
+}
+
+impl Symbols {
+    /// Looks every symbol up and installs the static calls.
+    ///
+    /// To be called once, from the module's `init`.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOENT`] when a symbol is missing; the log names each one, and the option of the kernel
+    /// that provides it. Or the error of the kprobe that finds `kallsyms_lookup_name()`:
+    /// `EOPNOTSUPP` in a kernel without kprobes.
+    pub(crate) fn resolve() -> Result<Self> {
+        // SAFETY: Called from `init`, where nothing else looks at the table yet.
+        let err = unsafe { bindings::nsproxy_rs_symbols_look_up() };
+        if err != 0 {
+            pr_err!("cannot find kallsyms_lookup_name() (needs CONFIG_KPROBES, CONFIG_KALLSYMS)\n");
+            return Err(Error::from_errno(err));
+        }
+
+        let mut missing = 0;
+        for symbol in table().filter(Symbol::is_missing) {
+            missing += 1;
+            pr_err!(
+                "missing symbol {}: needs CONFIG_{}, or another version of this module\n",
+                symbol.name(),
+                symbol.option()
+            );
+        }
+        if missing != 0 {
+            pr_err!("{missing} symbols missing, not loaded\n");
+            return Err(ENOENT);
+        }
+
+        // SAFETY: Every symbol that the kernel should have was found, and by the prototypes in
+        // the kernel's headers, which `shim.c` uses, it is what its line says.
+        unsafe { bindings::nsproxy_rs_symbols_install() };
+        Ok(Self(()))
+    }
+}
+
+/// How many symbols were found.
+pub(crate) fn count() -> u32 {
+    table().filter(|symbol| symbol.0.address != 0).count() as u32
+}
+
+/// The table as debugfs shows it: address, name, option.
+impl fmt::Debug for Symbols {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for symbol in table() {
+            f.write_fmt(fmt!(
+                "{:016x} {} CONFIG_{}{}\n",
+                symbol.0.address,
+                symbol.name(),
+                symbol.option(),
+                if symbol.0.enabled { "" } else { " (off)" }
+            ))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The other task: the one that a pidfd refers to, which may die at any time.
+
+use super::{
+    bindings::{self, layout},
+    namespace::{Kind, PidNamespace, UserNamespace},
+    nsproxy::NsProxy,
+};
+use kernel::{
+    bindings::{pid, pid_task, pid_type_PIDTYPE_PID as PIDTYPE_PID, task_struct},
+    sync::{aref::ARef, rcu, SpinLock},
+    types::Opaque,
+};
+
+/// A process id, whether or not it still has a process: `struct pid`.
+///
+/// # Invariants
+///
+/// The object is a valid `struct pid`.
+#[repr(transparent)]
+pub(crate) struct Pid(Opaque<pid>);
+
+impl Pid {
+    /// The pid at `ptr`, borrowed.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must point at a pid that stays alive for all of `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut pid) -> &'a Self {
+        // SAFETY: By the requirements above; `Pid` is transparent.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// The task with this id, or [`None`] if it exited and was reaped.
+    #[doc(alias = "pid_task")]
+    pub(crate) fn task<'rcu>(&self, _rcu: &'rcu rcu::Guard) -> Option<&'rcu TargetTask> {
+        // SAFETY: The pid is valid, and the caller is in an RCU read-side critical section, which
+        // keeps the task from being freed; `TargetTask` is transparent.
+        unsafe {
+            pid_task(self.0.get(), PIDTYPE_PID)
+                .cast::<TargetTask>()
+                .as_ref()
+        }
+    }
+}
+
+/// Some task, possibly exiting, for as long as an RCU read-side critical section lasts.
+///
+/// # Invariants
+///
+/// The object is a valid `struct task_struct`. It may be any task, the caller included.
+#[repr(transparent)]
+pub(crate) struct TargetTask(Opaque<task_struct>);
+
+impl TargetTask {
+    /// The task, where a member is wanted.
+    fn as_layout(&self) -> *mut layout::task_struct {
+        self.0.get().cast()
+    }
+
+    /// Whether the caller may look into the task: `PTRACE_MODE_READ_REALCREDS`.
+    pub(crate) fn ptrace_may_access(&self) -> bool {
+        // SAFETY: The task is valid.
+        unsafe {
+            bindings::nsproxy_rs_ptrace_may_access(
+                self.0.get(),
+                bindings::NSPROXY_RS_PTRACE_MODE_READ_REALCREDS,
+            )
+        }
+    }
+
+    /// The task's nsproxy, with a reference; [`None`] once it has given up its namespaces.
+    ///
+    /// Rule 3 of `include/linux/nsproxy.h`: under the task's lock, and there may be none.
+    #[doc(alias = "task_lock")]
+    pub(crate) fn nsproxy(&self) -> Option<ARef<NsProxy>> {
+        // SAFETY: `alloc_lock` is initialised in every task, and lives as long as the task.
+        let lock = unsafe { SpinLock::<()>::from_raw(&raw mut (*self.as_layout()).alloc_lock) };
+        let _guard = lock.lock();
+        // SAFETY: Under the lock the pointer does not change.
+        let nsproxy = unsafe { (*self.as_layout()).nsproxy };
+        if nsproxy.is_null() {
+            return None;
+        }
+        // SAFETY: Under the lock the task's own reference keeps it alive; an nsproxy that a task
+        // uses is active and does not change any more.
+        Some(ARef::from(unsafe { NsProxy::from_raw(nsproxy) }))
+    }
+
+    /// The pid namespace that the task is in, with a reference; [`None`] once it has left it.
+    ///
+    /// That is where its own pid is from, not where its children's will be.
+    #[doc(alias = "task_active_pid_ns")]
+    pub(crate) fn active_pid_ns(&self, _rcu: &rcu::Guard) -> Option<ARef<PidNamespace>> {
+        // SAFETY: The task is valid; RCU keeps its `struct pid`, and with it the namespace.
+        unsafe { PidNamespace::from_raw(kernel::bindings::task_active_pid_ns(self.0.get())) }
+            .map(ARef::from)
+    }
+
+    /// The user namespace of the task's objective credentials, with a reference.
+    #[doc(alias = "__task_cred")]
+    pub(crate) fn user_ns(&self, _rcu: &rcu::Guard) -> Option<ARef<UserNamespace>> {
+        // SAFETY: Every task has objective credentials. Another CPU may replace them: one
+        // volatile read, as `rcu_dereference()` does, and RCU keeps what was read.
+        let cred = unsafe { (&raw const (*self.as_layout()).real_cred).read_volatile() };
+        // SAFETY: Credentials in use do not change, and own a reference to their user namespace.
+        unsafe { UserNamespace::from_raw((*cred.cast::<layout::cred>()).user_ns) }.map(ARef::from)
+    }
+}
