@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `/dev/nsproxy`: decode, call, encode.
+
+use crate::{
+    module_parameters, setns, setns_2011,
+    sys::{
+        caller::Caller,
+        chardev::Ioctl,
+        namespace, symbols,
+        uapi::{
+            nsproxy_setns, nsproxy_version, Abi, NSPROXY_ABI_VERSION, NSPROXY_IOC_MAGIC,
+            NSPROXY_SETNS, NSPROXY_SETNS_2011, NSPROXY_VERSION, RELEASE,
+        },
+    },
+};
+use kernel::{
+    ioctl::{_IOC_DIR, _IOC_NR, _IOC_SIZE, _IOC_TYPE},
+    prelude::*,
+    uaccess::UserPtr,
+};
+
+/// What `/dev/nsproxy` does. See `uapi/nsproxy_rs.h` for the rules that every command obeys.
+pub(crate) struct NsproxyDevice;
+
+/// `cmd` is `known`, but for the size of the struct.
+fn is(cmd: u32, known: u32) -> bool {
+    (_IOC_TYPE(cmd), _IOC_NR(cmd), _IOC_DIR(cmd))
+        == (_IOC_TYPE(known), _IOC_NR(known), _IOC_DIR(known))
+}
+
+impl Ioctl for NsproxyDevice {
+    fn ioctl(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result<isize> {
+        if _IOC_TYPE(cmd) != NSPROXY_IOC_MAGIC {
+            return Err(ENOTTY);
+        }
+        if is(cmd, NSPROXY_SETNS) {
+            let args = setns_args(caller, cmd, arg)?;
+            setns::setns(caller, args.fd, args.nstype as u32)?;
+        } else if is(cmd, NSPROXY_SETNS_2011) {
+            let args = setns_args(caller, cmd, arg)?;
+            setns_2011::setns(caller, args.fd, args.nstype as u32)?;
+        } else if is(cmd, NSPROXY_VERSION) {
+            version(cmd, arg)?;
+        } else {
+            return Err(ENOTTY);
+        }
+        Ok(0)
+    }
+}
+
+/// The arguments of both setns commands, which do not grow.
+///
+/// # Errors
+///
+/// [`EPERM`] under a seccomp filter: one that denies setns(2) does not see it in here. [`EINVAL`]
+/// for a struct of another size, [`EFAULT`].
+fn setns_args(caller: &Caller<'_>, cmd: u32, arg: UserPtr) -> Result<nsproxy_setns> {
+    if caller.is_under_seccomp() && !module_parameters::allow_seccomp.value() {
+        return Err(EPERM);
+    }
+    if _IOC_SIZE(cmd) != size_of::<nsproxy_setns>() {
+        return Err(EINVAL);
+    }
+    nsproxy_setns::read(arg, size_of::<nsproxy_setns>())
+}
+
+/// `NSPROXY_VERSION`.
+///
+/// # Errors
+///
+/// [`EINVAL`] for a struct shorter than the first version of it or a reserved field that is set,
+/// [`E2BIG`], [`EFAULT`].
+fn version(cmd: u32, arg: UserPtr) -> Result {
+    let size = _IOC_SIZE(cmd);
+    if size < size_of::<nsproxy_version>() {
+        return Err(EINVAL);
+    }
+    if nsproxy_version::read(arg, size)?.reserved != 0 {
+        return Err(EINVAL);
+    }
+
+    let mut release = [0; _];
+    for (to, from) in release.iter_mut().zip(RELEASE) {
+        *to = *from as c_char;
+    }
+    nsproxy_version {
+        abi: NSPROXY_ABI_VERSION,
+        kinds: namespace::SUPPORTED,
+        symbols: symbols::count(),
+        reserved: 0,
+        release,
+    }
+    .write(arg, size)
+}

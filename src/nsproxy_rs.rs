@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A second implementation of setns(2), beside the kernel's own and on the kernel's own objects.
+//!
+//! The storyline is [`setns`], which reads like `SYSCALL_DEFINE2(setns)` in `kernel/nsproxy.c`.
+//! From there, downwards:
+//!
+//! - [`nsset`]: a set of namespaces is prepared, validated, committed;
+//! - [`nsproxy`]: a new `struct nsproxy` is made, and switched to;
+//! - [`sys`]: the kernel's objects as types, and all that is `unsafe`.
+//!
+//! Upwards there is only [`device`], the ioctl edge. Beside it stands [`setns_2011`]: the same
+//! call as it was when it was introduced.
+
+use kernel::{debugfs, miscdevice::MiscDeviceRegistration, prelude::*};
+
+mod device;
+mod nsproxy;
+mod nsset;
+mod setns;
+mod setns_2011;
+mod sys;
+
+use device::NsproxyDevice;
+use sys::{chardev::Device, symbols::Symbols};
+
+module! {
+    type: NsproxyModule,
+    name: "nsproxy_rs",
+    authors: ["The nsproxy_rs developers"],
+    description: "A second implementation of setns(2), to compare with the first",
+    license: "GPL v2",
+    params: {
+        allow_seccomp: bool {
+            default: false,
+            description: "Serve callers under a seccomp filter, which cannot see what they call",
+        },
+    },
+}
+
+/// The loaded module. Dropped from top to bottom: first the device goes.
+#[pin_data]
+struct NsproxyModule {
+    #[pin]
+    device: MiscDeviceRegistration<Device<NsproxyDevice>>,
+    /// `/sys/kernel/debug/nsproxy_rs/symbols`
+    #[pin]
+    symbols_file: debugfs::File<Symbols>,
+    symbols: Symbols,
+}
+
+impl kernel::InPlaceModule for NsproxyModule {
+    fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
+        let debugfs = debugfs::Dir::new(c"nsproxy_rs");
+        try_pin_init!(Self {
+            symbols: Symbols::resolve()?,
+            symbols_file <- debugfs.read_only_file(c"symbols", *symbols),
+            device <- Device::register(c"nsproxy", *symbols),
+        })
+    }
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A set of namespaces on its way into a task: prepared, validated, committed.
+//!
+//! Mirrors `struct nsset` and `prepare_nsset()`, `validate_ns()`, `validate_nsset()`,
+//! `commit_nsset()` of `kernel/nsproxy.c`. Each state is a type, and each step takes the set away
+//! and gives it back as the next:
+//!
+//! ```text
+//!   NsSet::prepare() ──> NsSet ──validate_ns()─────> ValidNsSet ──commit()──> the caller
+//!                          │    ──validate_nsset()─>      │
+//!                          └───────────── drop ───────────┘  put_nsset()
+//! ```
+//!
+//! A set that was not validated cannot be committed, one that was committed cannot be used
+//! again, and one that is dropped on the way releases what it holds. There is no `put_nsset()`:
+//! C has to find out from `nsset->flags` what to release, and `prepare_nsset()`, which sets the
+//! flags last, leaks the cred when the copy of the `fs_struct` fails. Here the cred has an owner.
+
+use crate::{
+    nsproxy::{create_new_namespaces, switch_task_namespaces},
+    sys::{
+        caller::Caller,
+        cred::{PreparedCred, SetCred},
+        fs::{FsStruct, SetFs},
+        install::install,
+        namespace::{Ns, PidNamespace, UserNamespace},
+        nsproxy::{NewNsProxy, NsProxy},
+        target::Pid,
+    },
+};
+use kernel::{
+    bindings::{CLONE_NEWIPC, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER},
+    prelude::*,
+    sync::{aref::ARef, rcu},
+};
+
+/// A set that is prepared: it shares every namespace with the caller.
+#[doc(alias = "nsset")]
+pub(crate) struct NsSet {
+    /// `CLONE_NEW*` of what is asked for.
+    flags: u32,
+    cred: SetCred,
+    fs: SetFs,
+    nsproxy: NewNsProxy,
+}
+
+/// A set in which everything that was asked for is installed: only [`commit`](Self::commit) is
+/// left, and cannot fail.
+#[must_use = "what is not committed is released"]
+pub(crate) struct ValidNsSet(NsSet);
+
+impl NsSet {
+    /// Everything that may need memory, so that nothing after this does.
+    ///
+    /// `flags` are one or more `CLONE_NEW*`.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOMEM`]; what was made before is released.
+    #[doc(alias = "prepare_nsset")]
+    pub(crate) fn prepare(caller: &Caller<'_>, flags: u32) -> Result<Self> {
+        let nsproxy = create_new_namespaces(caller.nsproxy())?;
+
+        let cred = if flags & CLONE_NEWUSER != 0 {
+            SetCred::Prepared(PreparedCred::new(caller)?)
+        } else {
+            SetCred::Current
+        };
+
+        // A copy only where one is needed: with other kinds beside it, a mount namespace must
+        // not show before all of them are installed.
+        let fs = if flags == CLONE_NEWNS {
+            SetFs::Current
+        } else if flags & CLONE_NEWNS != 0 {
+            SetFs::Copy(FsStruct::copy(caller)?)
+        } else {
+            SetFs::None
+        };
+
+        Ok(Self {
+            flags,
+            cred,
+            fs,
+            nsproxy,
+        })
+    }
+
+    /// Installs the one namespace that was asked for, the one of an nsfs file.
+    ///
+    /// # Errors
+    ///
+    /// Those of the kind, see [`install`].
+    pub(crate) fn validate_ns(mut self, caller: &mut Caller<'_>, ns: &Ns) -> Result<ValidNsSet> {
+        self.install(caller, ns)?;
+        Ok(ValidNsSet(self))
+    }
+
+    /// Installs those namespaces of the task behind a pidfd that were asked for: all or none.
+    ///
+    /// # Errors
+    ///
+    /// - [`ESRCH`]: the task is gone, or going: it has no namespaces any more;
+    /// - [`EPERM`]: the caller may not look into the task;
+    /// - those of the kinds, see [`install`]; the first one counts.
+    pub(crate) fn validate_nsset(
+        mut self,
+        caller: &mut Caller<'_>,
+        pid: &Pid,
+    ) -> Result<ValidNsSet> {
+        let target = Snapshot::take(pid, self.flags)?;
+
+        // User first: it decides what the caller may do with the others.
+        let nsproxy = &target.nsproxy;
+        let in_order: [Option<&Ns>; 8] = [
+            target.user_ns.as_deref().map(|ns| &**ns),
+            nsproxy.mnt_ns().map(|ns| &**ns),
+            nsproxy.uts_ns().map(|ns| &**ns),
+            nsproxy.ipc_ns().map(|ns| &**ns),
+            target.pid_ns.as_deref().map(|ns| &**ns),
+            nsproxy.cgroup_ns().map(|ns| &**ns),
+            nsproxy.net_ns().map(|ns| &**ns),
+            nsproxy.time_ns().map(|ns| &**ns),
+        ];
+        for ns in in_order.into_iter().flatten() {
+            if self.flags & ns.ns_type() != 0 {
+                self.install(caller, ns)?;
+            }
+        }
+        Ok(ValidNsSet(self))
+    }
+
+    fn install(&mut self, caller: &mut Caller<'_>, ns: &Ns) -> Result {
+        install(
+            caller,
+            ns,
+            self.flags,
+            &mut self.nsproxy,
+            &mut self.cred,
+            &mut self.fs,
+        )
+    }
+}
+
+/// The namespaces of another task at one moment, with a reference to each.
+struct Snapshot {
+    pid_ns: Option<ARef<PidNamespace>>,
+    nsproxy: ARef<NsProxy>,
+    user_ns: Option<ARef<UserNamespace>>,
+}
+
+impl Snapshot {
+    /// Looks at the task with the id `pid`; the pid and the user namespace only if `flags` ask.
+    fn take(pid: &Pid, flags: u32) -> Result<Self> {
+        // Declared before the RCU guard and so dropped after it, whichever way this returns:
+        // dropping the last reference may sleep.
+        let nsproxy;
+
+        let rcu = rcu::read_lock();
+        let task = pid.task(&rcu).ok_or(ESRCH)?;
+        if !task.ptrace_may_access() {
+            return Err(EPERM);
+        }
+        nsproxy = task.nsproxy().ok_or(ESRCH)?;
+
+        let pid_ns = if flags & CLONE_NEWPID != 0 {
+            Some(task.active_pid_ns(&rcu).ok_or(ESRCH)?)
+        } else {
+            None
+        };
+        let user_ns = if flags & CLONE_NEWUSER != 0 {
+            task.user_ns(&rcu)
+        } else {
+            None
+        };
+        drop(rcu);
+
+        Ok(Self {
+            pid_ns,
+            nsproxy,
+            user_ns,
+        })
+    }
+}
+
+impl ValidNsSet {
+    /// The point of no return: the caller takes over the set.
+    ///
+    /// Each step gives what it commits away: the cred to the task, the nsproxy to the task. What
+    /// is left at the end, the temporary `fs_struct`, is dropped.
+    #[doc(alias = "commit_nsset")]
+    pub(crate) fn commit(self, caller: &mut Caller<'_>) {
+        let NsSet {
+            flags,
+            cred,
+            fs,
+            nsproxy,
+        } = self.0;
+
+        if let SetCred::Prepared(cred) = cred {
+            caller.commit_creds(cred);
+        }
+
+        if let SetFs::Copy(fs) = &fs {
+            caller.set_fs_root_and_pwd(fs);
+        }
+
+        // While the caller is still in the old ipc namespace, which the undo belongs to.
+        if flags & CLONE_NEWIPC != 0 {
+            caller.exit_sem();
+        }
+
+        if flags & CLONE_NEWTIME != 0 {
+            if let Some(time_ns) = nsproxy.time_ns() {
+                caller.timens_commit(time_ns);
+            }
+        }
+
+        switch_task_namespaces(caller, nsproxy);
+    }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `setns(2)` as it is today: `SYSCALL_DEFINE2(setns)` of `kernel/nsproxy.c`.
+
+use crate::{
+    nsset::NsSet,
+    sys::{
+        caller::Caller,
+        file::{pidfd_pid, proc_ns_file},
+        namespace::{self, Ns},
+        target::Pid,
+    },
+};
+use kernel::{fs::LocalFile, prelude::*};
+
+/// What the file descriptor refers to, and how much of it is asked for.
+enum Request<'a> {
+    /// The namespace of an nsfs file.
+    Namespace(&'a Ns),
+    /// Namespaces of a process, by their `CLONE_NEW*`.
+    Process(&'a Pid, u32),
+}
+
+/// Moves the caller into the namespace that `fd` refers to, or into those of the process that it
+/// refers to.
+///
+/// `fd` is an nsfs file, and `flags` 0 or the namespace's `CLONE_NEW*`; or it is a pidfd, and
+/// `flags` one or more `CLONE_NEW*`. Either all of it happens or nothing.
+///
+/// # Errors
+///
+/// - [`EBADF`]: `fd` is not open, or open with `O_PATH`;
+/// - [`EINVAL`]: neither nsfs file nor pidfd; the namespace is of another type; no, unknown or
+///   unsupported flags for a pidfd;
+/// - [`ENOMEM`], from [`NsSet::prepare`];
+/// - what [`NsSet::validate_ns`] and [`NsSet::validate_nsset`] say.
+#[doc(alias = "SYSCALL_DEFINE2")]
+pub(crate) fn setns(caller: &mut Caller<'_>, fd: i32, flags: u32) -> Result {
+    let file = LocalFile::fget(fd as u32)?;
+
+    let request = if let Some(ns) = proc_ns_file(&file) {
+        if flags != 0 && flags != ns.ns_type() {
+            return Err(EINVAL);
+        }
+        Request::Namespace(ns)
+    } else if let Some(pid) = pidfd_pid(&file) {
+        check_setns_flags(flags)?;
+        Request::Process(pid, flags)
+    } else {
+        return Err(EINVAL);
+    };
+
+    let nsset = match request {
+        Request::Namespace(ns) => NsSet::prepare(caller, ns.ns_type())?.validate_ns(caller, ns)?,
+        Request::Process(pid, flags) => {
+            NsSet::prepare(caller, flags)?.validate_nsset(caller, pid)?
+        }
+    };
+
+    nsset.commit(caller);
+    caller.perf_event_namespaces();
+    Ok(())
+}
+
+/// Whether the flags for a pidfd are some that this kernel can serve.
+///
+/// # Errors
+///
+/// [`EINVAL`]: none, one that is no `CLONE_NEW*`, or one that the kernel was built without.
+fn check_setns_flags(flags: u32) -> Result {
+    if flags == 0 || flags & !namespace::ALL != 0 {
+        return Err(EINVAL);
+    }
+    if flags & !namespace::SUPPORTED != 0 {
+        return Err(EINVAL);
+    }
+    Ok(())
+}
