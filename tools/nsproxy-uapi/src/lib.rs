@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The ABI of `/dev/nsproxy` for user space, and setns(2) beside it.
+
+mod device;
+mod kind;
+mod via;
+
+pub use device::{Device, Version};
+pub use kind::Kind;
+pub use via::Via;
+
+/// What bindgen makes of `src/uapi/nsproxy_rs.h`.
+#[allow(
+    missing_docs,
+    non_camel_case_types,
+    clippy::all,
+    clippy::undocumented_unsafe_blocks
+)]
+pub mod sys {
+    include!(concat!(env!("OUT_DIR"), "/sys.rs"));
+
+    /// Number of the ioctl of the same name.
+    pub const NSPROXY_SETNS: u32 = NSPROXY_IOCTL_SETNS;
+    /// Number of the ioctl of the same name.
+    pub const NSPROXY_SETNS_2011: u32 = NSPROXY_IOCTL_SETNS_2011;
+    /// Number of the ioctl of the same name.
+    pub const NSPROXY_VERSION: u32 = NSPROXY_IOCTL_VERSION;
+}

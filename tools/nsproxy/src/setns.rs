@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `nsproxy setns`.
+
+use crate::{
+    enter::{self, Then},
+    kinds::Kinds,
+    open, plan, why,
+};
+use anyhow::{Result, bail};
+use clap::ValueEnum;
+use nsproxy_uapi::{Kind, Via};
+use std::{ffi::OsString, os::fd::AsFd as _, process::ExitCode};
+
+const AFTER_HELP: &str = "\
+Kinds without a FILE are taken of the target process, all of them by one call
+with its pidfd: either all are entered or none.
+
+The exit status is the command's; 1 when a namespace could not be entered, 2
+for a mistake in the options, 126 or 127 when the command could not be run.";
+
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// The process whose namespaces to enter
+    #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    target: Option<i32>,
+
+    /// Enter every namespace in which the target is and we are not
+    #[arg(short, long, requires = "target")]
+    all: bool,
+
+    #[command(flatten)]
+    kinds: Kinds,
+
+    /// Take the path of 2011: net, uts and ipc, one call each, for root only
+    #[arg(long = "2011")]
+    as_of_2011: bool,
+
+    /// Who switches the namespaces
+    #[arg(long, value_enum, default_value_t = Through::Device, conflicts_with = "as_of_2011")]
+    via: Through,
+
+    /// Do not fork before running the command in another pid namespace
+    #[arg(short = 'F', long)]
+    no_fork: bool,
+
+    /// Keep user and group ids when entering a user namespace
+    #[arg(long)]
+    preserve_credentials: bool,
+
+    /// What to run there, a shell by default
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Through {
+    /// /dev/nsproxy, the mirror
+    Device,
+    /// setns(2), the original
+    Syscall,
+}
+
+pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
+    if let (true, Some(target)) = (args.all, args.target) {
+        let named = std::mem::replace(&mut args.kinds, open::differing(target)?);
+        args.kinds.override_with(named);
+    } else if args.kinds.0.is_empty() {
+        return Ok(usage(
+            "no namespace is asked for: name kinds (-m -u …), or --all",
+        ));
+    }
+    let calls = match plan::calls(&args.kinds, args.target, args.as_of_2011) {
+        Ok(calls) => calls,
+        Err(message) => return Ok(usage(&message)),
+    };
+
+    let via = match args.via {
+        Through::Syscall => Via::Syscall,
+        Through::Device if args.as_of_2011 => Via::Device2011(open::device()?),
+        Through::Device => Via::Device(open::device()?),
+    };
+    // All files first: /proc may be another one after the first call.
+    let files = calls.iter().map(open::source).collect::<Result<Vec<_>>>()?;
+    for (call, file) in calls.iter().zip(&files) {
+        if let Err(errno) = via.setns(file.as_fd(), call.nstype()) {
+            bail!("cannot enter {call}: {}", why::explain(errno, call, &via));
+        }
+    }
+    drop((files, via));
+
+    let entered = |kind| args.kinds.0.iter().any(|(entered, _)| *entered == kind);
+    enter::run(
+        args.command,
+        Then {
+            become_root: entered(Kind::User) && !args.preserve_credentials,
+            fork: entered(Kind::Pid) && !args.no_fork,
+        },
+    )
+}
+
+/// What clap says of mistakes that it can see, for those that it cannot.
+fn usage(message: &str) -> ExitCode {
+    eprintln!("nsproxy: {message}\nFor more information, try 'nsproxy setns --help'.");
+    ExitCode::from(2)
+}
