@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Whether KVM works here. That its device can be opened says little: there are hosts on which
+//! the guest never gets past its first instructions. So one is booted.
+
+use crate::{classify::Class, cli::Accel, guest::Guest, kernel::Kernel, qemu::QEMU};
+use anyhow::Result;
+use std::{
+    env, fs,
+    fs::OpenOptions,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+/// A guest with KVM is up long before that.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What to use, and why, for people.
+pub(crate) struct Choice {
+    pub(crate) accel: Accel,
+    pub(crate) why: String,
+}
+
+impl Choice {
+    fn tcg(why: impl Into<String>) -> Self {
+        Self {
+            accel: Accel::Tcg,
+            why: format!("emulation ({})", why.into()),
+        }
+    }
+
+    fn kvm(why: impl Into<String>) -> Self {
+        Self {
+            accel: Accel::Kvm,
+            why: format!("KVM ({})", why.into()),
+        }
+    }
+}
+
+/// Follows what was asked for, or finds out: once, until the host boots again or QEMU is another.
+pub(crate) fn choose(
+    asked: Accel,
+    kernel: &Kernel,
+    initramfs: &Path,
+    results: &Path,
+) -> Result<Choice> {
+    match asked {
+        Accel::Kvm => return Ok(Choice::kvm("asked for")),
+        Accel::Tcg => return Ok(Choice::tcg("asked for")),
+        Accel::Auto => {}
+    }
+    if let Err(error) = OpenOptions::new().read(true).write(true).open("/dev/kvm") {
+        return Ok(Choice::tcg(format!("/dev/kvm: {error}")));
+    }
+
+    let known = answer_file();
+    match known
+        .as_ref()
+        .and_then(|file| fs::read_to_string(file).ok())
+        .as_deref()
+    {
+        Some("kvm") => return Ok(Choice::kvm("a guest came up with it before")),
+        Some("tcg") => return Ok(Choice::tcg("no guest came up with KVM when it was tried")),
+        _ => {}
+    }
+
+    eprintln!("Trying whether a guest comes up with KVM ...");
+    let guest = Guest {
+        kernel,
+        initramfs,
+        accel: Accel::Kvm,
+        timeout: PATIENCE,
+    };
+    let ran = guest.run("runner-probe", results.join("kvm-probe"), |_| ())?;
+    let works = ran.outcome.class == Class::Passed;
+    if let Some(file) = known {
+        // Not to know it the next time costs the same seconds again, nothing else.
+        let _ = file.parent().map(fs::create_dir_all);
+        let _ = fs::write(file, if works { "kvm" } else { "tcg" });
+    }
+    Ok(if works {
+        Choice::kvm("a guest came up with it")
+    } else {
+        Choice::tcg(format!(
+            "/dev/kvm is there, but a guest with it did not come up in {} s",
+            PATIENCE.as_secs()
+        ))
+    })
+}
+
+/// Where the answer is kept: for this boot of the host and this QEMU.
+fn answer_file() -> Option<PathBuf> {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let version = Command::new(QEMU).arg("--version").output().ok()?.stdout;
+    let version = String::from_utf8(version).ok()?;
+    let version = version.split_whitespace().nth(3)?;
+    let name = format!("{}-qemu-{version}", boot.trim());
+    let dir = |variable: &str| env::var_os(variable).map(PathBuf::from);
+    let cache = dir("NSPROXY_CACHE")
+        .or_else(|| Some(dir("XDG_CACHE_HOME")?.join("nsproxy_rs")))
+        .or_else(|| Some(dir("HOME")?.join(".cache/nsproxy_rs")))?;
+    Some(cache.join("kvm").join(name))
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! From what was seen of a guest to what that means.
+
+use crate::verdict::{Counts, Verdict};
+use serde::Serialize;
+
+/// How a run of QEMU ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// By itself: the guest switched itself off, or rebooted, which counts as that.
+    Off,
+    /// QEMU failed, or was killed; in words.
+    Broken(String),
+    /// It was ended after this many seconds.
+    TimedOut(u64),
+}
+
+/// What a run came to, from best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Class {
+    /// Every test and every gate.
+    Passed,
+    /// A test, or a gate after the suite.
+    Failed,
+    /// The guest was still at it.
+    TimedOut,
+    /// The kernel panicked or warned, or a sanitizer spoke.
+    Alarm,
+    /// The guest did not say how it went.
+    Lost,
+}
+
+impl Class {
+    /// The exit status.
+    pub(crate) fn status(self) -> u8 {
+        match self {
+            Self::Passed => 0,
+            Self::Failed => 1,
+            Self::TimedOut => 124,
+            Self::Alarm => 125,
+            Self::Lost => 128,
+        }
+    }
+
+    /// In a word, for the table.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Passed => "pass",
+            Self::Failed => "FAIL",
+            Self::TimedOut => "TIMEOUT",
+            Self::Alarm => "ALARM",
+            Self::Lost => "LOST",
+        }
+    }
+}
+
+/// What a run came to, and why if it did not pass.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) class: Class,
+    pub(crate) counts: Counts,
+    pub(crate) why: Option<String>,
+}
+
+/// Judges a run by how it ended, the kernel's messages, and the guest's own words.
+pub(crate) fn classify(end: &End, console: &str, verdict: &Verdict) -> Outcome {
+    let (class, why) = judge(end, console, verdict);
+    let mut counts = verdict.counts.unwrap_or_default();
+    counts.failed += verdict.failed_gates.len() as u32;
+    if class != Class::Passed && counts.failed == 0 {
+        // What stopped the suite counts as one more.
+        counts.failed = 1;
+    }
+    Outcome { class, counts, why }
+}
+
+fn judge(end: &End, console: &str, verdict: &Verdict) -> (Class, Option<String>) {
+    if let Some(line) = console.lines().find(|line| is_alarm(line)) {
+        return (Class::Alarm, Some(line.trim().to_owned()));
+    }
+    if let End::TimedOut(seconds) = end {
+        let why = format!("it was still running after {seconds} s");
+        return (Class::TimedOut, Some(why));
+    }
+    let Some(pass) = verdict.pass else {
+        let why = match end {
+            End::Broken(why) => why.clone(),
+            _ => "the guest went without saying how it was".to_owned(),
+        };
+        return (Class::Lost, Some(why));
+    };
+    if !verdict.failed_gates.is_empty() {
+        return (Class::Failed, Some(gates(verdict)));
+    }
+    let Some(counts) = verdict.counts else {
+        let why = "the suite ended before it could say how it was".to_owned();
+        return (Class::Failed, Some(why));
+    };
+    if counts.failed > 0 {
+        let plural = if counts.failed == 1 { "test" } else { "tests" };
+        return (
+            Class::Failed,
+            Some(format!("{} {plural} failed", counts.failed)),
+        );
+    }
+    if !pass {
+        let why = "the suite failed, although no test did".to_owned();
+        return (Class::Failed, Some(why));
+    }
+    (Class::Passed, None)
+}
+
+fn gates(verdict: &Verdict) -> String {
+    let gates = verdict.failed_gates.iter();
+    let gates: Vec<_> = gates.map(|(name, why)| format!("{name}: {why}")).collect();
+    format!("after the suite: {}", gates.join("; "))
+}
+
+/// Whether the kernel would not have said that if all was well.
+fn is_alarm(line: &str) -> bool {
+    const BEGINNINGS: &[&str] = &[
+        "BUG: ",
+        "INFO: possible ",
+        "INFO: rcu",
+        "INFO: task ",
+        "INFO: trying to register non-static key",
+        "Kernel panic - not syncing",
+        "Oops: ",
+        "UBSAN: ",
+        "WARNING: ",
+        "general protection fault",
+        "kernel BUG at ",
+        "rcu: INFO: ",
+        "refcount_t: ",
+        "unregister_netdevice: waiting",
+        "watchdog: BUG: ",
+    ];
+    // A time, and the task or CPU, if the kernel was built to tell.
+    let mut line = line.trim_start();
+    while let Some((_, rest)) = line.strip_prefix('[').and_then(|line| line.split_once(']')) {
+        line = rest.trim_start();
+    }
+    BEGINNINGS
+        .iter()
+        .any(|beginning| line.starts_with(beginning))
+        || line.starts_with("kmemleak: ") && line.contains("new suspected memory leaks")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(end: End, console: &str, verdict: &str) -> (Class, Counts, String) {
+        let outcome = classify(&end, console, &Verdict::parse(verdict));
+        (
+            outcome.class,
+            outcome.counts,
+            outcome.why.unwrap_or_default(),
+        )
+    }
+
+    const GOOD: &str = "result passed=2 failed=0 skipped=1\ngate taint ok\nverdict pass\n";
+
+    #[test]
+    fn a_pass_needs_everything() {
+        assert_eq!(class(End::Off, "all is well", GOOD).0, Class::Passed);
+        for (lacking, expected) in [("result", Class::Failed), ("verdict", Class::Lost)] {
+            let verdict: Vec<_> = GOOD
+                .lines()
+                .filter(|line| !line.contains(lacking))
+                .collect();
+            let (class, counts, _) = class(End::Off, "", &verdict.join("\n"));
+            assert_eq!(class, expected, "without {lacking}");
+            assert_eq!(counts.failed, 1, "without {lacking}");
+        }
+    }
+
+    #[test]
+    fn an_alarm_counts_more_than_a_verdict() {
+        for line in [
+            "BUG: KASAN: slab-use-after-free in x+0x1/0x2",
+            "[    3.141592] WARNING: possible circular locking dependency detected",
+            "[ 1.0][    T1] Kernel panic - not syncing: dumptest",
+            "kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
+            "watchdog: BUG: soft lockup - CPU#0 stuck for 22s!",
+        ] {
+            let (class, _, why) = class(End::Off, &format!("hello\n{line}\n"), GOOD);
+            assert_eq!((class, why.as_str()), (Class::Alarm, line));
+        }
+    }
+
+    #[test]
+    fn words_that_are_no_alarm() {
+        for line in [
+            "kmemleak: Kernel memory leak detector initialized",
+            "UBSAN is on",
+        ] {
+            assert_eq!(class(End::Off, line, GOOD).0, Class::Passed, "{line}");
+        }
+    }
+
+    #[test]
+    fn failures_are_counted() {
+        let text = "result passed=2 failed=1 skipped=0\ngate rmmod fail in use\nverdict fail\n";
+        let (class, counts, why) = class(End::Off, "", text);
+        assert_eq!((class, counts.failed), (Class::Failed, 2));
+        assert!(why.contains("rmmod: in use"), "{why}");
+    }
+
+    #[test]
+    fn a_timeout_and_a_broken_qemu() {
+        assert_eq!(class(End::TimedOut(5), "", GOOD).0, Class::TimedOut);
+        let (class, _, why) = class(End::Broken("killed by signal 9".to_owned()), "", "");
+        assert_eq!((class, why.as_str()), (Class::Lost, "killed by signal 9"));
+    }
+}

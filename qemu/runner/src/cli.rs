@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The command line. `make` types it.
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use std::{path::PathBuf, time::Duration};
+
+/// Boots guests with nsproxy_rs and judges what they did.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Run suites, each in a guest of its own.
+    ///
+    /// The exit status is that of the worst: 0 passed, 1 a test failed, 3 the host lacks
+    /// something, 124 timed out, 125 the guest panicked, warned, or a sanitizer spoke, 128 the
+    /// guest was lost.
+    Run(RunArgs),
+    /// A shell in a guest, with the module loaded.
+    Shell(GuestArgs),
+}
+
+/// What a guest is made of.
+#[derive(ClapArgs)]
+pub(crate) struct GuestArgs {
+    /// What the kernel is called
+    #[arg(long, value_name = "NAME", default_value = "lab")]
+    pub(crate) kernel_name: String,
+    /// Where the kernel was built
+    #[arg(long, value_name = "DIR")]
+    pub(crate) kernel_dir: PathBuf,
+    /// nsproxy_rs.ko, built for that kernel
+    #[arg(long, value_name = "FILE")]
+    pub(crate) module: PathBuf,
+    /// Where nsproxy and nsproxy-tests are
+    #[arg(long, value_name = "DIR")]
+    pub(crate) bin_dir: PathBuf,
+    /// Where init and initramfs.list are
+    #[arg(long, value_name = "DIR", default_value = "qemu")]
+    pub(crate) qemu_dir: PathBuf,
+    /// A busybox that is linked statically
+    #[arg(long, value_name = "FILE", default_value = "/bin/busybox")]
+    pub(crate) busybox: PathBuf,
+    /// Where logs and verdicts are kept, in KERNEL/SUITE
+    #[arg(long, value_name = "DIR", default_value = "build/results")]
+    pub(crate) results: PathBuf,
+    /// Virtual machine or emulation; auto finds out whether KVM works
+    #[arg(long, env, value_enum, default_value_t = Accel::Auto, hide_env = true)]
+    pub(crate) accel: Accel,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) guest: GuestArgs,
+    /// Guests at a time; as many as there are CPUs if it is not given
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<usize>,
+    /// How long a guest may take; depends on the kernel if it is not given
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Option<Duration>,
+    /// Show what the suite prints while it runs
+    #[arg(long)]
+    pub(crate) show: bool,
+    /// The suites, as `nsproxy-tests --list` names them
+    #[arg(value_name = "SUITE", required = true)]
+    pub(crate) suites: Vec<String>,
+}
+
+/// How QEMU runs the guest's CPUs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Accel {
+    /// KVM if a guest comes up with it.
+    Auto,
+    /// The host's virtual machines.
+    Kvm,
+    /// Emulation, which works everywhere.
+    Tcg,
+}
+
+fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
+    text.parse().map(Duration::from_secs)
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! One guest, from QEMU's start to its end.
+
+use crate::{
+    classify::{End, Outcome, classify},
+    cli::Accel,
+    kernel::Kernel,
+    qemu::{self, Consoles},
+    verdict::Verdict,
+};
+use anyhow::{Context as _, Result, anyhow};
+use std::{
+    ffi::OsString,
+    fs::{self, File},
+    io::{ErrorKind, Read as _},
+    os::unix::process::ExitStatusExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// What is to be booted, and how.
+pub(crate) struct Guest<'a> {
+    pub(crate) kernel: &'a Kernel,
+    pub(crate) initramfs: &'a Path,
+    pub(crate) accel: Accel,
+    pub(crate) timeout: Duration,
+}
+
+/// A guest that ran.
+pub(crate) struct Ran {
+    pub(crate) outcome: Outcome,
+    pub(crate) took: Duration,
+    /// Where its logs are.
+    pub(crate) dir: PathBuf,
+}
+
+impl Guest<'_> {
+    /// Boots a guest for `suite` and waits for its end. Whatever it left of an earlier run in
+    /// `dir` is replaced; what the suite prints goes to `show` as it comes.
+    ///
+    /// # Errors
+    ///
+    /// What the host cannot do. What the guest does wrong is an outcome.
+    pub(crate) fn run(&self, suite: &str, dir: PathBuf, show: impl FnMut(&[u8])) -> Result<Ran> {
+        if dir.exists() {
+            fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+        }
+        fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        let parameters = format!("nsproxy.suite={suite}");
+        let arguments = qemu::arguments(
+            self.kernel,
+            self.initramfs,
+            self.accel,
+            &parameters,
+            &Consoles::Files(&dir),
+        );
+        fs::write(dir.join("command"), qemu::as_shell(&arguments))?;
+        fs::write(dir.join("config"), self.kernel.config())?;
+
+        let begun = Instant::now();
+        let errors = File::create(dir.join("qemu.log"))?;
+        let child = start(&arguments, |command| {
+            command
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(errors);
+        })?;
+        let end = self.watch(child, &dir, begun, show)?;
+        let took = begun.elapsed();
+
+        let console = read(&dir.join(qemu::CONSOLE));
+        let verdict = Verdict::parse(&read(&dir.join(qemu::VERDICT)));
+        Ok(Ran {
+            outcome: classify(&end, &console, &verdict),
+            took,
+            dir,
+        })
+    }
+
+    fn watch(
+        &self,
+        mut child: Child,
+        dir: &Path,
+        begun: Instant,
+        mut show: impl FnMut(&[u8]),
+    ) -> Result<End> {
+        let mut output: Option<File> = None;
+        let mut buffer = [0; 4096];
+        let mut pass_on = || {
+            if output.is_none() {
+                output = File::open(dir.join(qemu::OUTPUT)).ok();
+            }
+            while let Some(file) = &mut output
+                && let Ok(n @ 1..) = file.read(&mut buffer)
+            {
+                show(&buffer[..n]);
+            }
+        };
+        loop {
+            let status = child.try_wait().context("cannot wait for QEMU")?;
+            pass_on();
+            if let Some(status) = status {
+                return Ok(end(status, &read(&dir.join("qemu.log"))));
+            }
+            if begun.elapsed() > self.timeout {
+                child.kill().context("cannot end QEMU")?;
+                child.wait().context("cannot wait for QEMU")?;
+                return Ok(End::TimedOut(self.timeout.as_secs()));
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// Starts QEMU.
+///
+/// # Errors
+///
+/// It is not there, in words that say how to get it.
+pub(crate) fn start(arguments: &[OsString], stdio: impl FnOnce(&mut Command)) -> Result<Child> {
+    let mut command = Command::new(qemu::QEMU);
+    command.args(arguments);
+    stdio(&mut command);
+    command.spawn().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => anyhow!(
+            "{} is missing; as root: apt-get install qemu-system-x86",
+            qemu::QEMU
+        ),
+        _ => anyhow!("cannot start {}: {error}", qemu::QEMU),
+    })
+}
+
+fn end(status: ExitStatus, errors: &str) -> End {
+    if status.success() {
+        return End::Off;
+    }
+    let how = match (status.code(), status.signal()) {
+        (Some(code), _) => format!("QEMU failed with status {code}"),
+        (None, Some(signal)) => format!("QEMU was killed by signal {signal}"),
+        (None, None) => "QEMU failed".to_owned(),
+    };
+    End::Broken(match errors.lines().last() {
+        Some(line) => format!("{how}: {line}"),
+        None => how,
+    })
+}
+
+/// A log, whatever is in it. One that is not there is empty.
+pub(crate) fn read(path: &Path) -> String {
+    let bytes = fs::read(path).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The kernel that is booted.
+
+use anyhow::{Context as _, Result, ensure};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// A kernel that was built.
+#[derive(Clone, Debug)]
+pub(crate) struct Kernel {
+    /// What its results are filed under.
+    pub(crate) name: String,
+    dir: PathBuf,
+    config: String,
+}
+
+impl Kernel {
+    /// The kernel that was built in `dir`.
+    pub(crate) fn new(name: &str, dir: &Path) -> Result<Self> {
+        let config = dir.join(".config");
+        let kernel = Self {
+            name: name.to_owned(),
+            dir: dir.to_owned(),
+            config: fs::read_to_string(&config)
+                .with_context(|| format!("{} is no kernel that was built", dir.display()))?,
+        };
+        for file in [kernel.image(), kernel.gen_init_cpio()] {
+            ensure!(
+                file.exists(),
+                "{} is missing; `make bzImage modules` builds it",
+                file.display()
+            );
+        }
+        Ok(kernel)
+    }
+
+    /// What QEMU boots.
+    pub(crate) fn image(&self) -> PathBuf {
+        self.dir.join("arch/x86/boot/bzImage")
+    }
+
+    /// The kernel's own program to make an initramfs with.
+    pub(crate) fn gen_init_cpio(&self) -> PathBuf {
+        self.dir.join("usr/gen_init_cpio")
+    }
+
+    /// Its configuration, whole.
+    pub(crate) fn config(&self) -> &str {
+        &self.config
+    }
+
+    fn has(&self, option: &str) -> bool {
+        let line = format!("CONFIG_{option}=y");
+        self.config.lines().any(|other| other == line)
+    }
+
+    /// The memory that a guest wants; sanitizers want a shadow of it.
+    pub(crate) fn memory_mib(&self) -> u32 {
+        if self.has("KASAN") { 2048 } else { 512 }
+    }
+
+    /// How long a suite may take in emulation on a busy host.
+    pub(crate) fn timeout(&self) -> Duration {
+        let slow = self.has("KASAN") || self.has("KCSAN") || self.has("PROVE_LOCKING");
+        Duration::from_secs(if slow { 900 } else { 120 })
+    }
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Boots guests, one for each suite, and judges what they did.
+//!
+//! It fails closed: a guest that does not say on its verdict port that all is well has failed,
+//! whatever else it printed.
+
+mod accel;
+mod classify;
+mod cli;
+mod guest;
+mod initramfs;
+mod kernel;
+mod qemu;
+mod report;
+mod run;
+mod shell;
+mod verdict;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+/// The host lacks something that was named.
+const LACKS: u8 = 3;
+
+fn main() -> ExitCode {
+    let result = match cli::Args::parse().command {
+        cli::Command::Run(args) => run::main(&args),
+        cli::Command::Shell(args) => shell::main(&args),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("nsproxy-vm: {error:#}");
+        ExitCode::from(LACKS)
+    })
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! QEMU's command line.
+
+use crate::{cli::Accel, kernel::Kernel};
+use std::{ffi::OsString, path::Path};
+
+/// The program.
+pub(crate) const QEMU: &str = "qemu-system-x86_64";
+
+/// The name of the port that the verdict comes through.
+const VERDICT_PORT: &str = "org.nsproxy-rs.verdict";
+
+/// Kernel parameters of every guest: whatever is wrong ends it at once, and the emulated clock is
+/// not doubted, which on a busy host it would be.
+const PARAMETERS: &str = "console=ttyS0 loglevel=7 panic=-1 oops=panic panic_on_warn=1 \
+     softlockup_panic=1 hung_task_panic=1 tsc=reliable no_timer_check";
+
+/// What the guest's two consoles are on the host.
+pub(crate) enum Consoles<'a> {
+    /// Files: the kernel's messages, what the suite prints, its verdict.
+    Files(&'a Path),
+    /// The terminal for a shell, a file for the kernel's messages.
+    Terminal(&'a Path),
+}
+
+/// What the kernel writes, in the directory of a run.
+pub(crate) const CONSOLE: &str = "console.log";
+/// What the suite prints.
+pub(crate) const OUTPUT: &str = "output.log";
+/// What the guest says about it.
+pub(crate) const VERDICT: &str = "verdict";
+
+/// The arguments for a guest that boots `kernel`, with `parameters` added to those of the kernel.
+pub(crate) fn arguments(
+    kernel: &Kernel,
+    initramfs: &Path,
+    accel: Accel,
+    parameters: &str,
+    consoles: &Consoles<'_>,
+) -> Vec<OsString> {
+    let mut args: Vec<OsString> = Vec::new();
+    let mut add = |words: &[&str]| args.extend(words.iter().map(OsString::from));
+
+    add(&[
+        "-nodefaults",
+        "-no-user-config",
+        "-no-reboot",
+        "-display",
+        "none",
+    ]);
+    add(&["-machine", "q35,i8042=off", "-smp", "2", "-cpu", "max"]);
+    add(&["-m", &kernel.memory_mib().to_string()]);
+    match accel {
+        Accel::Kvm => add(&["-accel", "kvm"]),
+        Accel::Tcg | Accel::Auto => add(&["-accel", "tcg,thread=multi"]),
+    }
+    add(&["-device", "virtio-serial-pci"]);
+
+    let file = |id: &str, dir: &Path, name: &str| {
+        format!(
+            "file,id={id},path={}",
+            escape(&dir.join(name).display().to_string())
+        )
+    };
+    let dir = match consoles {
+        Consoles::Files(dir) | Consoles::Terminal(dir) => dir,
+    };
+    add(&["-chardev", &file("console", dir, CONSOLE)]);
+    add(&["-serial", "chardev:console"]);
+    match consoles {
+        Consoles::Files(dir) => {
+            add(&["-chardev", &file("output", dir, OUTPUT)]);
+            add(&["-device", "virtconsole,chardev=output"]);
+            add(&["-chardev", &file("verdict", dir, VERDICT)]);
+            let port = format!("virtserialport,chardev=verdict,name={VERDICT_PORT}");
+            add(&["-device", &port]);
+        }
+        Consoles::Terminal(_) => {
+            add(&["-chardev", "stdio,id=terminal,mux=on,signal=off"]);
+            add(&["-device", "virtconsole,chardev=terminal"]);
+            add(&["-mon", "chardev=terminal"]);
+        }
+    }
+
+    add(&["-append", &format!("{PARAMETERS} {parameters}")]);
+    args.extend(["-kernel".into(), kernel.image().into_os_string()]);
+    args.extend(["-initrd".into(), initramfs.into()]);
+    args
+}
+
+/// A comma ends a value in QEMU's options, unless it is doubled.
+fn escape(path: &str) -> String {
+    path.replace(',', ",,")
+}
+
+/// The command as it can be pasted into a shell.
+pub(crate) fn as_shell(arguments: &[OsString]) -> String {
+    let quote = |word: &OsString| {
+        let word = word.to_string_lossy();
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+./:,@%".contains(c);
+        if !word.is_empty() && word.chars().all(plain) {
+            word.into_owned()
+        } else {
+            format!("'{}'", word.replace('\'', r"'\''"))
+        }
+    };
+    let words: Vec<_> = arguments.iter().map(quote).collect();
+    format!("{QEMU} {}\n", words.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pasted_words_are_quoted() {
+        let words = ["-append".into(), "a b='c'".into(), "".into()];
+        let expected = format!("{QEMU} -append 'a b='\\''c'\\''' ''\n");
+        assert_eq!(as_shell(&words), expected);
+    }
+
+    #[test]
+    fn commas_in_paths() {
+        assert_eq!(escape("/a,b"), "/a,,b");
+    }
+}

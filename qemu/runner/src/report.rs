@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What a person sees of a run, and what is kept of it for programs.
+
+use crate::{
+    classify::Class,
+    guest::{self, Ran},
+    kernel::Kernel,
+    qemu,
+    verdict::Counts,
+};
+use anyhow::Result;
+use serde::Serialize;
+use std::{env, fs, io::IsTerminal as _};
+
+/// One suite's line of the table.
+pub(crate) struct Line {
+    pub(crate) suite: String,
+    pub(crate) ran: Ran,
+}
+
+/// Paints words, on a terminal whose user does not mind.
+pub(crate) struct Paint(bool);
+
+impl Paint {
+    /// For what goes to standard output.
+    pub(crate) fn new() -> Self {
+        let wanted = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self(wanted && std::io::stdout().is_terminal())
+    }
+
+    fn class(&self, class: Class, text: &str) -> String {
+        let colour = if class == Class::Passed { 32 } else { 31 };
+        if self.0 {
+            format!("\x1b[{colour}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+}
+
+/// `result.json` of a suite.
+#[derive(Serialize)]
+struct Record<'a> {
+    suite: &'a str,
+    kernel: &'a str,
+    accel: &'a str,
+    class: Class,
+    #[serde(flatten)]
+    counts: Counts,
+    seconds: f64,
+    why: Option<&'a str>,
+}
+
+/// Writes `result.json` beside the logs.
+pub(crate) fn keep(line: &Line, kernel: &Kernel, accel: &str) -> Result<()> {
+    let outcome = &line.ran.outcome;
+    let result = Record {
+        suite: &line.suite,
+        kernel: &kernel.name,
+        accel,
+        class: outcome.class,
+        counts: outcome.counts,
+        seconds: line.ran.took.as_secs_f64(),
+        why: outcome.why.as_deref(),
+    };
+    let text = serde_json::to_string_pretty(&result)?;
+    fs::write(line.ran.dir.join("result.json"), text + "\n")?;
+    Ok(())
+}
+
+/// The head of the table.
+pub(crate) fn head() {
+    println!(
+        "{:<16} {:<8} {:>6} {:>6} {:>7} {:>6}",
+        "suite", "verdict", "passed", "failed", "skipped", "s"
+    );
+}
+
+/// A suite's line of the table; below it, why it did not pass.
+pub(crate) fn line(line: &Line, paint: &Paint) {
+    let Ran { outcome, took, dir } = &line.ran;
+    let verdict = format!("{:<8}", outcome.class.word());
+    println!(
+        "{:<16} {} {:>6} {:>6} {:>7} {:>6.1}",
+        line.suite,
+        paint.class(outcome.class, &verdict),
+        outcome.counts.passed,
+        outcome.counts.failed,
+        outcome.counts.skipped,
+        took.as_secs_f64(),
+    );
+    let output = guest::read(&dir.join(qemu::OUTPUT));
+    for skipped in output.lines().filter(|line| line.contains("# SKIP")) {
+        println!("    {}", skipped.trim());
+    }
+    let Some(why) = &outcome.why else { return };
+    println!("    why: {why}");
+    match outcome.class {
+        Class::Failed => failures(&output),
+        _ => tail(&guest::read(&dir.join(qemu::CONSOLE)), 8),
+    }
+    println!("    logs: {}", dir.display());
+}
+
+/// The tests that failed, with what they said.
+fn failures(output: &str) {
+    const ENOUGH: usize = 40;
+    let mut shown = 0;
+    let mut failed = false;
+    for line in output.lines() {
+        let text = line.trim_start();
+        // What a test says follows its line, or comes before it, as `#` lines.
+        failed = text.starts_with("not ok") || failed && text.starts_with('#');
+        if failed && shown < ENOUGH {
+            println!("    | {line}");
+            shown += 1;
+        }
+    }
+}
+
+fn tail(log: &str, n: usize) {
+    let lines: Vec<_> = log.lines().collect();
+    for line in &lines[lines.len().saturating_sub(n)..] {
+        println!("    | {line}");
+    }
+}
+
+/// The last line of a run.
+pub(crate) fn sum(lines: &[Line]) -> String {
+    let mut counts = Counts::default();
+    for line in lines {
+        counts += line.ran.outcome.counts;
+    }
+    let mut text = format!("{} passed, {} failed", counts.passed, counts.failed);
+    if counts.skipped > 0 {
+        text += &format!(", {} skipped", counts.skipped);
+    }
+    text
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `nsproxy-vm run`.
+
+use crate::{
+    accel,
+    classify::Class,
+    cli::RunArgs,
+    guest::Guest,
+    initramfs,
+    kernel::Kernel,
+    report::{self, Line, Paint},
+};
+use anyhow::{Context as _, Result};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    process::ExitCode,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
+    let kernel = Kernel::new(&args.guest.kernel_name, &args.guest.kernel_dir)?;
+    let results = args.guest.results.join(&kernel.name);
+    let initramfs = initramfs::make(&kernel, &args.guest, &results)?;
+    let choice = accel::choose(args.guest.accel, &kernel, &initramfs, &results)?;
+    let guest = Guest {
+        kernel: &kernel,
+        initramfs: &initramfs,
+        accel: choice.accel,
+        timeout: args.timeout.unwrap_or_else(|| kernel.timeout()),
+    };
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    // Suites that are shown one after the other can be read.
+    let jobs = if args.show {
+        1
+    } else {
+        args.jobs.unwrap_or(cpus)
+    };
+
+    let paint = Paint::new();
+    eprintln!("Kernel {}, {}", kernel.name, choice.why);
+    if !args.show {
+        report::head();
+    }
+
+    let next = AtomicUsize::new(0);
+    let lines = Mutex::new(Vec::new());
+    let work = || -> Result<()> {
+        while let Some(suite) = args.suites.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let ran = guest
+                .run(suite, results.join(suite), |bytes| {
+                    if args.show {
+                        let _ = io::stdout()
+                            .write_all(bytes)
+                            .and_then(|()| io::stdout().flush());
+                    }
+                })
+                .with_context(|| format!("suite {suite}"))?;
+            let line = Line {
+                suite: suite.clone(),
+                ran,
+            };
+            report::keep(&line, &kernel, &choice.why)?;
+
+            let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+            if args.show {
+                println!();
+                report::head();
+            }
+            wipe();
+            report::line(&line, &paint);
+            lines.push(line);
+            still(args.suites.len() - lines.len());
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs.max(1)).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| {
+            worker
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })
+    })?;
+
+    wipe();
+    let lines = lines.into_inner().unwrap_or_else(PoisonError::into_inner);
+    println!("{}", report::sum(&lines));
+    let worst = lines.iter().map(|line| line.ran.outcome.class).max();
+    Ok(ExitCode::from(worst.unwrap_or(Class::Passed).status()))
+}
+
+/// On a terminal, how many suites are still to come.
+fn still(n: usize) {
+    if n > 0 && io::stderr().is_terminal() {
+        eprint!("... {n} more");
+        let _ = io::stderr().flush();
+    }
+}
+
+fn wipe() {
+    if io::stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What the guest says on its verdict port: lines of words, the last one `verdict pass` or
+//! `verdict fail`.
+
+use serde::Serialize;
+
+/// How many tests did what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Counts {
+    pub(crate) passed: u32,
+    pub(crate) failed: u32,
+    pub(crate) skipped: u32,
+}
+
+impl std::ops::AddAssign for Counts {
+    fn add_assign(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+    }
+}
+
+/// All that the guest said.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// From the suite itself.
+    pub(crate) counts: Option<Counts>,
+    /// What did not hold after the suite: the gate's name, and why.
+    pub(crate) failed_gates: Vec<(String, String)>,
+    /// The last word; [`None`] when there was none.
+    pub(crate) pass: Option<bool>,
+}
+
+impl Verdict {
+    /// Reads the lines. What is not understood counts as not said.
+    pub(crate) fn parse(text: &str) -> Self {
+        let mut verdict = Self::default();
+        for line in text.lines() {
+            // Nothing may come after the last word.
+            verdict.pass = None;
+            let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+            match word {
+                "result" => verdict.counts = counts(rest),
+                "gate" => {
+                    let mut words = rest.splitn(3, ' ');
+                    let name = words.next().unwrap_or_default();
+                    if words.next() != Some("ok") {
+                        let why = words.next().unwrap_or_default();
+                        verdict.failed_gates.push((name.to_owned(), why.to_owned()));
+                    }
+                }
+                "verdict" => {
+                    verdict.pass = match rest {
+                        "pass" => Some(true),
+                        "fail" => Some(false),
+                        _ => None,
+                    };
+                }
+                _ => {}
+            }
+        }
+        verdict
+    }
+}
+
+/// `passed=1 failed=2 skipped=3`
+fn counts(text: &str) -> Option<Counts> {
+    let mut counts = Counts::default();
+    let mut seen = 0;
+    for word in text.split_whitespace() {
+        let (name, value) = word.split_once('=')?;
+        *match name {
+            "passed" => &mut counts.passed,
+            "failed" => &mut counts.failed,
+            "skipped" => &mut counts.skipped,
+            _ => return None,
+        } = value.parse().ok()?;
+        seen += 1;
+    }
+    (seen == 3).then_some(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pass() {
+        let text = "suite a\nresult passed=3 failed=0 skipped=1\ngate taint ok\nverdict pass\n";
+        let expected = Verdict {
+            counts: Some(Counts {
+                passed: 3,
+                failed: 0,
+                skipped: 1,
+            }),
+            failed_gates: Vec::new(),
+            pass: Some(true),
+        };
+        assert_eq!(Verdict::parse(text), expected);
+    }
+
+    #[test]
+    fn a_gate_says_why() {
+        let verdict = Verdict::parse("gate rmmod fail it is in use\nverdict fail\n");
+        let why = ("rmmod".to_owned(), "it is in use".to_owned());
+        assert_eq!(verdict.failed_gates, [why]);
+        assert_eq!(verdict.pass, Some(false));
+    }
+
+    #[test]
+    fn silence_and_noise_are_no_pass() {
+        for text in ["", "verdict", "verdict passed", "verdict pass\nsuite b\n"] {
+            assert_eq!(Verdict::parse(text).pass, None, "{text:?}");
+        }
+        for text in ["passed=1 failed=0", "passed=x failed=0 skipped=0", ""] {
+            assert_eq!(counts(text), None, "{text:?}");
+        }
+    }
+}

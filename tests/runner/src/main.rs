@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Whether the runner notices: guests that go wrong on purpose must be reported as what they are.
+//!
+//! `NSPROXY_VM_RUN` is the runner's command line up to its suites, one word a line.
+
+use anyhow::{Context as _, Result, ensure};
+use libtest_mimic::{Arguments, Failed, Trial};
+use rustix::process::{Pid, Signal, kill_process};
+use std::{
+    env, fs,
+    process::{Child, Command, ExitCode, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// A suite of `qemu/init`, and what the runner must say and return.
+struct Case {
+    suite: &'static str,
+    options: &'static [&'static str],
+    /// What happens to QEMU while it runs.
+    meanwhile: fn(&Child) -> Result<()>,
+    status: i32,
+    says: &'static [&'static str],
+}
+
+const CASES: &[Case] = &[
+    Case {
+        suite: "runner-pass",
+        says: &["pass", "1 passed, 0 failed"],
+        status: 0,
+        ..Case::QUIET
+    },
+    Case {
+        suite: "runner-fail",
+        says: &["FAIL", "this fails on purpose", "2 passed, 1 failed"],
+        status: 1,
+        ..Case::QUIET
+    },
+    Case {
+        suite: "runner-leak",
+        says: &["FAIL", "namespaces: ", "1 passed, 1 failed"],
+        status: 1,
+        ..Case::QUIET
+    },
+    Case {
+        suite: "runner-hang",
+        options: &["--timeout", "12"],
+        says: &["TIMEOUT", "still running after 12 s", "0 passed, 1 failed"],
+        status: 124,
+        ..Case::QUIET
+    },
+    Case {
+        suite: "runner-panic",
+        says: &[
+            "ALARM",
+            "Kernel panic - not syncing: dumptest",
+            "0 passed, 1 failed",
+        ],
+        status: 125,
+        ..Case::QUIET
+    },
+    Case {
+        suite: "runner-warning",
+        says: &["ALARM", "WARNING: ", "lkdtm", "0 passed, 1 failed"],
+        status: 125,
+        ..Case::QUIET
+    },
+    Case {
+        suite: "runner-silent",
+        says: &["LOST", "without saying how it was", "0 passed, 1 failed"],
+        status: 128,
+        ..Case::QUIET
+    },
+    Case {
+        suite: "runner-hang",
+        meanwhile: kill_qemu,
+        says: &["LOST", "killed by signal 9", "0 passed, 1 failed"],
+        status: 128,
+        ..Case::QUIET
+    },
+];
+
+impl Case {
+    const QUIET: Self = Self {
+        suite: "",
+        options: &[],
+        meanwhile: |_| Ok(()),
+        status: 0,
+        says: &[],
+    };
+
+    fn check(&self, results: &str) -> Result<()> {
+        let words =
+            env::var("NSPROXY_VM_RUN").context("NSPROXY_VM_RUN is not set; `make test` sets it")?;
+        let mut words = words.lines();
+        let child = Command::new(words.next().unwrap_or_default())
+            .args(words)
+            .args(["--results", results])
+            .args(self.options)
+            .arg(self.suite)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot start the runner")?;
+        (self.meanwhile)(&child)?;
+        let output = child.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let status = output.status.code();
+        ensure!(
+            status == Some(self.status),
+            "the status is {status:?} and not {}:\n{said}",
+            self.status
+        );
+        for words in self.says {
+            ensure!(said.contains(words), "it does not say {words:?}:\n{said}");
+        }
+        Ok(())
+    }
+}
+
+/// Kills the QEMU that the runner started.
+fn kill_qemu(runner: &Child) -> Result<()> {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(30) {
+        if let Some(qemu) = child_of(runner.id())? {
+            // Into the middle of it.
+            thread::sleep(Duration::from_secs(2));
+            kill_process(qemu, Signal::KILL)?;
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    anyhow::bail!("the runner started no QEMU")
+}
+
+/// A child of `parent` that is QEMU.
+fn child_of(parent: u32) -> Result<Option<Pid>> {
+    for entry in fs::read_dir("/proc")? {
+        let Ok(stat) = fs::read_to_string(entry?.path().join("stat")) else {
+            continue;
+        };
+        // "pid (name) state ppid ...", and a name may contain anything.
+        let Some((head, tail)) = stat.rsplit_once(')') else {
+            continue;
+        };
+        let ppid = tail.split_whitespace().nth(1);
+        if ppid == Some(&parent.to_string()) && head.contains("(qemu-system") {
+            let pid = head
+                .split_whitespace()
+                .next()
+                .and_then(|pid| pid.parse().ok());
+            return Ok(pid.and_then(Pid::from_raw));
+        }
+    }
+    Ok(None)
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    // Guests time out when too many share the CPUs.
+    arguments.test_threads.get_or_insert(2);
+    let results = env::temp_dir().join(format!("nsproxy-runner-tests.{}", std::process::id()));
+    let trials = CASES.iter().enumerate().map(|(n, case)| {
+        let results = results.join(n.to_string());
+        Trial::test(format!("{}-{}", case.suite, case.status), move || {
+            case.check(&results.display().to_string())
+                .map_err(|error| Failed::from(format!("{error:#}")))
+        })
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    let _ = fs::remove_dir_all(&results);
+    println!(
+        "{} passed, {} failed",
+        conclusion.num_passed, conclusion.num_failed
+    );
+    conclusion.exit_code()
+}
