@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What a person types. The work is in scripts/, one thing each.
+
+MAKEFLAGS += --no-print-directory
+
+# Which kernel: lab, debug, or a directory in which one was built
+KERNEL ?= lab
+# Which suites `make test` runs; all of them if none is named
+SUITES ?=
+
+export V NSPROXY_CACHE ACCEL REFRESH
+
+.PHONY: help
+help:
+	@echo 'make run            enter every kind of namespace through the device, and show it'
+	@echo 'make test           run all tests; SUITES="kinds errno" runs those'
+	@echo 'make shell          a shell in the guest: module loaded, nsproxy on the PATH'
+	@echo
+	@echo 'make doctor         say what this machine lacks, and how to get it'
+	@echo 'make deps           get it (as root)'
+	@echo 'make kernel         fetch and build the kernel of the guest; REFRESH=1: a newer one'
+	@echo 'make module         build nsproxy_rs.ko'
+	@echo 'make tools          build the tool, the tests and the runner'
+	@echo 'make check          formatting, lints, unit tests'
+	@echo 'make rust-analyzer  write rust-project.json for editors'
+	@echo 'make clean          remove build/; the cache with the kernels stays'
+	@echo
+	@echo 'KERNEL=lab          the small kernel (default)'
+	@echo 'KERNEL=debug        the same with KASAN, lockdep, kmemleak, UBSAN: slower, sees more'
+	@echo 'KERNEL=/path        a kernel that you built, with Rust'
+	@echo 'ACCEL=kvm|tcg       do not probe whether KVM works'
+	@echo 'NSPROXY_CACHE=/dir  keep kernels there instead of ~/.cache/nsproxy_rs'
+	@echo 'V=1                 show what is run'
+
+.PHONY: doctor deps
+doctor:
+	@scripts/deps doctor
+deps:
+	@scripts/deps install
+
+.PHONY: kernel module tools
+kernel: deps
+	@scripts/kernel $(KERNEL)
+module: deps
+	@scripts/guest module $(KERNEL)
+tools: deps
+	@scripts/tools
+
+.PHONY: run test shell
+run: deps
+	@scripts/guest run $(KERNEL)
+test: deps
+	@scripts/guest test $(KERNEL) $(SUITES)
+shell: deps
+	@scripts/guest shell $(KERNEL)
+
+.PHONY: check rust-analyzer clean
+check: deps
+	@scripts/check
+rust-analyzer: deps
+	@scripts/guest rust-analyzer $(KERNEL)
+clean:
+	@rm -rf build rust-project.json

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154 # lib.sh sets what is used here
+# The compilers: found, checked, and put into the environment as the kernel's
+# build wants them. To be sourced, after lib.sh.
+
+# What the kernel asks for (scripts/min-tool-version.sh), and what our tools do
+readonly RUSTC_MIN=1.88.0 BINDGEN_MIN=0.71.1 CLANG_MIN=17.0.1
+readonly BINDGEN_VERSION=0.73.2 LLVM_VERSION=19
+
+# first_version COMMAND... - the first thing like 1.2.3 that it prints
+first_version() {
+	"$@" 2>/dev/null | grep -oEm1 '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1
+}
+
+# Sets LLVM, LIBCLANG_PATH, clang_version
+toolchain_clang() {
+	local suffix
+	for suffix in "-$LLVM_VERSION" ""; do
+		clang_version=$(first_version "clang$suffix" --version) || continue
+		command -v "ld.lld$suffix" >/dev/null || continue
+		version_at_least "$clang_version" $CLANG_MIN || continue
+		found=$clang_version
+		export LLVM=${suffix:-1}
+		LIBCLANG_PATH=$("llvm-config$suffix" --libdir) && export LIBCLANG_PATH
+		return
+	done
+	clang_version=$(first_version clang --version) || clang_version=none
+	lacks "clang and ld.lld $CLANG_MIN or later are needed, and here is ${clang_version};" \
+		"as root: apt-get install clang-$LLVM_VERSION lld-$LLVM_VERSION llvm-$LLVM_VERSION"
+}
+
+# Sets rustc_version
+toolchain_rustc() {
+	rustc_version=$(first_version rustc --version) ||
+		lacks "no rustc; https://rustup.rs tells how to get one"
+	found=$rustc_version
+	version_at_least "$rustc_version" $RUSTC_MIN ||
+		lacks "rustc $RUSTC_MIN or later is needed, and here is $rustc_version;" \
+			"rustup update stable"
+}
+
+# Sets RUST_LIB_SRC: the source of the core library, of exactly this rustc
+toolchain_library() {
+	local sysroot candidate
+	sysroot=$(rustc --print sysroot)
+	for candidate in "${RUST_LIB_SRC:-}" \
+		"$sysroot/lib/rustlib/src/rust/library" \
+		"$cache/rust-src/$rustc_version/library"; do
+		if [[ -n $candidate && -e $candidate/core/src/lib.rs ]]; then
+			export RUST_LIB_SRC=$candidate found=$candidate
+			return
+		fi
+	done
+	return 1
+}
+
+toolchain_get_library() {
+	toolchain_library && return
+	say "getting the source of Rust's core library, $rustc_version"
+	if command -v rustup >/dev/null && rustup component add rust-src >/dev/null 2>&1; then
+		toolchain_library && return
+	fi
+	# Debian has it for the rustc that it has itself, which may be the same one.
+	local debian=$cache/rust-src/.$rustc_version.debian
+	if "$root/scripts/debian" rust-src "$rustc_version" "$debian"; then
+		mkdir -p "$cache/rust-src/$rustc_version"
+		mv "$debian/usr/src/rustc-$rustc_version/library" "$cache/rust-src/$rustc_version/"
+		rm -rf "$debian"
+		toolchain_library && return
+	fi
+	lacks "no source of the core library that matches rustc $rustc_version;" \
+		"rustup component add rust-src"
+}
+
+# Puts a good bindgen first in PATH, sets bindgen_version
+toolchain_bindgen() {
+	PATH=$cache/tools/bindgen-$BINDGEN_VERSION/bin:$PATH
+	bindgen_version=$(first_version bindgen --version) && found=$bindgen_version &&
+		version_at_least "$bindgen_version" $BINDGEN_MIN
+}
+
+toolchain_get_bindgen() {
+	toolchain_bindgen && return
+	say "building bindgen $BINDGEN_VERSION (about a minute)"
+	local dir=$cache/tools/bindgen-$BINDGEN_VERSION
+	logged "$build/log/bindgen.log" \
+		cargo install --locked --version $BINDGEN_VERSION --root "$dir.new" bindgen-cli ||
+		lacks "no bindgen $BINDGEN_MIN or later, and it could not be built"
+	rm -rf "$dir"
+	mv "$dir.new" "$dir"
+	toolchain_bindgen
+}
+
+# toolchain_of DIRECTORY - the compiler that the kernel there was built with
+toolchain_of() {
+	toolchain
+	grep -qx CONFIG_CC_IS_CLANG=y "$1/.config" || unset LLVM
+}
+
+# All of it, got where it can be got
+toolchain() {
+	toolchain_rustc
+	toolchain_clang
+	toolchain_library || (lock rust-src && toolchain_get_library)
+	toolchain_library
+	toolchain_bindgen || (lock bindgen && toolchain_get_bindgen)
+	toolchain_bindgen
+}
+
+# The same for doctor: a line each, and gets nothing
+toolchain_report() {
+	local status=0
+	report lacks rustc toolchain_rustc "$RUSTC_MIN or later: rustup update stable" || status=3
+	report lacks clang toolchain_clang "$CLANG_MIN or later, with ld.lld and llvm" || status=3
+	report later rust-src toolchain_library "make gets it, from rustup or Debian" || true
+	report later bindgen toolchain_bindgen "make gets it: cargo install bindgen-cli" || true
+	return "$status"
+}
+
+# report STATE-IF-NOT WHAT FIND REMEDY
+report() {
+	if (toolchain_rustc && "$3") >/dev/null 2>&1; then
+		"$3"
+		printf '%-6s %-18s %s\n' ok "$2" "${found:-}"
+	else
+		printf '%-6s %-18s %s\n' "$1" "$2" "$4"
+		return 3
+	fi
+}
