@@ -8,8 +8,6 @@ KERNEL ?= lab
 # Which suites `make test` runs; all of them if none is named
 SUITES ?=
 
-export V NSPROXY_CACHE ACCEL REFRESH
-
 .PHONY: help
 help:
 	@echo 'make run            enter every kind of namespace through the device, and show it'
