@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The actor's own side: reads commands, obeys, answers.
+
+use super::command::{Call, Command, Reply, Source};
+use crate::{
+    errno::Code,
+    fault::Armed,
+    snapshot::Snapshot,
+    via::{self, Device},
+};
+use anyhow::{Context as _, Result, anyhow};
+use rustix::{
+    fs::{Mode, OFlags},
+    io::Errno,
+    process::{PidfdFlags, Signal},
+};
+use std::{
+    fs::File,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    os::{
+        fd::{AsFd, AsRawFd as _, OwnedFd},
+        unix::net::UnixStream,
+    },
+    process::ExitCode,
+};
+
+/// A process that does as it is told.
+pub(crate) struct Process {
+    from: BufReader<File>,
+    to: File,
+    /// The `/proc` of the test: stays at hand whatever root and mount namespace are.
+    pub(crate) proc: OwnedFd,
+    device: Option<Device>,
+    files: Vec<Slot>,
+    /// User and group that it is, as the initial user namespace has them.
+    pub(crate) id: u32,
+}
+
+enum Slot {
+    File(OwnedFd),
+    Number(i32),
+}
+
+/// `nsproxy-tests actor`.
+pub(crate) fn main() -> Result<ExitCode> {
+    let mut process = Process {
+        from: BufReader::new(duplicate(std::io::stdin())?),
+        to: duplicate(std::io::stdout())?,
+        proc: open_dir("/proc")?,
+        device: None,
+        files: Vec::new(),
+        id: 0,
+    };
+    process.stand_alone();
+    Ok(ExitCode::from(process.serve() as u8))
+}
+
+fn duplicate(fd: impl AsFd) -> Result<File> {
+    Ok(File::from(fd.as_fd().try_clone_to_owned()?))
+}
+
+fn open_dir(path: &str) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).with_context(|| path.to_owned())
+}
+
+impl Process {
+    /// Dies with its parent. (So does whoever reads no more commands; this is for the rest.)
+    pub(crate) fn stand_alone(&self) {
+        let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    }
+
+    /// Obeys until there are no more commands. Returns the exit status.
+    pub(crate) fn serve(&mut self) -> i32 {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            match self.from.read_line(&mut line) {
+                Ok(0) | Err(_) => return 0,
+                Ok(_) => {}
+            }
+            let reply = serde_json::from_str(&line)
+                .map_err(Into::into)
+                .and_then(|command| self.obey(command))
+                .unwrap_or_else(|e| Reply::Failed(format!("{e:#}")));
+            if !self.answer(&reply) {
+                return 1;
+            }
+        }
+    }
+
+    /// Says something to the test. False if it is not there any more.
+    pub(crate) fn answer(&mut self, reply: &Reply) -> bool {
+        let mut line = serde_json::to_vec(reply).expect("a reply is plain data");
+        line.push(b'\n');
+        self.to.write_all(&line).is_ok()
+    }
+
+    fn obey(&mut self, command: Command) -> Result<Reply> {
+        Ok(match command {
+            Command::OpenDevice => Reply::Returned(match Device::open() {
+                Ok(device) => {
+                    self.device = Some(device);
+                    Ok(())
+                }
+                Err(errno) => Err(errno.into()),
+            }),
+            Command::SendDevice { socket } => {
+                via::send_fd(&UnixStream::connect(socket)?, self.device()?)?;
+                Reply::Done
+            }
+            Command::ReceiveDevice { socket } => {
+                self.device = Some(Device::from(via::receive_fd(&UnixStream::connect(
+                    socket,
+                )?)?));
+                Reply::Done
+            }
+            Command::Open(source) => self.open(source)?,
+            Command::Close => {
+                self.files.clear();
+                Reply::Done
+            }
+            Command::Do(step) => step.take(self)?,
+            Command::Call(call) => self.call(call)?,
+            Command::Version => {
+                Reply::Returned(self.device()?.version().map(drop).map_err(Code::from))
+            }
+            Command::Look { clocks, child } => {
+                Reply::Seen(Snapshot::take(&self.proc, &clocks, child)?)
+            }
+            Command::Pid => Reply::Pid(self.pid()?),
+        })
+    }
+
+    fn device(&self) -> Result<&Device> {
+        self.device
+            .as_ref()
+            .ok_or_else(|| anyhow!("the actor was not told to open /dev/nsproxy"))
+    }
+
+    fn open(&mut self, source: Source) -> Result<Reply> {
+        let read = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = match source {
+            Source::Number(n) => {
+                self.files.push(Slot::Number(n));
+                return Ok(Reply::Opened {
+                    slot: self.files.len() - 1,
+                    inode: None,
+                });
+            }
+            Source::Path { path, o_path } => {
+                let flags = if o_path { OFlags::PATH } else { read };
+                rustix::fs::open(&path, flags | OFlags::CLOEXEC, Mode::empty()).context(path)?
+            }
+            Source::Own { link } => {
+                let path = format!("self/ns/{link}");
+                rustix::fs::openat(&self.proc, &path, read, Mode::empty())
+                    .with_context(|| format!("/proc/{path}"))?
+            }
+            Source::Pidfd { pid } => {
+                let pid = match pid {
+                    Some(pid) => rustix::process::Pid::from_raw(pid as i32).context("pid 0")?,
+                    None => rustix::process::getpid(),
+                };
+                rustix::process::pidfd_open(pid, PidfdFlags::empty())
+                    .with_context(|| format!("pidfd_open({pid:?})"))?
+            }
+            Source::Pipe => std::io::pipe()?.0.into(),
+            Source::Socket => std::os::unix::net::UnixDatagram::unbound()?.into(),
+        };
+        let inode = rustix::fs::fstat(&file)?.st_ino;
+        self.files.push(Slot::File(file));
+        Ok(Reply::Opened {
+            slot: self.files.len() - 1,
+            inode: Some(inode),
+        })
+    }
+
+    fn call(&self, call: Call) -> Result<Reply> {
+        let fd = match self.files.get(call.slot).context("no such slot")? {
+            Slot::File(file) => file.as_raw_fd(),
+            Slot::Number(n) => *n,
+        };
+        let armed = call.fail_nth.map(Armed::new).transpose()?;
+        let outcome = call.entry.setns(self.device.as_ref(), fd, call.nstype)?;
+        if let Some(armed) = armed {
+            armed.disarm()?;
+        }
+        Ok(Reply::Returned(outcome))
+    }
+
+    /// Its pid in the `/proc` of the test.
+    fn pid(&self) -> Result<u32> {
+        let name = rustix::fs::readlinkat(&self.proc, "self", Vec::new())?;
+        Ok(name.to_str()?.parse()?)
+    }
+}
+
+/// Reads a file below `/proc`.
+pub(crate) fn read_proc(proc: &OwnedFd, path: &str) -> Result<String, Errno> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let mut file = File::from(rustix::fs::openat(proc, path, flags, Mode::empty())?);
+    let mut text = String::new();
+    file.read_to_string(&mut text)
+        .map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
+    Ok(text)
+}

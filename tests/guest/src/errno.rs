@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Error numbers, as data that crosses a pipe and as the names that people know.
+
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What a call returned: nothing, or an error number.
+pub(crate) type Outcome = Result<(), Code>;
+
+/// An error number.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Code(pub(crate) i32);
+
+impl From<Errno> for Code {
+    fn from(errno: Errno) -> Self {
+        Self(errno.raw_os_error())
+    }
+}
+
+macro_rules! names {
+    ($($name:ident)*) => {
+        impl Code {
+            $(pub(crate) const $name: Self = Self(libc::$name);)*
+
+            /// `EINVAL` and the like; [`None`] for one that no test is about.
+            fn name(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$name => Some(stringify!($name)),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+names! {
+    E2BIG EACCES EAGAIN EBADF EBUSY ECHILD EEXIST EFAULT EINTR EINVAL EIO EMFILE ENODEV ENOENT
+    ENOMEM ENOSPC ENOSYS ENOTDIR ENOTTY EOPNOTSUPP EPERM ESRCH EUSERS
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "errno {}", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// An outcome in a word: `0` or the name of the error.
+pub(crate) fn word(outcome: Outcome) -> String {
+    match outcome {
+        Ok(()) => "0".to_owned(),
+        Err(code) => code.to_string(),
+    }
+}

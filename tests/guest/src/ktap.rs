@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Tests, and their results as the Kernel Test Anything Protocol (KTAP), version 1.
+
+use crate::world::World;
+use anyhow::{Context as _, Result};
+use std::{
+    env, fmt,
+    fs::OpenOptions,
+    io::{self, Write as _},
+};
+
+/// A test: what it is called, and what decides it.
+pub(crate) struct Test {
+    pub(crate) name: String,
+    run: Run,
+}
+
+type Run = Box<dyn FnOnce(&mut World) -> Result<()>>;
+
+impl Test {
+    /// A test that passes when `run` returns `Ok`; see [`Skip`] for the third way out.
+    pub(crate) fn new(
+        name: impl Into<String>,
+        run: impl FnOnce(&mut World) -> Result<()> + 'static,
+    ) -> Self {
+        Self {
+            // A '#' would begin a directive.
+            name: name.into().replace('#', ""),
+            run: Box::new(run),
+        }
+    }
+
+    /// A line in the report for what cannot be tested, and why.
+    pub(crate) fn skipped(name: impl Into<String>, why: &'static str) -> Self {
+        Self::new(name, move |_| Err(Skip::because(why)))
+    }
+}
+
+/// The error that says: not a failure, this could not be tried here.
+#[derive(Debug)]
+pub(crate) struct Skip(String);
+
+impl Skip {
+    /// Skips the test that returns this.
+    pub(crate) fn because(why: impl Into<String>) -> anyhow::Error {
+        Self(why.into()).into()
+    }
+}
+
+impl fmt::Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Skip {}
+
+/// How many tests ended which way.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally {
+    pub(crate) passed: u32,
+    pub(crate) failed: u32,
+    pub(crate) skipped: u32,
+}
+
+impl Tally {
+    /// Nothing failed, and something was tried.
+    pub(crate) fn is_pass(self) -> bool {
+        self.failed == 0 && self.passed > 0
+    }
+
+    /// Tells the host: the line goes to the verdict port that `NSPROXY_VERDICT` names, if any.
+    pub(crate) fn report(self) -> Result<()> {
+        let Some(port) = env::var_os("NSPROXY_VERDICT") else {
+            return Ok(());
+        };
+        let Self {
+            passed,
+            failed,
+            skipped,
+        } = self;
+        // One write: a port hands each on as it comes.
+        let line = format!("result passed={passed} failed={failed} skipped={skipped}\n");
+        OpenOptions::new()
+            .append(true)
+            .open(&port)
+            .and_then(|mut port| port.write_all(line.as_bytes()))
+            .with_context(|| format!("NSPROXY_VERDICT={}", port.display()))
+    }
+}
+
+/// Runs the tests of `suite` one after another and prints what comes of them.
+pub(crate) fn run(suite: &str, tests: Vec<Test>, world: &mut World) -> Tally {
+    println!("KTAP version 1\n1..{}", tests.len());
+    if tests.is_empty() {
+        println!("# no test has that in its name");
+    }
+    let mut tally = Tally::default();
+    for (i, Test { name, run }) in tests.into_iter().enumerate() {
+        let number = i + 1;
+        match run(world) {
+            Ok(()) => {
+                tally.passed += 1;
+                println!("ok {number} {name}");
+            }
+            Err(e) => match e.downcast_ref::<Skip>() {
+                Some(why) => {
+                    tally.skipped += 1;
+                    println!("ok {number} {name} # SKIP {why}");
+                }
+                None => {
+                    tally.failed += 1;
+                    for line in format!("{e:#}").lines() {
+                        println!("# {line}");
+                    }
+                    println!("# reproduce: nsproxy-tests {suite} '{name}'");
+                    println!("not ok {number} {name}");
+                }
+            },
+        }
+        // What is said last before a panic must be out.
+        let _ = io::stdout().flush();
+    }
+    let Tally {
+        passed,
+        failed,
+        skipped,
+    } = tally;
+    println!("# Totals: pass:{passed} fail:{failed} xfail:0 xpass:0 skip:{skipped} error:0");
+    tally
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Tests of `/dev/nsproxy`, for the guest: everything is compared with setns(2).
+
+mod actor;
+mod caps;
+mod case;
+mod errno;
+mod fault;
+mod gate;
+mod judge;
+mod ktap;
+mod module;
+mod snapshot;
+mod suites;
+mod sys;
+mod trial;
+mod via;
+mod world;
+
+use anyhow::{Result, bail, ensure};
+use clap::Parser;
+use std::{path::Path, process::ExitCode};
+use suites::SUITES;
+use via::Device;
+
+/// Tests of /dev/nsproxy. To be run as root in a guest: they make namespaces, cgroups and
+/// processes, and load and unload the module.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Args {
+    /// Prints the names of the suites, one a line.
+    #[arg(long)]
+    list: bool,
+
+    /// A suite; or `gate-namespaces`, which tells whether the suites left namespaces behind.
+    #[arg(required_unless_present = "list")]
+    suite: Option<String>,
+
+    /// Runs only the tests with this in their names.
+    #[arg(default_value = "")]
+    filter: String,
+}
+
+fn main() -> Result<ExitCode> {
+    // Before anything else: actors are started by the hundred.
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == "actor") {
+        return actor::main();
+    }
+    let args = Args::parse();
+    if args.list {
+        for suite in SUITES {
+            println!("{}", suite.name);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let name = args.suite.unwrap_or_default();
+    if name == "gate-namespaces" {
+        return gate::namespaces();
+    }
+    let Some(suite) = SUITES.iter().find(|suite| suite.name == name) else {
+        bail!("no suite {name:?}; `nsproxy-tests --list` names them");
+    };
+    ensure!(
+        Path::new(Device::PATH).exists(),
+        "{} is not there: the tests are for a guest with the module loaded",
+        Device::PATH
+    );
+    sys::do_not_randomize_addresses();
+    let tally = suite.run(&args.filter)?;
+    tally.report()?;
+    Ok(if tally.is_pass() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

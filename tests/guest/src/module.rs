@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Loading and unloading the module under test.
+
+use anyhow::{Context as _, Result};
+use rustix::io::Errno;
+use std::{
+    ffi::CStr,
+    fs::File,
+    io, thread,
+    time::{Duration, Instant},
+};
+
+/// How long to wait for whoever uses it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Where the guest has the module.
+const FILE: &str = "/lib/nsproxy_rs.ko";
+const NAME: &CStr = c"nsproxy_rs";
+
+/// Loads it, with parameters as on the command line of insmod.
+pub(crate) fn load(parameters: &CStr) -> Result<Result<(), Errno>> {
+    let file = File::open(FILE).context(FILE)?;
+    Ok(rustix::system::finit_module(&file, parameters, 0))
+}
+
+/// Unloads it, or says why the kernel does not.
+pub(crate) fn unload() -> Result<(), Errno> {
+    rustix::system::delete_module(NAME, libc::O_NONBLOCK)
+}
+
+/// Unloads it once nobody uses it any more: files are released in their own time.
+pub(crate) fn unload_soon() -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match unload() {
+            Err(Errno::AGAIN) if Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            result => return result.context("delete_module"),
+        }
+    }
+}
+
+/// Whether it is loaded.
+pub(crate) fn is_loaded() -> io::Result<bool> {
+    std::fs::exists("/sys/module/nsproxy_rs/initstate")
+}
+
+/// Loads it without parameters, as the guest has it, should it not be loaded.
+pub(crate) fn make_sure_it_is_loaded() -> Result<()> {
+    if !is_loaded()? {
+        load(c"")?.context("cannot load the module")?;
+    }
+    Ok(())
+}

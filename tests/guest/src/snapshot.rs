@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! All that a process can see of its own namespaces, as text that can be compared.
+
+use crate::{
+    actor::{read_proc, state::MESSAGE_QUEUE},
+    errno::Code,
+    sys::{self, Fork},
+};
+use anyhow::{Context as _, Result};
+use rustix::{
+    fs::{AtFlags, CWD, StatxFlags},
+    io::Errno,
+    process::WaitOptions,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    io::{Read as _, Write as _},
+    os::fd::{AsFd, OwnedFd},
+};
+
+/// The files of `/proc/PID/ns`.
+pub(crate) const LINKS: [&str; 10] = [
+    "user",
+    "mnt",
+    "uts",
+    "ipc",
+    "pid",
+    "pid_for_children",
+    "cgroup",
+    "net",
+    "time",
+    "time_for_children",
+];
+
+/// What a process saw: a value for each thing that it looked at.
+///
+/// Keys are paths: `ns/uts`, `cap/effective`, `child/ns/pid`. What is below `info/` is different
+/// in any two processes, worth knowing and never compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Snapshot(BTreeMap<String, String>);
+
+/// Something that is not the same in two snapshots.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Difference {
+    pub(crate) key: String,
+    pub(crate) left: String,
+    pub(crate) right: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} / {}", self.key, self.left, self.right)
+    }
+}
+
+impl Snapshot {
+    /// Looks at everything, and has a child look, too, if that is wanted. `proc` is the `/proc` to
+    /// look into.
+    ///
+    /// What cannot be looked at gets the name of the error as its value: that, too, is to be the
+    /// same on both sides.
+    pub(crate) fn take(proc: &OwnedFd, base: &ClockBase, child: bool) -> Result<Self> {
+        let mut seen = Self::default();
+        seen.links(proc, "self", "ns");
+        seen.status(proc);
+        seen.set(
+            "securebits",
+            word(
+                rustix::thread::capabilities_secure_bits()
+                    .map(|bits| format!("{:#x}", bits.bits())),
+            ),
+        );
+        seen.set(
+            "dumpable",
+            word(rustix::process::dumpable_behavior().map(|how| format!("{how:?}"))),
+        );
+        seen.place("root", "/");
+        seen.place("cwd", ".");
+        let uname = rustix::system::uname();
+        seen.set("hostname", uname.nodename().to_string_lossy());
+        seen.set("domainname", uname.domainname().to_string_lossy());
+        for file in ["cgroup", "uid_map", "gid_map", "timens_offsets"] {
+            let text = read_proc(proc, &format!("self/{file}"));
+            seen.set(file, word(text.map(|text| one_line(&text))));
+        }
+        seen.set("interfaces", word(interfaces(proc)));
+        seen.set(
+            "mounts",
+            word(read_proc(proc, "self/mountinfo").map(|text| text.lines().count().to_string())),
+        );
+        let queue = match sys::message_queue(MESSAGE_QUEUE, false) {
+            Ok(()) => "found".to_owned(),
+            Err(Errno::NOENT) => "none".to_owned(),
+            Err(errno) => Code::from(errno).to_string(),
+        };
+        seen.set("message_queue", queue);
+        for (clock, (vdso, syscall)) in base.offsets_here() {
+            seen.set(format!("clock/{clock}/vdso"), vdso);
+            seen.set(format!("clock/{clock}/syscall"), syscall);
+        }
+        if child {
+            seen.child(proc)?;
+        }
+        Ok(seen)
+    }
+
+    /// The value at `key`; empty if there is none.
+    pub(crate) fn get(&self, key: &str) -> &str {
+        self.0.get(key).map_or("", String::as_str)
+    }
+
+    /// How many values there are to compare.
+    pub(crate) fn len(&self) -> usize {
+        self.0.keys().filter(|key| is_compared(key)).count()
+    }
+
+    /// Puts in what was seen by someone else.
+    pub(crate) fn set(&mut self, key: impl Into<String>, value: impl Into<String>) {
+        self.0.insert(key.into(), value.into());
+    }
+
+    /// The value at `ns/<link>`.
+    pub(crate) fn link(&self, link: &str) -> &str {
+        self.get(&format!("ns/{link}"))
+    }
+
+    /// What is not the same, `info/` left out.
+    pub(crate) fn differences(&self, other: &Self) -> Vec<Difference> {
+        let keys = self.0.keys().chain(other.0.keys());
+        let keys: std::collections::BTreeSet<_> = keys.collect();
+        keys.into_iter()
+            .filter(|key| is_compared(key))
+            .filter(|key| self.0.get(*key) != other.0.get(*key))
+            .map(|key| Difference {
+                key: key.clone(),
+                left: self.get(key).to_owned(),
+                right: other.get(key).to_owned(),
+            })
+            .collect()
+    }
+
+    /// The same, with what only this process can have had called by what it means.
+    ///
+    /// A namespace of `before`, which the process may have made for itself, is called by the
+    /// links that it was at, so that two processes which did the same have the same values. So
+    /// is the mount of root and working directory in a mount namespace that it had before.
+    pub(crate) fn relative_to(&self, before: &Self) -> Self {
+        let mut relative = self.clone();
+        for (key, value) in &mut relative.0 {
+            if key.starts_with("ns/") || key.contains("/ns/") {
+                let was: Vec<_> = LINKS
+                    .into_iter()
+                    .filter(|link| before.link(link) == value)
+                    .collect();
+                if !was.is_empty() {
+                    *value = format!("before: {}", was.join(", "));
+                }
+            }
+        }
+        if self.link("mnt") == before.link("mnt") {
+            for place in ["root", "cwd"] {
+                let key = format!("{place}/mount");
+                let word = if self.get(&key) == before.get(&key) {
+                    "before"
+                } else if self.get(&key) == before.get("root/mount") {
+                    "the root before"
+                } else {
+                    "another of the namespace"
+                };
+                relative.set(key, word);
+            }
+        }
+        relative
+    }
+
+    /// Adds the namespaces of another task, `of` being its path in `proc`.
+    pub(crate) fn links(&mut self, proc: impl AsFd, of: &str, prefix: &str) {
+        for link in LINKS {
+            let path = format!("{of}/ns/{link}");
+            let target = rustix::fs::readlinkat(&proc, &path, Vec::new());
+            let target = target.map(|target| target.to_string_lossy().into_owned());
+            self.set(format!("{prefix}/{link}"), word(target));
+        }
+    }
+
+    /// Ids, capabilities and the like: `/proc/self/status`.
+    fn status(&mut self, proc: &OwnedFd) {
+        let status = read_proc(proc, "self/status").unwrap_or_default();
+        for (line, key) in [
+            ("Uid", "uid"),
+            ("Gid", "gid"),
+            ("Groups", "groups"),
+            ("CapInh", "cap/inheritable"),
+            ("CapPrm", "cap/permitted"),
+            ("CapEff", "cap/effective"),
+            ("CapBnd", "cap/bounding"),
+            ("CapAmb", "cap/ambient"),
+            ("NoNewPrivs", "no_new_privs"),
+            ("Seccomp", "seccomp"),
+        ] {
+            self.set(key, status_line(&status, line));
+        }
+    }
+
+    /// A directory: which file system, which inode, which mount.
+    fn place(&mut self, key: &str, path: &str) {
+        let mask = StatxFlags::INO | StatxFlags::MNT_ID;
+        let (dev, inode, mount) = match rustix::fs::statx(CWD, path, AtFlags::empty(), mask) {
+            Ok(stat) => (
+                format!("{}:{}", stat.stx_dev_major, stat.stx_dev_minor),
+                stat.stx_ino.to_string(),
+                stat.stx_mnt_id.to_string(),
+            ),
+            Err(errno) => {
+                let name = Code::from(errno).to_string();
+                (name.clone(), name.clone(), name)
+            }
+        };
+        self.set(format!("{key}/dev"), dev);
+        self.set(format!("{key}/inode"), inode);
+        self.set(format!("{key}/mount"), mount);
+    }
+
+    /// What a child gets that is forked now.
+    fn child(&mut self, proc: &OwnedFd) -> Result<()> {
+        let (mut read, mut write) = std::io::pipe()?;
+        let child = match sys::fork() {
+            Err(errno) => {
+                self.set("child/error", Code::from(errno).to_string());
+                return Ok(());
+            }
+            Ok(Fork::Child) => {
+                let mut seen = Self::default();
+                seen.links(proc, "self", "child/ns");
+                let status = read_proc(proc, "self/status").unwrap_or_default();
+                let pids = status_line(&status, "NSpid");
+                seen.set("child/pid_levels", pids.split(' ').count().to_string());
+                let pid = rustix::process::getpid().as_raw_pid();
+                seen.set("child/is_init", (pid == 1).to_string());
+                seen.set(
+                    "child/sees_parent",
+                    rustix::process::getppid().is_some().to_string(),
+                );
+                seen.set("info/child_pid", pid.to_string());
+                let _ = write.write_all(&serde_json::to_vec(&seen).unwrap_or_default());
+                sys::exit(0)
+            }
+            Ok(Fork::Parent(child)) => child,
+        };
+        drop(write);
+        let mut json = Vec::new();
+        read.read_to_end(&mut json)?;
+        rustix::process::waitpid(Some(child), WaitOptions::empty())?;
+        let child: Self = serde_json::from_slice(&json).context("the child said nothing")?;
+        self.0.extend(child.0);
+        Ok(())
+    }
+}
+
+/// Whether it can be the same in two processes at all.
+fn is_compared(key: &str) -> bool {
+    !key.starts_with("info/")
+}
+
+/// A value, or the name of the error that there was instead.
+fn word(result: Result<String, Errno>) -> String {
+    result.unwrap_or_else(|errno| Code::from(errno).to_string())
+}
+
+fn one_line(text: &str) -> String {
+    let lines: Vec<_> = text
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    lines.join(", ")
+}
+
+fn status_line(status: &str, name: &str) -> String {
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    one_line(line.unwrap_or_default())
+}
+
+/// Names of the network interfaces, sorted.
+fn interfaces(proc: &OwnedFd) -> Result<String, Errno> {
+    let text = read_proc(proc, "self/net/dev")?;
+    let mut names: Vec<_> = text
+        .lines()
+        .filter_map(|line| Some(line.split_once(':')?.0.trim()))
+        .collect();
+    names.sort_unstable();
+    Ok(names.join(" "))
+}
+
+/// How far the clocks are from the real time in the initial time namespace, in nanoseconds.
+///
+/// Only the clocks since boot have offsets in a time namespace; the distance to `CLOCK_REALTIME`
+/// does not change by itself, as nobody sets the guest's time.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ClockBase(Vec<i64>);
+
+const CLOCKS: [(&str, libc::clockid_t); 3] = [
+    ("monotonic", libc::CLOCK_MONOTONIC),
+    // Where the hardware's clock cannot be read from user space, only this is the vDSO's own.
+    ("monotonic_coarse", libc::CLOCK_MONOTONIC_COARSE),
+    ("boottime", libc::CLOCK_BOOTTIME),
+];
+
+impl ClockBase {
+    /// The distances here, where the caller is.
+    pub(crate) fn measure() -> Self {
+        Self(
+            CLOCKS
+                .iter()
+                .map(|&(_, clock)| distance(sys::clock_by_syscall, clock))
+                .collect(),
+        )
+    }
+
+    /// For each clock, how far it is from where this was measured: by vDSO and by system call.
+    fn offsets_here(&self) -> impl Iterator<Item = (&'static str, (String, String))> {
+        CLOCKS.iter().zip(&self.0).map(|(&(name, clock), &base)| {
+            let offset = |read| {
+                // To the next second: offsets are whole seconds.
+                let nanoseconds = distance(read, clock) - base;
+                format!("{:+} s", (nanoseconds as f64 / 1e9).round() as i64)
+            };
+            (
+                name,
+                (offset(sys::clock_by_vdso), offset(sys::clock_by_syscall)),
+            )
+        })
+    }
+}
+
+/// How far `clock` is ahead of the real time.
+fn distance(read: fn(libc::clockid_t) -> i64, clock: libc::clockid_t) -> i64 {
+    loop {
+        let before = read(libc::CLOCK_REALTIME);
+        let time = read(clock);
+        let after = read(libc::CLOCK_REALTIME);
+        // Not if something came in between that would count as an offset.
+        if after - before < 200_000_000 {
+            return time - (before + after) / 2;
+        }
+    }
+}

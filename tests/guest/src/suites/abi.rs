@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The ioctls as an interface: what they take, and what bad input gets.
+
+use crate::{
+    errno::{Code, word},
+    ktap::Test,
+    sys::{self, LastPage, PAGE},
+    via::{Device, Kind, all_kinds},
+    world::{World, links_of},
+};
+use anyhow::{Context as _, Result, ensure};
+use nsproxy_uapi::sys as uapi;
+use std::{
+    fs::{self, File},
+    mem,
+    os::fd::{AsFd as _, AsRawFd as _},
+};
+
+/// The direction bits of an ioctl number: the driver writes, the driver reads.
+const IOC_READ: u32 = 2 << 30;
+const IOC_WRITE: u32 = 1 << 30;
+/// As many bytes as an ioctl number has room for.
+const MAX_SIZE: u32 = (1 << 14) - 1;
+
+/// What a struct of the ABI looks like to this test: bytes.
+const SETNS_SIZE: usize = mem::size_of::<uapi::nsproxy_setns>();
+const VERSION_SIZE: usize = mem::size_of::<uapi::nsproxy_version>();
+
+/// The two commands that take a `struct nsproxy_setns`.
+const SETNS: [(&str, u32); 2] = [
+    ("SETNS", uapi::NSPROXY_SETNS),
+    ("SETNS_2011", uapi::NSPROXY_SETNS_2011),
+];
+
+pub(crate) fn tests() -> Vec<Test> {
+    let mut tests = Vec::new();
+    unknown_commands(&mut tests);
+    setns_sizes(&mut tests);
+    setns_pointers(&mut tests);
+    version(&mut tests);
+    tests
+}
+
+/// The same number with another size.
+fn with_size(command: u32, size: u32) -> u32 {
+    command & !(MAX_SIZE << 16) | size << 16
+}
+
+/// Calls, and says whether that changed where the test is, which it must not.
+fn ioctl(command: u32, address: usize) -> Result<Result<(), Code>> {
+    let device = Device::open()?;
+    let before = links_of("self");
+    let fd = device.as_fd().as_raw_fd();
+    let outcome = sys::ioctl(fd, command, address)
+        .map(drop)
+        .map_err(Code::from);
+    ensure!(
+        before == links_of("self"),
+        "the test is in other namespaces"
+    );
+    Ok(outcome)
+}
+
+fn expect(command: u32, address: usize, expected: Result<(), Code>) -> Result<()> {
+    let outcome = ioctl(command, address)?;
+    ensure!(
+        outcome == expected,
+        "ioctl({command:#x}, {address:#x}) returned {}, expected {}",
+        word(outcome),
+        word(expected)
+    );
+    Ok(())
+}
+
+/// A `struct nsproxy_setns` that would do something: the test's own uts namespace.
+struct Valid {
+    _file: File,
+    args: uapi::nsproxy_setns,
+}
+
+impl Valid {
+    fn new() -> Result<Self> {
+        let file = File::open("/proc/self/ns/uts")?;
+        Ok(Self {
+            args: uapi::nsproxy_setns {
+                fd: file.as_raw_fd(),
+                nstype: Kind::Uts.flag() as i32,
+            },
+            _file: file,
+        })
+    }
+
+    fn address(&self) -> usize {
+        (&raw const self.args).addr()
+    }
+}
+
+fn unknown_commands(tests: &mut Vec<Test>) {
+    let known = uapi::NSPROXY_SETNS;
+    let mut unknown: Vec<(String, u32)> = (3..=0xff)
+        .step_by(63)
+        .chain([3, 4, 5, 0xff])
+        .map(|nr| (format!("nr {nr:#x}"), known & !0xff | nr))
+        .collect();
+    unknown.extend([
+        ("another magic".to_owned(), known ^ 0x100),
+        ("magic 0".to_owned(), known & !0xff00),
+        ("TCGETS".to_owned(), 0x5401),
+        ("0".to_owned(), 0),
+        ("all bits".to_owned(), u32::MAX),
+        (
+            "SETNS that the driver would write to".to_owned(),
+            known ^ IOC_READ,
+        ),
+        (
+            "SETNS that only writes".to_owned(),
+            known ^ (IOC_READ | IOC_WRITE),
+        ),
+        ("SETNS without a direction".to_owned(), known & !IOC_WRITE),
+        (
+            "VERSION that only reads".to_owned(),
+            uapi::NSPROXY_VERSION ^ IOC_READ,
+        ),
+        (
+            "VERSION that only writes".to_owned(),
+            uapi::NSPROXY_VERSION ^ IOC_WRITE,
+        ),
+    ]);
+    unknown.dedup_by_key(|(_, command)| *command);
+    for (word, command) in unknown {
+        tests.push(Test::new(
+            format!("unknown command is ENOTTY: {word}"),
+            move |_| expect(command, Valid::new()?.address(), Err(Code::ENOTTY)),
+        ));
+    }
+}
+
+fn setns_sizes(tests: &mut Vec<Test>) {
+    for (name, command) in SETNS {
+        let right = SETNS_SIZE as u32;
+        tests.push(Test::new(
+            format!("{name} of {right} bytes is taken"),
+            move |_| expect(command, Valid::new()?.address(), Ok(())),
+        ));
+        for size in [0, 1, 4, right - 1, right + 1, 12, 16, 64, 4096, MAX_SIZE] {
+            tests.push(Test::new(
+                format!("{name} of {size} bytes is EINVAL"),
+                move |_| {
+                    expect(
+                        with_size(command, size),
+                        Valid::new()?.address(),
+                        Err(Code::EINVAL),
+                    )
+                },
+            ));
+            tests.push(Test::new(
+                format!("{name} of {size} bytes at NULL is EINVAL, not EFAULT"),
+                move |_| expect(with_size(command, size), 0, Err(Code::EINVAL)),
+            ));
+        }
+    }
+}
+
+/// Addresses at which there is nothing for a program.
+const NOWHERE: [(&str, usize); 5] = [
+    ("NULL", 0),
+    ("1", 1),
+    ("the kernel's", 0xffff_8880_0000_0000),
+    ("one that is not canonical", 0x8000_0000_0000_0000),
+    ("the last one", usize::MAX),
+];
+
+fn setns_pointers(tests: &mut Vec<Test>) {
+    for (name, command) in SETNS {
+        for (what, address) in NOWHERE {
+            tests.push(Test::new(
+                format!("{name} at {what} is EFAULT"),
+                move |_| expect(command, address, Err(Code::EFAULT)),
+            ));
+        }
+        for (what, readable) in [("no", 0), ("one", 1), ("all but one", SETNS_SIZE - 1)] {
+            tests.push(Test::new(
+                format!("{name} with {what} readable bytes is EFAULT"),
+                move |_| {
+                    expect(
+                        command,
+                        LastPage::new()?.end() - readable,
+                        Err(Code::EFAULT),
+                    )
+                },
+            ));
+        }
+        tests.push(Test::new(
+            format!("{name} at the very end of a page is taken"),
+            move |_| {
+                let page = LastPage::new()?;
+                let valid = Valid::new()?;
+                let bytes = [valid.args.fd.to_ne_bytes(), valid.args.nstype.to_ne_bytes()];
+                page.fill_end(bytes.as_flattened());
+                page.make_read_only()?;
+                expect(command, page.end() - SETNS_SIZE, Ok(()))
+            },
+        ));
+        tests.push(Test::new(
+            format!("{name} at an odd address is taken"),
+            move |_| {
+                let page = LastPage::new()?;
+                let valid = Valid::new()?;
+                let mut bytes = valid.args.fd.to_ne_bytes().to_vec();
+                bytes.extend(valid.args.nstype.to_ne_bytes());
+                bytes.push(0xff);
+                page.fill_end(&bytes);
+                expect(command, page.end() - SETNS_SIZE - 1, Ok(()))
+            },
+        ));
+    }
+}
+
+/// Calls `NSPROXY_VERSION` on these bytes.
+fn version_of(bytes: &mut [u8]) -> Result<Result<(), Code>> {
+    let command = with_size(uapi::NSPROXY_VERSION, bytes.len() as u32);
+    ioctl(command, bytes.as_mut_ptr().addr())
+}
+
+fn version(tests: &mut Vec<Test>) {
+    tests.push(Test::new("VERSION tells the truth", version_is_true));
+    let right = VERSION_SIZE;
+    for size in [0, 4, 16, right - 1] {
+        tests.push(Test::new(
+            format!("VERSION of {size} bytes, shorter than the first one, is EINVAL"),
+            move |_| {
+                let mut bytes = vec![0; PAGE];
+                let outcome = version_of(&mut bytes[..size])?;
+                ensure!(outcome == Err(Code::EINVAL), "returned {}", word(outcome));
+                ensure!(bytes.iter().all(|byte| *byte == 0), "wrote something");
+                Ok(())
+            },
+        ));
+    }
+    for size in [right + 1, right + 8, 2 * PAGE, MAX_SIZE as usize] {
+        tests.push(Test::new(
+            format!("VERSION of {size} bytes, the unknown ones zero, is filled in"),
+            move |_| {
+                let mut known = vec![0; right];
+                version_of(&mut known)?.ok().context("VERSION")?;
+                let mut bytes = vec![0; size];
+                let outcome = version_of(&mut bytes)?;
+                ensure!(outcome.is_ok(), "returned {}", word(outcome));
+                ensure!(
+                    bytes[..right] == known,
+                    "other bytes than in the right size"
+                );
+                ensure!(
+                    bytes[right..].iter().all(|byte| *byte == 0),
+                    "wrote to what it does not know"
+                );
+                Ok(())
+            },
+        ));
+        for at in [right, size - 1] {
+            tests.push(Test::new(
+                format!("VERSION of {size} bytes, byte {at} set, is E2BIG"),
+                move |_| {
+                    let mut bytes = vec![0; size];
+                    bytes[at] = 1;
+                    let outcome = version_of(&mut bytes)?;
+                    ensure!(outcome == Err(Code::E2BIG), "returned {}", word(outcome));
+                    ensure!(bytes[..right].iter().all(|byte| *byte == 0), "wrote");
+                    Ok(())
+                },
+            ));
+        }
+    }
+    for bit in [0, 31] {
+        tests.push(Test::new(
+            format!("VERSION with bit {bit} of the reserved field is EINVAL"),
+            move |_| {
+                let mut bytes = vec![0; right];
+                let at = mem::offset_of!(uapi::nsproxy_version, reserved);
+                bytes[at..at + 4].copy_from_slice(&(1_u32 << bit).to_ne_bytes());
+                let outcome = version_of(&mut bytes)?;
+                ensure!(outcome == Err(Code::EINVAL), "returned {}", word(outcome));
+                Ok(())
+            },
+        ));
+    }
+    tests.push(Test::new(
+        "VERSION does not read its own output fields",
+        move |_| {
+            let mut zero = vec![0; right];
+            let mut junk = vec![0xff; right];
+            let at = mem::offset_of!(uapi::nsproxy_version, reserved);
+            junk[at..at + 4].fill(0);
+            for bytes in [&mut zero, &mut junk] {
+                let outcome = version_of(bytes)?;
+                ensure!(outcome.is_ok(), "returned {}", word(outcome));
+            }
+            ensure!(zero == junk, "what was there before shows through");
+            Ok(())
+        },
+    ));
+    for (what, address) in NOWHERE {
+        tests.push(Test::new(
+            format!("VERSION at {what} is EFAULT"),
+            move |_| expect(uapi::NSPROXY_VERSION, address, Err(Code::EFAULT)),
+        ));
+    }
+    tests.push(Test::new(
+        "VERSION across the end of memory is EFAULT",
+        move |_| {
+            let page = LastPage::new()?;
+            expect(
+                uapi::NSPROXY_VERSION,
+                page.end() - right + 1,
+                Err(Code::EFAULT),
+            )
+        },
+    ));
+    tests.push(Test::new(
+        "VERSION in read-only memory is EFAULT",
+        move |_| {
+            let page = LastPage::new()?;
+            page.make_read_only()?;
+            expect(uapi::NSPROXY_VERSION, page.end() - right, Err(Code::EFAULT))
+        },
+    ));
+}
+
+fn version_is_true(_: &mut World) -> Result<()> {
+    let version = Device::open()?.version()?;
+    ensure!(
+        version.abi == uapi::NSPROXY_ABI_VERSION,
+        "ABI {}",
+        version.abi
+    );
+    ensure!(
+        version.kinds == all_kinds(),
+        "kinds {:#x}, the kernel under test has all: {:#x}",
+        version.kinds,
+        all_kinds()
+    );
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    ensure!(
+        version.release == release.trim(),
+        "built for {:?}, runs on {:?}",
+        version.release,
+        release.trim()
+    );
+    ensure!(version.symbols > 0, "no symbols");
+    Ok(())
+}

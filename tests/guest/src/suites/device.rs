@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The device as a thing that is handed around: who may open it, and whose rights count.
+
+use super::of_cases;
+use crate::{
+    actor::{
+        Actor,
+        command::{Call, Command, Source},
+        state::Step,
+    },
+    case::{Case, Handle},
+    errno::{Code, Outcome, word},
+    ktap::Test,
+    module,
+    via::{self, Device, Entry, Kind},
+    world::{Target, USER, World},
+};
+use anyhow::{Context as _, Result, ensure};
+use rustix::fs::{Mode, OFlags, SeekFrom};
+use std::{
+    collections::HashMap,
+    env,
+    fs::{self, File},
+    io::Read as _,
+    os::{
+        fd::{AsFd as _, AsRawFd as _},
+        unix::{
+            fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
+            net::UnixListener,
+        },
+    },
+    path::PathBuf,
+};
+
+pub(crate) fn tests() -> Vec<Test> {
+    let mut tests = vec![
+        Test::new("a character device of root's, mode 0600", mode),
+        Test::new("a user may not open it: EACCES", user_may_not_open),
+    ];
+    tests.extend(of_cases(cases()));
+    tests.extend([
+        Test::new(
+            "passed to a user: that user's rights count, EPERM",
+            pass_down,
+        ),
+        Test::new(
+            "passed by a user: root's rights count, and root moves",
+            pass_up,
+        ),
+        Test::new(
+            "under a seccomp filter: EPERM, setns(2) is let through",
+            seccomp,
+        ),
+        Test::new("under a seccomp filter, VERSION works", seccomp_version),
+        Test::new(
+            "allow_seccomp=1 serves callers under a filter",
+            allow_seccomp,
+        ),
+        Test::new("no line in the log for any call", no_log_lines),
+        Test::new("debugfs lists each symbol, as kallsyms has it", symbols),
+    ]);
+    tests
+}
+
+const UTS: u32 = Kind::Uts.flag();
+
+fn mode(_: &mut World) -> Result<()> {
+    let metadata = fs::metadata(Device::PATH)?;
+    ensure!(
+        metadata.file_type().is_char_device(),
+        "not a character device"
+    );
+    let mode = metadata.permissions().mode() & 0o7777;
+    let (uid, gid) = (metadata.uid(), metadata.gid());
+    ensure!(
+        (mode, uid, gid) == (0o600, 0, 0),
+        "mode {mode:o}, owner {uid}:{gid}, expected 600, 0:0"
+    );
+    Ok(())
+}
+
+fn user_may_not_open(_: &mut World) -> Result<()> {
+    let mut actor = Actor::spawn()?;
+    actor.step(&Step::SetIds(USER))?;
+    expect(actor.returned(&Command::OpenDevice)?, Err(Code::EACCES))
+}
+
+fn expect(outcome: Outcome, expected: Outcome) -> Result<()> {
+    ensure!(
+        outcome == expected,
+        "returned {}, expected {}",
+        word(outcome),
+        word(expected)
+    );
+    Ok(())
+}
+
+/// Each caller opens the device as root, and then takes these steps.
+fn cases() -> Vec<Case> {
+    let case = |name: &str, steps: Vec<Step>| {
+        Case::new(name, Handle::Target("uts"), 0)
+            .target(Target::in_new(UTS))
+            .caller(steps)
+    };
+    vec![
+        case(
+            "opened as root, called by a user: EPERM",
+            vec![Step::SetIds(USER)],
+        )
+        .fails(Code::EPERM),
+        case(
+            "opened as root, called without capabilities: EPERM",
+            vec![Step::KeepCaps(0)],
+        )
+        .fails(Code::EPERM),
+        case(
+            "opened as root, called from a user namespace: EPERM",
+            vec![Step::Unshare(Kind::User.flag()), Step::MapRoot],
+        )
+        .fails(Code::EPERM),
+        case(
+            "opened before a fork, called by the child",
+            vec![Step::Fork],
+        )
+        .moves(UTS),
+        case(
+            "opened before a mount namespace and a chroot",
+            vec![
+                Step::Unshare(Kind::Mnt.flag()),
+                Step::Chroot("/tmp/nsproxy-tests-root".into()),
+            ],
+        )
+        .moves(UTS),
+        case("with no_new_privs alone", vec![Step::NoNewPrivs]).moves(UTS),
+    ]
+}
+
+/// A socket at which the test listens and the actors do not need to be asked in.
+struct Post {
+    listener: UnixListener,
+    socket: PathBuf,
+}
+
+impl Post {
+    fn open() -> Result<Self> {
+        let socket = env::temp_dir().join(format!("nsproxy-tests.{}", std::process::id()));
+        let _ = fs::remove_file(&socket);
+        Ok(Self {
+            listener: UnixListener::bind(&socket)?,
+            socket,
+        })
+    }
+
+    /// One actor hands its device to another.
+    fn pass(&self, from: &mut Actor, to: &mut Actor) -> Result<()> {
+        let socket = self.socket.clone();
+        from.tell(&Command::SendDevice { socket })?;
+        let device = via::receive_fd(&self.listener.accept()?.0)?;
+
+        let receive = Command::ReceiveDevice {
+            socket: self.socket.clone(),
+        };
+        to.send(&receive)?;
+        via::send_fd(&self.listener.accept()?.0, device)?;
+        to.answer(&receive)?;
+        Ok(())
+    }
+}
+
+impl Drop for Post {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.socket);
+    }
+}
+
+/// An actor with the uts namespace of a target open, and the inode number of that.
+fn actor_with_handle(world: &mut World) -> Result<(Actor, usize, u64)> {
+    let target = world.target(&Target::in_new(UTS))?;
+    let mut actor = Actor::spawn()?;
+    let opened = actor.open(Source::Path {
+        path: format!("/proc/{}/ns/uts", target.pid),
+        o_path: false,
+    })?;
+    let inode = opened.inode.context("no inode")?;
+    Ok((actor, opened.slot, inode))
+}
+
+fn call(entry: Entry, slot: usize) -> Call {
+    Call {
+        entry,
+        slot,
+        nstype: UTS as i32,
+        fail_nth: None,
+    }
+}
+
+fn uts_of(actor: &mut Actor) -> Result<String> {
+    let link = fs::read_link(format!("/proc/{}/ns/uts", actor.pid()?))?;
+    Ok(link.to_string_lossy().into_owned())
+}
+
+fn pass_down(world: &mut World) -> Result<()> {
+    let mut root = Actor::spawn()?;
+    expect(root.returned(&Command::OpenDevice)?, Ok(()))?;
+    let (mut user, slot, _) = actor_with_handle(world)?;
+    user.step(&Step::SetIds(USER))?;
+    let post = Post::open()?;
+    fs::set_permissions(&post.socket, fs::Permissions::from_mode(0o666))?;
+    post.pass(&mut root, &mut user)?;
+
+    let before = (uts_of(&mut user)?, uts_of(&mut root)?);
+    expect(user.call(call(Entry::Device, slot))?, Err(Code::EPERM))?;
+    expect(user.call(call(Entry::Device2011, slot))?, Err(Code::EPERM))?;
+    ensure!(
+        before == (uts_of(&mut user)?, uts_of(&mut root)?),
+        "someone moved"
+    );
+    Ok(())
+}
+
+fn pass_up(world: &mut World) -> Result<()> {
+    let mut user = Actor::spawn()?;
+    expect(user.returned(&Command::OpenDevice)?, Ok(()))?;
+    user.step(&Step::SetIds(USER))?;
+    let (mut root, slot, inode) = actor_with_handle(world)?;
+    let post = Post::open()?;
+    fs::set_permissions(&post.socket, fs::Permissions::from_mode(0o666))?;
+    post.pass(&mut user, &mut root)?;
+
+    let users = uts_of(&mut user)?;
+    expect(root.call(call(Entry::Device, slot))?, Ok(()))?;
+    let (is, expected) = (uts_of(&mut root)?, format!("uts:[{inode}]"));
+    ensure!(is == expected, "root is in {is}, expected {expected}");
+    ensure!(
+        uts_of(&mut user)? == users,
+        "the user moved, who did not call"
+    );
+    Ok(())
+}
+
+/// An actor under a filter that allows everything, with the device and a target at hand.
+fn under_seccomp(world: &mut World) -> Result<(Actor, usize, u64)> {
+    let (mut actor, slot, inode) = actor_with_handle(world)?;
+    expect(actor.returned(&Command::OpenDevice)?, Ok(()))?;
+    actor.step(&Step::Seccomp)?;
+    Ok((actor, slot, inode))
+}
+
+fn seccomp(world: &mut World) -> Result<()> {
+    let (mut actor, slot, inode) = under_seccomp(world)?;
+    let before = uts_of(&mut actor)?;
+    expect(actor.call(call(Entry::Device, slot))?, Err(Code::EPERM))?;
+    expect(actor.call(call(Entry::Device2011, slot))?, Err(Code::EPERM))?;
+    ensure!(uts_of(&mut actor)? == before, "it moved");
+    // It is not for want of rights.
+    expect(actor.call(call(Entry::Syscall, slot))?, Ok(()))?;
+    ensure!(
+        uts_of(&mut actor)? == format!("uts:[{inode}]"),
+        "it did not move"
+    );
+    Ok(())
+}
+
+fn seccomp_version(world: &mut World) -> Result<()> {
+    let (mut actor, _, _) = under_seccomp(world)?;
+    expect(actor.returned(&Command::Version)?, Ok(()))
+}
+
+/// The module is loaded again without parameters when this goes.
+struct Reloaded;
+
+impl Reloaded {
+    fn with(parameters: &std::ffi::CStr, world: &mut World) -> Result<Self> {
+        // They have the device open.
+        world.idle.clear();
+        module::unload_soon()?;
+        let reloaded = Self;
+        module::load(parameters)?.with_context(|| format!("insmod {parameters:?}"))?;
+        Ok(reloaded)
+    }
+}
+
+impl Drop for Reloaded {
+    fn drop(&mut self) {
+        if let Err(e) = module::unload_soon().and_then(|()| module::make_sure_it_is_loaded()) {
+            println!("# {e:#}");
+        }
+    }
+}
+
+fn allow_seccomp(world: &mut World) -> Result<()> {
+    {
+        let _reloaded = Reloaded::with(c"allow_seccomp=1", world)?;
+        for entry in [Entry::Device, Entry::Device2011] {
+            let (mut actor, slot, inode) = under_seccomp(world)?;
+            expect(actor.call(call(entry, slot))?, Ok(()))?;
+            let (is, expected) = (uts_of(&mut actor)?, format!("uts:[{inode}]"));
+            ensure!(is == expected, "{entry}: in {is}, expected {expected}");
+        }
+    }
+    // And not by default.
+    seccomp(world)
+}
+
+/// How often each call is made while the log is watched.
+const CALLS: usize = 50;
+
+fn no_log_lines(_: &mut World) -> Result<()> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut log = File::from(rustix::fs::open("/dev/kmsg", flags, Mode::empty())?);
+    rustix::fs::seek(&log, SeekFrom::End(0))?;
+
+    let device = Device::open()?;
+    let own = File::open("/proc/self/ns/uts")?;
+    for _ in 0..CALLS {
+        // One that works, one that does not, one that nobody knows.
+        let works = device.setns_raw(own.as_raw_fd(), 0);
+        ensure!(works.is_ok(), "setns: {works:?}");
+        let works = device.setns_2011_raw(own.as_raw_fd(), 0);
+        ensure!(works.is_ok(), "setns_2011: {works:?}");
+        ensure!(device.setns_raw(-1, 0).is_err(), "setns(-1) worked");
+        ensure!(
+            device.setns_raw(own.as_raw_fd(), 1).is_err(),
+            "nstype 1 worked"
+        );
+        ensure!(device.version().is_ok(), "no version");
+        let unknown = crate::sys::ioctl(device.as_fd().as_raw_fd(), 0x5401, 0);
+        ensure!(unknown.is_err(), "TCGETS worked");
+    }
+
+    let mut lines = Vec::new();
+    let mut record = [0; 8192];
+    // One record a read, an error when there are no more.
+    while let Ok(n) = log.read(&mut record) {
+        lines.push(String::from_utf8_lossy(&record[..n]).into_owned());
+    }
+    let ours = lines.iter().find(|line| line.contains("nsproxy"));
+    ensure!(ours.is_none(), "the log has {ours:?}");
+    ensure!(
+        lines.len() < CALLS,
+        "{} lines for {CALLS} rounds of calls, the last: {:?}",
+        lines.len(),
+        lines.last()
+    );
+    Ok(())
+}
+
+fn symbols(_: &mut World) -> Result<()> {
+    let kallsyms = fs::read_to_string("/proc/kallsyms")?;
+    let mut known: HashMap<&str, Vec<&str>> = HashMap::new();
+    for line in kallsyms.lines() {
+        let mut words = line.split_whitespace();
+        if let (Some(address), _, Some(name)) = (words.next(), words.next(), words.next()) {
+            known.entry(name).or_default().push(address);
+        }
+    }
+    let table = fs::read_to_string("/sys/kernel/debug/nsproxy_rs/symbols")?;
+    let mut resolved = 0;
+    for line in table.lines().filter(|line| !line.is_empty()) {
+        let mut words = line.split_whitespace();
+        let (Some(address), Some(name), Some(option)) = (words.next(), words.next(), words.next())
+        else {
+            anyhow::bail!("not `address name option`: {line:?}");
+        };
+        ensure!(option.starts_with("CONFIG_"), "no option: {line:?}");
+        if words.next() == Some("(off)") {
+            continue;
+        }
+        let addresses = known
+            .get(name)
+            .with_context(|| format!("no {name} in kallsyms"))?;
+        ensure!(
+            addresses.contains(&address),
+            "{name} is at {addresses:?}, not at {address}"
+        );
+        resolved += 1;
+    }
+    let version = Device::open()?.version()?;
+    ensure!(
+        version.symbols == resolved && resolved > 0,
+        "VERSION counts {}, debugfs has {resolved}",
+        version.symbols
+    );
+    Ok(())
+}

@@ -1,0 +1,530 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Each reason for which setns fails, as far as a root shell can bring it about.
+//!
+//! The names start with the row of the table of checks that a case is about: `E` for the entry,
+//! `P` for what is prepared, `V` for the look at the target of a pidfd, then the kinds.
+
+use super::of_cases;
+use crate::{
+    actor::state::Step,
+    caps,
+    case::{Case, Handle},
+    errno::Code,
+    fault,
+    ktap::Test,
+    trial,
+    via::{self, Kind},
+    world::{Fate, Target, USER},
+};
+
+pub(crate) fn tests() -> Vec<Test> {
+    let mut tests = of_cases(
+        [entry(), target(), mnt(), pid(), user(), time()]
+            .into_iter()
+            .flatten(),
+    );
+    tests.extend(of_cases(capabilities()));
+    tests.extend(no_memory().into_iter().map(|case| {
+        Test::new(case.name.clone(), move |world| {
+            fault::prepare()?;
+            trial::check(&case, world)
+        })
+    }));
+    tests.extend([
+        Test::skipped(
+            "E5 pidfd: a kind that the kernel was built without",
+            "this kernel has all eight",
+        ),
+        Test::skipped(
+            "V4 the target has left its pid namespace and still has an nsproxy",
+            "a moment inside exit(2), which nobody can stop at",
+        ),
+        Test::skipped(
+            "mnt of an anonymous mount namespace",
+            "no file descriptor leads there: nsfs has none, and no process is in one",
+        ),
+    ]);
+    tests
+}
+
+/// E1 to E6.
+fn entry() -> Vec<Case> {
+    let uts = Kind::Uts.flag() as i32;
+    let mut cases = Vec::new();
+    let mut case = |name: String, handle: Handle, nstype: i32, code: Code| {
+        cases.push(
+            Case::new(name, handle, nstype)
+                .target(Target::in_all_new())
+                .fails(code),
+        );
+    };
+    for number in [-1, 999, i32::MIN, i32::MAX, libc::AT_FDCWD] {
+        case(
+            format!("E1 fd {number} is not open"),
+            Handle::Number(number),
+            0,
+            Code::EBADF,
+        );
+    }
+    case(
+        "E1 nsfs file opened with O_PATH".into(),
+        Handle::TargetByPath("uts"),
+        0,
+        Code::EBADF,
+    );
+    for kind in Kind::ALL {
+        let name = kind.name();
+        for other in Kind::ALL.into_iter().filter(|other| *other != kind) {
+            case(
+                format!("E2 nsfs file of {name}, nstype of {}", other.name()),
+                Handle::Target(name),
+                other.flag() as i32,
+                Code::EINVAL,
+            );
+        }
+        case(
+            format!("E2 nsfs file of {name}, nstype of it and another"),
+            Handle::Target(name),
+            (kind.flag() | Kind::ALL[(kind as usize + 1) % 8].flag()) as i32,
+            Code::EINVAL,
+        );
+        for (junk, word) in [
+            (1, "1"),
+            (libc::CLONE_VM, "CLONE_VM"),
+            (i32::MIN, "the sign"),
+        ] {
+            case(
+                format!("E2 nsfs file of {name}, nstype of it and {word}"),
+                Handle::Target(name),
+                kind.flag() as i32 | junk,
+                Code::EINVAL,
+            );
+        }
+    }
+    case("E3 pidfd, nstype 0".into(), Handle::Pidfd, 0, Code::EINVAL);
+    for (bits, word) in [
+        (1, "1"),
+        (-1, "-1"),
+        (i32::MIN, "only the sign"),
+        (libc::CLONE_VM, "CLONE_VM"),
+        (libc::CLONE_FS, "CLONE_FS"),
+        (
+            libc::CLONE_NEWUTS | libc::CLONE_FILES,
+            "uts and CLONE_FILES",
+        ),
+        (libc::CLONE_NEWUTS | 1, "uts and 1"),
+    ] {
+        case(
+            format!("E4 pidfd, nstype {word}"),
+            Handle::Pidfd,
+            bits,
+            Code::EINVAL,
+        );
+    }
+    for nstype in [0, uts] {
+        let word = if nstype == 0 { "0" } else { "uts" };
+        for (what, handle) in [
+            ("a /proc/PID directory", Handle::ProcDirectory),
+            ("a regular file", Handle::Regular),
+            ("a pipe", Handle::Pipe),
+            ("a socket", Handle::Socket),
+        ] {
+            case(
+                format!("E6 {what}, nstype {word}"),
+                handle,
+                nstype,
+                Code::EINVAL,
+            );
+        }
+    }
+    // No capability is needed up to here.
+    for (name, handle, nstype, code) in [
+        ("E1 fd -1", Handle::Number(-1), 0, Code::EBADF),
+        (
+            "E2 nsfs file of uts, nstype of net",
+            Handle::Target("uts"),
+            Kind::Net.flag() as i32,
+            Code::EINVAL,
+        ),
+        ("E3 pidfd, nstype 0", Handle::Pidfd, 0, Code::EINVAL),
+        ("E4 pidfd, nstype 1", Handle::Pidfd, 1, Code::EINVAL),
+        ("E6 a pipe", Handle::Pipe, uts, Code::EINVAL),
+    ] {
+        cases.push(
+            Case::new(format!("{name}, by a user without rights"), handle, nstype)
+                .target(Target::in_all_new())
+                .caller([Step::SetIds(USER)])
+                .fails(code),
+        );
+    }
+    cases
+}
+
+/// V1 to V3.
+fn target() -> Vec<Case> {
+    let mut cases = Vec::new();
+    // In namespaces that are easily entered: what fails is the target.
+    let target = Target::in_new(Kind::Uts.flag());
+    for kinds in [Kind::Uts.flag(), via::all_kinds() & !Kind::User.flag()] {
+        let word = via::kinds_word(kinds);
+        cases.push(
+            Case::new(
+                format!("V1 the target was reaped: {word}"),
+                Handle::Pidfd,
+                kinds as i32,
+            )
+            .target(target.clone().with_fate(Fate::Reaped))
+            .fails(Code::ESRCH),
+        );
+        cases.push(
+            Case::new(
+                format!("V3 the target is a zombie: {word}"),
+                Handle::Pidfd,
+                kinds as i32,
+            )
+            .target(target.clone().with_fate(Fate::Zombie))
+            .fails(Code::ESRCH),
+        );
+    }
+    let uts = Kind::Uts.flag() as i32;
+    // The rights to enter, but none to look into a process that has more.
+    let curious = Step::KeepCaps(caps::SYS_ADMIN);
+    cases.extend([
+        Case::new(
+            "V2 ptrace access: without CAP_SYS_PTRACE to a target that has it",
+            Handle::Pidfd,
+            uts,
+        )
+        .target(target.clone())
+        .caller([curious.clone()])
+        .fails(Code::EPERM),
+        Case::new(
+            "V2 ptrace access: a user to a target of root's",
+            Handle::Pidfd,
+            uts,
+        )
+        .target(target.clone())
+        .caller([Step::SetIds(USER)])
+        .fails(Code::EPERM),
+        Case::new(
+            "V2 before V3: a zombie that may not be looked into",
+            Handle::Pidfd,
+            uts,
+        )
+        .target(target.clone().with_fate(Fate::Zombie))
+        .caller([curious.clone()])
+        .fails(Code::EPERM),
+        Case::new(
+            "V1 before V2: a reaped one that could not have been looked into",
+            Handle::Pidfd,
+            uts,
+        )
+        .target(target.clone().with_fate(Fate::Reaped))
+        .caller([curious])
+        .fails(Code::ESRCH),
+        // The other side of the row: nothing but the capability is missing above.
+        Case::new("V2 ptrace access: with CAP_SYS_PTRACE", Handle::Pidfd, uts)
+            .target(target)
+            .caller([Step::KeepCaps(caps::SYS_ADMIN | caps::SYS_PTRACE)])
+            .moves(Kind::Uts.flag()),
+    ]);
+    cases
+}
+
+/// What only mount namespaces ask for.
+fn mnt() -> Vec<Case> {
+    let mnt = Kind::Mnt.flag();
+    let both = via::flags_of(&[Kind::Mnt, Kind::Uts]);
+    let mut cases = Vec::new();
+    for (word, handle, nstype) in [
+        ("nsfs", Handle::Target("mnt"), 0),
+        ("pidfd", Handle::Pidfd, mnt),
+        ("pidfd with uts", Handle::Pidfd, both),
+    ] {
+        let case = |name: &str| {
+            Case::new(format!("mnt {name}: {word}"), handle.clone(), nstype as i32)
+                .target(Target::in_all_new())
+        };
+        // With uts beside it, a copy of root and working directory is made, which nobody shares;
+        // it is the task's own that counts.
+        cases.push(
+            case("EINVAL CLONE_FS shared with a process")
+                .caller([Step::ShareFs])
+                .fails(Code::EINVAL),
+        );
+        cases.push(
+            case("EINVAL CLONE_FS shared with a thread")
+                .caller([Step::Thread])
+                .fails(Code::EINVAL),
+        );
+        cases.push(
+            case("EPERM without CAP_SYS_CHROOT")
+                .caller([Step::KeepCaps(caps::SYS_ADMIN | caps::SYS_PTRACE)])
+                .fails(Code::EPERM),
+        );
+        cases.push(
+            case("EPERM before EINVAL")
+                .caller([
+                    Step::ShareFs,
+                    Step::KeepCaps(caps::SYS_ADMIN | caps::SYS_PTRACE),
+                ])
+                .fails(Code::EPERM),
+        );
+        cases.push(
+            case("with no more than it asks for")
+                .caller([Step::KeepCaps(
+                    caps::SYS_ADMIN | caps::SYS_CHROOT | caps::SYS_PTRACE,
+                )])
+                .moves(if handle == Handle::Pidfd { nstype } else { mnt }),
+        );
+    }
+    cases
+}
+
+/// What only pid namespaces ask for.
+fn pid() -> Vec<Case> {
+    let pid = Kind::Pid.flag();
+    let nested = [Step::Unshare(pid), Step::Fork];
+    let case = |name: &str, handle: Handle| {
+        Case::new(format!("pid {name}"), handle, pid as i32).target(Target::in_new(pid))
+    };
+    vec![
+        case(
+            "EINVAL an ancestor of the caller's: nsfs",
+            Handle::Home("pid"),
+        )
+        .caller(nested.clone())
+        .fails(Code::EINVAL),
+        case(
+            "EINVAL one beside the caller's: nsfs",
+            Handle::Target("pid"),
+        )
+        .caller(nested.clone())
+        .fails(Code::EINVAL),
+        case("EINVAL one beside the caller's: pidfd", Handle::Pidfd)
+            .caller(nested.clone())
+            .fails(Code::EINVAL),
+        // It is the caller's own that counts, not the one for its children.
+        case(
+            "the caller's own, its children being in another",
+            Handle::Own("pid"),
+        )
+        .caller([Step::Unshare(pid)])
+        .moves(pid),
+        case(
+            "a descendant's, its children being in another",
+            Handle::Target("pid"),
+        )
+        .caller([Step::Unshare(pid)])
+        .moves(pid),
+    ]
+}
+
+/// What only user namespaces ask for.
+fn user() -> Vec<Case> {
+    let user = Kind::User.flag();
+    let nested = [Step::Unshare(user), Step::MapRoot];
+    let mut cases = Vec::new();
+    for (word, handle) in [("nsfs", Handle::Target("user")), ("pidfd", Handle::Pidfd)] {
+        let case = |name: &str| {
+            Case::new(format!("user {name}: {word}"), handle.clone(), user as i32)
+                .target(Target::in_new(user))
+        };
+        cases.extend([
+            case("EINVAL the same as the caller's")
+                .caller([Step::EnterTarget(user)])
+                .fails(Code::EINVAL),
+            case("EINVAL the caller has threads")
+                .caller([Step::Thread])
+                .fails(Code::EINVAL),
+            case("EINVAL CLONE_FS shared with a process")
+                .caller([Step::ShareFs])
+                .fails(Code::EINVAL),
+            case("EINVAL before EPERM: CLONE_FS shared by a user without rights")
+                .caller([Step::ShareFs, Step::SetIds(USER)])
+                .fails(if handle == Handle::Pidfd {
+                    // Who may not look at the target does not get that far.
+                    Code::EPERM
+                } else {
+                    Code::EINVAL
+                }),
+            case("EPERM not in the owner's parent, no capability")
+                .caller([Step::SetIds(USER)])
+                .fails(Code::EPERM),
+            case("EPERM from one beside it")
+                .caller(nested.clone())
+                .fails(Code::EPERM),
+            case("by its owner without any capability")
+                .caller([Step::KeepCaps(caps::NONE)])
+                .moves(user),
+            // Shared memory alone is no reason.
+            case("memory shared with a process")
+                .caller([Step::ShareVm])
+                .moves(user),
+        ]);
+    }
+    cases.push(
+        Case::new(
+            "user EPERM a parent: nsfs",
+            Handle::Home("user"),
+            user as i32,
+        )
+        .caller(nested)
+        .fails(Code::EPERM),
+    );
+    cases
+}
+
+/// What only time namespaces ask for.
+fn time() -> Vec<Case> {
+    let time = Kind::Time.flag();
+    let mut cases = Vec::new();
+    for (word, handle) in [("nsfs", Handle::Target("time")), ("pidfd", Handle::Pidfd)] {
+        let case = |name: &str| {
+            Case::new(format!("time {name}: {word}"), handle.clone(), time as i32)
+                .target(Target::in_new(time))
+        };
+        cases.extend([
+            case("EUSERS the caller has threads")
+                .caller([Step::Thread])
+                .fails(Code::EUSERS),
+            case("EUSERS memory shared with a process")
+                .caller([Step::ShareVm])
+                .fails(Code::EUSERS),
+            case("EUSERS the caller is a child of vfork")
+                .caller([Step::Vfork])
+                .fails(Code::EUSERS),
+            case("root and working directory shared with a process")
+                .caller([Step::ShareFs])
+                .moves(time),
+        ]);
+    }
+    cases.push(
+        Case::new(
+            "time EUSERS before EPERM: threads of a user without rights",
+            Handle::Target("time"),
+            0,
+        )
+        .target(Target::in_new(time))
+        .caller([Step::SetIds(USER), Step::Thread])
+        .fails(Code::EUSERS),
+    );
+    cases
+}
+
+/// The capability in the user namespace that owns the namespace, and the one in the set's.
+fn capabilities() -> Vec<Case> {
+    let user = Kind::User.flag();
+    let mut cases = Vec::new();
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::User) {
+        let name = kind.name();
+        let flag = kind.flag();
+        // Root of a user namespace of its own, towards what belongs to the initial one.
+        let root_below = [Step::Unshare(user), Step::MapRoot];
+        // Owner of the target's user namespace, and so capable of everything in it, but of
+        // nothing where it is itself. (A mount namespace asks for CAP_SYS_CHROOT before.)
+        let owner = [Step::KeepCaps(caps::SYS_CHROOT | caps::SYS_PTRACE)];
+        let below = Target::in_new(user | flag);
+        let beside = Target::in_new(flag);
+        cases.extend([
+            Case::new(
+                format!("{name} EPERM cap in the owner's user namespace: nsfs"),
+                Handle::Target(name),
+                0,
+            )
+            .target(beside.clone())
+            .caller(root_below.clone())
+            .fails(Code::EPERM),
+            Case::new(
+                format!("{name} EPERM cap in the set's user namespace: nsfs"),
+                Handle::Target(name),
+                0,
+            )
+            .target(below.clone())
+            .caller(owner.clone())
+            .fails(Code::EPERM),
+            Case::new(
+                format!("{name} EPERM cap in the set's user namespace: pidfd"),
+                Handle::Pidfd,
+                flag as i32,
+            )
+            .target(below.clone())
+            .caller(owner.clone())
+            .fails(Code::EPERM),
+            // With the user namespace in the set it is the new one that counts.
+            Case::new(
+                format!("{name} with user: the set's user namespace is the new one"),
+                Handle::Pidfd,
+                (flag | user) as i32,
+            )
+            .target(below.clone())
+            .caller(owner)
+            .moves(flag | user),
+            Case::new(
+                format!("{name} EPERM with user: the namespace belongs to the caller's"),
+                Handle::Pidfd,
+                (flag | user) as i32,
+            )
+            .target(owned_by_initial(flag))
+            .caller([Step::KeepCaps(caps::SYS_CHROOT | caps::SYS_PTRACE)])
+            .fails(Code::EPERM),
+            Case::new(
+                format!("{name} EPERM no capability anywhere: nsfs"),
+                Handle::Target(name),
+                0,
+            )
+            .target(beside)
+            .caller([Step::SetIds(USER)])
+            .fails(Code::EPERM),
+        ]);
+    }
+    cases
+}
+
+/// A target in a new namespace that belongs to the initial user namespace, and then in a new user
+/// namespace.
+fn owned_by_initial(kind: u32) -> Target {
+    let mut target = Target::in_new(kind);
+    target
+        .steps
+        .extend([Step::Unshare(Kind::User.flag()), Step::MapRoot]);
+    target
+}
+
+/// P1 to P3: no memory.
+fn no_memory() -> Vec<Case> {
+    let case = |name: &str, handle: Handle, nstype: u32, allocation: u32| {
+        Case {
+            fail_allocation: Some(allocation),
+            ..Case::new(format!("{name}: ENOMEM"), handle, nstype as i32)
+        }
+        .target(Target::in_all_new())
+        .fails(Code::ENOMEM)
+    };
+    let user = Kind::User.flag();
+    let mnt_uts = via::flags_of(&[Kind::Mnt, Kind::Uts]);
+    vec![
+        case("P1 nsproxy: uts", Handle::Target("uts"), 0, 1),
+        case("P1 nsproxy: mnt", Handle::Target("mnt"), 0, 1),
+        case("P1 nsproxy: all", Handle::Pidfd, via::all_kinds(), 1),
+        case("P2 cred: user", Handle::Target("user"), 0, 2),
+        case("P2 cred: all", Handle::Pidfd, via::all_kinds(), 2),
+        case("P3 fs_struct: mnt+uts", Handle::Pidfd, mnt_uts, 2),
+        // Not compared: setns(2) itself leaks the cred of P2 here, and the guest is searched for
+        // leaks after the suite.
+        Case {
+            reference: None,
+            ..case(
+                "P3 fs_struct: user+mnt",
+                Handle::Pidfd,
+                user | Kind::Mnt.flag(),
+                3,
+            )
+        },
+        Case {
+            reference: None,
+            ..case("P3 fs_struct: all", Handle::Pidfd, via::all_kinds(), 3)
+        },
+    ]
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Loading and unloading, and that nobody can do it under a call.
+
+use crate::{
+    errno::Code,
+    ktap::{Skip, Test},
+    module,
+    sys::{self, StuckPage},
+    via::{self, Device},
+    world::World,
+};
+use anyhow::{Context as _, Result, ensure};
+use nsproxy_uapi::sys as uapi;
+use rustix::io::Errno;
+use std::{
+    fs::{self, File},
+    os::{
+        fd::{AsFd as _, AsRawFd as _},
+        unix::net::UnixStream,
+    },
+    thread,
+    time::Duration,
+};
+
+pub(crate) fn tests() -> Vec<Test> {
+    vec![
+        Test::new("loaded twice: EEXIST", loaded_twice),
+        Test::new(
+            "loaded and unloaded 50 times, serving each time",
+            fifty_times,
+        ),
+        Test::new("not unloaded while the device is open", while_open),
+        Test::new(
+            "not unloaded while the device is on its way to another process",
+            while_in_flight,
+        ),
+        Test::new(
+            "not unloaded while a call is inside, its descriptor closed",
+            while_inside,
+        ),
+        Test::new("loaded when this suite ends", |_| {
+            module::make_sure_it_is_loaded()?;
+            serves()
+        }),
+    ]
+}
+
+/// How often it is loaded and unloaded.
+const TIMES: u32 = 50;
+/// How long to wait for another thread.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// That the device is there and works.
+fn serves() -> Result<()> {
+    let device = Device::open().context(Device::PATH)?;
+    device.version().context("VERSION")?;
+    let own = File::open("/proc/self/ns/net")?;
+    device.setns_raw(own.as_raw_fd(), 0).context("SETNS")?;
+    Ok(())
+}
+
+/// The module cannot be unloaded, and serves as before.
+fn is_not_unloaded() -> Result<()> {
+    // What the kernel says of any module that is in use; rmmod(8) calls it "in use".
+    let expected = Code::EAGAIN;
+    match module::unload() {
+        Ok(()) => anyhow::bail!("it was unloaded"),
+        Err(errno) => ensure!(
+            Code::from(errno) == expected,
+            "delete_module: {}, expected {expected}",
+            Code::from(errno)
+        ),
+    }
+    ensure!(module::is_loaded()?, "not loaded any more");
+    serves()
+}
+
+fn loaded_twice(_: &mut World) -> Result<()> {
+    let again = module::load(c"")?;
+    ensure!(again == Err(Errno::EXIST), "finit_module: {again:?}");
+    serves()
+}
+
+fn fifty_times(_: &mut World) -> Result<()> {
+    for i in 1..=TIMES {
+        module::unload_soon().with_context(|| format!("time {i}"))?;
+        ensure!(!module::is_loaded()?, "time {i}: still loaded");
+        ensure!(
+            !fs::exists(Device::PATH)?,
+            "time {i}: unloaded, and {} is there",
+            Device::PATH
+        );
+        ensure!(
+            !fs::exists("/sys/kernel/debug/nsproxy_rs")?,
+            "time {i}: unloaded, and its debugfs directory is there"
+        );
+        module::load(c"")?.with_context(|| format!("time {i}: finit_module"))?;
+        serves().with_context(|| format!("time {i}"))?;
+    }
+    Ok(())
+}
+
+fn while_open(_: &mut World) -> Result<()> {
+    let device = Device::open()?;
+    is_not_unloaded()?;
+    let copy = device.as_fd().try_clone_to_owned()?;
+    drop(device);
+    is_not_unloaded()?;
+    drop(copy);
+    module::unload_soon()?;
+    module::load(c"")?.context("finit_module")
+}
+
+fn while_in_flight(_: &mut World) -> Result<()> {
+    let (from, to) = UnixStream::pair()?;
+    via::send_fd(&from, Device::open()?)?;
+    is_not_unloaded()?;
+    drop(from);
+    let device = Device::from(via::receive_fd(&to)?);
+    device.version().context("the device that arrived")?;
+    drop(device);
+    module::unload_soon()?;
+    module::load(c"")?.context("finit_module")
+}
+
+fn while_inside(_: &mut World) -> Result<()> {
+    let page = match StuckPage::new() {
+        Err(Errno::NOSYS) => {
+            return Err(Skip::because(
+                "needs userfaultfd(2) to hold a call inside, see CONFIG_USERFAULTFD",
+            ));
+        }
+        page => page.context("userfaultfd")?,
+    };
+    let device = Device::open()?;
+    let (fd, address) = (device.as_fd().as_raw_fd(), page.address());
+    let call = thread::spawn(move || sys::ioctl(fd, uapi::NSPROXY_SETNS, address));
+    ensure!(
+        page.wait_for_victim(PATIENCE)?,
+        "nobody reads the arguments"
+    );
+
+    // From here on only the call itself holds the file.
+    drop(device);
+    let refused = is_not_unloaded();
+    page.release()?;
+    let outcome = call
+        .join()
+        .map_err(|_| anyhow::anyhow!("the call panicked"))?;
+    refused?;
+    // Its arguments are zeroes now: standard input is no namespace.
+    ensure!(
+        matches!(outcome, Err(Errno::INVAL | Errno::BADF)),
+        "the call returned {outcome:?}"
+    );
+    module::unload_soon()?;
+    module::load(c"")?.context("finit_module")
+}

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The namespaces of a process, one or more of them at once, by pidfd.
+
+use super::of_cases;
+use crate::{
+    actor::state::Step,
+    case::{Case, Handle},
+    errno::Code,
+    ktap::Test,
+    via::{self, Kind},
+    world::{Target, USER},
+};
+
+pub(crate) fn tests() -> Vec<Test> {
+    let mut cases = Vec::new();
+    for (i, one) in Kind::ALL.into_iter().enumerate() {
+        cases.push(into_target("", one.flag()));
+        for other in &Kind::ALL[i + 1..] {
+            cases.push(into_target("", one.flag() | other.flag()));
+        }
+    }
+    let user = Kind::User.flag();
+    let all = via::all_kinds();
+    cases.push(into_target("all but user: ", all & !user));
+    cases.push(into_target("all: ", all));
+    cases.extend(mixes());
+    cases.extend(owners());
+    cases.extend(effects());
+    cases.extend(all_or_nothing());
+    of_cases(cases)
+}
+
+/// From where root is into namespaces of a target that is in new ones of all kinds.
+fn into_target(prefix: &str, kinds: u32) -> Case {
+    let name = format!("{prefix}{}", via::kinds_word(kinds));
+    Case::new(name, Handle::Pidfd, kinds as i32)
+        .target(Target::in_all_new())
+        .moves(kinds)
+}
+
+/// A target that is in some namespaces of its own, and shares the others with the caller.
+fn mixes() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let all = via::all_kinds();
+    let user = Kind::User.flag();
+    let mixes = [
+        &[Kind::Uts, Kind::Net, Kind::Time][..],
+        &[Kind::Mnt, Kind::Pid],
+        &[Kind::Ipc, Kind::Cgroup],
+        &[],
+    ];
+    for mix in mixes {
+        let own = via::flags_of(mix);
+        let target = Target::in_new(own);
+        let word = match own {
+            0 => "none".to_owned(),
+            _ => via::kinds_word(own),
+        };
+        cases.push(
+            Case::new(
+                format!("all but user of a target in new {word}"),
+                Handle::Pidfd,
+                (all & !user) as i32,
+            )
+            .target(target.clone())
+            .moves(all & !user),
+        );
+        cases.push(
+            Case::new(
+                format!("all of a target in new {word}: user is the caller's"),
+                Handle::Pidfd,
+                all as i32,
+            )
+            .target(target)
+            .fails(Code::EINVAL),
+        );
+    }
+    // What its children will be in is not what it is in.
+    let pid = Kind::Pid.flag();
+    let time = Kind::Time.flag();
+    cases.extend([
+        Case::new(
+            "pid of a target whose children are in another",
+            Handle::Pidfd,
+            pid as i32,
+        )
+        .target(Target::new([
+            Step::Unshare(pid),
+            Step::Fork,
+            Step::Unshare(pid),
+            Step::Sibling,
+        ]))
+        .moves(pid),
+        Case::new(
+            "time of a target whose children are in another",
+            Handle::Pidfd,
+            time as i32,
+        )
+        .target(Target::new([
+            Step::Unshare(time),
+            Step::ClockOffsets {
+                monotonic: 77,
+                boottime: 99,
+            },
+        ]))
+        .caller([
+            Step::Unshare(time),
+            Step::ClockOffsets {
+                monotonic: 11,
+                boottime: 22,
+            },
+            Step::Fork,
+        ])
+        .moves(time),
+    ]);
+    let own = all & !user;
+    cases.push(
+        Case::new(
+            "all but user of the caller itself",
+            Handle::OwnPidfd,
+            own as i32,
+        )
+        .moves(own),
+    );
+    cases
+}
+
+/// A user's target, and that user: the user namespace comes first and brings the rights.
+fn owners() -> Vec<Case> {
+    let all = via::all_kinds();
+    let user = Kind::User.flag();
+    let of_user = || Target::in_all_new().of_user();
+    let mut cases = vec![
+        Case::new("all, by the user that made them", Handle::Pidfd, all as i32)
+            .target(of_user())
+            .caller([Step::SetIds(USER)])
+            .moves(all),
+        Case::new("all of a user, by root", Handle::Pidfd, all as i32)
+            .target(of_user())
+            .moves(all),
+    ];
+    for kind in Kind::ALL {
+        let kinds = kind.flag() | user;
+        cases.push(
+            Case::new(
+                format!("{}, by the user that made them", via::kinds_word(kinds)),
+                Handle::Pidfd,
+                kinds as i32,
+            )
+            .target(of_user())
+            .caller([Step::SetIds(USER)])
+            .moves(kinds),
+        );
+        if kind != Kind::User {
+            cases.push(
+                Case::new(
+                    format!("{} without user, by the user that made it", kind.name()),
+                    Handle::Pidfd,
+                    kind.flag() as i32,
+                )
+                .target(of_user())
+                .caller([Step::SetIds(USER)])
+                .fails(Code::EPERM),
+            );
+        }
+    }
+    cases
+}
+
+/// What comes with some kinds besides the namespaces.
+fn effects() -> Vec<Case> {
+    let away = || {
+        [
+            Step::Chdir("/tmp/nsproxy-tests-cwd".into()),
+            Step::Chroot("/tmp/nsproxy-tests-root".into()),
+        ]
+    };
+    let uts_ipc = via::flags_of(&[Kind::Uts, Kind::Ipc]);
+    let uts_net = via::flags_of(&[Kind::Uts, Kind::Net]);
+    let mnt_uts = via::flags_of(&[Kind::Mnt, Kind::Uts]);
+    let mnt = Kind::Mnt.flag();
+    let case = |name: &str, kinds: u32, steps: Vec<Step>| {
+        Case::new(name, Handle::Pidfd, kinds as i32)
+            .target(Target::in_all_new())
+            .caller(steps)
+            .moves(kinds)
+    };
+    vec![
+        case(
+            "uts+ipc leaves semaphores as they were before this process",
+            uts_ipc,
+            vec![Step::RaiseSemaphore],
+        ),
+        case(
+            "uts+net leaves semaphores alone",
+            uts_net,
+            vec![Step::RaiseSemaphore],
+        ),
+        case(
+            "mnt+uts takes root and working directory along",
+            mnt_uts,
+            away().into(),
+        ),
+        case(
+            "mnt takes root and working directory along",
+            mnt,
+            away().into(),
+        ),
+        case(
+            "uts+net leaves root and working directory alone",
+            uts_net,
+            away().into(),
+        ),
+        case("uts+net, a child stays", uts_net, vec![Step::Sibling]),
+        case("uts+net, a thread stays", uts_net, vec![Step::Thread]),
+        // A copy of root and working directory is what is checked and changed first, but the
+        // task's own are shared all the same.
+        case("all, a child stays", via::all_kinds(), vec![Step::Sibling]),
+        Case::new(
+            "mnt+uts of the caller itself",
+            Handle::OwnPidfd,
+            mnt_uts as i32,
+        )
+        .caller(away())
+        .moves(mnt_uts),
+    ]
+}
+
+/// One of several fails: nothing has changed, not even what was installed before it.
+fn all_or_nothing() -> Vec<Case> {
+    let before_time = via::flags_of(&[Kind::Uts, Kind::Ipc, Kind::Cgroup, Kind::Net, Kind::Time]);
+    let before_pid = via::flags_of(&[Kind::Mnt, Kind::Uts, Kind::Ipc, Kind::Pid]);
+    vec![
+        Case::new(
+            format!("{}: time fails, last", via::kinds_word(before_time)),
+            Handle::Pidfd,
+            before_time as i32,
+        )
+        .target(Target::in_all_new())
+        .caller([Step::RaiseSemaphore, Step::Thread])
+        .fails(Code::EUSERS),
+        Case::new(
+            format!("{}: pid fails, in between", via::kinds_word(before_pid)),
+            Handle::Pidfd,
+            before_pid as i32,
+        )
+        .target(Target::in_new(via::flags_of(&[
+            Kind::Mnt,
+            Kind::Uts,
+            Kind::Ipc,
+        ])))
+        .caller([
+            Step::RaiseSemaphore,
+            Step::Unshare(Kind::Pid.flag()),
+            Step::Fork,
+            Step::Chdir("/tmp/nsproxy-tests-cwd".into()),
+            Step::Chroot("/tmp/nsproxy-tests-root".into()),
+        ])
+        .fails(Code::EINVAL),
+        Case::new(
+            "user+time: time fails, the credentials stay",
+            Handle::Pidfd,
+            via::flags_of(&[Kind::User, Kind::Time]) as i32,
+        )
+        .target(Target::in_all_new())
+        .caller([Step::ShareVm])
+        .fails(Code::EUSERS),
+    ]
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! setns as it was in 2011: three kinds, and one check before all others.
+
+use super::of_cases;
+use crate::{
+    actor::state::Step,
+    caps,
+    case::{Case, Handle},
+    errno::Code,
+    fault,
+    ktap::Test,
+    trial,
+    via::{self, Entry, Kind},
+    world::{Target, USER},
+};
+
+/// The kinds of then.
+const KINDS: [Kind; 3] = [Kind::Net, Kind::Uts, Kind::Ipc];
+
+pub(crate) fn tests() -> Vec<Test> {
+    let mut cases = Vec::new();
+    cases.extend(three_kinds());
+    cases.extend(no_others());
+    cases.extend(files());
+    cases.extend(rights());
+    let mut tests = of_cases(cases);
+    // The patch as it was posted followed an ERR_PTR here.
+    tests.push(Test::new("no memory for the nsproxy: ENOMEM", |world| {
+        fault::prepare()?;
+        let case = Case {
+            fail_allocation: Some(1),
+            ..case("", Handle::Target("uts"), 0)
+        };
+        trial::check(&case.fails(Code::ENOMEM), world)
+    }));
+    tests
+}
+
+/// A case that is about the call of then. Nothing to compare with, unless the case says so.
+fn case(name: impl Into<String>, handle: Handle, nstype: u32) -> Case {
+    Case {
+        subject: Entry::Device2011,
+        reference: None,
+        ..Case::new(name, handle, nstype as i32)
+    }
+    .target(Target::in_all_new())
+}
+
+/// The same, where today's setns(2) does what it did then.
+fn as_today(case: Case) -> Case {
+    Case {
+        reference: Some(Entry::Syscall),
+        ..case
+    }
+}
+
+fn three_kinds() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for kind in KINDS {
+        let name = kind.name();
+        let flag = kind.flag();
+        for (word, nstype) in [("0", 0), ("right", flag)] {
+            cases.push(as_today(
+                case(
+                    format!("{name} into a target's, nstype {word}"),
+                    Handle::Target(name),
+                    nstype,
+                )
+                .moves(flag),
+            ));
+        }
+        for other in Kind::ALL.into_iter().filter(|other| *other != kind) {
+            cases.push(as_today(
+                case(
+                    format!("{name}, nstype of {}: EINVAL", other.name()),
+                    Handle::Target(name),
+                    other.flag(),
+                )
+                .fails(Code::EINVAL),
+            ));
+        }
+        cases.push(as_today(
+            case(format!("{name} into one's own"), Handle::Own(name), flag).moves(flag),
+        ));
+        cases.push(as_today(
+            case(
+                format!("{name} into a target's, a child stays"),
+                Handle::Target(name),
+                flag,
+            )
+            .caller([Step::Sibling])
+            .moves(flag),
+        ));
+        cases.push(as_today(
+            case(
+                format!("{name} into a target's, a thread stays"),
+                Handle::Target(name),
+                flag,
+            )
+            .caller([Step::Thread])
+            .moves(flag),
+        ));
+    }
+    cases.push(as_today(
+        case(
+            "ipc leaves semaphores as they were before this process",
+            Handle::Target("ipc"),
+            0,
+        )
+        .caller([Step::RaiseSemaphore])
+        .moves(Kind::Ipc.flag()),
+    ));
+    cases.push(as_today(
+        case("net leaves semaphores alone", Handle::Target("net"), 0)
+            .caller([Step::RaiseSemaphore])
+            .moves(Kind::Net.flag()),
+    ));
+    cases
+}
+
+fn no_others() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for kind in Kind::ALL.into_iter().filter(|kind| !KINDS.contains(kind)) {
+        let name = kind.name();
+        for (word, nstype) in [("0", 0), ("right", kind.flag())] {
+            cases.push(
+                case(
+                    format!("{name} was not known then, nstype {word}: EINVAL"),
+                    Handle::Target(name),
+                    nstype,
+                )
+                .fails(Code::EINVAL),
+            );
+        }
+    }
+    for (word, nstype) in [
+        ("0", 0),
+        ("uts", Kind::Uts.flag()),
+        ("all", via::all_kinds()),
+    ] {
+        cases.push(
+            case(
+                format!("a pidfd was not known then, nstype {word}: EINVAL"),
+                Handle::Pidfd,
+                nstype,
+            )
+            .fails(Code::EINVAL),
+        );
+    }
+    cases
+}
+
+fn files() -> Vec<Case> {
+    vec![
+        as_today(case("fd -1: EBADF", Handle::Number(-1), 0).fails(Code::EBADF)),
+        as_today(
+            case("opened with O_PATH: EBADF", Handle::TargetByPath("uts"), 0).fails(Code::EBADF),
+        ),
+        as_today(case("a regular file: EINVAL", Handle::Regular, 0).fails(Code::EINVAL)),
+        as_today(case("a pipe: EINVAL", Handle::Pipe, 0).fails(Code::EINVAL)),
+        as_today(
+            case("a /proc/PID directory: EINVAL", Handle::ProcDirectory, 0).fails(Code::EINVAL),
+        ),
+    ]
+}
+
+/// `EPERM` comes before anything else, and only the initial user namespace counts.
+fn rights() -> Vec<Case> {
+    let root_below = [Step::Unshare(Kind::User.flag()), Step::MapRoot];
+    let handles = [
+        ("fd -1", Handle::Number(-1)),
+        ("a pipe", Handle::Pipe),
+        ("a pidfd", Handle::Pidfd),
+        ("mnt of a target", Handle::Target("mnt")),
+        ("uts of a target", Handle::Target("uts")),
+    ];
+    let mut cases = Vec::new();
+    for (word, handle) in handles {
+        for (who, steps) in [
+            ("a user without rights", vec![Step::SetIds(USER)]),
+            (
+                "root without CAP_SYS_ADMIN",
+                vec![Step::KeepCaps(!caps::SYS_ADMIN)],
+            ),
+            ("root of a user namespace", root_below.to_vec()),
+        ] {
+            cases.push(
+                case(format!("EPERM first: {word}, by {who}"), handle.clone(), 1)
+                    .caller(steps)
+                    .fails(Code::EPERM),
+            );
+        }
+    }
+    for kind in KINDS {
+        let name = kind.name();
+        cases.push(
+            case(
+                format!("EPERM even for its own {name}, by root of a user namespace"),
+                Handle::Own(name),
+                0,
+            )
+            .caller([
+                Step::Unshare(Kind::User.flag() | kind.flag()),
+                Step::MapRoot,
+            ])
+            .fails(Code::EPERM),
+        );
+        // The one check is all there is: today's asks the owner's user namespace, too, where
+        // root of the initial one has every capability anyway.
+        cases.push(as_today(
+            case(
+                format!("{name} of a user's own user namespace, by root"),
+                Handle::Target(name),
+                0,
+            )
+            .target(Target::in_new(Kind::User.flag() | kind.flag()).of_user())
+            .caller([Step::KeepCaps(caps::SYS_ADMIN)])
+            .moves(kind.flag()),
+        ));
+    }
+    cases
+}

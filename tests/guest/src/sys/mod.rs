@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! System calls that no library offers safely. All `unsafe` of the tests is in here.
+
+mod ipc;
+mod memory;
+mod task;
+
+pub(crate) use ipc::{Semaphore, message_queue};
+pub(crate) use memory::{LastPage, PAGE, StuckPage};
+pub(crate) use task::{Fork, exit, fork, fork_sharing_fs, sleep_forever, spawn_sharing_vm, vfork};
+
+use rustix::io::Errno;
+use std::{
+    ffi::{c_int, c_long, c_uint},
+    fs::File,
+    mem,
+    os::fd::AsRawFd as _,
+};
+
+/// What libc returned, or errno.
+fn checked(result: c_long) -> Result<c_long, Errno> {
+    if result == -1 {
+        let errno = std::io::Error::last_os_error();
+        Err(Errno::from_io_error(&errno).unwrap_or(Errno::IO))
+    } else {
+        Ok(result)
+    }
+}
+
+/// Programs that are executed from now on lie at the same addresses each time.
+///
+/// For speed: an emulator that translates code wants it where it was, and actors are many.
+pub(crate) fn do_not_randomize_addresses() {
+    // SAFETY: Always safe to call; what runs already stays where it is.
+    unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) };
+}
+
+/// `unshare()`.
+pub(crate) fn unshare(flags: u32) -> Result<(), Errno> {
+    // SAFETY: The memory of the process stays shared; file descriptors are not unshared by any
+    // flag that the tests use.
+    checked(unsafe { libc::unshare(flags as c_int) }.into()).map(drop)
+}
+
+/// `clock_gettime()` by the system call proper, past the vDSO. In nanoseconds.
+pub(crate) fn clock_by_syscall(clock: libc::clockid_t) -> i64 {
+    let mut time = mem::MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: `time` has room for what is written.
+    unsafe { libc::syscall(libc::SYS_clock_gettime, clock, time.as_mut_ptr()) };
+    // SAFETY: Zeroes are a valid value, and so is what the call writes.
+    nanoseconds(unsafe { time.assume_init() })
+}
+
+/// `clock_gettime()` as programs call it: libc asks the vDSO. In nanoseconds.
+pub(crate) fn clock_by_vdso(clock: libc::clockid_t) -> i64 {
+    let mut time = mem::MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: `time` has room for what is written.
+    unsafe { libc::clock_gettime(clock, time.as_mut_ptr()) };
+    // SAFETY: Zeroes are a valid value, and so is what the call writes.
+    nanoseconds(unsafe { time.assume_init() })
+}
+
+fn nanoseconds(time: libc::timespec) -> i64 {
+    time.tv_sec * 1_000_000_000 + time.tv_nsec
+}
+
+/// `ioctl()` with any number and any address: the tests of bad input want both wrong.
+///
+/// What a driver writes through a wrong address it can only write where user space may: the
+/// tests pass addresses that nothing else lives at, or those of buffers made for it.
+pub(crate) fn ioctl(fd: c_int, command: c_uint, address: usize) -> Result<c_long, Errno> {
+    // SAFETY: See above; anything else the kernel must refuse, which is what is tested.
+    checked(unsafe { libc::syscall(libc::SYS_ioctl, fd, command, address) })
+}
+
+/// Puts the caller under a seccomp filter that allows everything.
+pub(crate) fn seccomp_allow_all() -> Result<(), Errno> {
+    let mut filter = [libc::sock_filter {
+        code: (libc::BPF_RET | libc::BPF_K) as u16,
+        jt: 0,
+        jf: 0,
+        k: libc::SECCOMP_RET_ALLOW,
+    }];
+    let program = libc::sock_fprog {
+        len: 1,
+        filter: filter.as_mut_ptr(),
+    };
+    // SAFETY: The program has as many instructions as it says, and the kernel copies it.
+    checked(
+        unsafe {
+            libc::prctl(
+                libc::PR_SET_SECCOMP,
+                libc::SECCOMP_MODE_FILTER,
+                &raw const program,
+            )
+        }
+        .into(),
+    )
+    .map(drop)
+}
+
+/// `struct ns_id_req` of `linux/nsfs.h`.
+#[repr(C)]
+struct NsIdReq {
+    size: u32,
+    spare: u32,
+    ns_id: u64,
+    ns_type: u32,
+    spare2: u32,
+    user_ns_id: u64,
+}
+
+/// `listns(2)`: the ids of all active namespaces of the kinds in `types` that the caller may see.
+pub(crate) fn listns(types: u32) -> Result<Vec<u64>, Errno> {
+    // libc does not know it yet. x86-64.
+    const SYS_LISTNS: c_long = 470;
+    const AT_ONCE: usize = 64;
+    let mut all = Vec::new();
+    loop {
+        let request = NsIdReq {
+            size: mem::size_of::<NsIdReq>() as u32,
+            spare: 0,
+            ns_id: all.last().copied().unwrap_or(0),
+            ns_type: types,
+            spare2: 0,
+            user_ns_id: 0,
+        };
+        let mut ids = [0_u64; AT_ONCE];
+        // SAFETY: `request` is as big as it says, and `ids` has room for that many.
+        let n = checked(unsafe {
+            libc::syscall(
+                SYS_LISTNS,
+                &raw const request,
+                ids.as_mut_ptr(),
+                ids.len(),
+                0,
+            )
+        })?;
+        let ids = &ids[..n as usize];
+        all.extend(ids);
+        if ids.len() < AT_ONCE {
+            return Ok(all);
+        }
+    }
+}
+
+/// The 64-bit id of the namespace behind an nsfs file, as [`listns`] has it.
+pub(crate) fn namespace_id(file: &File) -> Result<u64, Errno> {
+    // _IOR(0xb7, 13, __u64)
+    const NS_GET_ID: c_uint = 0x8008_b70d;
+    let mut id = 0_u64;
+    ioctl(file.as_raw_fd(), NS_GET_ID, (&raw mut id).addr())?;
+    Ok(id)
+}

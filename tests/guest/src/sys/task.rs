@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Tasks, and what they share.
+
+use super::checked;
+use rustix::{io::Errno, pipe::PipeFlags, process::Pid};
+use std::{
+    ffi::{c_int, c_long, c_void},
+    mem,
+    os::fd::{BorrowedFd, IntoRawFd as _},
+    ptr,
+};
+
+/// Which side of a `fork()` this is.
+pub(crate) enum Fork {
+    Parent(Pid),
+    Child,
+}
+
+impl Fork {
+    fn from_raw(pid: c_long) -> Self {
+        match Pid::from_raw(pid as i32) {
+            Some(pid) => Self::Parent(pid),
+            None => Self::Child,
+        }
+    }
+}
+
+/// `fork()`.
+///
+/// The actor that calls this has one thread, or a second one that only sleeps and holds no lock.
+pub(crate) fn fork() -> Result<Fork, Errno> {
+    // SAFETY: No other thread holds a lock that the child might wait for, see above.
+    checked(unsafe { libc::fork() }.into()).map(Fork::from_raw)
+}
+
+/// `clone(CLONE_FS)`: as `fork()`, but the two share root and working directory.
+pub(crate) fn fork_sharing_fs() -> Result<Fork, Errno> {
+    let flags = c_long::from(libc::CLONE_FS | libc::SIGCHLD);
+    // SAFETY: Without CLONE_VM this is `fork()`. What libc does beside it (handlers of
+    // pthread_atfork) nobody here relies on.
+    checked(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) }).map(Fork::from_raw)
+}
+
+/// Big enough for an actor.
+const STACK: usize = 1 << 20;
+
+/// A task that shares this one's memory (and nothing else that namespaces care about), and lives
+/// as long as this one.
+pub(crate) fn spawn_sharing_vm() -> Result<Pid, Errno> {
+    extern "C" fn live(pipe: *mut c_void) -> c_int {
+        // SAFETY: It is the array of below, which is never freed. The file descriptors are this
+        // task's own copies. By rustix, which goes past libc: libc's state is the other task's.
+        unsafe {
+            let [alive, keep_alive] = *pipe.cast::<[c_int; 2]>();
+            rustix::io::close(keep_alive);
+            let _ = rustix::io::read(BorrowedFd::borrow_raw(alive), &mut [0_u8]);
+        }
+        0
+    }
+    let (alive, keep_alive) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+    // Open for as long as the process lives.
+    let pipe = Box::leak(Box::new([alive.into_raw_fd(), keep_alive.into_raw_fd()]));
+    clone_on_new_stack(
+        live,
+        libc::CLONE_VM | libc::SIGCHLD,
+        ptr::from_mut(pipe).cast(),
+    )
+}
+
+/// Runs `f` in a child of `vfork()`: it shares this task's memory, and this task stands still
+/// until the child has ended. Returns the child's pid, to be waited for.
+pub(crate) fn vfork(mut f: impl FnMut() -> i32) -> Result<Pid, Errno> {
+    extern "C" fn trampoline<F: FnMut() -> i32>(f: *mut c_void) -> c_int {
+        // SAFETY: It is the `f` of below, whose owner stands still meanwhile.
+        unsafe { (*f.cast::<F>())() }
+    }
+    fn of<F: FnMut() -> i32>(_: &F) -> extern "C" fn(*mut c_void) -> c_int {
+        trampoline::<F>
+    }
+    let entry = of(&f);
+    clone_on_new_stack(
+        entry,
+        libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD,
+        (&raw mut f).cast(),
+    )
+}
+
+fn clone_on_new_stack(
+    entry: extern "C" fn(*mut c_void) -> c_int,
+    flags: c_int,
+    arg: *mut c_void,
+) -> Result<Pid, Errno> {
+    // Never freed: the child may run on it for as long as this process lives.
+    let stack = Vec::leak(vec![0_u128; STACK / mem::size_of::<u128>()]);
+    // SAFETY: `entry` gets a stack of its own, that ends where the slice ends.
+    let pid = checked(
+        unsafe { libc::clone(entry, stack.as_mut_ptr_range().end.cast(), flags, arg) }.into(),
+    )?;
+    Pid::from_raw(pid as i32).ok_or(Errno::CHILD)
+}
+
+/// Sleeps until the process ends.
+pub(crate) fn sleep_forever() -> ! {
+    loop {
+        let _ = rustix::event::poll(&mut [], None);
+    }
+}
+
+/// Ends this process at once: no destructors, nothing that the parent's memory is behind.
+pub(crate) fn exit(status: i32) -> ! {
+    // SAFETY: Always safe to call.
+    unsafe { libc::_exit(status) }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The ways to ask for other namespaces, and how the device is handed from process to process.
+
+pub(crate) use nsproxy_uapi::{Device, Kind};
+
+use crate::errno::{Code, Outcome};
+use anyhow::{Context as _, Result, bail};
+use nsproxy_uapi::Via;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    fmt,
+    io::{IoSlice, IoSliceMut},
+    mem::MaybeUninit,
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+};
+
+/// Which implementation a call goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) enum Entry {
+    /// setns(2).
+    Syscall,
+    /// `NSPROXY_SETNS`.
+    Device,
+    /// `NSPROXY_SETNS_2011`.
+    Device2011,
+}
+
+impl Entry {
+    /// Makes the call; `device` is asked only where one is needed.
+    pub(crate) fn setns(self, device: Option<&Device>, fd: i32, nstype: i32) -> Result<Outcome> {
+        let device = || device.context("the actor was not told to open /dev/nsproxy");
+        let result = match self {
+            Self::Syscall => Via::Syscall.setns_raw(fd, nstype),
+            Self::Device => device()?.setns_raw(fd, nstype),
+            Self::Device2011 => device()?.setns_2011_raw(fd, nstype),
+        };
+        Ok(result.map_err(Code::from))
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Syscall => "setns(2)",
+            Self::Device => "/dev/nsproxy",
+            Self::Device2011 => "/dev/nsproxy as of 2011",
+        })
+    }
+}
+
+/// Names of kinds, from their `CLONE_NEW*`: `mnt+uts`.
+pub(crate) fn kinds_word(flags: u32) -> String {
+    let names: Vec<_> = kinds_of(flags).map(Kind::name).collect();
+    names.join("+")
+}
+
+/// The kinds whose `CLONE_NEW*` is among `flags`, in the order in which they are installed.
+pub(crate) fn kinds_of(flags: u32) -> impl Iterator<Item = Kind> {
+    Kind::ALL
+        .into_iter()
+        .filter(move |kind| flags & kind.flag() != 0)
+}
+
+/// The `CLONE_NEW*` of all kinds.
+pub(crate) fn all_kinds() -> u32 {
+    flags_of(&Kind::ALL)
+}
+
+/// The `CLONE_NEW*` of some kinds.
+pub(crate) fn flags_of(kinds: &[Kind]) -> u32 {
+    kinds.iter().fold(0, |flags, kind| flags | kind.flag())
+}
+
+/// Hands a file descriptor over, by `SCM_RIGHTS`.
+pub(crate) fn send_fd(to: &UnixStream, fd: impl AsFd) -> Result<()> {
+    let fds = [fd.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    ancillary.push(SendAncillaryMessage::ScmRights(&fds));
+    rustix::net::sendmsg(
+        to,
+        &[IoSlice::new(b"!")],
+        &mut ancillary,
+        SendFlags::empty(),
+    )?;
+    Ok(())
+}
+
+/// Takes a file descriptor, by `SCM_RIGHTS`.
+pub(crate) fn receive_fd(from: &UnixStream) -> Result<OwnedFd> {
+    let mut byte = [0];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    rustix::net::recvmsg(
+        from,
+        &mut [IoSliceMut::new(&mut byte)],
+        &mut ancillary,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(mut fds) = message
+            && let Some(fd) = fds.next()
+        {
+            return Ok(fd);
+        }
+    }
+    bail!("a message without a file descriptor")
+}

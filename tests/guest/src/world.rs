@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What is there besides the caller: target processes, in namespaces of their own.
+
+use crate::{
+    actor::{Actor, state::Step},
+    snapshot::{ClockBase, LINKS, Snapshot},
+    via::{self, Entry, Kind},
+};
+use anyhow::{Context as _, Result};
+use std::{collections::HashMap, fs, rc::Rc};
+
+/// How a target process is made.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Target {
+    /// The steps that it takes, as root from where the test is.
+    pub(crate) steps: Vec<Step>,
+    /// What has become of it when the call is made.
+    pub(crate) fate: Fate,
+    /// The kinds of namespace in which there is something to see: see [`Target::in_new`].
+    pub(crate) sights: u32,
+}
+
+/// What has become of a target when the call is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub(crate) enum Fate {
+    #[default]
+    Alive,
+    /// Dead, and nobody has asked for its exit status.
+    Zombie,
+    /// Dead and gone.
+    Reaped,
+}
+
+/// The host name in the uts namespace of a target.
+pub(crate) const HOSTNAME: &str = "target";
+/// The network interface in the network namespace of a target.
+pub(crate) const INTERFACE: &str = "target0";
+/// The offsets in the time namespace of a target, in seconds.
+pub(crate) const MONOTONIC: i64 = 1000;
+pub(crate) const BOOTTIME: i64 = 5000;
+/// Where a target has a tmpfs.
+pub(crate) const MOUNT: &str = "/tmp/nsproxy-tests-mount";
+/// The cgroup that a target is in.
+pub(crate) const CGROUP: &str = "nsproxy-tests";
+/// A user that has no rights, and what it makes belongs to.
+pub(crate) const USER: u32 = 1000;
+
+impl Target {
+    /// One that takes these steps and lives on.
+    pub(crate) fn new(steps: impl Into<Vec<Step>>) -> Self {
+        Self {
+            steps: steps.into(),
+            fate: Fate::Alive,
+            sights: 0,
+        }
+    }
+
+    /// One in new namespaces of these kinds, with something to see in each of them.
+    ///
+    /// The namespaces belong to the new user namespace, if there is one among them.
+    pub(crate) fn in_new(kinds: u32) -> Self {
+        let mut steps = Vec::new();
+        if kinds & Kind::Cgroup.flag() != 0 {
+            // The namespace starts at the cgroup that its maker is in.
+            steps.push(Step::Cgroup(CGROUP.into()));
+        }
+        steps.push(Step::Unshare(kinds));
+        if kinds & Kind::User.flag() != 0 {
+            steps.push(Step::MapRoot);
+        }
+        if kinds & Kind::Time.flag() != 0 {
+            steps.push(Step::ClockOffsets {
+                monotonic: MONOTONIC,
+                boottime: BOOTTIME,
+            });
+        }
+        if kinds & (Kind::Time.flag() | Kind::Pid.flag()) != 0 {
+            steps.push(Step::Fork);
+        }
+        if kinds & Kind::Uts.flag() != 0 {
+            steps.push(Step::Hostname(HOSTNAME.into()));
+        }
+        if kinds & Kind::Ipc.flag() != 0 {
+            steps.push(Step::MessageQueue);
+        }
+        if kinds & Kind::Net.flag() != 0 {
+            steps.push(Step::Interface(INTERFACE.into()));
+        }
+        if kinds & Kind::Mnt.flag() != 0 {
+            steps.push(Step::Mount(MOUNT.into()));
+        }
+        Self {
+            sights: kinds,
+            ..Self::new(steps)
+        }
+    }
+
+    /// One in new namespaces of all kinds: see [`in_new`](Self::in_new).
+    pub(crate) fn in_all_new() -> Self {
+        Self::in_new(via::all_kinds())
+    }
+
+    /// The same, made by [`USER`] instead of root.
+    pub(crate) fn of_user(mut self) -> Self {
+        // Root makes the cgroup.
+        let at = self
+            .steps
+            .iter()
+            .position(|step| !matches!(step, Step::Cgroup(_)))
+            .unwrap_or(0);
+        self.steps.insert(at, Step::SetIds(USER));
+        self
+    }
+
+    /// The same, dead.
+    pub(crate) fn with_fate(mut self, fate: Fate) -> Self {
+        self.fate = fate;
+        self
+    }
+}
+
+/// A target process, and where it is.
+pub(crate) struct Process {
+    pub(crate) actor: Actor,
+    pub(crate) pid: u32,
+    /// The inode number of each of [`LINKS`]; [`None`] if it cannot be read.
+    links: HashMap<&'static str, u64>,
+}
+
+impl Process {
+    /// Makes one.
+    pub(crate) fn start(target: &Target) -> Result<Self> {
+        let mut actor = Actor::spawn()?;
+        for step in &target.steps {
+            actor.step(step).context("the target")?;
+        }
+        let pid = actor.pid()?;
+        Ok(Self {
+            actor,
+            pid,
+            links: links_of(&pid.to_string()),
+        })
+    }
+
+    /// The inode number of a namespace that it is in.
+    pub(crate) fn link(&self, link: &str) -> Option<u64> {
+        self.links.get(link).copied()
+    }
+}
+
+/// A caller that is as it was when it was made: all its calls have failed.
+pub(crate) struct Idle {
+    pub(crate) actor: Actor,
+    /// What it saw last.
+    pub(crate) seen: Snapshot,
+}
+
+/// Where the process with that name in `/proc` is: inode numbers by link.
+pub(crate) fn links_of(process: &str) -> HashMap<&'static str, u64> {
+    LINKS
+        .into_iter()
+        .filter_map(|link| {
+            let target = fs::read_link(format!("/proc/{process}/ns/{link}")).ok()?;
+            Some((link, inode(target.to_str()?)?))
+        })
+        .collect()
+}
+
+/// The number in `uts:[4026531838]`.
+pub(crate) fn inode(link: &str) -> Option<u64> {
+    let (_, rest) = link.split_once('[')?;
+    rest.strip_suffix(']')?.parse().ok()
+}
+
+/// What tests share: the targets that live, and what never changes.
+pub(crate) struct World {
+    targets: HashMap<Target, Rc<Process>>,
+    /// Callers that can be used again.
+    pub(crate) idle: HashMap<Entry, Idle>,
+    /// The clocks where the test is.
+    pub(crate) clocks: ClockBase,
+    /// The namespaces that the test is in.
+    pub(crate) home: HashMap<&'static str, u64>,
+}
+
+impl World {
+    /// Nothing but the test.
+    pub(crate) fn new() -> Self {
+        Self {
+            targets: HashMap::new(),
+            idle: HashMap::new(),
+            clocks: ClockBase::measure(),
+            home: links_of("self"),
+        }
+    }
+
+    /// A target that lives, and is used again by whoever wants one like it.
+    pub(crate) fn target(&mut self, target: &Target) -> Result<Rc<Process>> {
+        if let Some(process) = self.targets.get(target) {
+            return Ok(process.clone());
+        }
+        let process = Rc::new(Process::start(target)?);
+        self.targets.insert(target.clone(), process.clone());
+        Ok(process)
+    }
+
+    /// Ends all of them.
+    pub(crate) fn clear(&mut self) {
+        self.idle.clear();
+        self.targets.clear();
+        let _ = fs::remove_dir(format!("{}/{CGROUP}", crate::actor::state::CGROUPS));
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
