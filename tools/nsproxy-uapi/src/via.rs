@@ -4,8 +4,10 @@
 
 use crate::Device;
 use rustix::io::Errno;
-use std::os::fd::AsRawFd as _;
-use std::{io, os::fd::BorrowedFd};
+use std::{
+    io,
+    os::fd::{AsRawFd as _, BorrowedFd},
+};
 
 /// Who is asked to switch namespaces.
 #[derive(Debug)]

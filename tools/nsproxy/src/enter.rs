@@ -2,7 +2,8 @@
 
 //! What happens once the namespaces are entered.
 
-use anyhow::{Context as _, Result};
+use crate::errno::show;
+use anyhow::{Result, anyhow};
 use rustix::{
     process::{Gid, Uid},
     thread::{set_thread_gid, set_thread_groups, set_thread_uid},
@@ -14,21 +15,40 @@ use std::{
     process::{Command, ExitCode, ExitStatus},
 };
 
-/// What to do before the command is run.
-pub(crate) struct Then {
-    /// Become root of the user namespace that was entered, as nsenter does.
-    pub(crate) become_root: bool,
-    /// Fork: only children are in a pid namespace that was entered.
-    pub(crate) fork: bool,
+/// Gives up the supplementary groups; says whether that was allowed.
+///
+/// Before a user namespace is entered that is for root, in it for its root, unless it denies
+/// setgroups(2): once of the two is enough.
+pub(crate) fn drop_groups() -> bool {
+    set_thread_groups(&[]).is_ok()
 }
 
-/// Runs `command`, or a shell if it is empty, and gives back its exit status. Without a fork the
-/// command takes our place, and this returns only on an error.
-pub(crate) fn run(command: Vec<OsString>, then: Then) -> Result<ExitCode> {
-    if then.become_root {
-        become_root()?;
+/// Becomes root of the user namespace that was entered, as nsenter(1) does.
+///
+/// # Errors
+///
+/// A namespace that does not map root, or groups that could be given up neither before nor now.
+pub(crate) fn become_root(groups_dropped: bool) -> Result<()> {
+    const WAY_OUT: &str = "--preserve-credentials goes without";
+    if !drop_groups() && !groups_dropped {
+        return Err(anyhow!(
+            "entered, but cannot give up supplementary groups there; {WAY_OUT}"
+        ));
     }
+    set_thread_gid(Gid::ROOT)
+        .and_then(|()| set_thread_uid(Uid::ROOT))
+        .map_err(|errno| {
+            anyhow!(
+                "entered, but cannot become root of the user namespace: {}; {WAY_OUT}",
+                show(errno)
+            )
+        })
+}
 
+/// Runs `command`, or a shell if it is empty, and gives back its exit status. With `fork` as a
+/// child: only children are in a pid namespace that was entered. Without, the command takes our
+/// place, and this returns only on an error.
+pub(crate) fn run(command: Vec<OsString>, fork: bool) -> ExitCode {
     let mut words = command.into_iter();
     let program = words
         .next()
@@ -37,25 +57,16 @@ pub(crate) fn run(command: Vec<OsString>, then: Then) -> Result<ExitCode> {
     let mut command = Command::new(&program);
     command.args(words);
 
-    let error = if then.fork {
+    let error = if fork {
         match command.status() {
-            Ok(status) => return Ok(exit_code(status)),
+            Ok(status) => return exit_code(status),
             Err(error) => error,
         }
     } else {
         command.exec()
     };
     eprintln!("nsproxy: cannot run {}: {error}", program.display());
-    Ok(not_run(&error))
-}
-
-/// Ids that are not mapped, after a user namespace was entered, become its root.
-fn become_root() -> Result<()> {
-    // A namespace may deny setgroups(2) for good; nsenter does not mind either.
-    let _ = set_thread_groups(&[]);
-    set_thread_gid(Gid::ROOT)
-        .and_then(|()| set_thread_uid(Uid::ROOT))
-        .context("cannot become root of the user namespace; --preserve-credentials goes without")
+    not_run(&error)
 }
 
 /// The exit status as a shell gives it: 128 and the signal for one that was killed.

@@ -2,7 +2,9 @@
 
 //! `nsproxy`: what a person types to go through `/dev/nsproxy`.
 
+mod all;
 mod enter;
+mod errno;
 mod kinds;
 mod open;
 mod plan;

@@ -3,13 +3,13 @@
 //! The files that calls are made with.
 
 use crate::{
-    kinds::Kinds,
+    errno::show,
     plan::{Call, Source},
 };
-use anyhow::{Context as _, Result};
-use nsproxy_uapi::{Device, Kind};
+use anyhow::{Result, anyhow};
+use nsproxy_uapi::Device;
 use rustix::{
-    fs::{Mode, OFlags, stat},
+    fs::{Mode, OFlags},
     io::Errno,
     process::{Pid, PidfdFlags, pidfd_open},
 };
@@ -21,12 +21,22 @@ pub(crate) fn source(call: &Call) -> Result<OwnedFd> {
         Source::File(path) => {
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
             rustix::fs::open(path, flags, Mode::empty())
-                .with_context(|| format!("cannot open {}", path.display()))
+                .map_err(|errno| anyhow!("cannot open {}: {}", path.display(), show(errno)))
         }
         Source::Process(pid) => Pid::from_raw(*pid)
             .ok_or(Errno::INVAL)
             .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()))
-            .with_context(|| format!("cannot open a pidfd of process {pid}")),
+            .map_err(|errno| {
+                let remedy = match errno {
+                    Errno::SRCH => "; there is no such process in our pid namespace",
+                    Errno::INVAL | Errno::NOENT => "; is it a thread, and not a process?",
+                    _ => "",
+                };
+                anyhow!(
+                    "cannot open a pidfd of process {pid}: {}{remedy}",
+                    show(errno)
+                )
+            }),
     }
 }
 
@@ -34,37 +44,10 @@ pub(crate) fn source(call: &Call) -> Result<OwnedFd> {
 pub(crate) fn device() -> Result<Device> {
     Device::open().map_err(|errno| {
         let remedy = match errno {
-            Errno::NOENT => "the module is not loaded: insmod nsproxy_rs.ko, as root",
-            Errno::ACCESS => "it is for root: mode 0600, unless someone changed that",
+            Errno::NOENT => "the module is not loaded; as root: insmod nsproxy_rs.ko",
+            Errno::ACCESS => "it is for root alone, unless its mode was changed",
             _ => "is it the device of nsproxy_rs?",
         };
-        anyhow::Error::new(errno).context(format!("cannot open {}: {remedy}", Device::PATH))
+        anyhow!("cannot open {}: {}\n{remedy}", Device::PATH, show(errno))
     })
-}
-
-/// The kinds in which process `target` is somewhere else than the caller: `--all`.
-pub(crate) fn differing(target: i32) -> Result<Kinds> {
-    let mut kinds = Kinds::default();
-    for kind in Kind::ALL {
-        let theirs = format!("/proc/{target}/ns/{}", kind.name());
-        // What counts for the caller's pid namespace is where its children will be.
-        let ours = match kind {
-            Kind::Pid => "/proc/self/ns/pid_for_children".to_owned(),
-            kind => format!("/proc/self/ns/{}", kind.name()),
-        };
-        let identity = |path: &str| -> Result<_> {
-            let stat = stat(path).with_context(|| format!("cannot look at {path}"))?;
-            Ok((stat.st_dev, stat.st_ino))
-        };
-        match identity(&theirs) {
-            // A kernel without this kind.
-            Err(_) if matches!(stat(&ours), Err(Errno::NOENT)) => {}
-            theirs => {
-                if theirs? != identity(&ours)? {
-                    kinds.0.push((kind, None));
-                }
-            }
-        }
-    }
-    Ok(kinds)
 }

@@ -43,12 +43,10 @@ impl fmt::Display for Call {
     }
 }
 
-/// The calls for `kinds`: one for each file that was named, and one with a pidfd for all that
-/// are wanted of process `target`.
+/// The calls for `kinds`: one with a pidfd for all that are wanted of process `target`, and one
+/// for each file that was named.
 ///
-/// With `only_files` that is a call for each kind: setns(2) of 2011 knew no pidfd. A call comes
-/// when the first of its kinds would be installed, so that a user namespace is entered before
-/// those that it owns.
+/// With `only_files` that is a call for each kind: setns(2) of 2011 knew no pidfd.
 ///
 /// # Errors
 ///
@@ -83,7 +81,35 @@ pub(crate) fn calls(
             }),
         }
     }
+    calls.sort_by_key(|call| matches!(call.source, Source::File(_)));
     Ok(calls)
+}
+
+/// Makes the calls, of which `setns` is given the index, in two passes as nsenter(1) does: those
+/// without a user namespace, then the one that enters it, then again those that failed. A user
+/// namespace takes rights away, over what our own one owns, and gives them, over what it owns
+/// itself: no single order is right for both.
+///
+/// # Errors
+///
+/// The first call that had to succeed and did not, and its error.
+pub(crate) fn make<E>(
+    calls: &[Call],
+    mut setns: impl FnMut(usize) -> Result<(), E>,
+) -> Result<(), (usize, E)> {
+    let (user, others): (Vec<usize>, Vec<usize>) =
+        (0..calls.len()).partition(|&index| calls[index].kinds.contains(&Kind::User));
+    let mut refused = Vec::new();
+    for index in others {
+        match setns(index) {
+            Err(_) if !user.is_empty() => refused.push(index),
+            result => result.map_err(|error| (index, error))?,
+        }
+    }
+    for index in user.into_iter().chain(refused) {
+        setns(index).map_err(|error| (index, error))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -125,8 +151,8 @@ mod tests {
             (Kind::Time, None),
         ]);
         let expected = vec![
-            file("/a", Kind::Uts),
             process(7, &[Kind::Ipc, Kind::Time]),
+            file("/a", Kind::Uts),
             file("/a", Kind::Net),
         ];
         assert_eq!(calls(&kinds, Some(7), false), Ok(expected));
@@ -147,5 +173,45 @@ mod tests {
         let kinds = Kinds(vec![(Kind::Mnt, None)]);
         let error = calls(&kinds, None, false).unwrap_err();
         assert!(error.contains("--target PID"), "{error}");
+    }
+
+    /// What was called, and which call was the end of it, when those in `refused` fail until the
+    /// user namespace is entered.
+    fn made(calls: &[Call], refused: &[usize]) -> (Vec<usize>, Result<(), usize>) {
+        let mut seen = Vec::new();
+        let mut entered = false;
+        let result = make(calls, |index| {
+            seen.push(index);
+            entered |= calls[index].kinds.contains(&Kind::User);
+            if refused.contains(&index) && !entered {
+                return Err(());
+            }
+            Ok(())
+        });
+        (seen, result.map_err(|(index, ())| index))
+    }
+
+    #[test]
+    fn refused_calls_are_tried_again_in_the_user_namespace() {
+        let calls = [
+            process(7, &[Kind::User, Kind::Mnt]),
+            file("/uts", Kind::Uts),
+            file("/net", Kind::Net),
+        ];
+        assert_eq!(made(&calls, &[]), (vec![1, 2, 0], Ok(())));
+        assert_eq!(made(&calls, &[1]), (vec![1, 2, 0, 1], Ok(())));
+    }
+
+    #[test]
+    fn what_is_refused_there_too_fails() {
+        let calls = [file("/user", Kind::User), file("/net", Kind::Net)];
+        let result = make(&calls, |index| if index == 1 { Err(7) } else { Ok(()) });
+        assert_eq!(result, Err((1, 7)));
+    }
+
+    #[test]
+    fn without_a_user_namespace_the_first_refusal_counts() {
+        let calls = [file("/uts", Kind::Uts), file("/net", Kind::Net)];
+        assert_eq!(made(&calls, &[0, 1]), (vec![0], Err(0)));
     }
 }

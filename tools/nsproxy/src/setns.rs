@@ -2,19 +2,17 @@
 
 //! `nsproxy setns`.
 
-use crate::{
-    enter::{self, Then},
-    kinds::Kinds,
-    open, plan, why,
-};
-use anyhow::{Result, bail};
+use crate::{all, enter, kinds::Kinds, open, plan, why};
+use anyhow::{Result, anyhow};
 use clap::ValueEnum;
 use nsproxy_uapi::{Kind, Via};
 use std::{ffi::OsString, os::fd::AsFd as _, process::ExitCode};
 
 const AFTER_HELP: &str = "\
 Kinds without a FILE are taken of the target process, all of them by one call
-with its pidfd: either all are entered or none.
+with its pidfd, as nsenter(1) does since Linux 5.8: either all are entered or
+none. Each FILE is a call of its own. A user namespace comes last, and what was
+refused before it is tried again after it.
 
 The exit status is the command's; 1 when a namespace could not be entered, 2
 for a mistake in the options, 126 or 127 when the command could not be run.";
@@ -64,7 +62,7 @@ enum Through {
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     if let (true, Some(target)) = (args.all, args.target) {
-        let named = std::mem::replace(&mut args.kinds, open::differing(target)?);
+        let named = std::mem::replace(&mut args.kinds, all::differing(target)?);
         args.kinds.override_with(named);
     } else if args.kinds.0.is_empty() {
         return Ok(usage(
@@ -83,21 +81,24 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     };
     // All files first: /proc may be another one after the first call.
     let files = calls.iter().map(open::source).collect::<Result<Vec<_>>>()?;
-    for (call, file) in calls.iter().zip(&files) {
-        if let Err(errno) = via.setns(file.as_fd(), call.nstype()) {
-            bail!("cannot enter {call}: {}", why::explain(errno, call, &via));
-        }
-    }
-    drop((files, via));
 
     let entered = |kind| args.kinds.0.iter().any(|(entered, _)| *entered == kind);
-    enter::run(
-        args.command,
-        Then {
-            become_root: entered(Kind::User) && !args.preserve_credentials,
-            fork: entered(Kind::Pid) && !args.no_fork,
-        },
-    )
+    let become_root = entered(Kind::User) && !args.preserve_credentials;
+    let groups_dropped = become_root && enter::drop_groups();
+    plan::make(&calls, |index| {
+        via.setns(files[index].as_fd(), calls[index].nstype())
+    })
+    .map_err(|(index, errno)| {
+        let call = &calls[index];
+        anyhow!("cannot enter {call}: {}", why::explain(errno, call, &via))
+    })?;
+    drop((files, via));
+
+    if become_root {
+        enter::become_root(groups_dropped)?;
+    }
+    let fork = entered(Kind::Pid) && !args.no_fork;
+    Ok(enter::run(args.command, fork))
 }
 
 /// What clap says of mistakes that it can see, for those that it cannot.

@@ -2,9 +2,9 @@
 
 //! `nsproxy version`.
 
-use crate::open;
-use anyhow::{Context as _, Result};
-use nsproxy_uapi::{Kind, sys};
+use crate::{errno::show, open};
+use anyhow::{Result, anyhow};
+use nsproxy_uapi::{Device, Kind, sys};
 use std::process::ExitCode;
 
 pub(crate) fn main() -> Result<ExitCode> {
@@ -13,9 +13,13 @@ pub(crate) fn main() -> Result<ExitCode> {
         env!("CARGO_PKG_VERSION"),
         sys::NSPROXY_ABI_VERSION
     );
-    let version = open::device()?
-        .version()
-        .context("the module does not answer NSPROXY_VERSION; is it of another age?")?;
+    let version = open::device()?.version().map_err(|errno| {
+        anyhow!(
+            "{} does not answer NSPROXY_VERSION: {}; is it the device of nsproxy_rs?",
+            Device::PATH,
+            show(errno)
+        )
+    })?;
     let kinds: Vec<_> = version.kinds().map(Kind::name).collect();
     println!("module  ABI {}, for Linux {}", version.abi, version.release);
     println!("kinds   {}", kinds.join(" "));

@@ -2,22 +2,16 @@
 
 //! What an errno can mean: the checks that can give it, for the call that was made.
 
-use crate::plan::{Call, Source};
+use crate::{
+    errno::show,
+    plan::{Call, Source},
+};
 use nsproxy_uapi::{Kind, Via};
 use rustix::io::Errno;
 
 /// `errno` by its name, and what may be behind it.
 pub(crate) fn explain(errno: Errno, call: &Call, via: &Via) -> String {
-    let name = match errno {
-        Errno::BADF => "EBADF",
-        Errno::INVAL => "EINVAL",
-        Errno::NOMEM => "ENOMEM",
-        Errno::PERM => "EPERM",
-        Errno::SRCH => "ESRCH",
-        Errno::USERS => "EUSERS",
-        errno => return errno.to_string(),
-    };
-    let mut text = format!("{name} ({errno})");
+    let mut text = show(errno);
     let reasons = reasons(errno, call, via);
     if !reasons.is_empty() {
         text += "\npossible reasons:";
@@ -127,7 +121,7 @@ mod tests {
             kinds: vec![Kind::Uts, Kind::Pid],
         };
         let text = explain(Errno::INVAL, &call, &Via::Syscall);
-        assert!(text.starts_with("EINVAL ("), "{text}");
+        assert!(text.starts_with("EINVAL: "), "{text}");
         assert!(text.contains("nor a descendant"), "{text}");
         assert!(!text.contains("CLONE_FS"), "{text}");
         assert!(!explain(Errno::PERM, &call, &Via::Syscall).contains("seccomp"));

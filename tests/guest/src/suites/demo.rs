@@ -415,7 +415,7 @@ fn what(kind: Kind) -> &'static str {
 
 /// What it is.
 fn sight(kind: Kind, seen: &Snapshot) -> &str {
-    seen.get(match kind {
+    let value = seen.get(match kind {
         Kind::User => "uid_map",
         Kind::Mnt => "mounts",
         Kind::Uts => "hostname",
@@ -424,7 +424,13 @@ fn sight(kind: Kind, seen: &Snapshot) -> &str {
         Kind::Cgroup => "cgroup",
         Kind::Net => "interfaces",
         Kind::Time => "clock/monotonic/vdso",
-    })
+    });
+    // Only those who are somewhere else afterwards have children that are asked.
+    if value.is_empty() {
+        "among ours"
+    } else {
+        value
+    }
 }
 
 /// The same with all that is worth knowing.
