@@ -14,7 +14,7 @@ use crate::{
     via::Kind,
     world::USER,
 };
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use std::{
     collections::HashSet,
     fs::{self, File},
@@ -40,13 +40,18 @@ pub(crate) fn namespaces() -> Result<ExitCode> {
         for kind in Kind::ALL {
             // Some kernels count their own against root.
             let allowed = if maker == 0 { kernel.of(kind) } else { 0 };
-            let count = patiently(|| count(maker, kind), |count| *count <= allowed)?;
-            if count > allowed {
-                left.push(format!(
+            let is_good = |count: &Option<u32>| count.is_some_and(|count| count <= allowed);
+            match patiently(|| count(maker, kind), is_good)? {
+                Some(count) if count <= allowed => {}
+                Some(count) => left.push(format!(
                     "{} {} of user {maker}",
                     count - allowed,
                     kind.name()
-                ));
+                )),
+                None => left.push(format!(
+                    "some {} of user {maker}, whose number changes all the time",
+                    kind.name()
+                )),
             }
         }
     }
@@ -130,22 +135,18 @@ fn patiently<T>(look: impl Fn() -> Result<T>, is_good: impl Fn(&T) -> bool) -> R
     }
 }
 
-/// How many namespaces of a kind count against a user.
-fn count(maker: u32, kind: Kind) -> Result<u32> {
+/// How many namespaces of a kind count against a user; [`None`] if that changes meanwhile.
+fn count(maker: u32, kind: Kind) -> Result<Option<u32>> {
     let limit = Limit::of(kind)?;
     for room in 1..MANY {
         limit.set(room)?;
         if let Some(_one) = Maker::try_new(maker, kind)? {
-            // The limit is one, or this says nothing.
-            ensure!(
-                Maker::try_new(maker, kind)?.is_none(),
-                "the limit of {} namespaces does not hold",
-                kind.name()
-            );
-            return Ok(room - 1);
+            // There is no room for another, or one was freed, or the limit is none.
+            let is_full = Maker::try_new(maker, kind)?.is_none();
+            return Ok(is_full.then_some(room - 1));
         }
     }
-    Ok(MANY)
+    Ok(Some(MANY))
 }
 
 /// A process in a new namespace.

@@ -299,16 +299,36 @@ fn interfaces(proc: &OwnedFd) -> Result<String, Errno> {
 
 /// How far the clocks are from the real time in the initial time namespace, in nanoseconds.
 ///
-/// Only the clocks since boot have offsets in a time namespace; the distance to `CLOCK_REALTIME`
+/// Only the clocks since boot have offsets in a time namespace; the distance to the real time
 /// does not change by itself, as nobody sets the guest's time.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ClockBase(Vec<i64>);
 
-const CLOCKS: [(&str, libc::clockid_t); 3] = [
-    ("monotonic", libc::CLOCK_MONOTONIC),
+struct Clock {
+    name: &'static str,
+    id: libc::clockid_t,
+    /// The real time that is read in the same way. A coarse clock stands still between two ticks,
+    /// which in a guest may be long.
+    real: libc::clockid_t,
+}
+
+const CLOCKS: [Clock; 3] = [
+    Clock {
+        name: "monotonic",
+        id: libc::CLOCK_MONOTONIC,
+        real: libc::CLOCK_REALTIME,
+    },
     // Where the hardware's clock cannot be read from user space, only this is the vDSO's own.
-    ("monotonic_coarse", libc::CLOCK_MONOTONIC_COARSE),
-    ("boottime", libc::CLOCK_BOOTTIME),
+    Clock {
+        name: "monotonic_coarse",
+        id: libc::CLOCK_MONOTONIC_COARSE,
+        real: libc::CLOCK_REALTIME_COARSE,
+    },
+    Clock {
+        name: "boottime",
+        id: libc::CLOCK_BOOTTIME,
+        real: libc::CLOCK_REALTIME,
+    },
 ];
 
 impl ClockBase {
@@ -317,36 +337,38 @@ impl ClockBase {
         Self(
             CLOCKS
                 .iter()
-                .map(|&(_, clock)| distance(sys::clock_by_syscall, clock))
+                .map(|clock| clock.distance(sys::clock_by_syscall))
                 .collect(),
         )
     }
 
     /// For each clock, how far it is from where this was measured: by vDSO and by system call.
     fn offsets_here(&self) -> impl Iterator<Item = (&'static str, (String, String))> {
-        CLOCKS.iter().zip(&self.0).map(|(&(name, clock), &base)| {
+        CLOCKS.iter().zip(&self.0).map(|(clock, &base)| {
             let offset = |read| {
                 // To the next second: offsets are whole seconds.
-                let nanoseconds = distance(read, clock) - base;
+                let nanoseconds = clock.distance(read) - base;
                 format!("{:+} s", (nanoseconds as f64 / 1e9).round() as i64)
             };
             (
-                name,
+                clock.name,
                 (offset(sys::clock_by_vdso), offset(sys::clock_by_syscall)),
             )
         })
     }
 }
 
-/// How far `clock` is ahead of the real time.
-fn distance(read: fn(libc::clockid_t) -> i64, clock: libc::clockid_t) -> i64 {
-    loop {
-        let before = read(libc::CLOCK_REALTIME);
-        let time = read(clock);
-        let after = read(libc::CLOCK_REALTIME);
-        // Not if something came in between that would count as an offset.
-        if after - before < 200_000_000 {
-            return time - (before + after) / 2;
+impl Clock {
+    /// How far it is ahead of the real time.
+    fn distance(&self, read: fn(libc::clockid_t) -> i64) -> i64 {
+        loop {
+            let before = read(self.real);
+            let time = read(self.id);
+            let after = read(self.real);
+            // Not if something came in between that would count as an offset.
+            if after - before < 200_000_000 {
+                return time - (before + after) / 2;
+            }
         }
     }
 }

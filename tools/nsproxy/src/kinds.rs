@@ -74,3 +74,60 @@ impl FromArgMatches for Kinds {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory as _, Parser};
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        kinds: Kinds,
+    }
+
+    fn parse(words: &[&str]) -> Result<Kinds, Error> {
+        Line::try_parse_from(["test"].iter().chain(words)).map(|line| line.kinds)
+    }
+
+    #[test]
+    fn every_kind_has_its_letter_and_its_name() {
+        Line::command().debug_assert();
+        for kind in Kind::ALL {
+            let short = parse(&[&format!("-{}=/a", kind.letter())]).unwrap();
+            let long = parse(&[&format!("--{}", long(kind))]).unwrap();
+            assert_eq!(short, Kinds(vec![(kind, Some("/a".into()))]));
+            assert_eq!(long, Kinds(vec![(kind, None)]));
+        }
+    }
+
+    #[test]
+    fn letters_can_be_joined_and_come_in_the_order_of_install() {
+        let expected = Kinds(vec![
+            (Kind::User, None),
+            (Kind::Mnt, None),
+            (Kind::Net, Some("/a".into())),
+        ]);
+        assert_eq!(parse(&["-mUn=/a"]).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_file_needs_its_sign() {
+        assert!(parse(&["-m", "/a"]).is_err());
+    }
+
+    #[test]
+    fn what_is_named_wins_over_all() {
+        let mut kinds = Kinds(vec![(Kind::Mnt, None), (Kind::Time, None)]);
+        kinds.override_with(Kinds(vec![
+            (Kind::Mnt, Some("/a".into())),
+            (Kind::Net, None),
+        ]));
+        let expected = Kinds(vec![
+            (Kind::Mnt, Some("/a".into())),
+            (Kind::Net, None),
+            (Kind::Time, None),
+        ]);
+        assert_eq!(kinds, expected);
+    }
+}

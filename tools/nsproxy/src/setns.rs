@@ -17,7 +17,7 @@ refused before it is tried again after it.
 The exit status is the command's; 1 when a namespace could not be entered, 2
 for a mistake in the options, 126 or 127 when the command could not be run.";
 
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// The process whose namespaces to enter
@@ -52,7 +52,7 @@ pub(crate) struct Args {
     command: Vec<OsString>,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Through {
     /// /dev/nsproxy, the mirror
     Device,
@@ -105,4 +105,56 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
 fn usage(message: &str) -> ExitCode {
     eprintln!("nsproxy: {message}\nFor more information, try 'nsproxy setns --help'.");
     ExitCode::from(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{Parser, error::ErrorKind};
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parse(line: &str) -> Result<Args, ErrorKind> {
+        Line::try_parse_from(["test"].into_iter().chain(line.split(' ')))
+            .map(|line| line.args)
+            .map_err(|error| error.kind())
+    }
+
+    #[test]
+    fn options_of_the_command_are_its_own() {
+        for line in ["-t 7 -n ip -t -m", "-t 7 -n -- ip -t -m"] {
+            let args = parse(line).unwrap();
+            assert_eq!(args.command, ["ip", "-t", "-m"], "{line}");
+            assert_eq!(
+                (args.target, args.via),
+                (Some(7), Through::Device),
+                "{line}"
+            );
+            assert_eq!(args.kinds, Kinds(vec![(Kind::Net, None)]), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_asked_for() {
+        assert_eq!(parse("-t 0 -n").unwrap_err(), ErrorKind::ValueValidation);
+        assert_eq!(
+            parse("--all").unwrap_err(),
+            ErrorKind::MissingRequiredArgument
+        );
+        assert_eq!(
+            parse("-t 7 -n --2011 --via syscall").unwrap_err(),
+            ErrorKind::ArgumentConflict
+        );
+    }
+
+    #[test]
+    fn mistakes_have_a_status_of_their_own() {
+        for line in ["-t 7", "-n"] {
+            assert_eq!(main(parse(line).unwrap()).unwrap(), ExitCode::from(2));
+        }
+    }
 }
