@@ -110,7 +110,7 @@ impl AsFd for Device {
 
 #[cfg(test)]
 mod tests {
-    use crate::sys;
+    use crate::{Kind, Version, sys};
     use rustix::ioctl::opcode;
     use std::mem::offset_of;
 
@@ -139,5 +139,16 @@ mod tests {
         assert!(size_of::<sys::nsproxy_version>() >= 88);
         assert_eq!(offset_of!(sys::nsproxy_setns, nstype), 4);
         assert_eq!(offset_of!(sys::nsproxy_version, release), 16);
+    }
+
+    #[test]
+    fn kinds_of_a_module() {
+        let version = Version {
+            abi: 1,
+            kinds: Kind::Net.flag() | Kind::Mnt.flag(),
+            symbols: 0,
+            release: String::new(),
+        };
+        assert!(version.kinds().eq([Kind::Mnt, Kind::Net]));
     }
 }

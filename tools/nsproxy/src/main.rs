@@ -8,6 +8,7 @@ mod errno;
 mod kinds;
 mod open;
 mod plan;
+mod seen;
 mod setns;
 mod version;
 mod why;

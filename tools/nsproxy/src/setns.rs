@@ -2,7 +2,7 @@
 
 //! `nsproxy setns`.
 
-use crate::{all, enter, kinds::Kinds, open, plan, why};
+use crate::{all, enter, kinds::Kinds, open, plan, seen::Seen, why};
 use anyhow::{Result, anyhow};
 use clap::ValueEnum;
 use nsproxy_uapi::{Kind, Via};
@@ -90,7 +90,11 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     })
     .map_err(|(index, errno)| {
         let call = &calls[index];
-        anyhow!("cannot enter {call}: {}", why::explain(errno, call, &via))
+        let seen = Seen::look(call, files[index].as_fd());
+        anyhow!(
+            "cannot enter {call}: {}",
+            why::explain(errno, call, &via, &seen)
+        )
     })?;
     drop((files, via));
 

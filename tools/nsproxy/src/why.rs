@@ -5,36 +5,50 @@
 use crate::{
     errno::show,
     plan::{Call, Source},
+    seen::Seen,
 };
 use nsproxy_uapi::{Kind, Via};
 use rustix::io::Errno;
 
 /// `errno` by its name, and what may be behind it.
-pub(crate) fn explain(errno: Errno, call: &Call, via: &Via) -> String {
+pub(crate) fn explain(errno: Errno, call: &Call, via: &Via, seen: &Seen) -> String {
     let mut text = show(errno);
-    let reasons = reasons(errno, call, via);
-    if !reasons.is_empty() {
-        text += "\npossible reasons:";
-    }
-    for reason in reasons {
-        text += "\n - ";
-        text += reason;
+    match reasons(errno, call, via, seen)[..] {
+        [] => {}
+        [reason] => text = format!("{text}\nreason: {reason}"),
+        ref reasons => {
+            text += "\npossible reasons:";
+            for reason in reasons {
+                text += "\n - ";
+                text += reason;
+            }
+        }
     }
     text
 }
 
 /// Those checks of the path that give `errno`, as far as the call can have failed them.
-fn reasons(errno: Errno, call: &Call, via: &Via) -> Vec<&'static str> {
+fn reasons(errno: Errno, call: &Call, via: &Via, seen: &Seen) -> Vec<&'static str> {
     let has = |kind| call.kinds.contains(&kind);
     let of_process = matches!(call.source, Source::Process(_));
     let of_2011 = matches!(via, Via::Device2011(_));
     let by_device = !matches!(via, Via::Syscall);
     let known_in_2011 = [Kind::Net, Kind::Uts, Kind::Ipc];
+    let wrong_file = if of_process {
+        Some(false)
+    } else {
+        seen.is_wrong_file(call)
+    };
+
+    // What comes before all other checks, and can be known.
+    if errno == Errno::INVAL && wrong_file == Some(true) {
+        return vec!["the file is no namespace, or one of another kind"];
+    }
 
     let all: &[(Errno, bool, &str)] = &[
         (
             Errno::PERM,
-            by_device,
+            by_device && seen.filtered,
             "a seccomp filter is on, and the module does not serve such callers unless loaded \
              with allow_seccomp=1",
         ),
@@ -60,7 +74,7 @@ fn reasons(errno: Errno, call: &Call, via: &Via) -> Vec<&'static str> {
         ),
         (
             Errno::INVAL,
-            !of_process,
+            wrong_file.is_none(),
             "the file is no namespace, or one of another kind",
         ),
         (
@@ -70,7 +84,7 @@ fn reasons(errno: Errno, call: &Call, via: &Via) -> Vec<&'static str> {
         ),
         (
             Errno::INVAL,
-            of_process,
+            of_process && seen.lacks_kind,
             "a kind that this kernel was built without",
         ),
         (
@@ -113,17 +127,87 @@ fn reasons(errno: Errno, call: &Call, via: &Via) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use nsproxy_uapi::Device;
+    use std::{
+        fs::File,
+        os::fd::{AsFd as _, OwnedFd},
+    };
+
+    const NOTHING: Seen = Seen {
+        link: None,
+        lacks_kind: false,
+        filtered: false,
+    };
 
     #[test]
     fn only_what_can_be() {
         let call = Call {
             source: Source::Process(1),
-            kinds: vec![Kind::Uts, Kind::Pid],
+            kinds: vec![Kind::Uts, Kind::Pid, Kind::Mnt],
         };
-        let text = explain(Errno::INVAL, &call, &Via::Syscall);
+        let text = explain(Errno::INVAL, &call, &Via::Syscall, &NOTHING);
         assert!(text.starts_with("EINVAL: "), "{text}");
         assert!(text.contains("nor a descendant"), "{text}");
-        assert!(!text.contains("CLONE_FS"), "{text}");
-        assert!(!explain(Errno::PERM, &call, &Via::Syscall).contains("seccomp"));
+        assert!(text.contains("CLONE_FS"), "{text}");
+        assert!(!text.contains("that user namespace"), "{text}");
+        assert!(!text.contains("built without"), "{text}");
+        let filtered = Seen {
+            filtered: true,
+            ..NOTHING
+        };
+        let text = explain(Errno::PERM, &call, &Via::Syscall, &filtered);
+        assert!(text.contains("ptrace"), "{text}");
+        assert!(!text.contains("seccomp"), "{text}");
+    }
+
+    #[test]
+    fn the_module_minds_filters() {
+        let call = Call {
+            source: Source::Process(1),
+            kinds: vec![Kind::Uts],
+        };
+        let null = OwnedFd::from(File::open("/dev/null").unwrap());
+        let via = Via::Device(Device::from(null));
+        let filtered = Seen {
+            filtered: true,
+            ..NOTHING
+        };
+        assert!(explain(Errno::PERM, &call, &via, &filtered).contains("allow_seccomp=1"));
+        assert!(!explain(Errno::PERM, &call, &via, &NOTHING).contains("seccomp"));
+    }
+
+    #[test]
+    fn a_kind_that_the_kernel_lacks() {
+        let call = Call {
+            source: Source::Process(1),
+            kinds: vec![Kind::Time],
+        };
+        let seen = Seen {
+            lacks_kind: true,
+            ..NOTHING
+        };
+        let text = explain(Errno::INVAL, &call, &Via::Syscall, &seen);
+        assert!(text.contains("reason: a kind that"), "{text}");
+    }
+
+    #[test]
+    fn the_wrong_file_is_the_only_reason() {
+        let call = Call {
+            source: Source::File("whatever".into()),
+            kinds: vec![Kind::Mnt],
+        };
+        let text = |path| {
+            let file = File::open(path).unwrap();
+            let seen = Seen::look(&call, file.as_fd());
+            explain(Errno::INVAL, &call, &Via::Syscall, &seen)
+        };
+        for path in ["/proc/self/ns/uts", "/dev/null"] {
+            assert!(text(path).contains("reason: the file is no"), "{path}");
+        }
+        let right = text("/proc/self/ns/mnt");
+        assert!(
+            right.contains("CLONE_FS") && !right.contains("the file"),
+            "{right}"
+        );
     }
 }
