@@ -93,12 +93,13 @@ pub(crate) fn count() -> u32 {
     table().filter(|symbol| symbol.0.address != 0).count() as u32
 }
 
-/// The table as debugfs shows it: address, name, option.
+/// The table as debugfs shows it: address, name, option. It ends the last line itself.
 impl fmt::Debug for Symbols {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for symbol in table() {
+        for (line, symbol) in table().enumerate() {
             f.write_fmt(fmt!(
-                "{:016x} {} CONFIG_{}{}\n",
+                "{}{:016x} {} CONFIG_{}{}",
+                if line == 0 { "" } else { "\n" },
                 symbol.0.address,
                 symbol.name(),
                 symbol.option(),
