@@ -97,13 +97,13 @@ pub(crate) fn count() -> u32 {
 impl fmt::Debug for Symbols {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (line, symbol) in table().enumerate() {
+            let before = if line > 0 { "\n" } else { "" };
+            let after = if symbol.0.enabled { "" } else { " (off)" };
             f.write_fmt(fmt!(
-                "{}{:016x} {} CONFIG_{}{}",
-                if line == 0 { "" } else { "\n" },
+                "{before}{:016x} {} CONFIG_{}{after}",
                 symbol.0.address,
                 symbol.name(),
-                symbol.option(),
-                if symbol.0.enabled { "" } else { " (off)" }
+                symbol.option()
             ))?;
         }
         Ok(())
