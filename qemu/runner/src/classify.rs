@@ -105,6 +105,10 @@ fn judge(end: &End, console: &str, verdict: &Verdict) -> (Class, Option<String>)
             Some(format!("{} {plural} failed", counts.failed)),
         );
     }
+    if counts == Counts::default() {
+        let why = "no test was run".to_owned();
+        return (Class::Failed, Some(why));
+    }
     if !pass {
         let why = "the suite failed, although no test did".to_owned();
         return (Class::Failed, Some(why));
@@ -207,6 +211,14 @@ mod tests {
         let (class, counts, why) = class(End::Off, "", text);
         assert_eq!((class, counts.failed), (Class::Failed, 2));
         assert!(why.contains("rmmod: in use"), "{why}");
+    }
+
+    #[test]
+    fn no_test_is_no_pass() {
+        let text = GOOD.replace("passed=2 failed=0 skipped=1", "passed=0 failed=0 skipped=0");
+        let (class, counts, why) = class(End::Off, "", &text);
+        assert_eq!((class, counts.failed), (Class::Failed, 1));
+        assert_eq!(why, "no test was run");
     }
 
     #[test]

@@ -38,6 +38,12 @@ const CASES: &[Case] = &[
         ..Case::QUIET
     },
     Case {
+        suite: "runner-empty",
+        says: &["FAIL", "no test was run", "0 passed, 1 failed"],
+        status: 1,
+        ..Case::QUIET
+    },
+    Case {
         suite: "runner-leak",
         says: &["FAIL", "namespaces: ", "1 passed, 1 failed"],
         status: 1,
