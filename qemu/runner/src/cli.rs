@@ -29,7 +29,7 @@ pub(crate) enum Command {
 #[derive(ClapArgs)]
 pub(crate) struct GuestArgs {
     /// What the kernel is called
-    #[arg(long, value_name = "NAME", default_value = "lab")]
+    #[arg(long, value_name = "NAME", default_value = "lab", value_parser = file_name)]
     pub(crate) kernel_name: String,
     /// Where the kernel was built
     #[arg(long, value_name = "DIR")]
@@ -68,14 +68,15 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) show: bool,
     /// The suites, as `nsproxy-tests --list` names them
-    #[arg(value_name = "SUITE", required = true)]
+    #[arg(value_name = "SUITE", required = true, value_parser = file_name)]
     pub(crate) suites: Vec<String>,
 }
 
 /// How QEMU runs the guest's CPUs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Accel {
-    /// KVM if a guest comes up with it.
+    /// KVM if a guest comes up with it; also if the environment says `ACCEL=`.
+    #[value(alias = "")]
     Auto,
     /// The host's virtual machines.
     Kvm,
@@ -85,4 +86,55 @@ pub(crate) enum Accel {
 
 fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
     text.parse().map(Duration::from_secs)
+}
+
+/// Names become directories below the results, and a suite's is emptied before it runs: so none may
+/// lead elsewhere. A suite is also a word of the guest's kernel command line.
+fn file_name(text: &str) -> Result<String, &'static str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
+    if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("a name is letters, digits and any of `-_.+`, a letter or digit first")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(suite: &str, options: &[&str]) -> Result<Args, clap::Error> {
+        let run = [
+            "nsproxy-vm",
+            "run",
+            "--kernel-dir=k",
+            "--module=m",
+            "--bin-dir=b",
+        ];
+        Args::try_parse_from(run.iter().chain(options).chain([&suite]))
+    }
+
+    #[test]
+    fn no_name_leads_out_of_the_results() {
+        for name in ["kinds", "setns-2011", "linux-7.3"] {
+            assert!(parse(name, &[]).is_ok(), "{name}");
+            assert!(parse("kinds", &["--kernel-name", name]).is_ok(), "{name}");
+        }
+        for name in ["", ".", "..", "/etc", "../kinds", "a/b", "a b"] {
+            assert!(parse(name, &[]).is_err(), "{name:?}");
+            assert!(
+                parse("kinds", &["--kernel-name", name]).is_err(),
+                "{name:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_accelerator_is_any() {
+        let args = parse("kinds", &["--accel", ""]);
+        let Ok(Command::Run(run)) = args.map(|args| args.command) else {
+            panic!("an empty --accel is refused");
+        };
+        assert_eq!(run.guest.accel, Accel::Auto);
+    }
 }
