@@ -97,12 +97,7 @@ impl Case {
     };
 
     fn check(&self, results: &str) -> Result<()> {
-        let words =
-            env::var("NSPROXY_VM_RUN").context("NSPROXY_VM_RUN is not set; `make test` sets it")?;
-        let mut words = words.lines();
-        let child = Command::new(words.next().unwrap_or_default())
-            .args(words)
-            .args(["--results", results])
+        let child = runner(results)?
             .args(self.options)
             .arg(self.suite)
             .stdout(Stdio::piped())
@@ -125,19 +120,57 @@ impl Case {
     }
 }
 
-/// Kills the QEMU that the runner started, once the guest is up: before, the runner asks QEMU for
-/// its version, which is another process.
+/// The runner, with all but the suites.
+fn runner(results: &str) -> Result<Command> {
+    let words =
+        env::var("NSPROXY_VM_RUN").context("NSPROXY_VM_RUN is not set; `make test` sets it")?;
+    let mut words = words.lines();
+    let mut command = Command::new(words.next().unwrap_or_default());
+    command.args(words).args(["--results", results]);
+    Ok(command)
+}
+
+/// Kills the QEMU that the runner started.
 fn kill_qemu(runner: &Child) -> Result<()> {
+    Ok(kill_process(qemu_of(runner)?, Signal::KILL)?)
+}
+
+/// The QEMU that the runner started, once the guest is up: before, the runner asks QEMU for its
+/// version, which is another process.
+fn qemu_of(runner: &Child) -> Result<Pid> {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(30) {
         thread::sleep(Duration::from_secs(2));
-        if let Some(qemu) = child_of(runner.id())?
-            && kill_process(qemu, Signal::KILL).is_ok()
-        {
-            return Ok(());
+        if let Some(qemu) = child_of(runner.id())? {
+            return Ok(qemu);
         }
     }
     anyhow::bail!("the runner started no QEMU")
+}
+
+/// A runner that is killed leaves no guest behind, which would go on for ever.
+fn no_orphan(results: &str) -> Result<()> {
+    let mut child = runner(results)?
+        .arg("runner-hang")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("cannot start the runner")?;
+    let qemu = qemu_of(&child);
+    child.kill()?;
+    child.wait()?;
+    let qemu = qemu?;
+    let cmdline = format!("/proc/{}/cmdline", qemu.as_raw_nonzero());
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(15) {
+        // A zombie, which nobody may have waited for, has no command line either.
+        if fs::read(&cmdline).unwrap_or_default().is_empty() {
+            return Ok(());
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    let _ = kill_process(qemu, Signal::KILL);
+    anyhow::bail!("its QEMU was still there after 15 s")
 }
 
 /// A child of `parent` that is QEMU.
@@ -174,7 +207,11 @@ fn main() -> ExitCode {
                 .map_err(|error| Failed::from(format!("{error:#}")))
         })
     });
-    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    let orphan = results.join("orphan").display().to_string();
+    let orphan = Trial::test("runner-killed", move || {
+        no_orphan(&orphan).map_err(|error| Failed::from(format!("{error:#}")))
+    });
+    let conclusion = libtest_mimic::run(&arguments, trials.chain([orphan]).collect());
     let _ = fs::remove_dir_all(&results);
     println!(
         "{} passed, {} failed",
