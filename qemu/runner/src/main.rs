@@ -15,6 +15,7 @@ mod qemu;
 mod report;
 mod run;
 mod shell;
+mod terminal;
 mod verdict;
 
 use clap::Parser as _;

@@ -20,7 +20,7 @@ const PARAMETERS: &str = "console=ttyS0 loglevel=7 panic=-1 oops=panic panic_on_
 pub(crate) enum Consoles<'a> {
     /// Files: the kernel's messages, what the suite prints, its verdict.
     Files(&'a Path),
-    /// The terminal for a shell, a file for the kernel's messages.
+    /// Standard input and output for a shell, a file for the kernel's messages.
     Terminal(&'a Path),
 }
 
@@ -77,9 +77,8 @@ pub(crate) fn arguments(
             add(&["-device", &port]);
         }
         Consoles::Terminal(_) => {
-            add(&["-chardev", "stdio,id=terminal,mux=on,signal=off"]);
+            add(&["-chardev", "stdio,id=terminal,signal=off"]);
             add(&["-device", "virtconsole,chardev=terminal"]);
-            add(&["-mon", "chardev=terminal"]);
         }
     }
 

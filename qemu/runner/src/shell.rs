@@ -8,10 +8,21 @@ use crate::{
     guest, initramfs,
     kernel::Kernel,
     qemu::{self, Consoles},
+    terminal::{RawTerminal, pass_on},
 };
 use anyhow::{Context as _, Result};
-use rustix::termios::{OptionalActions, isatty, tcgetattr, tcgetwinsize, tcsetattr};
-use std::{env, io, process::ExitCode};
+use rustix::{
+    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+    termios::tcgetwinsize,
+};
+use std::{
+    env,
+    fs::{self, File},
+    io,
+    os::{fd::AsFd as _, unix::process::ExitStatusExt as _},
+    process::{ExitCode, Stdio},
+    thread,
+};
 
 pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
     let kernel = Kernel::new(&args.kernel_name, &args.kernel_dir)?;
@@ -19,10 +30,8 @@ pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
     let initramfs = initramfs::make(&kernel, args, &results)?;
     let choice = accel::choose(args.accel, &kernel, &initramfs, &results)?;
 
-    let stdin = io::stdin();
-    let before = isatty(&stdin).then(|| tcgetattr(&stdin)).transpose()?;
     let mut parameters = String::new();
-    if let Ok(size) = tcgetwinsize(&stdin)
+    if let Ok(size) = tcgetwinsize(io::stdin())
         && size.ws_col > 0
     {
         parameters += &format!(
@@ -35,7 +44,7 @@ pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
     }
 
     let logs = results.join("shell");
-    std::fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
+    fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
     let consoles = Consoles::Terminal(&logs);
     let arguments = qemu::arguments(&kernel, &initramfs, choice.accel, &parameters, &consoles);
     eprintln!(
@@ -44,13 +53,35 @@ pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
         choice.why,
         logs.display()
     );
-    let status = guest::start(&arguments, |_| ())?.wait()?;
 
-    // QEMU does that itself, unless it was killed.
-    if let Some(before) = before {
-        tcsetattr(&stdin, OptionalActions::Now, &before)?;
+    // QEMU could take the terminal itself, and its multiplexer knows Ctrl-A X, too. But that one
+    // keeps to itself what comes before the guest listens, and all that comes after it; and QEMU
+    // without it lets reads from a terminal that it writes to fail with EAGAIN.
+    let _raw = RawTerminal::new()?;
+    let mut qemu = guest::start(&arguments, |command| {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    })?;
+    let to_guest = qemu.stdin.take().context("QEMU has no input")?;
+    let mut from_guest = qemu.stdout.take().context("QEMU has no output")?;
+    let pidfd = pidfd_open(Pid::from_child(&qemu), PidfdFlags::empty())?;
+    thread::spawn(move || {
+        if let Err(error) = pass_on(io::stdin(), to_guest) {
+            eprintln!("nsproxy-vm: cannot read what is typed: {error}\r");
+        }
+        // Fails if QEMU ended by itself, which is as well. Of any other signal it would tell.
+        let _ = pidfd_send_signal(pidfd, Signal::KILL);
+    });
+
+    // Not through Rust's own buffer: a prompt has no line feed.
+    let mut stdout = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    let shown = io::copy(&mut from_guest, &mut stdout);
+    if shown.is_err() {
+        qemu.kill().context("cannot end QEMU")?;
     }
-    Ok(if status.success() {
+    let status = qemu.wait().context("cannot wait for QEMU")?;
+    shown.context("cannot show what the guest prints")?;
+    let left = status.signal() == Some(Signal::KILL.as_raw());
+    Ok(if status.success() || left {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -2,13 +2,16 @@
 
 //! Whether the runner notices: guests that go wrong on purpose must be reported as what they are.
 //!
-//! `NSPROXY_VM_RUN` is the runner's command line up to its suites, one word a line.
+//! `NSPROXY_VM` is the runner, `NSPROXY_VM_GUEST` what a guest is made of, one word a line.
+
+mod shell;
 
 use anyhow::{Context as _, Result, ensure};
 use libtest_mimic::{Arguments, Failed, Trial};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     env, fs,
+    path::Path,
     process::{Child, Command, ExitCode, Stdio},
     thread,
     time::{Duration, Instant},
@@ -97,7 +100,7 @@ impl Case {
     };
 
     fn check(&self, results: &str) -> Result<()> {
-        let child = runner(results)?
+        let child = runner("run", results)?
             .args(self.options)
             .arg(self.suite)
             .stdout(Stdio::piped())
@@ -120,13 +123,14 @@ impl Case {
     }
 }
 
-/// The runner, with all but the suites.
-fn runner(results: &str) -> Result<Command> {
-    let words =
-        env::var("NSPROXY_VM_RUN").context("NSPROXY_VM_RUN is not set; `make test` sets it")?;
-    let mut words = words.lines();
-    let mut command = Command::new(words.next().unwrap_or_default());
-    command.args(words).args(["--results", results]);
+/// The runner, with all but the suites if it is to run any.
+fn runner(subcommand: &str, results: &str) -> Result<Command> {
+    let get = |name| env::var(name).with_context(|| format!("{name} is not set; `make test` does"));
+    let mut command = Command::new(get("NSPROXY_VM")?);
+    command
+        .arg(subcommand)
+        .args(get("NSPROXY_VM_GUEST")?.lines())
+        .args(["--results", results]);
     Ok(command)
 }
 
@@ -150,7 +154,7 @@ fn qemu_of(runner: &Child) -> Result<Pid> {
 
 /// A runner that is killed leaves no guest behind, which would go on for ever.
 fn no_orphan(results: &str) -> Result<()> {
-    let mut child = runner(results)?
+    let mut child = runner("run", results)?
         .arg("runner-hang")
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -195,23 +199,36 @@ fn child_of(parent: u32) -> Result<Option<Pid>> {
     Ok(None)
 }
 
+/// A test with a directory of its own in `results`.
+fn trial(
+    results: &Path,
+    name: &str,
+    check: impl FnOnce(&str) -> Result<()> + Send + 'static,
+) -> Trial {
+    let results = results.join(name).display().to_string();
+    Trial::test(name, move || {
+        check(&results).map_err(|error| Failed::from(format!("{error:#}")))
+    })
+}
+
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     // Guests time out when too many share the CPUs.
     arguments.test_threads.get_or_insert(2);
     let results = env::temp_dir().join(format!("nsproxy-runner-tests.{}", std::process::id()));
-    let trials = CASES.iter().enumerate().map(|(n, case)| {
-        let results = results.join(n.to_string());
-        Trial::test(format!("{}-{}", case.suite, case.status), move || {
-            case.check(&results.display().to_string())
-                .map_err(|error| Failed::from(format!("{error:#}")))
+    let mut trials: Vec<_> = CASES
+        .iter()
+        .map(|case| {
+            let name = format!("{}-{}", case.suite, case.status);
+            trial(&results, &name, |results| case.check(results))
         })
-    });
-    let orphan = results.join("orphan").display().to_string();
-    let orphan = Trial::test("runner-killed", move || {
-        no_orphan(&orphan).map_err(|error| Failed::from(format!("{error:#}")))
-    });
-    let conclusion = libtest_mimic::run(&arguments, trials.chain([orphan]).collect());
+        .collect();
+    trials.extend([
+        trial(&results, "runner-killed", no_orphan),
+        trial(&results, "shell-pipe", shell::pipe),
+        trial(&results, "shell-terminal", shell::terminal),
+    ]);
+    let conclusion = libtest_mimic::run(&arguments, trials);
     let _ = fs::remove_dir_all(&results);
     println!(
         "{} passed, {} failed",

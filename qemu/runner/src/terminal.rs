@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What a person types, on its way to the guest.
+
+use rustix::termios::{OptionalActions, OutputModes, Termios, isatty, tcgetattr, tcsetattr};
+use std::{
+    io::{self, Read, Write},
+    thread,
+    time::Duration,
+};
+
+/// Ctrl-A: the next key is meant for us.
+const ESCAPE: u8 = 0x01;
+/// Ctrl-D: the end of the input, to a terminal.
+const END: u8 = 0x04;
+
+/// The terminal, as long as each key goes to the guest as it is typed, Ctrl-C as well. As it was
+/// before when it is dropped.
+pub(crate) struct RawTerminal {
+    before: Option<Termios>,
+}
+
+impl RawTerminal {
+    /// Does nothing if the standard input is no terminal.
+    pub(crate) fn new() -> io::Result<Self> {
+        let stdin = io::stdin();
+        if !isatty(&stdin) {
+            return Ok(Self { before: None });
+        }
+        let before = tcgetattr(&stdin)?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        // What we and QEMU say begins at the left, too.
+        raw.output_modes |= OutputModes::OPOST;
+        tcsetattr(&stdin, OptionalActions::Now, &raw)?;
+        Ok(Self {
+            before: Some(before),
+        })
+    }
+}
+
+impl Drop for RawTerminal {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            // There is nobody to tell if the terminal is gone.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
+        }
+    }
+}
+
+/// Passes on what is typed until Ctrl-A X is, as in QEMU, or the guest takes nothing any more.
+/// Ctrl-A twice is one for the guest.
+///
+/// The end of the input becomes a Ctrl-D, and that each second: one that comes before a program
+/// reads from its terminal is none, and an input that has ended stays so.
+///
+/// # Errors
+///
+/// Of reading.
+pub(crate) fn pass_on(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
+    let mut buffer = [0; 1024];
+    let mut escaped = false;
+    loop {
+        let n = from.read(&mut buffer)?;
+        if n == 0 {
+            break;
+        }
+        for &byte in &buffer[..n] {
+            match (escaped, byte) {
+                (true, b'x' | b'X') => return Ok(()),
+                (false, ESCAPE) => escaped = true,
+                _ => {
+                    escaped = false;
+                    if to.write_all(&[byte]).is_err() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+    while to.write_all(&[END]).is_ok() {
+        thread::sleep(Duration::from_secs(1));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What reaches the guest, which takes 16 bytes.
+    fn typed(keys: &str) -> String {
+        let mut guest = [0; 16];
+        let mut room = &mut guest[..];
+        pass_on(keys.as_bytes(), &mut room).unwrap();
+        let n = 16 - room.len();
+        String::from_utf8_lossy(&guest[..n]).into_owned()
+    }
+
+    #[test]
+    fn ctrl_a_x_leaves() {
+        assert_eq!(typed("ls\n\x01x..."), "ls\n");
+        assert_eq!(typed("\x01Xls\n"), "");
+    }
+
+    #[test]
+    fn other_keys_are_for_the_guest() {
+        for (keys, guest) in [
+            ("exit\n", "exit\n"),
+            ("\x01\x01x", "\x01x"),
+            ("\x01cx", "cx"),
+            ("\x03\x04", "\x03\x04"),
+        ] {
+            let arrived = typed(&format!("{keys:.<20}"));
+            assert_eq!(arrived, format!("{guest:.<16}"));
+        }
+    }
+
+    #[test]
+    fn the_end_is_told() {
+        assert_eq!(typed("0123456789abcde"), "0123456789abcde\x04");
+    }
+}
