@@ -71,6 +71,7 @@ pub(crate) fn choose(
         initramfs,
         accel: Accel::Kvm,
         timeout: PATIENCE,
+        options: &[],
     };
     let ran = guest.run("runner-probe", results.join("kvm-probe"), |_| ())?;
     let works = ran.outcome.class == Class::Passed;

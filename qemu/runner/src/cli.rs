@@ -67,8 +67,14 @@ pub(crate) struct RunArgs {
     /// Show what the suite prints while it runs
     #[arg(long)]
     pub(crate) show: bool,
-    /// The suites, as `nsproxy-tests --list` names them
-    #[arg(value_name = "SUITE", required = true, value_parser = file_name)]
+    /// The long form of those suites that have one
+    #[arg(long)]
+    pub(crate) long: bool,
+    /// Where what is random begins, to see again what an earlier run has seen
+    #[arg(long, value_name = "N", env, hide_env = true)]
+    pub(crate) seed: Option<u64>,
+    /// The suites, as `nsproxy-tests --list` names them; SUITE@N runs in a guest with N CPUs
+    #[arg(value_name = "SUITE", required = true, value_parser = suite)]
     pub(crate) suites: Vec<String>,
 }
 
@@ -99,6 +105,15 @@ fn file_name(text: &str) -> Result<String, &'static str> {
     }
 }
 
+/// A name, and how many CPUs if it is to be another number than usually.
+fn suite(text: &str) -> Result<String, &'static str> {
+    let (name, cpus) = text.split_once('@').unwrap_or((text, "1"));
+    if !matches!(cpus.parse::<u32>(), Ok(1..=8)) {
+        return Err("a guest has 1 to 8 CPUs");
+    }
+    file_name(name).map(|_| text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +134,10 @@ mod tests {
         for name in ["kinds", "setns-2011", "linux-7.3"] {
             assert!(parse(name, &[]).is_ok(), "{name}");
             assert!(parse("kinds", &["--kernel-name", name]).is_ok(), "{name}");
+        }
+        assert!(parse("races@4", &[]).is_ok());
+        for suite in ["races@", "races@0", "races@9", "races@4/..", "@4"] {
+            assert!(parse(suite, &[]).is_err(), "{suite}");
         }
         for name in ["", ".", "..", "/etc", "../kinds", "a/b", "a b"] {
             assert!(parse(name, &[]).is_err(), "{name:?}");

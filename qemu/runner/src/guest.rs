@@ -28,18 +28,21 @@ pub(crate) struct Guest<'a> {
     pub(crate) initramfs: &'a Path,
     pub(crate) accel: Accel,
     pub(crate) timeout: Duration,
+    /// Options of `nsproxy-tests`.
+    pub(crate) options: &'a [String],
 }
 
 /// A guest that ran.
 pub(crate) struct Ran {
     pub(crate) outcome: Outcome,
+    pub(crate) verdict: Verdict,
     pub(crate) took: Duration,
     /// Where its logs are.
     pub(crate) dir: PathBuf,
 }
 
 impl Guest<'_> {
-    /// Boots a guest for `suite` and waits for its end. Whatever it left of an earlier run in
+    /// Boots a guest for `suite`, or with N CPUs for `suite@N`, and waits for its end. Whatever it left of an earlier run in
     /// `dir` is replaced; what the suite prints goes to `show` as it comes.
     ///
     /// # Errors
@@ -50,11 +53,16 @@ impl Guest<'_> {
             fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
         }
         fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        let parameters = format!("nsproxy.suite={suite}");
+        let (suite, cpus) = qemu::cpus_of(suite);
+        let mut parameters = format!("nsproxy.suite={suite}");
+        for option in self.options {
+            parameters += &format!(" nsproxy.option={option}");
+        }
         let arguments = qemu::arguments(
             self.kernel,
             self.initramfs,
             self.accel,
+            cpus,
             &parameters,
             &Consoles::Files(&dir),
         );
@@ -76,6 +84,7 @@ impl Guest<'_> {
         let verdict = Verdict::parse(&read(&dir.join(qemu::VERDICT)));
         Ok(Ran {
             outcome: classify(&end, &console, &verdict),
+            verdict,
             took,
             dir,
         })

@@ -11,7 +11,7 @@ use crate::{
 };
 use anyhow::Result;
 use serde::Serialize;
-use std::{env, fs, io::IsTerminal as _};
+use std::{collections::BTreeMap, env, fs, io::IsTerminal as _};
 
 /// One suite's line of the table.
 pub(crate) struct Line {
@@ -50,6 +50,8 @@ struct Record<'a> {
     counts: Counts,
     seconds: f64,
     why: Option<&'a str>,
+    summary: Option<&'a str>,
+    facts: &'a BTreeMap<String, String>,
 }
 
 /// Writes `result.json` beside the logs.
@@ -63,6 +65,8 @@ pub(crate) fn keep(line: &Line, kernel: &Kernel, accel: &str) -> Result<()> {
         counts: outcome.counts,
         seconds: line.ran.took.as_secs_f64(),
         why: outcome.why.as_deref(),
+        summary: line.ran.verdict.summary.as_deref(),
+        facts: &line.ran.verdict.facts,
     };
     let text = serde_json::to_string_pretty(&result)?;
     fs::write(line.ran.dir.join("result.json"), text + "\n")?;
@@ -79,7 +83,12 @@ pub(crate) fn head() {
 
 /// A suite's line of the table; below it, why it did not pass.
 pub(crate) fn line(line: &Line, paint: &Paint) {
-    let Ran { outcome, took, dir } = &line.ran;
+    let Ran {
+        outcome,
+        verdict: said,
+        took,
+        dir,
+    } = &line.ran;
     let verdict = format!("{:<8}", outcome.class.word());
     println!(
         "{:<16} {} {:>6} {:>6} {:>7} {:>6.1}",
@@ -90,6 +99,9 @@ pub(crate) fn line(line: &Line, paint: &Paint) {
         outcome.counts.skipped,
         took.as_secs_f64(),
     );
+    if let Some(summary) = &said.summary {
+        println!("    {summary}");
+    }
     let output = guest::read(&dir.join(qemu::OUTPUT));
     for skipped in output.lines().filter(|line| line.contains("# SKIP")) {
         println!("    {}", skipped.trim());

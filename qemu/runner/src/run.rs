@@ -22,6 +22,9 @@ use std::{
     thread,
 };
 
+/// How many times as long the long form of a suite may take.
+const LONG: u32 = 6;
+
 pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     let kernel = Kernel::new(&args.guest.kernel_name, &args.guest.kernel_dir)?;
     let results = args.guest.results.join(&kernel.name);
@@ -31,7 +34,10 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
         kernel: &kernel,
         initramfs: &initramfs,
         accel: choice.accel,
-        timeout: args.timeout.unwrap_or_else(|| kernel.timeout()),
+        timeout: args
+            .timeout
+            .unwrap_or_else(|| kernel.timeout() * if args.long { LONG } else { 1 }),
+        options: &options(args),
     };
     let cpus = thread::available_parallelism().map_or(1, usize::from);
     // Suites that are shown one after the other can be read.
@@ -92,6 +98,18 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     println!("{}", report::sum(&lines));
     let worst = lines.iter().map(|line| line.ran.outcome.class).max();
     Ok(ExitCode::from(worst.unwrap_or(Class::Passed).status()))
+}
+
+/// What `nsproxy-tests` is told besides the suite.
+fn options(args: &RunArgs) -> Vec<String> {
+    let mut options = Vec::new();
+    if args.long {
+        options.push("--long".to_owned());
+    }
+    if let Some(seed) = args.seed {
+        options.push(format!("--seed={seed}"));
+    }
+    options
 }
 
 /// On a terminal, how many suites are still to come.

@@ -46,7 +46,14 @@ pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
     let logs = results.join("shell");
     fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
     let consoles = Consoles::Terminal(&logs);
-    let arguments = qemu::arguments(&kernel, &initramfs, choice.accel, &parameters, &consoles);
+    let arguments = qemu::arguments(
+        &kernel,
+        &initramfs,
+        choice.accel,
+        qemu::CPUS,
+        &parameters,
+        &consoles,
+    );
     eprintln!(
         "Kernel {}, {}; its messages: {}",
         kernel.name,

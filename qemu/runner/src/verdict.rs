@@ -4,6 +4,7 @@
 //! `verdict fail`.
 
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// How many tests did what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -26,6 +27,10 @@ impl std::ops::AddAssign for Counts {
 pub(crate) struct Verdict {
     /// From the suite itself.
     pub(crate) counts: Option<Counts>,
+    /// What the suite came to, in a line for people.
+    pub(crate) summary: Option<String>,
+    /// What is to be kept of it besides, by name.
+    pub(crate) facts: BTreeMap<String, String>,
     /// What did not hold after the suite: the gate's name, and why.
     pub(crate) failed_gates: Vec<(String, String)>,
     /// The last word; [`None`] when there was none.
@@ -42,6 +47,11 @@ impl Verdict {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             match word {
                 "result" => verdict.counts = counts(rest),
+                "summary" => verdict.summary = Some(rest.to_owned()),
+                "fact" => {
+                    let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));
+                    verdict.facts.insert(name.to_owned(), value.to_owned());
+                }
                 "gate" => {
                     let mut words = rest.splitn(3, ' ');
                     let name = words.next().unwrap_or_default();
@@ -94,10 +104,18 @@ mod tests {
                 failed: 0,
                 skipped: 1,
             }),
-            failed_gates: Vec::new(),
             pass: Some(true),
+            ..Verdict::default()
         };
         assert_eq!(Verdict::parse(text), expected);
+    }
+
+    #[test]
+    fn a_summary_and_facts() {
+        let verdict = Verdict::parse("summary 3 cases, 0 differ\nfact a.b c d\nfact e\n");
+        assert_eq!(verdict.summary.as_deref(), Some("3 cases, 0 differ"));
+        let facts = [("a.b", "c d"), ("e", "")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+        assert_eq!(verdict.facts, facts.into());
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod case;
 mod errno;
 mod fault;
 mod gate;
+mod host;
 mod judge;
 mod ktap;
 mod module;
@@ -23,6 +24,7 @@ use clap::Parser;
 use std::{path::Path, process::ExitCode};
 use suites::SUITES;
 use via::Device;
+use world::Effort;
 
 /// Tests of /dev/nsproxy. To be run as root in a guest: they make namespaces, cgroups and
 /// processes, and load and unload the module.
@@ -37,9 +39,17 @@ struct Args {
     #[arg(required_unless_present = "list")]
     suite: Option<String>,
 
-    /// Runs only the tests with this in their names.
+    /// Runs only the test of this name, or else those with this in their names.
     #[arg(default_value = "")]
     filter: String,
+
+    /// The long form of a suite that has one; with --list, the suites of `make test-long`.
+    #[arg(long)]
+    long: bool,
+
+    /// Where what is random begins; the suite prints it.
+    #[arg(long)]
+    seed: Option<u64>,
 }
 
 fn main() -> Result<ExitCode> {
@@ -49,8 +59,8 @@ fn main() -> Result<ExitCode> {
     }
     let args = Args::parse();
     if args.list {
-        for suite in SUITES {
-            println!("{}", suite.name);
+        for name in suites::list(args.long) {
+            println!("{name}");
         }
         return Ok(ExitCode::SUCCESS);
     }
@@ -67,7 +77,13 @@ fn main() -> Result<ExitCode> {
         Device::PATH
     );
     sys::do_not_randomize_addresses();
-    let tally = suite.run(&args.filter)?;
+    let tally = suite.run(
+        &args.filter,
+        Effort {
+            long: args.long,
+            seed: args.seed,
+        },
+    )?;
     tally.report()?;
     Ok(if tally.is_pass() {
         ExitCode::SUCCESS

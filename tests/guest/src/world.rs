@@ -173,8 +173,36 @@ pub(crate) fn inode(link: &str) -> Option<u64> {
     rest.strip_suffix(']')?.parse().ok()
 }
 
+/// How much is tried where there is no end to it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Effort {
+    /// `make test-long`, as opposed to `make test`.
+    pub(crate) long: bool,
+    /// Where what is random begins, if the user says so.
+    pub(crate) seed: Option<u64>,
+}
+
+impl Effort {
+    /// One or the other.
+    pub(crate) fn pick<T>(self, short: T, long: T) -> T {
+        if self.long { long } else { short }
+    }
+
+    /// The seed: what the user says, always the same in the short form, and a new one in the
+    /// long form.
+    pub(crate) fn seed(self) -> u64 {
+        let new = || {
+            std::time::SystemTime::now()
+                .duration_since(std::time::UNIX_EPOCH)
+                .map_or(0, |since| since.as_nanos() as u64)
+        };
+        self.seed.unwrap_or_else(|| self.pick(1, new()))
+    }
+}
+
 /// What tests share: the targets that live, and what never changes.
 pub(crate) struct World {
+    pub(crate) effort: Effort,
     targets: HashMap<Target, Rc<Process>>,
     /// Callers that can be used again.
     pub(crate) idle: HashMap<Entry, Idle>,
@@ -186,8 +214,9 @@ pub(crate) struct World {
 
 impl World {
     /// Nothing but the test.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(effort: Effort) -> Self {
         Self {
+            effort,
             targets: HashMap::new(),
             idle: HashMap::new(),
             clocks: ClockBase::measure(),

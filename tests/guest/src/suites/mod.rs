@@ -15,7 +15,7 @@ use crate::{
     case::Case,
     ktap::{self, Tally, Test},
     trial,
-    world::World,
+    world::{Effort, World},
 };
 use anyhow::Result;
 
@@ -47,6 +47,11 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite::of("module", module::tests),
 ];
 
+/// What `make test` runs, or `make test-long`: a suite's name, with `@N` for a guest with N CPUs.
+pub(crate) fn list(_long: bool) -> Vec<&'static str> {
+    SUITES.iter().map(|suite| suite.name).collect()
+}
+
 impl Suite {
     const fn of(name: &'static str, tests: fn() -> Vec<Test>) -> Self {
         Self {
@@ -55,13 +60,20 @@ impl Suite {
         }
     }
 
-    /// Runs those tests whose name contains `filter`.
-    pub(crate) fn run(&self, filter: &str) -> Result<Tally> {
-        let mut world = World::new();
+    /// Runs the test whose name is `filter`, or else those whose names contain it.
+    pub(crate) fn run(&self, filter: &str, effort: Effort) -> Result<Tally> {
+        let mut world = World::new(effort);
         match self.run {
             Run::Tests(tests) => {
                 let mut tests = tests();
-                tests.retain(|test| test.name.contains(filter));
+                let exact = tests.iter().any(|test| test.name == filter);
+                tests.retain(|test| {
+                    if exact {
+                        test.name == filter
+                    } else {
+                        test.name.contains(filter)
+                    }
+                });
                 Ok(ktap::run(self.name, tests, &mut world))
             }
             Run::Story(tell) => tell(&mut world),
