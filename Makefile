@@ -5,13 +5,14 @@ MAKEFLAGS += --no-print-directory
 
 # Which kernel: lab, debug, or a directory in which one was built
 KERNEL ?= lab
-# Which suites `make test` runs; all of them if none is named
+# Which suites `make test` and `make test-long` run; all of them if none is named
 SUITES ?=
 
 .PHONY: help
 help:
 	@echo 'make run            enter every kind of namespace through the device, and show it'
 	@echo 'make test           run all tests; SUITES="kinds errno" runs those'
+	@echo 'make test-long      the same, with much more where there is no end to it'
 	@echo 'make shell          a shell in the guest: module loaded, nsproxy on the PATH'
 	@echo
 	@echo 'make doctor         say what this machine lacks, and how to get it'
@@ -25,6 +26,7 @@ help:
 	@echo
 	@echo 'KERNEL=lab          the small kernel (default)'
 	@echo 'KERNEL=debug        the same with KASAN, lockdep, kmemleak, UBSAN: slower, sees more'
+	@echo 'KERNEL=kcsan        the same as lab with KCSAN, which finds data races'
 	@echo 'KERNEL=/path        a kernel that you built, with Rust'
 	@echo 'ACCEL=kvm|tcg       do not probe whether KVM works'
 	@echo 'NSPROXY_CACHE=/dir  keep kernels there instead of ~/.cache/nsproxy_rs'
@@ -44,11 +46,13 @@ module: deps
 tools: deps
 	@scripts/tools
 
-.PHONY: run test shell
+.PHONY: run test test-long shell
 run: deps
 	@scripts/guest run $(KERNEL)
 test: deps
 	@scripts/guest test $(KERNEL) $(SUITES)
+test-long: deps
+	@scripts/guest test-long $(KERNEL) $(SUITES)
 shell: deps
 	@scripts/guest shell $(KERNEL)
 
