@@ -3,36 +3,74 @@
 //! A case: a state, a call and what is to come of it, as data. How it is run: [`crate::trial`].
 
 use crate::{
-    actor::{command::Source, state::Step},
+    actor::state::Step,
     errno::Code,
-    via::Entry,
-    world::{Process, Target},
+    snapshot::Children,
+    via::{Entry, Kind},
+    world::Target,
 };
-use anyhow::{Context as _, Result};
 
-/// What the file descriptor of a call refers to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// What the file descriptor of a call refers to. How it comes about: [`crate::handle`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Handle {
     /// `/proc/<target>/ns/<link>`.
     Target(&'static str),
-    /// The same, opened with `O_PATH`.
-    TargetByPath(&'static str),
-    /// `/proc/self/ns/<link>` of the test: where it all started.
+    /// The same namespace, by another way.
+    TargetBy(Way, Kind),
+    /// `/proc/self/ns/<link>` of the test: where it all started, and the caller's parent is.
     Home(&'static str),
     /// `/proc/self/ns/<link>` of the caller, opened when it is in its state.
     Own(&'static str),
+    /// `/proc/<child>/ns/<link>` of the caller's child, see [`Step::Child`].
+    Child(&'static str),
     /// A pidfd of the target.
     Pidfd,
+    /// A pidfd of the test, the caller's parent.
+    HomePidfd,
     /// A pidfd of the caller, opened when it is in its state.
     OwnPidfd,
+    /// A pidfd of the caller's child, see [`Step::Child`].
+    ChildPidfd,
     /// `/proc/<target>`.
     ProcDirectory,
     /// A file that has nothing to do with any of this.
-    Regular,
-    Pipe,
-    Socket,
+    Unrelated(Unrelated),
     /// A number, with no file behind it.
     Number(i32),
+}
+
+/// A way to the namespace of a target other than its file in `/proc`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Way {
+    /// That file, opened with `O_PATH`.
+    OPath,
+    /// That file, bind mounted elsewhere and opened there.
+    BindMount,
+    /// Its file handle: `open_by_handle_at(2)`.
+    FileHandle,
+    /// `PIDFD_GET_*_NAMESPACE` of a pidfd of the target.
+    PidfdIoctl,
+    /// `NS_GET_USERNS`: not the namespace itself but the user namespace that owns it.
+    Owner,
+    /// `NS_GET_PARENT`: the parent of a user or pid namespace.
+    Parent,
+    /// `SIOCGSKNS` of a socket in the network namespace.
+    Socket,
+}
+
+/// Files that setns(2) has no use for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Unrelated {
+    Regular,
+    Directory,
+    CharDevice,
+    Pipe,
+    Socket,
+    Epoll,
+    EventFd,
+    MemFd,
+    /// `/dev/nsproxy` itself.
+    Nsproxy,
 }
 
 /// What is to come of a call.
@@ -59,6 +97,8 @@ pub(crate) struct Case {
     pub(crate) handle: Handle,
     pub(crate) nstype: i32,
     pub(crate) expect: Expect,
+    /// Which children of the caller look around after it succeeded.
+    pub(crate) children: Children,
     /// Which allocation of the call fails, counted from 1, if one does: see [`crate::fault`].
     pub(crate) fail_allocation: Option<u32>,
     /// What is tested.
@@ -77,6 +117,7 @@ impl Case {
             handle,
             nstype,
             expect: Expect::AsReference,
+            children: Children::AndProgram,
             fail_allocation: None,
             subject: Entry::Device,
             reference: Some(Entry::Syscall),
@@ -105,40 +146,16 @@ impl Case {
 }
 
 impl Handle {
-    /// Whether it leads to the case's target.
+    /// Whether it leads to a namespace that the case's target is in.
     pub(crate) fn is_of_target(&self) -> bool {
-        matches!(self, Self::Target(_) | Self::Pidfd)
-    }
-
-    /// Whether it can only be opened when the caller is in its state.
-    pub(crate) fn is_of_caller(&self) -> bool {
-        matches!(self, Self::Own(_) | Self::OwnPidfd)
-    }
-
-    /// How an actor opens it.
-    pub(crate) fn source(&self, target: Option<&Process>) -> Result<Source> {
-        let pid = || Ok::<_, anyhow::Error>(target.context("a case without a target")?.pid);
-        let path = |path: String| Source::Path {
-            path,
-            o_path: false,
-        };
-        Ok(match self {
-            Self::Target(link) => path(format!("/proc/{}/ns/{link}", pid()?)),
-            Self::TargetByPath(link) => Source::Path {
-                path: format!("/proc/{}/ns/{link}", pid()?),
-                o_path: true,
-            },
-            Self::Home(link) => path(format!("/proc/{}/ns/{link}", std::process::id())),
-            Self::Own(link) => Source::Own {
-                link: (*link).to_owned(),
-            },
-            Self::Pidfd => Source::Pidfd { pid: Some(pid()?) },
-            Self::OwnPidfd => Source::Pidfd { pid: None },
-            Self::ProcDirectory => path(format!("/proc/{}", pid()?)),
-            Self::Regular => path("/proc/self/exe".to_owned()),
-            Self::Pipe => Source::Pipe,
-            Self::Socket => Source::Socket,
-            Self::Number(n) => Source::Number(*n),
-        })
+        matches!(
+            self,
+            Self::Target(_)
+                | Self::Pidfd
+                | Self::TargetBy(
+                    Way::OPath | Way::BindMount | Way::FileHandle | Way::PidfdIoctl | Way::Socket,
+                    _
+                )
+        )
     }
 }

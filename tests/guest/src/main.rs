@@ -8,6 +8,7 @@ mod case;
 mod errno;
 mod fault;
 mod gate;
+mod handle;
 mod host;
 mod judge;
 mod ktap;
@@ -53,9 +54,9 @@ struct Args {
 }
 
 fn main() -> Result<ExitCode> {
-    // Before anything else: actors are started by the hundred.
-    if std::env::args_os().nth(1).is_some_and(|arg| arg == "actor") {
-        return actor::main();
+    // Before anything else: it is started by the thousand.
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == "look") {
+        return snapshot::look();
     }
     let args = Args::parse();
     if args.list {

@@ -16,9 +16,11 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
+    ffi::CStr,
     fmt,
     io::{Read as _, Write as _},
     os::fd::{AsFd, OwnedFd},
+    process::ExitCode,
 };
 
 /// The files of `/proc/PID/ns`.
@@ -43,6 +45,16 @@ pub(crate) const LINKS: [&str; 10] = [
 #[serde(transparent)]
 pub(crate) struct Snapshot(BTreeMap<String, String>);
 
+/// Which children look, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) enum Children {
+    None,
+    /// One that is forked.
+    Forked,
+    /// And one that executes a program, which in an emulator takes as long as all of the rest.
+    AndProgram,
+}
+
 /// Something that is not the same in two snapshots.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Difference {
@@ -58,12 +70,11 @@ impl fmt::Display for Difference {
 }
 
 impl Snapshot {
-    /// Looks at everything, and has a child look, too, if that is wanted. `proc` is the `/proc` to
-    /// look into.
+    /// Looks at everything, and has children look, too. `proc` is the `/proc` to look into.
     ///
     /// What cannot be looked at gets the name of the error as its value: that, too, is to be the
     /// same on both sides.
-    pub(crate) fn take(proc: &OwnedFd, base: &ClockBase, child: bool) -> Result<Self> {
+    pub(crate) fn take(proc: &OwnedFd, base: &ClockBase, children: Children) -> Result<Self> {
         let mut seen = Self::default();
         seen.links(proc, "self", "ns");
         seen.status(proc);
@@ -102,8 +113,11 @@ impl Snapshot {
             seen.set(format!("clock/{clock}/vdso"), vdso);
             seen.set(format!("clock/{clock}/syscall"), syscall);
         }
-        if child {
+        if children != Children::None {
             seen.child(proc)?;
+        }
+        if children == Children::AndProgram {
+            seen.program(proc)?;
         }
         Ok(seen)
     }
@@ -146,19 +160,32 @@ impl Snapshot {
     /// The same, with what only this process can have had called by what it means.
     ///
     /// A namespace of `before`, which the process may have made for itself, is called by the
-    /// links that it was at, so that two processes which did the same have the same values. So
-    /// is the mount of root and working directory in a mount namespace that it had before.
+    /// links that it was at, so that two processes which did the same have the same values; one
+    /// of a child ([`OF_CHILD`]) by the child's links. So is the mount of root and working
+    /// directory in a mount namespace that it had before, or that its child has.
     pub(crate) fn relative_to(&self, before: &Self) -> Self {
         let mut relative = self.clone();
+        let links_with = |whose: &str, value: &str| {
+            let links: Vec<_> = LINKS
+                .into_iter()
+                .filter(|link| before.get(&format!("{whose}/{link}")) == value)
+                .collect();
+            links.join(", ")
+        };
         for (key, value) in &mut relative.0 {
             if key.starts_with("ns/") || key.contains("/ns/") {
-                let was: Vec<_> = LINKS
-                    .into_iter()
-                    .filter(|link| before.link(link) == value)
-                    .collect();
-                if !was.is_empty() {
-                    *value = format!("before: {}", was.join(", "));
+                for (whose, word) in [("ns", "before"), (OF_CHILD, "a child's")] {
+                    let links = links_with(whose, value);
+                    if !links.is_empty() {
+                        *value = format!("{word}: {links}");
+                        break;
+                    }
                 }
+            }
+        }
+        if self.link("mnt") == before.get(&format!("{OF_CHILD}/mnt")) {
+            for place in ["root", "cwd"] {
+                relative.set(format!("{place}/mount"), "of the child");
             }
         }
         if self.link("mnt") == before.link("mnt") {
@@ -259,7 +286,57 @@ impl Snapshot {
         self.0.extend(child.0);
         Ok(())
     }
+
+    /// What a program gets that is executed now in a child of `vfork()`, as `posix_spawn()` does:
+    /// what is put off until the memory is no longer shared comes with the program.
+    fn program(&mut self, proc: &OwnedFd) -> Result<()> {
+        let (mut read, write) = std::io::pipe()?;
+        let child = sys::vfork(|| {
+            // This program again, by a way that no root or mount namespace can close.
+            let (proc, write) = (proc.as_fd(), write.as_fd());
+            sys::exec(proc, c"self/exe", LOOK, proc, write);
+            1
+        });
+        drop(write);
+        let child = match child {
+            Ok(child) => child,
+            Err(errno) => {
+                self.set("program/error", Code::from(errno).to_string());
+                return Ok(());
+            }
+        };
+        let mut json = Vec::new();
+        read.read_to_end(&mut json)?;
+        rustix::process::waitpid(Some(child), WaitOptions::empty())?;
+        let program: Self = serde_json::from_slice(&json).context("the program said nothing")?;
+        self.0.extend(program.0);
+        Ok(())
+    }
 }
+
+/// The argument by which this program is a program that looks: see [`look`].
+pub(crate) const LOOK: &CStr = c"look";
+
+/// What [`Snapshot::program`] executes: its standard input is the `/proc` to look into.
+pub(crate) fn look() -> Result<ExitCode> {
+    let mut seen = Snapshot::default();
+    seen.links(std::io::stdin(), "self", "program/ns");
+    for (clock, id) in [
+        ("monotonic", libc::CLOCK_MONOTONIC),
+        ("boottime", libc::CLOCK_BOOTTIME),
+    ] {
+        // Both ways into the kernel have the same offset: which one it is the links tell.
+        let apart = sys::clock_by_syscall(id) - sys::clock_by_vdso(id);
+        let agree = apart.abs() < 1_000_000_000;
+        seen.set(format!("program/clock/{clock}/agree"), agree.to_string());
+    }
+    serde_json::to_writer(std::io::stdout(), &seen)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Below which key there are the links of the namespaces of a child, where a caller has one that
+/// is in others: to know them by, not to compare.
+pub(crate) const OF_CHILD: &str = "info/child_ns";
 
 /// Whether it can be the same in two processes at all.
 fn is_compared(key: &str) -> bool {

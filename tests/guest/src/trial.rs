@@ -12,16 +12,19 @@ use crate::{
         command::{Call, Command, Reply},
         state::Step,
     },
-    case::{Case, Handle},
+    case::Case,
     errno::{Outcome, word},
-    fault, judge,
-    snapshot::{ClockBase, Snapshot},
-    sys::Semaphore,
+    fault,
+    handle::{self, Prepared},
+    judge,
+    snapshot::{ClockBase, OF_CHILD, Snapshot},
+    sys::{NAMESPACES_IN_ORDER, NamespacesWatch, Semaphore},
     via::{Device, Entry},
-    world::{self, Fate, Idle, Process, Target, World},
+    world::{self, Process, World},
 };
-use anyhow::{Context as _, Result, ensure};
-use std::{fs::File, rc::Rc};
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::process::Pid;
+use std::fs::File;
 
 /// What one caller did and saw.
 pub(crate) struct Side {
@@ -59,41 +62,41 @@ pub(crate) fn check(case: &Case, world: &mut World) -> Result<()> {
 ///
 /// When it could not be run. What is wrong with the outcome is in the report.
 pub(crate) fn run(case: &Case, world: &mut World) -> Result<Report> {
-    let mut aim = Aim::of(case, world)?;
-    let target = aim.process();
+    let target = match &case.target {
+        Some(target) => Some(world.target(target)?),
+        None => None,
+    };
+    let target = target.as_deref();
+    let handle = case.handle.prepare(target, world)?;
 
     let mut subject = Caller::prepare(case, case.subject, target, world)?;
     let mut reference = match case.reference {
         Some(entry) => Some(Caller::prepare(case, entry, target, world)?),
         None => None,
     };
-    if let Some(target) = &case.target {
-        aim.meet(target)?;
-    }
 
     // The reference first: should the subject take the guest down, this much is known.
     let reference_ran = match &mut reference {
-        Some(caller) => Some(caller.run(case, &world.clocks)?),
+        Some(caller) => Some(caller.run(case, &handle, &world.clocks)?),
         None => None,
     };
-    let home = world::links_of("self");
-    let subject_ran = subject.run(case, &world.clocks)?;
+    let subject_ran = subject.run(case, &handle, &world.clocks)?;
 
     let mut wrong = Vec::new();
     for ran in reference_ran.iter().chain([&subject_ran]) {
-        judge::judge(case, ran, aim.process(), &mut wrong);
+        judge::judge(case, ran, target, &mut wrong);
     }
     if let Some(reference) = &reference_ran {
         judge::compare(&reference.side, &subject_ran.side, &mut wrong);
     }
-    if home != world.home || world::links_of("self") != world.home {
+    if world::links_of("self") != world.home {
         wrong.push("the test itself is in other namespaces than before".to_owned());
     }
 
-    if wrong.is_empty() && case.caller.is_empty() {
-        subject.rest(&subject_ran.side, world)?;
+    if wrong.is_empty() {
+        subject.rest(case, &subject_ran.side, world)?;
         if let (Some(caller), Some(ran)) = (reference, &reference_ran) {
-            caller.rest(&ran.side, world)?;
+            caller.rest(case, &ran.side, world)?;
         }
     }
     Ok(Report {
@@ -103,52 +106,21 @@ pub(crate) fn run(case: &Case, world: &mut World) -> Result<Report> {
     })
 }
 
-/// The process that the handle of a case refers to: shared with other cases, or its own.
-enum Aim {
-    None,
-    Shared(Rc<Process>),
-    Own(Process),
-}
+/// What a caller is like before a call, and by which way it calls.
+pub(crate) type State = (Entry, Vec<Step>);
 
-impl Aim {
-    fn of(case: &Case, world: &mut World) -> Result<Self> {
-        Ok(match &case.target {
-            None => Self::None,
-            Some(target) if target.fate == Fate::Alive => Self::Shared(world.target(target)?),
-            Some(target) => Self::Own(Process::start(target)?),
-        })
-    }
-
-    fn process(&self) -> Option<&Process> {
-        match self {
-            Self::None => None,
-            Self::Shared(process) => Some(process),
-            Self::Own(process) => Some(process),
-        }
-    }
-
-    /// What is to become of the target becomes of it.
-    fn meet(&mut self, target: &Target) -> Result<()> {
-        if let Self::Own(process) = self {
-            process.actor.kill()?;
-            if target.fate == Fate::Reaped {
-                process.actor.reap()?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// An actor in the state of a case, with the handle open where that is to be done early.
-struct Caller {
+/// An actor in the state of a case.
+pub(crate) struct Caller {
     actor: Actor,
     entry: Entry,
-    slot: Option<usize>,
-    opened: Option<u64>,
     semaphore: Option<RaisedSemaphore>,
     companion: Option<String>,
-    /// What it saw last, if nothing can have changed since then.
-    seen: Option<Snapshot>,
+    /// Its child that is in namespaces of its own, by its path in `/proc`.
+    child: Option<String>,
+    /// [`None`] in a kernel without perf.
+    perf: Option<NamespacesWatch>,
+    /// What it saw last.
+    seen: Snapshot,
 }
 
 /// A semaphore that is removed when nobody looks at it any more.
@@ -167,75 +139,54 @@ impl Caller {
         target: Option<&Process>,
         world: &mut World,
     ) -> Result<Self> {
-        // The device and the handle are opened as root, from where everything can be reached:
-        // what counts is who calls.
-        let (actor, seen) = match world.idle.remove(&entry) {
-            Some(Idle { actor, seen }) if case.caller.is_empty() => (actor, Some(seen)),
-            other => {
-                if let Some(idle) = other {
-                    world.idle.insert(entry, idle);
-                }
-                (Self::spawn(entry)?, None)
-            }
-        };
+        if let Some(idle) = world.idle.remove(&(entry, case.caller.clone())) {
+            return Ok(idle);
+        }
         let mut caller = Self {
-            actor,
+            actor: Actor::spawn()?,
             entry,
-            slot: None,
-            opened: None,
             semaphore: None,
             companion: None,
-            seen,
+            child: None,
+            perf: None,
+            seen: Snapshot::default(),
         };
-        if !case.handle.is_of_caller() {
-            caller.open(case, target)?;
+        if entry != Entry::Syscall {
+            // The device is opened as root: what counts is who calls.
+            let opened = caller.actor.returned(&Command::OpenDevice)?;
+            ensure!(opened.is_ok(), "{}: {}", Device::PATH, word(opened));
         }
         for step in &case.caller {
             caller
                 .step(step, target)
                 .with_context(|| format!("{step:?}"))?;
         }
-        if case.handle.is_of_caller() {
-            caller.open(case, target)?;
+        // What perf is told today it was not in 2011.
+        if case.subject != Entry::Device2011 {
+            let pid = Pid::from_raw(caller.actor.pid()? as i32).context("pid 0")?;
+            caller.perf = NamespacesWatch::new(pid).ok();
         }
+        let seen = caller.actor.look(&world.clocks)?;
+        caller.seen = caller.seen_from_outside(seen)?;
         Ok(caller)
     }
 
-    fn spawn(entry: Entry) -> Result<Actor> {
-        let mut actor = Actor::spawn()?;
-        if entry != Entry::Syscall {
-            let opened = actor.returned(&Command::OpenDevice)?;
-            ensure!(opened.is_ok(), "{}: {}", Device::PATH, word(opened));
-        }
-        Ok(actor)
-    }
-
     /// May serve another case if nothing has happened to it, which the case has just looked at.
-    fn rest(mut self, ran: &Side, world: &mut World) -> Result<()> {
-        if ran.outcome.is_err() {
-            self.actor.tell(&Command::Close)?;
-            world.idle.insert(
-                self.entry,
-                Idle {
-                    actor: self.actor,
-                    seen: ran.after.clone(),
-                },
-            );
+    fn rest(mut self, case: &Case, ran: &Side, world: &mut World) -> Result<()> {
+        let is_of_target = |step: &Step| matches!(step, Step::EnterTarget(_));
+        if ran.outcome.is_err() && !case.caller.iter().any(is_of_target) {
+            self.seen = ran.after.clone();
+            let state = (self.entry, case.caller.clone());
+            world.idle.insert(state, self);
         }
-        Ok(())
-    }
-
-    fn open(&mut self, case: &Case, target: Option<&Process>) -> Result<()> {
-        let opened = self.actor.open(case.handle.source(target)?)?;
-        self.slot = Some(opened.slot);
-        self.opened = opened.inode;
         Ok(())
     }
 
     fn step(&mut self, step: &Step, target: Option<&Process>) -> Result<()> {
         match step {
             Step::EnterTarget(flags) => {
-                let pidfd = self.actor.open(Handle::Pidfd.source(target)?)?;
+                let target = target.context("a case without a target")?;
+                let pidfd = self.actor.take(handle::pidfd(target.pid)?)?;
                 let entered = self.actor.call(Call {
                     entry: Entry::Syscall,
                     slot: pidfd.slot,
@@ -247,55 +198,103 @@ impl Caller {
                     "cannot enter the target: {}",
                     word(entered)
                 );
+                self.actor.tell(&Command::Close)?;
             }
             _ => match self.actor.step(step)? {
                 Reply::Semaphore(id) => {
                     self.semaphore = Some(RaisedSemaphore(Semaphore(id)));
                 }
                 Reply::Companion(path) => self.companion = Some(path),
+                Reply::Child(path) => self.child = Some(path),
                 _ => {}
             },
         }
         Ok(())
     }
 
-    /// What it sees, and what a child of it would see if that is wanted.
-    fn look(&mut self, clocks: &ClockBase, child: bool) -> Result<Snapshot> {
-        let mut seen = self.actor.look(clocks, child)?;
+    /// What it is to be told to have the handle of the call in its hands.
+    fn take(&mut self, handle: &Prepared) -> Result<Command> {
+        match handle {
+            Prepared::File(file) => self.actor.send(file)?,
+            Prepared::ByCaller(source) => return Ok(Command::Open(source.clone())),
+            Prepared::OfChild(link) => {
+                let child = self.child.as_deref().context("a caller without a child")?;
+                self.actor.send(match link {
+                    Some(link) => handle::ns_of(child, link)?,
+                    None => handle::pidfd(child.parse()?)?,
+                })?;
+            }
+        }
+        Ok(Command::Take)
+    }
+
+    /// Adds what the test sees of the caller: it is root in the namespaces that all of this began
+    /// in, wherever the actor is and whatever it has become.
+    fn seen_from_outside(&mut self, mut seen: Snapshot) -> Result<Snapshot> {
         if let Some(semaphore) = &self.semaphore {
-            // The test is in the ipc namespace that it belongs to, wherever the actor is.
-            let value = semaphore.0.value()?;
-            seen.set("semaphore", value.to_string());
+            seen.set("semaphore", semaphore.0.value()?.to_string());
         }
         if let Some(companion) = &self.companion {
-            // By the test, which may look into it whatever the actor has become.
             seen.links(File::open("/proc")?, companion, "companion/ns");
+        }
+        if let Some(child) = &self.child {
+            seen.links(File::open("/proc")?, child, OF_CHILD);
         }
         Ok(seen)
     }
 
-    fn run(&mut self, case: &Case, clocks: &ClockBase) -> Result<Ran> {
-        let before = match self.seen.take() {
-            Some(seen) => seen,
-            None => self.look(clocks, false)?,
+    fn run(&mut self, case: &Case, handle: &Prepared, clocks: &ClockBase) -> Result<Ran> {
+        let take = self.take(handle)?;
+        let attempt = Command::Attempt {
+            call: Call {
+                entry: self.entry,
+                slot: 0,
+                nstype: case.nstype,
+                fail_nth: case.fail_allocation.map(fault::position),
+            },
+            clocks: clocks.clone(),
+            children: case.children,
         };
-        let outcome = self.actor.call(Call {
-            entry: self.entry,
-            slot: self.slot.context("no handle")?,
-            nstype: case.nstype,
-            fail_nth: case.fail_allocation.map(fault::position),
-        })?;
-        // Where its children will be is among what a process sees of itself: after a failure
-        // there is nothing more to ask them.
-        let after = self.look(clocks, outcome.is_ok())?;
+        let replies = self.actor.tell_all(&[take, attempt, Command::Close])?;
+        let Ok(
+            [
+                Reply::Opened { inode, .. },
+                Reply::Attempted(outcome, after),
+                _,
+            ],
+        ) = <[Reply; 3]>::try_from(replies)
+        else {
+            bail!("odd answers to a call");
+        };
+        let records = self.perf.as_mut().map(NamespacesWatch::take);
+        let mut after = self.seen_from_outside(after)?;
+        if outcome.is_ok() {
+            perf_records(&mut after, records.as_deref());
+        }
         Ok(Ran {
             side: Side {
                 entry: self.entry,
-                before,
+                before: std::mem::take(&mut self.seen),
                 outcome,
                 after,
             },
-            opened: self.opened,
+            opened: inode,
         })
+    }
+}
+
+/// Adds what perf was told of the call: how often, and whether it is what the links say.
+fn perf_records(seen: &mut Snapshot, records: Option<&[Vec<u64>]>) {
+    let Some(records) = records else {
+        return;
+    };
+    seen.set("perf/records", records.len().to_string());
+    for (link, inode) in NAMESPACES_IN_ORDER
+        .iter()
+        .zip(records.last().into_iter().flatten())
+    {
+        let agrees = world::inode(seen.link(link)) == Some(*inode);
+        let word = if agrees { "as in /proc" } else { "another" };
+        seen.set(format!("perf/{link}"), word);
     }
 }

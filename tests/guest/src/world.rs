@@ -4,11 +4,14 @@
 
 use crate::{
     actor::{Actor, state::Step},
-    snapshot::{ClockBase, LINKS, Snapshot},
-    via::{self, Entry, Kind},
+    case::Handle,
+    handle,
+    snapshot::{ClockBase, LINKS},
+    trial::{Caller, State},
+    via::{self, Kind},
 };
 use anyhow::{Context as _, Result};
-use std::{collections::HashMap, fs, rc::Rc};
+use std::{cell::RefCell, collections::HashMap, fs, os::fd::OwnedFd, rc::Rc};
 
 /// How a target process is made.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
@@ -113,6 +116,13 @@ impl Target {
         self
     }
 
+    /// The same, the child of nobody in this test.
+    pub(crate) fn orphaned(mut self) -> Self {
+        // First: the parent may not be the init of a pid namespace, which ends with it.
+        self.steps.insert(0, Step::Orphan);
+        self
+    }
+
     /// The same, dead.
     pub(crate) fn with_fate(mut self, fate: Fate) -> Self {
         self.fate = fate;
@@ -122,38 +132,81 @@ impl Target {
 
 /// A target process, and where it is.
 pub(crate) struct Process {
-    pub(crate) actor: Actor,
     pub(crate) pid: u32,
     /// The inode number of each of [`LINKS`]; [`None`] if it cannot be read.
     links: HashMap<&'static str, u64>,
+    files: Files,
+    actor: Actor,
 }
 
 impl Process {
-    /// Makes one.
+    /// Makes one, and lets it meet its fate.
     pub(crate) fn start(target: &Target) -> Result<Self> {
         let mut actor = Actor::spawn()?;
         for step in &target.steps {
             actor.step(step).context("the target")?;
         }
         let pid = actor.pid()?;
-        Ok(Self {
-            actor,
+        let mut process = Self {
             pid,
             links: links_of(&pid.to_string()),
-        })
+            files: Files::default(),
+            actor,
+        };
+        if target.fate != Fate::Alive {
+            // What can be opened of one that is dead is what was opened before.
+            process.file(Handle::Pidfd, |process| handle::pidfd(process.pid))?;
+            for link in LINKS {
+                process.ns(link)?;
+            }
+            process.actor.kill()?;
+            if target.fate == Fate::Reaped {
+                process.actor.reap()?;
+            }
+        }
+        Ok(process)
     }
 
     /// The inode number of a namespace that it is in.
     pub(crate) fn link(&self, link: &str) -> Option<u64> {
         self.links.get(link).copied()
     }
+
+    /// A namespace that it is in, or was when it lived.
+    pub(crate) fn ns(&self, link: &'static str) -> Result<OwnedFd> {
+        let file = self.file(Handle::Target(link), |process| {
+            handle::ns_of(&process.pid.to_string(), link)
+        })?;
+        Ok(file.try_clone()?)
+    }
+
+    /// What a handle of it refers to: opened the first time, kept for as long as it is.
+    pub(crate) fn file(
+        &self,
+        handle: Handle,
+        open: impl FnOnce(&Self) -> Result<OwnedFd>,
+    ) -> Result<Rc<OwnedFd>> {
+        self.files.get_or_open(handle, || open(self))
+    }
 }
 
-/// A caller that is as it was when it was made: all its calls have failed.
-pub(crate) struct Idle {
-    pub(crate) actor: Actor,
-    /// What it saw last.
-    pub(crate) seen: Snapshot,
+/// Files that stay open.
+#[derive(Default)]
+struct Files(RefCell<HashMap<Handle, Rc<OwnedFd>>>);
+
+impl Files {
+    fn get_or_open(
+        &self,
+        handle: Handle,
+        open: impl FnOnce() -> Result<OwnedFd>,
+    ) -> Result<Rc<OwnedFd>> {
+        if let Some(file) = self.0.borrow().get(&handle) {
+            return Ok(file.clone());
+        }
+        let file = Rc::new(open()?);
+        self.0.borrow_mut().insert(handle, file.clone());
+        Ok(file)
+    }
 }
 
 /// Where the process with that name in `/proc` is: inode numbers by link.
@@ -204,8 +257,9 @@ impl Effort {
 pub(crate) struct World {
     pub(crate) effort: Effort,
     targets: HashMap<Target, Rc<Process>>,
-    /// Callers that can be used again.
-    pub(crate) idle: HashMap<Entry, Idle>,
+    files: Files,
+    /// Callers that can be used again: all their calls have failed, and changed nothing.
+    pub(crate) idle: HashMap<State, Caller>,
     /// The clocks where the test is.
     pub(crate) clocks: ClockBase,
     /// The namespaces that the test is in.
@@ -218,13 +272,23 @@ impl World {
         Self {
             effort,
             targets: HashMap::new(),
+            files: Files::default(),
             idle: HashMap::new(),
             clocks: ClockBase::measure(),
             home: links_of("self"),
         }
     }
 
-    /// A target that lives, and is used again by whoever wants one like it.
+    /// What a handle of nobody's refers to: opened the first time, kept for as long as the world.
+    pub(crate) fn file(
+        &self,
+        handle: Handle,
+        open: impl FnOnce() -> Result<OwnedFd>,
+    ) -> Result<Rc<OwnedFd>> {
+        self.files.get_or_open(handle, open)
+    }
+
+    /// A target, which is used again by whoever wants one like it.
     pub(crate) fn target(&mut self, target: &Target) -> Result<Rc<Process>> {
         if let Some(process) = self.targets.get(target) {
             return Ok(process.clone());
@@ -238,6 +302,7 @@ impl World {
     pub(crate) fn clear(&mut self) {
         self.idle.clear();
         self.targets.clear();
+        self.files = Files::default();
         let _ = fs::remove_dir(format!("{}/{CGROUP}", crate::actor::state::CGROUPS));
     }
 }

@@ -5,51 +5,61 @@
 use super::state::Step;
 use crate::{
     errno::Outcome,
-    snapshot::{ClockBase, Snapshot},
+    snapshot::{Children, ClockBase, Snapshot},
     via::Entry,
 };
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
 
 /// What an actor is told to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Command {
     /// Opens `/dev/nsproxy`, with the rights it has now. Answered with [`Reply::Returned`].
     OpenDevice,
-    /// Hands its `/dev/nsproxy` to whoever listens at that socket.
-    SendDevice { socket: PathBuf },
-    /// Takes a `/dev/nsproxy` that someone else opened, from whoever listens at that socket.
-    ReceiveDevice { socket: PathBuf },
+    /// Hands its `/dev/nsproxy` to the test.
+    GiveDevice,
+    /// Takes a `/dev/nsproxy` that someone else opened, from the test.
+    TakeDevice,
     /// Opens a file and keeps it. Answered with [`Reply::Opened`].
     Open(Source),
+    /// Takes a file from the test and keeps it. Answered with [`Reply::Opened`].
+    Take,
+    /// Hands a file that it keeps to the test.
+    Give { slot: usize },
     /// Closes all that it opened.
     Close,
     /// Changes its own state.
     Do(Step),
     /// The call that all of this is about. Answered with [`Reply::Returned`].
     Call(Call),
+    /// The call, and then a look: at children, too, if it succeeded. Where its children will be
+    /// is among what a process sees of itself: after a failure there is nothing to ask them.
+    /// Answered with [`Reply::Attempted`].
+    Attempt {
+        call: Call,
+        clocks: ClockBase,
+        children: Children,
+    },
     /// `NSPROXY_VERSION`, answered with [`Reply::Returned`].
     Version,
-    /// Looks at itself, and at a child if that is wanted. Answered with [`Reply::Seen`].
-    Look { clocks: ClockBase, child: bool },
+    /// Looks at itself, and has children look. Answered with [`Reply::Seen`].
+    Look {
+        clocks: ClockBase,
+        children: Children,
+    },
     /// What its pid is in the `/proc` of the test. Answered with [`Reply::Pid`].
     Pid,
 }
 
-/// What a file descriptor is to refer to.
+/// What only the actor itself can open.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Source {
     /// Whatever has this number, open or not.
     Number(i32),
-    /// A path in the root of the test, opened with `O_RDONLY` or with `O_PATH`.
-    Path { path: String, o_path: bool },
-    /// The file of that name in the actor's own `/proc/self/ns`.
+    /// The file of that name in its own `/proc/self/ns`.
     Own { link: String },
-    /// The process with that pid, or the actor itself.
-    Pidfd { pid: Option<u32> },
-    /// The reading end of a new pipe.
-    Pipe,
-    /// A new socket.
+    /// A pidfd of itself.
+    OwnPidfd,
+    /// A socket in its own network namespace.
     Socket,
 }
 
@@ -77,7 +87,10 @@ pub(crate) enum Reply {
     Semaphore(i32),
     /// A task that shares the actor's nsproxy was started, by its path in the test's `/proc`.
     Companion(String),
+    /// A child in namespaces of its own was started, by its path in the test's `/proc`.
+    Child(String),
     Returned(Outcome),
+    Attempted(Outcome, Snapshot),
     Seen(Snapshot),
     Pid(u32),
     /// The command itself could not be carried out: an error of the test, or of the guest.

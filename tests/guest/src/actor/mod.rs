@@ -2,27 +2,35 @@
 
 //! Actors: processes that a test puts into a state, has make a call, and asks what they see.
 //!
-//! An actor is this program executed again. [`process`] is its side, [`Actor`] the test's.
+//! An actor is a child of the test. [`process`] is its side, [`Actor`] the test's.
 
 pub(crate) mod command;
 mod process;
 pub(crate) mod state;
 
-pub(crate) use process::{main, read_proc};
+pub(crate) use process::read_proc;
 
 use crate::{
     errno::Outcome,
-    snapshot::{ClockBase, Snapshot},
+    snapshot::{Children, ClockBase, Snapshot},
+    sys::{self, Fork},
+    via,
 };
 use anyhow::{Context as _, Result, bail};
 use command::{Call, Command, Reply, Source};
-use rustix::process::{WaitId, WaitIdOptions};
+use rustix::{
+    pipe::PipeFlags,
+    process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions},
+};
 use state::Step;
 use std::{
+    fs::File,
     io::{BufRead as _, BufReader, Write as _},
-    process::{Child, ChildStdin, ChildStdout, Stdio},
-    thread,
-    time::{Duration, Instant},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    time::Duration,
 };
 
 /// How long an actor may take to end when it is told to; then it is killed.
@@ -30,9 +38,12 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A process that does as it is told. Ends when dropped.
 pub(crate) struct Actor {
-    child: Child,
-    to: Option<ChildStdin>,
-    from: BufReader<ChildStdout>,
+    /// The child; [`None`] once nothing is left of it.
+    child: Option<Pid>,
+    to: Option<File>,
+    from: BufReader<File>,
+    /// Where files go from hand to hand.
+    post: UnixStream,
 }
 
 /// A file that an actor holds open.
@@ -44,36 +55,48 @@ pub(crate) struct Opened {
 }
 
 impl Actor {
-    /// A new process, in the state that the test is in.
+    /// A new process, in the state that the test is in. To be called by a test with one thread.
     pub(crate) fn spawn() -> Result<Self> {
-        let mut child = std::process::Command::new("/proc/self/exe")
-            .arg("actor")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot start an actor")?;
-        let to = child.stdin.take();
-        let from = BufReader::new(child.stdout.take().context("no pipe from the actor")?);
-        Ok(Self { child, to, from })
+        let (theirs_from, to) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+        let (from, theirs_to) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+        let (post, theirs_post) = UnixStream::pair()?;
+        match sys::fork().context("cannot start an actor")? {
+            Fork::Child => process::live([theirs_from, theirs_to, theirs_post.into()]),
+            Fork::Parent(child) => Ok(Self {
+                child: Some(child),
+                to: Some(to.into()),
+                from: BufReader::new(from.into()),
+                post,
+            }),
+        }
     }
 
     /// Tells it something and waits for the answer.
     pub(crate) fn tell(&mut self, command: &Command) -> Result<Reply> {
-        self.send(command)?;
-        self.answer(command)
+        let mut replies = self.tell_all(std::slice::from_ref(command))?;
+        replies.pop().context("no answer")
     }
 
-    /// Tells it something whose answer may take its time: see [`answer`](Self::answer).
-    pub(crate) fn send(&mut self, command: &Command) -> Result<()> {
-        let mut line = serde_json::to_vec(command)?;
-        line.push(b'\n');
+    /// Tells it several things at once and waits for all answers. It goes on after one that it
+    /// could not do, which is the error here.
+    pub(crate) fn tell_all(&mut self, commands: &[Command]) -> Result<Vec<Reply>> {
+        let mut lines = Vec::new();
+        for command in commands {
+            serde_json::to_writer(&mut lines, command)?;
+            lines.push(b'\n');
+        }
         let to = self.to.as_mut().context("the actor was told to end")?;
-        to.write_all(&line)
-            .with_context(|| format!("the actor is gone, and was to obey {command:?}"))
+        to.write_all(&lines)
+            .with_context(|| format!("the actor is gone, and was to obey {commands:?}"))?;
+        let replies: Vec<_> = commands
+            .iter()
+            .map(|command| self.answer(command))
+            .collect();
+        replies.into_iter().collect()
     }
 
     /// Waits for the answer to `command`, which was sent.
-    pub(crate) fn answer(&mut self, command: &Command) -> Result<Reply> {
+    fn answer(&mut self, command: &Command) -> Result<Reply> {
         let mut line = String::new();
         self.from.read_line(&mut line)?;
         if line.is_empty() {
@@ -90,11 +113,32 @@ impl Actor {
         self.tell(&Command::Do(step.clone()))
     }
 
-    /// Opens a file.
+    /// Has it open a file.
     pub(crate) fn open(&mut self, source: Source) -> Result<Opened> {
-        match self.tell(&Command::Open(source))? {
+        self.opened(&Command::Open(source))
+    }
+
+    /// Hands it a file.
+    pub(crate) fn take(&mut self, file: impl AsFd) -> Result<Opened> {
+        self.send(file)?;
+        self.opened(&Command::Take)
+    }
+
+    /// Puts a file where [`Command::Take`] and [`Command::TakeDevice`] find it.
+    pub(crate) fn send(&self, file: impl AsFd) -> Result<()> {
+        via::send_fd(&self.post, file)
+    }
+
+    /// Takes what [`Command::Give`] or [`Command::GiveDevice`] puts there.
+    pub(crate) fn give(&mut self, command: &Command) -> Result<OwnedFd> {
+        self.tell(command)?;
+        via::receive_fd(&self.post)
+    }
+
+    fn opened(&mut self, command: &Command) -> Result<Opened> {
+        match self.tell(command)? {
             Reply::Opened { slot, inode } => Ok(Opened { slot, inode }),
-            reply => bail!("an odd answer to open: {reply:?}"),
+            reply => bail!("an odd answer to {command:?}: {reply:?}"),
         }
     }
 
@@ -111,10 +155,10 @@ impl Actor {
         }
     }
 
-    /// What it sees of itself, and of a child if that is wanted.
-    pub(crate) fn look(&mut self, clocks: &ClockBase, child: bool) -> Result<Snapshot> {
-        let clocks = clocks.clone();
-        match self.tell(&Command::Look { clocks, child })? {
+    /// What it sees of itself.
+    pub(crate) fn look(&mut self, clocks: &ClockBase) -> Result<Snapshot> {
+        let (clocks, children) = (clocks.clone(), Children::None);
+        match self.tell(&Command::Look { clocks, children })? {
             Reply::Seen(snapshot) => Ok(snapshot),
             reply => bail!("an odd answer to look: {reply:?}"),
         }
@@ -132,18 +176,19 @@ impl Actor {
     ///
     /// For an actor that is the process it was started as: it took no `Step::Fork`.
     pub(crate) fn kill(&mut self) -> Result<()> {
-        self.child.kill()?;
-        let child = rustix::process::Pid::from_child(&self.child);
-        rustix::process::waitid(
-            WaitId::Pid(child),
-            WaitIdOptions::EXITED | WaitIdOptions::NOWAIT,
-        )?;
+        if let Some(child) = self.child {
+            rustix::process::kill_process(child, Signal::KILL)?;
+            let zombie = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            rustix::process::waitid(WaitId::Pid(child), zombie)?;
+        }
         Ok(())
     }
 
     /// Takes what is left of it after [`kill`](Self::kill).
     pub(crate) fn reap(&mut self) -> Result<()> {
-        self.child.wait()?;
+        if let Some(child) = self.child.take() {
+            rustix::process::waitpid(Some(child), WaitOptions::empty())?;
+        }
         Ok(())
     }
 }
@@ -152,14 +197,11 @@ impl Drop for Actor {
     fn drop(&mut self) {
         // No more commands: it ends by itself.
         self.to = None;
-        let deadline = Instant::now() + PATIENCE;
-        while let Ok(None) = self.child.try_wait() {
-            if Instant::now() > deadline {
-                let _ = self.child.kill();
-                let _ = self.child.wait();
-                return;
-            }
-            thread::sleep(Duration::from_millis(1));
+        if let Some(child) = self.child
+            && !sys::has_ended_within(child, PATIENCE).unwrap_or(false)
+        {
+            let _ = self.kill();
         }
+        let _ = self.reap();
     }
 }

@@ -4,9 +4,10 @@
 
 use super::command::{Call, Command, Reply, Source};
 use crate::{
-    errno::Code,
+    errno::{Code, Outcome},
     fault::Armed,
-    snapshot::Snapshot,
+    snapshot::{Children, Snapshot},
+    sys,
     via::{self, Device},
 };
 use anyhow::{Context as _, Result, anyhow};
@@ -19,16 +20,16 @@ use std::{
     fs::File,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     os::{
-        fd::{AsFd, AsRawFd as _, OwnedFd},
+        fd::{AsRawFd as _, OwnedFd},
         unix::net::UnixStream,
     },
-    process::ExitCode,
 };
 
 /// A process that does as it is told.
 pub(crate) struct Process {
     from: BufReader<File>,
     to: File,
+    post: UnixStream,
     /// The `/proc` of the test: stays at hand whatever root and mount namespace are.
     pub(crate) proc: OwnedFd,
     device: Option<Device>,
@@ -42,27 +43,35 @@ enum Slot {
     Number(i32),
 }
 
-/// `nsproxy-tests actor`.
-pub(crate) fn main() -> Result<ExitCode> {
-    let mut process = Process {
-        from: BufReader::new(duplicate(std::io::stdin())?),
-        to: duplicate(std::io::stdout())?,
-        proc: open_dir("/proc")?,
-        device: None,
-        files: Vec::new(),
-        id: 0,
+/// What a child of the test does from its first to its last moment. The files are where commands
+/// come from, where answers go, and where files go from hand to hand.
+pub(super) fn live(files: [OwnedFd; 3]) -> ! {
+    let obey = || -> Result<i32> {
+        // Of the files of the test, those that keep other actors alive above all.
+        let [from, to, post] = sys::keep_only(files)?;
+        let mut process = Process {
+            from: BufReader::new(from.into()),
+            to: to.into(),
+            post: post.into(),
+            proc: open_proc()?,
+            device: None,
+            files: Vec::new(),
+            id: 0,
+        };
+        process.stand_alone();
+        Ok(process.serve())
     };
-    process.stand_alone();
-    Ok(ExitCode::from(process.serve() as u8))
+    // Not to return: what the parent's variables stand for is the parent's.
+    sys::exit(obey().unwrap_or(1))
 }
 
-fn duplicate(fd: impl AsFd) -> Result<File> {
-    Ok(File::from(fd.as_fd().try_clone_to_owned()?))
-}
-
-fn open_dir(path: &str) -> Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::empty()).with_context(|| path.to_owned())
+/// `/proc`, to look into from wherever root and mount namespace will be.
+///
+/// Not with `O_PATH`: it is to be some program's standard input, and Rust replaces one that
+/// poll(2) does not take.
+fn open_proc() -> Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open("/proc", flags, Mode::empty()).context("/proc")
 }
 
 impl Process {
@@ -106,28 +115,50 @@ impl Process {
                 }
                 Err(errno) => Err(errno.into()),
             }),
-            Command::SendDevice { socket } => {
-                via::send_fd(&UnixStream::connect(socket)?, self.device()?)?;
+            Command::GiveDevice => {
+                via::send_fd(&self.post, self.device()?)?;
                 Reply::Done
             }
-            Command::ReceiveDevice { socket } => {
-                self.device = Some(Device::from(via::receive_fd(&UnixStream::connect(
-                    socket,
-                )?)?));
+            Command::TakeDevice => {
+                self.device = Some(Device::from(via::receive_fd(&self.post)?));
                 Reply::Done
             }
             Command::Open(source) => self.open(source)?,
+            Command::Take => {
+                let file = via::receive_fd(&self.post)?;
+                self.keep(file)?
+            }
+            Command::Give { slot } => {
+                let Some(Slot::File(file)) = self.files.get(slot) else {
+                    anyhow::bail!("no such slot");
+                };
+                via::send_fd(&self.post, file)?;
+                Reply::Done
+            }
             Command::Close => {
                 self.files.clear();
                 Reply::Done
             }
             Command::Do(step) => step.take(self)?,
-            Command::Call(call) => self.call(call)?,
+            Command::Call(call) => Reply::Returned(self.call(call)?),
+            Command::Attempt {
+                call,
+                clocks,
+                children,
+            } => {
+                let outcome = self.call(call)?;
+                let children = if outcome.is_ok() {
+                    children
+                } else {
+                    Children::None
+                };
+                Reply::Attempted(outcome, Snapshot::take(&self.proc, &clocks, children)?)
+            }
             Command::Version => {
                 Reply::Returned(self.device()?.version().map(drop).map_err(Code::from))
             }
-            Command::Look { clocks, child } => {
-                Reply::Seen(Snapshot::take(&self.proc, &clocks, child)?)
+            Command::Look { clocks, children } => {
+                Reply::Seen(Snapshot::take(&self.proc, &clocks, children)?)
             }
             Command::Pid => Reply::Pid(self.pid()?),
         })
@@ -140,7 +171,6 @@ impl Process {
     }
 
     fn open(&mut self, source: Source) -> Result<Reply> {
-        let read = OFlags::RDONLY | OFlags::CLOEXEC;
         let file = match source {
             Source::Number(n) => {
                 self.files.push(Slot::Number(n));
@@ -149,26 +179,22 @@ impl Process {
                     inode: None,
                 });
             }
-            Source::Path { path, o_path } => {
-                let flags = if o_path { OFlags::PATH } else { read };
-                rustix::fs::open(&path, flags | OFlags::CLOEXEC, Mode::empty()).context(path)?
-            }
             Source::Own { link } => {
                 let path = format!("self/ns/{link}");
-                rustix::fs::openat(&self.proc, &path, read, Mode::empty())
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+                rustix::fs::openat(&self.proc, &path, flags, Mode::empty())
                     .with_context(|| format!("/proc/{path}"))?
             }
-            Source::Pidfd { pid } => {
-                let pid = match pid {
-                    Some(pid) => rustix::process::Pid::from_raw(pid as i32).context("pid 0")?,
-                    None => rustix::process::getpid(),
-                };
-                rustix::process::pidfd_open(pid, PidfdFlags::empty())
-                    .with_context(|| format!("pidfd_open({pid:?})"))?
+            Source::OwnPidfd => {
+                rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
+                    .context("pidfd_open")?
             }
-            Source::Pipe => std::io::pipe()?.0.into(),
             Source::Socket => std::os::unix::net::UnixDatagram::unbound()?.into(),
         };
+        self.keep(file)
+    }
+
+    fn keep(&mut self, file: OwnedFd) -> Result<Reply> {
         let inode = rustix::fs::fstat(&file)?.st_ino;
         self.files.push(Slot::File(file));
         Ok(Reply::Opened {
@@ -177,7 +203,7 @@ impl Process {
         })
     }
 
-    fn call(&self, call: Call) -> Result<Reply> {
+    fn call(&self, call: Call) -> Result<Outcome> {
         let fd = match self.files.get(call.slot).context("no such slot")? {
             Slot::File(file) => file.as_raw_fd(),
             Slot::Number(n) => *n,
@@ -187,7 +213,7 @@ impl Process {
         if let Some(armed) = armed {
             armed.disarm()?;
         }
-        Ok(Reply::Returned(outcome))
+        Ok(outcome)
     }
 
     /// Its pid in the `/proc` of the test.

@@ -3,7 +3,10 @@
 //! The steps that put an actor into a state. They are data, so that cases can be made of them.
 
 use super::{command::Reply, process::Process};
-use crate::sys::{self, Fork, Semaphore};
+use crate::{
+    sys::{self, Fork, Semaphore},
+    via::{self, Kind},
+};
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::{
     fs::{Mode, OFlags},
@@ -15,7 +18,7 @@ use rustix::{
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
-    io::{Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     mem, process, thread,
 };
 
@@ -38,6 +41,10 @@ pub(crate) enum Step {
     Thread,
     /// Starts a process that shares its nsproxy, as all children do, and sleeps.
     Sibling,
+    /// Starts a child that sleeps in new namespaces of all kinds, of its own making.
+    Child,
+    /// Goes on in a child whose parent ends: init is its parent then.
+    Orphan,
     /// Starts a process that shares root and working directory (`CLONE_FS`), and sleeps.
     ShareFs,
     /// Starts a process that shares its memory (`CLONE_VM`), and sleeps.
@@ -107,8 +114,28 @@ impl Step {
                 let name = told.recv()?.context("thread-self")?;
                 return Ok(Reply::Companion(name.to_string_lossy().into_owned()));
             }
-            Self::Sibling => return companion(process, sys::fork),
-            Self::ShareFs => return companion(process, sys::fork_sharing_fs),
+            Self::Sibling => return companion(process, sys::fork, || Ok(())).map(Reply::Companion),
+            Self::ShareFs => {
+                return companion(process, sys::fork_sharing_fs, || Ok(())).map(Reply::Companion);
+            }
+            Self::Child => {
+                // In a user namespace of one's own, one may make all others.
+                return companion(process, sys::fork, || {
+                    sys::unshare(via::all_kinds() & !(Kind::Pid.flag() | Kind::Time.flag()))?;
+                    sys::unshare(Kind::Pid.flag() | Kind::Time.flag())?;
+                    match sys::fork()? {
+                        Fork::Parent(child) => stand_in_for(child),
+                        Fork::Child => Ok(()),
+                    }
+                })
+                .map(Reply::Child);
+            }
+            Self::Orphan => {
+                if let Fork::Parent(_) = sys::fork()? {
+                    sys::exit(0);
+                }
+                // It ends when there is nobody to take commands from.
+            }
             Self::ShareVm => drop(sys::spawn_sharing_vm()?),
             Self::Chroot(path) => {
                 fs::create_dir_all(path)?;
@@ -163,27 +190,36 @@ fn stand_in_for(child: rustix::process::Pid) -> ! {
     sys::exit(code.unwrap_or(1))
 }
 
-/// A child that lives as long as this process, and says where it is in `/proc`.
-fn companion(process: &Process, fork: fn() -> Result<Fork, Errno>) -> Result<Reply> {
-    let (mut read, mut write) = std::io::pipe()?;
+/// A child that lives as long as this process and is prepared to: returns where it is in `/proc`.
+fn companion(
+    process: &Process,
+    fork: fn() -> Result<Fork, Errno>,
+    prepare: fn() -> Result<(), Errno>,
+) -> Result<String> {
+    let (read, mut write) = std::io::pipe()?;
     let (mut alive, keep_alive) = std::io::pipe()?;
     match fork()? {
         Fork::Child => {
             drop((read, keep_alive));
+            if prepare().is_err() {
+                sys::exit(1);
+            }
             let myself = rustix::fs::readlinkat(&process.proc, "self", Vec::new());
-            let _ = write.write_all(myself.unwrap_or_default().as_bytes());
-            drop(write);
+            let myself = myself.unwrap_or_default();
+            let _ = write.write_all(&[myself.as_bytes(), b"\n"].concat());
             // Not by a signal at the parent's death: it may be a user that may not kill root.
             let _ = alive.read(&mut [0]);
             sys::exit(0)
         }
         Fork::Parent(_) => {
             drop(write);
+            // To the end of the line: others may have the pipe open for as long as they live.
             let mut name = String::new();
-            read.read_to_string(&mut name)?;
-            ensure!(!name.is_empty(), "the companion did not say its pid");
+            BufReader::new(read).read_line(&mut name)?;
+            ensure!(name.ends_with('\n'), "the companion did not say its pid");
+            name.pop();
             mem::forget(keep_alive);
-            Ok(Reply::Companion(name))
+            Ok(name)
         }
     }
 }

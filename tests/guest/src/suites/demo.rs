@@ -7,7 +7,7 @@
 
 use crate::{
     actor::state::Step,
-    case::{Case, Expect, Handle},
+    case::{Case, Expect, Handle, Unrelated},
     errno::{Code, word},
     ktap::Tally,
     snapshot::Snapshot,
@@ -263,7 +263,12 @@ compared: namespaces, credentials, root and cwd, clocks, cgroup, children.",
         let dead = || Target::in_new(Kind::Uts.flag());
         let calls = [
             Case::new("the descriptor is not open", Handle::Number(-1), 0).fails(Code::EBADF),
-            Case::new("it is no namespace: a pipe", Handle::Pipe, 0).fails(Code::EINVAL),
+            Case::new(
+                "it is no namespace: a pipe",
+                Handle::Unrelated(Unrelated::Pipe),
+                0,
+            )
+            .fails(Code::EINVAL),
             Case::new(
                 "a uts namespace, and nstype says net",
                 Handle::Target("uts"),

@@ -6,31 +6,26 @@ use super::of_cases;
 use crate::{
     actor::{
         Actor,
-        command::{Call, Command, Source},
+        command::{Call, Command},
         state::Step,
     },
     case::{Case, Handle},
     errno::{Code, Outcome, word},
     ktap::Test,
     module,
-    via::{self, Device, Entry, Kind},
+    via::{Device, Entry, Kind},
     world::{Target, USER, World},
 };
 use anyhow::{Context as _, Result, ensure};
 use rustix::fs::{Mode, OFlags, SeekFrom};
 use std::{
     collections::HashMap,
-    env,
     fs::{self, File},
     io::Read as _,
     os::{
         fd::{AsFd as _, AsRawFd as _},
-        unix::{
-            fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
-            net::UnixListener,
-        },
+        unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _},
     },
-    path::PathBuf,
 };
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -136,52 +131,19 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// A socket at which the test listens and the actors do not need to be asked in.
-struct Post {
-    listener: UnixListener,
-    socket: PathBuf,
-}
-
-impl Post {
-    fn open() -> Result<Self> {
-        let socket = env::temp_dir().join(format!("nsproxy-tests.{}", std::process::id()));
-        let _ = fs::remove_file(&socket);
-        Ok(Self {
-            listener: UnixListener::bind(&socket)?,
-            socket,
-        })
-    }
-
-    /// One actor hands its device to another.
-    fn pass(&self, from: &mut Actor, to: &mut Actor) -> Result<()> {
-        let socket = self.socket.clone();
-        from.tell(&Command::SendDevice { socket })?;
-        let device = via::receive_fd(&self.listener.accept()?.0)?;
-
-        let receive = Command::ReceiveDevice {
-            socket: self.socket.clone(),
-        };
-        to.send(&receive)?;
-        via::send_fd(&self.listener.accept()?.0, device)?;
-        to.answer(&receive)?;
-        Ok(())
-    }
-}
-
-impl Drop for Post {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.socket);
-    }
+/// One actor hands its device to another.
+fn pass(from: &mut Actor, to: &mut Actor) -> Result<()> {
+    let device = from.give(&Command::GiveDevice)?;
+    to.send(device)?;
+    to.tell(&Command::TakeDevice)?;
+    Ok(())
 }
 
 /// An actor with the uts namespace of a target open, and the inode number of that.
 fn actor_with_handle(world: &mut World) -> Result<(Actor, usize, u64)> {
     let target = world.target(&Target::in_new(UTS))?;
     let mut actor = Actor::spawn()?;
-    let opened = actor.open(Source::Path {
-        path: format!("/proc/{}/ns/uts", target.pid),
-        o_path: false,
-    })?;
+    let opened = actor.take(target.ns("uts")?)?;
     let inode = opened.inode.context("no inode")?;
     Ok((actor, opened.slot, inode))
 }
@@ -205,9 +167,7 @@ fn pass_down(world: &mut World) -> Result<()> {
     expect(root.returned(&Command::OpenDevice)?, Ok(()))?;
     let (mut user, slot, _) = actor_with_handle(world)?;
     user.step(&Step::SetIds(USER))?;
-    let post = Post::open()?;
-    fs::set_permissions(&post.socket, fs::Permissions::from_mode(0o666))?;
-    post.pass(&mut root, &mut user)?;
+    pass(&mut root, &mut user)?;
 
     let before = (uts_of(&mut user)?, uts_of(&mut root)?);
     expect(user.call(call(Entry::Device, slot))?, Err(Code::EPERM))?;
@@ -224,9 +184,7 @@ fn pass_up(world: &mut World) -> Result<()> {
     expect(user.returned(&Command::OpenDevice)?, Ok(()))?;
     user.step(&Step::SetIds(USER))?;
     let (mut root, slot, inode) = actor_with_handle(world)?;
-    let post = Post::open()?;
-    fs::set_permissions(&post.socket, fs::Permissions::from_mode(0o666))?;
-    post.pass(&mut user, &mut root)?;
+    pass(&mut user, &mut root)?;
 
     let users = uts_of(&mut user)?;
     expect(root.call(call(Entry::Device, slot))?, Ok(()))?;

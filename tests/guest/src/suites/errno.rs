@@ -9,7 +9,7 @@ use super::of_cases;
 use crate::{
     actor::state::Step,
     caps,
-    case::{Case, Handle},
+    case::{Case, Handle, Unrelated, Way},
     errno::Code,
     fault,
     ktap::Test,
@@ -69,7 +69,7 @@ fn entry() -> Vec<Case> {
     }
     case(
         "E1 nsfs file opened with O_PATH".into(),
-        Handle::TargetByPath("uts"),
+        Handle::TargetBy(Way::OPath, Kind::Uts),
         0,
         Code::EBADF,
     );
@@ -126,9 +126,9 @@ fn entry() -> Vec<Case> {
         let word = if nstype == 0 { "0" } else { "uts" };
         for (what, handle) in [
             ("a /proc/PID directory", Handle::ProcDirectory),
-            ("a regular file", Handle::Regular),
-            ("a pipe", Handle::Pipe),
-            ("a socket", Handle::Socket),
+            ("a regular file", Handle::Unrelated(Unrelated::Regular)),
+            ("a pipe", Handle::Unrelated(Unrelated::Pipe)),
+            ("a socket", Handle::Unrelated(Unrelated::Socket)),
         ] {
             case(
                 format!("E6 {what}, nstype {word}"),
@@ -149,7 +149,12 @@ fn entry() -> Vec<Case> {
         ),
         ("E3 pidfd, nstype 0", Handle::Pidfd, 0, Code::EINVAL),
         ("E4 pidfd, nstype 1", Handle::Pidfd, 1, Code::EINVAL),
-        ("E6 a pipe", Handle::Pipe, uts, Code::EINVAL),
+        (
+            "E6 a pipe",
+            Handle::Unrelated(Unrelated::Pipe),
+            uts,
+            Code::EINVAL,
+        ),
     ] {
         cases.push(
             Case::new(format!("{name}, by a user without rights"), handle, nstype)

@@ -6,7 +6,7 @@ use super::of_cases;
 use crate::{
     actor::state::Step,
     caps,
-    case::{Case, Handle},
+    case::{Case, Handle, Unrelated, Way},
     errno::Code,
     fault,
     ktap::Test,
@@ -155,10 +155,22 @@ fn files() -> Vec<Case> {
     vec![
         as_today(case("fd -1: EBADF", Handle::Number(-1), 0).fails(Code::EBADF)),
         as_today(
-            case("opened with O_PATH: EBADF", Handle::TargetByPath("uts"), 0).fails(Code::EBADF),
+            case(
+                "opened with O_PATH: EBADF",
+                Handle::TargetBy(Way::OPath, Kind::Uts),
+                0,
+            )
+            .fails(Code::EBADF),
         ),
-        as_today(case("a regular file: EINVAL", Handle::Regular, 0).fails(Code::EINVAL)),
-        as_today(case("a pipe: EINVAL", Handle::Pipe, 0).fails(Code::EINVAL)),
+        as_today(
+            case(
+                "a regular file: EINVAL",
+                Handle::Unrelated(Unrelated::Regular),
+                0,
+            )
+            .fails(Code::EINVAL),
+        ),
+        as_today(case("a pipe: EINVAL", Handle::Unrelated(Unrelated::Pipe), 0).fails(Code::EINVAL)),
         as_today(
             case("a /proc/PID directory: EINVAL", Handle::ProcDirectory, 0).fails(Code::EINVAL),
         ),
@@ -170,7 +182,7 @@ fn rights() -> Vec<Case> {
     let root_below = [Step::Unshare(Kind::User.flag()), Step::MapRoot];
     let handles = [
         ("fd -1", Handle::Number(-1)),
-        ("a pipe", Handle::Pipe),
+        ("a pipe", Handle::Unrelated(Unrelated::Pipe)),
         ("a pidfd", Handle::Pidfd),
         ("mnt of a target", Handle::Target("mnt")),
         ("uts of a target", Handle::Target("uts")),

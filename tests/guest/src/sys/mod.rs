@@ -4,11 +4,17 @@
 
 mod ipc;
 mod memory;
+pub(crate) mod nsfs;
+mod perf;
 mod task;
 
 pub(crate) use ipc::{Semaphore, message_queue};
 pub(crate) use memory::{LastPage, PAGE, StuckPage};
-pub(crate) use task::{Fork, exit, fork, fork_sharing_fs, sleep_forever, spawn_sharing_vm, vfork};
+pub(crate) use perf::{NAMESPACES_IN_ORDER, NamespacesWatch};
+pub(crate) use task::{
+    Fork, exec, exit, fork, fork_sharing_fs, has_ended_within, keep_only, sleep_forever,
+    spawn_sharing_vm, vfork,
+};
 
 use rustix::io::Errno;
 use std::{
@@ -21,16 +27,20 @@ use std::{
 /// What libc returned, or errno.
 fn checked(result: c_long) -> Result<c_long, Errno> {
     if result == -1 {
-        let errno = std::io::Error::last_os_error();
-        Err(Errno::from_io_error(&errno).unwrap_or(Errno::IO))
+        Err(last_error())
     } else {
         Ok(result)
     }
 }
 
+fn last_error() -> Errno {
+    let errno = std::io::Error::last_os_error();
+    Errno::from_io_error(&errno).unwrap_or(Errno::IO)
+}
+
 /// Programs that are executed from now on lie at the same addresses each time.
 ///
-/// For speed: an emulator that translates code wants it where it was, and actors are many.
+/// For speed: an emulator that translates code wants it where it was.
 pub(crate) fn do_not_randomize_addresses() {
     // SAFETY: Always safe to call; what runs already stays where it is.
     unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) };

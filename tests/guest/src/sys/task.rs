@@ -2,13 +2,19 @@
 
 //! Tasks, and what they share.
 
-use super::checked;
-use rustix::{io::Errno, pipe::PipeFlags, process::Pid};
+use super::{checked, last_error};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec},
+    io::Errno,
+    pipe::PipeFlags,
+    process::{Pid, PidfdFlags},
+};
 use std::{
-    ffi::{c_int, c_long, c_void},
+    ffi::{CStr, c_int, c_long, c_void},
     mem,
-    os::fd::{BorrowedFd, IntoRawFd as _},
+    os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, IntoRawFd as _, OwnedFd},
     ptr,
+    time::Duration,
 };
 
 /// Which side of a `fork()` this is.
@@ -98,6 +104,68 @@ fn clone_on_new_stack(
         unsafe { libc::clone(entry, stack.as_mut_ptr_range().end.cast(), flags, arg) }.into(),
     )?;
     Pid::from_raw(pid as i32).ok_or(Errno::CHILD)
+}
+
+/// Executes the program at `path` below `dir` with that one argument, its standard input and
+/// output being those files. Returns only if that fails.
+///
+/// For a child of [`vfork`] or [`fork`]: the descriptors 0 and 1 are its own.
+pub(crate) fn exec(
+    dir: BorrowedFd<'_>,
+    path: &CStr,
+    argument: &CStr,
+    input: BorrowedFd<'_>,
+    output: BorrowedFd<'_>,
+) -> Errno {
+    let arguments = [path.as_ptr(), argument.as_ptr(), ptr::null()];
+    let environment = [ptr::null::<i8>()];
+    // SAFETY: Both descriptors are open, and nobody here counts on 0 and 1. The strings and the
+    // arrays live until the program has replaced this one, and end as they must.
+    unsafe {
+        if libc::dup2(input.as_raw_fd(), 0) != -1 && libc::dup2(output.as_raw_fd(), 1) != -1 {
+            libc::syscall(
+                libc::SYS_execveat,
+                dir.as_raw_fd(),
+                path.as_ptr(),
+                arguments.as_ptr(),
+                environment.as_ptr(),
+                0,
+            );
+        }
+    }
+    last_error()
+}
+
+/// Closes all files but those and the standard ones, in a child that will not return to where
+/// others are still known.
+pub(crate) fn keep_only<const N: usize>(files: [OwnedFd; N]) -> Result<[OwnedFd; N], Errno> {
+    const FIRST: c_int = 3;
+    const OUT_OF_THE_WAY: c_int = 64;
+    // SAFETY: The descriptors are open, and forgotten for new numbers. What else is closed
+    // is not used any more, by the promise above.
+    unsafe {
+        let mut moved = [0; N];
+        for (to, file) in moved.iter_mut().zip(files) {
+            let fd = libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, OUT_OF_THE_WAY);
+            *to = checked(fd.into())? as c_int;
+        }
+        let mut kept = FIRST..;
+        for (fd, number) in moved.into_iter().zip(&mut kept) {
+            checked(libc::dup3(fd, number, libc::O_CLOEXEC).into())?;
+        }
+        checked(libc::close_range((FIRST + N as c_int) as u32, u32::MAX, 0).into())?;
+        Ok(std::array::from_fn(|i| {
+            OwnedFd::from_raw_fd(FIRST + i as c_int)
+        }))
+    }
+}
+
+/// Waits until a child has ended, zombie or not; false if it has not within that time.
+pub(crate) fn has_ended_within(child: Pid, patience: Duration) -> Result<bool, Errno> {
+    let pidfd = rustix::process::pidfd_open(child, PidfdFlags::empty())?;
+    let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
+    let timeout = Timespec::try_from(patience).map_err(|_| Errno::INVAL)?;
+    Ok(rustix::event::poll(&mut fds, Some(&timeout))? > 0)
 }
 
 /// Sleeps until the process ends.

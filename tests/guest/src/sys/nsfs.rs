@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The ways to a namespace other than the file in `/proc`.
+
+use super::checked;
+use crate::via::Kind;
+use rustix::io::Errno;
+use std::{
+    ffi::{c_int, c_uint, c_ulong},
+    mem,
+    os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd},
+};
+
+/// An ioctl that takes no argument and returns a new file descriptor.
+fn ioctl_that_opens(of: impl AsFd, command: c_uint) -> Result<OwnedFd, Errno> {
+    // SAFETY: None of the commands below reads or writes memory.
+    let fd = checked(
+        unsafe { libc::ioctl(of.as_fd().as_raw_fd(), c_ulong::from(command), 0 as c_ulong) }.into(),
+    )?;
+    // SAFETY: The descriptor is new, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as c_int) })
+}
+
+/// `NS_GET_USERNS`: the user namespace that owns the namespace behind an nsfs file.
+pub(crate) fn owner(ns: impl AsFd) -> Result<OwnedFd, Errno> {
+    ioctl_that_opens(ns, 0xb701)
+}
+
+/// `NS_GET_PARENT`: the parent of a user or pid namespace.
+pub(crate) fn parent(ns: impl AsFd) -> Result<OwnedFd, Errno> {
+    ioctl_that_opens(ns, 0xb702)
+}
+
+/// `SIOCGSKNS`: the network namespace that a socket belongs to.
+pub(crate) fn net_of_socket(socket: impl AsFd) -> Result<OwnedFd, Errno> {
+    ioctl_that_opens(socket, 0x894c)
+}
+
+/// `PIDFD_GET_*_NAMESPACE`: the namespace that the process behind a pidfd is in.
+pub(crate) fn of_pidfd(pidfd: impl AsFd, kind: Kind) -> Result<OwnedFd, Errno> {
+    let number = match kind {
+        Kind::Cgroup => 1,
+        Kind::Ipc => 2,
+        Kind::Mnt => 3,
+        Kind::Net => 4,
+        Kind::Pid => 5,
+        Kind::Time => 7,
+        Kind::User => 9,
+        Kind::Uts => 10,
+    };
+    ioctl_that_opens(pidfd, 0xff00 | number)
+}
+
+/// Room for the handle of any file that the kernel has.
+#[repr(C)]
+struct FileHandle {
+    head: libc::file_handle,
+    space: [u8; libc::MAX_HANDLE_SZ as usize],
+}
+
+/// Opens the same file again, by its handle: `name_to_handle_at()`, `open_by_handle_at()`.
+pub(crate) fn by_file_handle(file: impl AsFd) -> Result<OwnedFd, Errno> {
+    let fd = file.as_fd().as_raw_fd();
+    let mut handle = FileHandle {
+        // SAFETY: Zeroes are a valid value.
+        head: unsafe { mem::zeroed() },
+        space: [0; libc::MAX_HANDLE_SZ as usize],
+    };
+    handle.head.handle_bytes = libc::MAX_HANDLE_SZ as c_uint;
+    let mut mount: c_int = 0;
+    // SAFETY: The handle has the room that it says.
+    checked(
+        unsafe {
+            libc::name_to_handle_at(
+                fd,
+                c"".as_ptr(),
+                (&raw mut handle).cast(),
+                &raw mut mount,
+                libc::AT_EMPTY_PATH,
+            )
+        }
+        .into(),
+    )?;
+    // SAFETY: The handle is the one that was just made.
+    let opened = checked(
+        unsafe {
+            libc::open_by_handle_at(
+                fd,
+                (&raw mut handle).cast(),
+                libc::O_RDONLY | libc::O_CLOEXEC,
+            )
+        }
+        .into(),
+    )?;
+    // SAFETY: The descriptor is new, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(opened as c_int) })
+}
