@@ -82,16 +82,30 @@ impl Tally {
     }
 }
 
-/// Runs the tests of `suite` one after another and prints what comes of them.
-pub(crate) fn run(suite: &str, tests: Vec<Test>, world: &mut World) -> Tally {
-    println!("KTAP version 1\n1..{}", tests.len());
-    if tests.is_empty() {
-        println!("# no test has that in its name");
+/// Prints results as they come, and counts them.
+pub(crate) struct Printer {
+    suite: &'static str,
+    tally: Tally,
+}
+
+impl Printer {
+    /// Says how many results there will be.
+    pub(crate) fn new(suite: &'static str, total: usize) -> Self {
+        println!("KTAP version 1\n1..{total}");
+        if total == 0 {
+            println!("# no test has that in its name");
+        }
+        Self {
+            suite,
+            tally: Tally::default(),
+        }
     }
-    let mut tally = Tally::default();
-    for (i, Test { name, run }) in tests.into_iter().enumerate() {
-        let number = i + 1;
-        match run(world) {
+
+    /// What came of the next test.
+    pub(crate) fn print(&mut self, name: &str, result: Result<()>) {
+        let tally = &mut self.tally;
+        let number = tally.passed + tally.failed + tally.skipped + 1;
+        match result {
             Ok(()) => {
                 tally.passed += 1;
                 println!("ok {number} {name}");
@@ -106,7 +120,7 @@ pub(crate) fn run(suite: &str, tests: Vec<Test>, world: &mut World) -> Tally {
                     for line in format!("{e:#}").lines() {
                         println!("# {line}");
                     }
-                    println!("# reproduce: nsproxy-tests {suite} '{name}'");
+                    println!("# reproduce: nsproxy-tests {} '{name}'", self.suite);
                     println!("not ok {number} {name}");
                 }
             },
@@ -114,11 +128,24 @@ pub(crate) fn run(suite: &str, tests: Vec<Test>, world: &mut World) -> Tally {
         // What is said last before a panic must be out.
         let _ = io::stdout().flush();
     }
-    let Tally {
-        passed,
-        failed,
-        skipped,
-    } = tally;
-    println!("# Totals: pass:{passed} fail:{failed} xfail:0 xpass:0 skip:{skipped} error:0");
-    tally
+
+    /// The last line.
+    pub(crate) fn end(self) -> Tally {
+        let Tally {
+            passed,
+            failed,
+            skipped,
+        } = self.tally;
+        println!("# Totals: pass:{passed} fail:{failed} xfail:0 xpass:0 skip:{skipped} error:0");
+        self.tally
+    }
+}
+
+/// Runs the tests of `suite` one after another and prints what comes of them.
+pub(crate) fn run(suite: &'static str, tests: Vec<Test>, world: &mut World) -> Tally {
+    let mut printer = Printer::new(suite, tests.len());
+    for Test { name, run } in tests {
+        printer.print(&name, run(world));
+    }
+    printer.end()
 }

@@ -7,6 +7,7 @@ mod demo;
 mod device;
 mod errno;
 mod kinds;
+mod matrix;
 mod module;
 mod pidfd;
 mod setns_2011;
@@ -28,15 +29,20 @@ pub(crate) struct Suite {
 enum Run {
     /// Tests that are reported as KTAP.
     Tests(fn() -> Vec<Test>),
-    /// A story for people to read, in which everything told is also tested.
-    Story(fn(&mut World) -> Result<Tally>),
+    /// What reports by itself, given a part of the names of what is to be run.
+    Itself(fn(&mut World, &str) -> Result<Tally>),
 }
 
 /// All of them.
 pub(crate) const SUITES: &[Suite] = &[
     Suite {
         name: "demo",
-        run: Run::Story(demo::tell),
+        run: Run::Itself(demo::tell),
+    },
+    // The longest first: two guests run at a time.
+    Suite {
+        name: "matrix",
+        run: Run::Itself(matrix::run),
     },
     Suite::of("kinds", kinds::tests),
     Suite::of("pidfd", pidfd::tests),
@@ -76,7 +82,7 @@ impl Suite {
                 });
                 Ok(ktap::run(self.name, tests, &mut world))
             }
-            Run::Story(tell) => tell(&mut world),
+            Run::Itself(run) => run(&mut world, filter),
         }
     }
 }

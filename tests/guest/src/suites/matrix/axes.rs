@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The axes of the matrix: what a case is made of.
+
+use crate::{
+    actor::state::Step,
+    caps,
+    case::{Handle, Unrelated, Way},
+    via::{self, Kind},
+    world::{Fate, Target, USER},
+};
+
+/// Who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Caller {
+    Root,
+    WithoutSysAdmin,
+    WithoutSysChroot,
+    WithoutSysPtrace,
+    WithoutCapabilities,
+    User,
+    RootBelow,
+    UserRootBelow,
+    InNamespacesOfItsOwn,
+    ThreadOfTwo,
+    SharingFs,
+    SharingMemory,
+    ChildOfVfork,
+    Chrooted,
+    NoNewPrivs,
+    WithSemaphores,
+}
+
+impl Caller {
+    pub(super) const ALL: [Self; 16] = [
+        Self::Root,
+        Self::WithoutSysAdmin,
+        Self::WithoutSysChroot,
+        Self::WithoutSysPtrace,
+        Self::WithoutCapabilities,
+        Self::User,
+        Self::RootBelow,
+        Self::UserRootBelow,
+        Self::InNamespacesOfItsOwn,
+        Self::ThreadOfTwo,
+        Self::SharingFs,
+        Self::SharingMemory,
+        Self::ChildOfVfork,
+        Self::Chrooted,
+        Self::NoNewPrivs,
+        Self::WithSemaphores,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::WithoutSysAdmin => "root without CAP_SYS_ADMIN",
+            Self::WithoutSysChroot => "root without CAP_SYS_CHROOT",
+            Self::WithoutSysPtrace => "root without CAP_SYS_PTRACE",
+            Self::WithoutCapabilities => "root without capabilities",
+            Self::User => "uid 1000",
+            Self::RootBelow => "root in a child user namespace",
+            Self::UserRootBelow => "uid 1000 in a child user namespace",
+            Self::InNamespacesOfItsOwn => "root in new namespaces of all kinds but user",
+            Self::ThreadOfTwo => "thread of two",
+            Self::SharingFs => "CLONE_FS sharer",
+            Self::SharingMemory => "CLONE_VM sharer",
+            Self::ChildOfVfork => "vfork child",
+            Self::Chrooted => "chrooted",
+            Self::NoNewPrivs => "no_new_privs",
+            Self::WithSemaphores => "with semaphores to undo",
+        }
+    }
+
+    pub(super) fn steps(self) -> Vec<Step> {
+        let user = Kind::User.flag();
+        match self {
+            Self::Root => vec![],
+            Self::WithoutSysAdmin => vec![Step::KeepCaps(!caps::SYS_ADMIN)],
+            Self::WithoutSysChroot => vec![Step::KeepCaps(!caps::SYS_CHROOT)],
+            Self::WithoutSysPtrace => vec![Step::KeepCaps(!caps::SYS_PTRACE)],
+            Self::WithoutCapabilities => vec![Step::KeepCaps(caps::NONE)],
+            Self::User => vec![Step::SetIds(USER)],
+            Self::RootBelow => vec![Step::Unshare(user), Step::MapRoot],
+            Self::UserRootBelow => vec![Step::SetIds(USER), Step::Unshare(user), Step::MapRoot],
+            Self::InNamespacesOfItsOwn => {
+                vec![Step::Unshare(via::all_kinds() & !user), Step::Fork]
+            }
+            Self::ThreadOfTwo => vec![Step::Thread],
+            Self::SharingFs => vec![Step::ShareFs],
+            Self::SharingMemory => vec![Step::ShareVm],
+            Self::ChildOfVfork => vec![Step::Vfork],
+            Self::Chrooted => vec![
+                Step::Chdir("/tmp/nsproxy-tests-cwd".into()),
+                Step::Chroot("/tmp/nsproxy-tests-root".into()),
+            ],
+            Self::NoNewPrivs => vec![Step::NoNewPrivs],
+            Self::WithSemaphores => vec![Step::RaiseSemaphore],
+        }
+    }
+}
+
+/// Whose namespaces are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    Itself,
+    Parent,
+    Child,
+    Sibling,
+    SiblingOfInitial,
+    SiblingOfUser,
+    Stranger,
+    DeadKept,
+    Zombie,
+    Reaped,
+    Anonymous,
+}
+
+impl Of {
+    pub(super) const ALL: [Self; 11] = [
+        Self::Itself,
+        Self::Parent,
+        Self::Child,
+        Self::Sibling,
+        Self::SiblingOfInitial,
+        Self::SiblingOfUser,
+        Self::Stranger,
+        Self::DeadKept,
+        Self::Zombie,
+        Self::Reaped,
+        Self::Anonymous,
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Itself => "self",
+            Self::Parent => "parent",
+            Self::Child => "child",
+            Self::Sibling => "sibling in a user namespace of its own",
+            Self::SiblingOfInitial => "sibling in the initial user namespace",
+            Self::SiblingOfUser => "sibling of uid 1000",
+            Self::Stranger => "unrelated process",
+            Self::DeadKept => "dead process, kept by the fd",
+            Self::Zombie => "zombie",
+            Self::Reaped => "reaped process",
+            Self::Anonymous => "anonymous mount namespace",
+        }
+    }
+
+    /// The process to be there for it, besides the caller.
+    pub(super) fn target(self) -> Option<Target> {
+        let new = Target::in_all_new();
+        match self {
+            Self::Itself | Self::Parent | Self::Child | Self::Anonymous => None,
+            Self::Sibling => Some(new),
+            Self::SiblingOfInitial => Some(Target::in_new(via::all_kinds() & !Kind::User.flag())),
+            Self::SiblingOfUser => Some(new.of_user()),
+            Self::Stranger => Some(new.orphaned()),
+            Self::DeadKept | Self::Reaped => Some(new.with_fate(Fate::Reaped)),
+            Self::Zombie => Some(new.with_fate(Fate::Zombie)),
+        }
+    }
+
+    /// The file of `/proc/PID/ns`, or why there is none.
+    pub(super) fn nsfs(self, kind: Kind) -> Result<Handle, &'static str> {
+        let link = kind.name();
+        match self {
+            Self::Itself => Ok(Handle::Own(link)),
+            Self::Parent => Ok(Handle::Home(link)),
+            Self::Child => Ok(Handle::Child(link)),
+            Self::Sibling
+            | Self::SiblingOfInitial
+            | Self::SiblingOfUser
+            | Self::Stranger
+            | Self::DeadKept => Ok(Handle::Target(link)),
+            Self::Zombie | Self::Reaped => Err("the dead have no files in /proc/PID/ns to open"),
+            Self::Anonymous => Err("no file descriptor leads to an anonymous mount namespace"),
+        }
+    }
+
+    /// A pidfd, or why there is none.
+    pub(super) fn pidfd(self) -> Result<Handle, &'static str> {
+        match self {
+            Self::Itself => Ok(Handle::OwnPidfd),
+            Self::Parent => Ok(Handle::HomePidfd),
+            Self::Child => Ok(Handle::ChildPidfd),
+            Self::Sibling
+            | Self::SiblingOfInitial
+            | Self::SiblingOfUser
+            | Self::Stranger
+            | Self::Zombie
+            | Self::Reaped => Ok(Handle::Pidfd),
+            Self::DeadKept => Err("a pidfd keeps no namespace of a dead process"),
+            Self::Anonymous => Err("no process is in an anonymous mount namespace"),
+        }
+    }
+}
+
+/// The ways to a namespace that are not its file in `/proc`.
+pub(super) const WAYS: [Way; 7] = [
+    Way::OPath,
+    Way::BindMount,
+    Way::FileHandle,
+    Way::PidfdIoctl,
+    Way::Owner,
+    Way::Parent,
+    Way::Socket,
+];
+
+pub(super) fn way_name(way: Way) -> &'static str {
+    match way {
+        Way::OPath => "O_PATH",
+        Way::BindMount => "bind mount",
+        Way::FileHandle => "nsfs file handle",
+        Way::PidfdIoctl => "PIDFD_GET_*_NAMESPACE",
+        Way::Owner => "NS_GET_USERNS",
+        Way::Parent => "NS_GET_PARENT",
+        Way::Socket => "SIOCGSKNS",
+    }
+}
+
+/// Why a way does not lead to a namespace of that kind, if it does not.
+pub(super) fn way_is_closed(way: Way, kind: Kind) -> Option<&'static str> {
+    match way {
+        Way::Parent if !matches!(kind, Kind::User | Kind::Pid) => {
+            Some("only user and pid namespaces have parents")
+        }
+        Way::Socket if kind != Kind::Net => Some("a socket belongs to a network namespace only"),
+        _ => None,
+    }
+}
+
+/// What the second argument is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NsType {
+    Zero,
+    Right,
+    Wrong(Kind),
+    Several,
+    JunkOne,
+    JunkCloneVm,
+    JunkSign,
+    All,
+    MinusOne,
+}
+
+impl NsType {
+    /// Zero and the one that the kind has.
+    pub(super) const GOOD: [Self; 2] = [Self::Zero, Self::Right];
+
+    /// All others.
+    pub(super) fn bad(kind: Kind) -> impl Iterator<Item = Self> {
+        Kind::ALL
+            .into_iter()
+            .filter(move |other| *other != kind)
+            .map(Self::Wrong)
+            .chain([
+                Self::Several,
+                Self::JunkOne,
+                Self::JunkCloneVm,
+                Self::JunkSign,
+                Self::All,
+                Self::MinusOne,
+            ])
+    }
+
+    /// The number, for a namespace of that kind.
+    pub(super) fn number(self, kind: Kind) -> i32 {
+        let right = kind.flag() as i32;
+        match self {
+            Self::Zero => 0,
+            Self::Right => right,
+            Self::Wrong(other) => other.flag() as i32,
+            Self::Several => right | Kind::ALL[(kind as usize + 1) % Kind::ALL.len()].flag() as i32,
+            Self::JunkOne => right | 1,
+            Self::JunkCloneVm => right | libc::CLONE_VM,
+            Self::JunkSign => right | i32::MIN,
+            Self::All => via::all_kinds() as i32,
+            Self::MinusOne => -1,
+        }
+    }
+
+    /// With the kind that is wrong, to tell cases apart.
+    pub(super) fn name_in_full(self) -> String {
+        match self {
+            Self::Wrong(other) => format!("of {}", other.name()),
+            _ => self.name().to_owned(),
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Zero => "0",
+            Self::Right => "right",
+            Self::Wrong(_) => "of another kind",
+            Self::Several => "of it and another",
+            Self::JunkOne => "right with bit 0",
+            Self::JunkCloneVm => "right with CLONE_VM",
+            Self::JunkSign => "right with the sign",
+            Self::All => "all",
+            Self::MinusOne => "-1",
+        }
+    }
+}
+
+/// What else may be behind a file descriptor, by name.
+pub(super) fn other_files() -> impl Iterator<Item = (&'static str, Handle)> {
+    let unrelated = Unrelated::ALL.map(|(name, file)| (name, Handle::Unrelated(file)));
+    [
+        ("closed", Handle::Number(999)),
+        ("-1", Handle::Number(-1)),
+        ("AT_FDCWD", Handle::Number(libc::AT_FDCWD)),
+        ("/proc/PID directory", Handle::ProcDirectory),
+    ]
+    .into_iter()
+    .chain(unrelated)
+}

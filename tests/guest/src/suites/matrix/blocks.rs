@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The matrix: axes, crossed. No combination is left out; those that cannot be say why.
+
+use super::axes::{Caller, NsType, Of, WAYS, other_files, way_is_closed, way_name};
+use crate::{
+    actor::state::Step,
+    case::{Case, Handle},
+    snapshot::Children,
+    via::{self, Kind},
+};
+
+/// A combination.
+pub(super) enum Combination {
+    /// One to run, with the values that it has on which axes.
+    Case(Case, Values),
+    /// One that cannot be, and why.
+    Impossible(&'static str),
+}
+
+/// An axis and the value there.
+pub(super) type Values = Vec<(Axis, &'static str)>;
+
+/// What there are values of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Axis {
+    Kind,
+    WayIn,
+    Target,
+    NsType,
+    File,
+    Caller,
+}
+
+impl Axis {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Kind => "kind",
+            Self::WayIn => "way-in",
+            Self::Target => "target",
+            Self::NsType => "nstype",
+            Self::File => "fd",
+            Self::Caller => "caller",
+        }
+    }
+}
+
+/// All of it, in an order that never changes.
+pub(super) fn all() -> impl Iterator<Item = Combination> {
+    nsfs()
+        .chain(ways())
+        .chain(nstypes())
+        .chain(pidfds())
+        .chain(pidfd_sets())
+        .chain(pidfd_nstypes())
+        .chain(files())
+}
+
+/// With each caller.
+fn by_each_caller(
+    make: impl Fn(Caller) -> Combination + Clone,
+) -> impl Iterator<Item = Combination> {
+    Caller::ALL.into_iter().map(make)
+}
+
+/// A case, unless there is a reason why it cannot be.
+fn combine(
+    name: &str,
+    handle: Result<Handle, &'static str>,
+    of: Of,
+    nstype: i32,
+    caller: Caller,
+    mut values: Values,
+) -> Combination {
+    let handle = match handle {
+        Ok(handle) => handle,
+        Err(why) => return Combination::Impossible(why),
+    };
+    let mut steps = caller.steps();
+    if of == Of::Child {
+        if caller == Caller::Chrooted {
+            return Combination::Impossible("who is chrooted may not make a user namespace");
+        }
+        steps.push(Step::Child);
+    }
+    let is_owner = of == Of::SiblingOfUser && caller == Caller::User;
+    let caller = match is_owner {
+        true => "owner of the target's user namespace",
+        false => caller.name(),
+    };
+    values.push((Axis::Caller, caller));
+    let mut case = Case::new(format!("{name}: {caller}"), handle, nstype).caller(steps);
+    case.target = of.target();
+    Combination::Case(case, values)
+}
+
+/// By the file in `/proc`: kind x target x nstype (0, right) x caller.
+fn nsfs() -> impl Iterator<Item = Combination> {
+    product(Kind::ALL, Of::ALL)
+        .filter(|(kind, of)| *of != Of::Anonymous || *kind == Kind::Mnt)
+        .flat_map(|(kind, of)| NsType::GOOD.map(|nstype| (kind, of, nstype)))
+        .flat_map(|(kind, of, nstype)| {
+            by_each_caller(move |caller| {
+                let name = format!("{} of {}, nstype {}", kind.name(), of.name(), nstype.name());
+                let values = vec![
+                    (Axis::Kind, kind.name()),
+                    (
+                        Axis::WayIn,
+                        if of == Of::Itself {
+                            "own /proc"
+                        } else {
+                            "another's /proc"
+                        },
+                    ),
+                    (Axis::Target, of.name()),
+                    (Axis::NsType, nstype.name()),
+                ];
+                combine(
+                    &name,
+                    of.nsfs(kind),
+                    of,
+                    nstype.number(kind),
+                    caller,
+                    values,
+                )
+            })
+        })
+}
+
+/// By other ways: kind x way x target (of root, of a user) x nstype (0, right) x caller.
+fn ways() -> impl Iterator<Item = Combination> {
+    product(Kind::ALL, WAYS)
+        .flat_map(|(kind, way)| {
+            product([Of::Sibling, Of::SiblingOfUser], NsType::GOOD)
+                .map(move |(of, nstype)| (kind, way, of, nstype))
+        })
+        .flat_map(|(kind, way, of, nstype)| {
+            by_each_caller(move |caller| {
+                let name = format!(
+                    "{} of {} by {}, nstype {}",
+                    kind.name(),
+                    of.name(),
+                    way_name(way),
+                    nstype.name()
+                );
+                let values = vec![
+                    (Axis::Kind, kind.name()),
+                    (Axis::WayIn, way_name(way)),
+                    (Axis::Target, of.name()),
+                    (Axis::NsType, nstype.name()),
+                ];
+                let handle = match way_is_closed(way, kind) {
+                    Some(why) => Err(why),
+                    None => Ok(Handle::TargetBy(way, kind)),
+                };
+                combine(&name, handle, of, nstype.number(kind), caller, values)
+            })
+        })
+}
+
+/// The nstypes that are wrong: kind x nstype x caller.
+fn nstypes() -> impl Iterator<Item = Combination> {
+    Kind::ALL
+        .into_iter()
+        .flat_map(|kind| NsType::bad(kind).map(move |nstype| (kind, nstype)))
+        .flat_map(|(kind, nstype)| {
+            by_each_caller(move |caller| {
+                let of = Of::Sibling;
+                let name = format!("{}, nstype {}", kind.name(), nstype.name_in_full());
+                let values = vec![
+                    (Axis::Kind, kind.name()),
+                    (Axis::WayIn, "another's /proc"),
+                    (Axis::Target, of.name()),
+                    (Axis::NsType, nstype.name()),
+                ];
+                combine(
+                    &name,
+                    of.nsfs(kind),
+                    of,
+                    nstype.number(kind),
+                    caller,
+                    values,
+                )
+            })
+        })
+}
+
+/// One kind by pidfd, and two sets: kinds x target x caller.
+fn pidfds() -> impl Iterator<Item = Combination> {
+    let all = via::all_kinds();
+    let sets = Kind::ALL
+        .map(|kind| (kind.name(), kind.flag()))
+        .into_iter()
+        .chain([("all", all), ("all but user", all & !Kind::User.flag())]);
+    sets.flat_map(|set| Of::ALL.map(|of| (set, of)))
+        // Every set of a sibling is below.
+        .filter(|(_, of)| *of != Of::Sibling)
+        .flat_map(|((word, kinds), of)| {
+            by_each_caller(move |caller| {
+                let name = format!("pidfd of {}, {word}", of.name());
+                let values = vec![
+                    (Axis::Kind, word),
+                    (Axis::WayIn, "pidfd"),
+                    (Axis::Target, of.name()),
+                    (Axis::NsType, "right"),
+                ];
+                combine(&name, of.pidfd(), of, kinds as i32, caller, values)
+            })
+        })
+}
+
+/// Every set of kinds by pidfd: set x caller.
+fn pidfd_sets() -> impl Iterator<Item = Combination> {
+    (1..1_u32 << Kind::ALL.len())
+        .map(|bits| {
+            let chosen = Kind::ALL.iter().enumerate();
+            chosen
+                .filter(|(i, _)| bits & 1 << i != 0)
+                .fold(0, |kinds, (_, kind)| kinds | kind.flag())
+        })
+        .flat_map(|kinds| {
+            by_each_caller(move |caller| {
+                let of = Of::Sibling;
+                let name = format!("pidfd of {}, {}", of.name(), via::kinds_word(kinds));
+                let mut values: Values = via::kinds_of(kinds)
+                    .map(|kind| (Axis::Kind, kind.name()))
+                    .collect();
+                values.extend([
+                    (Axis::WayIn, "pidfd"),
+                    (Axis::Target, of.name()),
+                    (
+                        Axis::NsType,
+                        if kinds.count_ones() == 1 {
+                            "right"
+                        } else {
+                            "several"
+                        },
+                    ),
+                ]);
+                let mut combination = combine(&name, of.pidfd(), of, kinds as i32, caller, values);
+                if let Combination::Case(case, _) = &mut combination {
+                    // What a program gets is seen of each kind above.
+                    case.children = Children::Forked;
+                }
+                combination
+            })
+        })
+}
+
+/// The nstypes that no pidfd takes: nstype x target (living, dead) x caller.
+fn pidfd_nstypes() -> impl Iterator<Item = Combination> {
+    let uts = Kind::Uts;
+    product(
+        [
+            NsType::Zero,
+            NsType::JunkOne,
+            NsType::JunkCloneVm,
+            NsType::JunkSign,
+            NsType::MinusOne,
+        ],
+        [Of::Sibling, Of::Zombie, Of::Reaped],
+    )
+    .flat_map(move |(nstype, of)| {
+        by_each_caller(move |caller| {
+            let name = format!("pidfd of {}, nstype {}", of.name(), nstype.name());
+            let values = vec![
+                (Axis::WayIn, "pidfd"),
+                (Axis::Target, of.name()),
+                (Axis::NsType, nstype.name()),
+            ];
+            combine(&name, of.pidfd(), of, nstype.number(uts), caller, values)
+        })
+    })
+}
+
+/// Files that are no namespace: file x nstype x caller.
+fn files() -> impl Iterator<Item = Combination> {
+    let uts = Kind::Uts;
+    other_files()
+        .flat_map(move |file| {
+            NsType::GOOD
+                .into_iter()
+                .chain(NsType::bad(uts))
+                .map(move |nstype| (file, nstype))
+        })
+        .flat_map(move |((word, handle), nstype)| {
+            by_each_caller(move |caller| {
+                let name = format!("{word}, nstype {}", nstype.name_in_full());
+                let values = vec![(Axis::File, word), (Axis::NsType, nstype.name())];
+                let of = match handle {
+                    Handle::ProcDirectory => Of::Sibling,
+                    _ => Of::Itself,
+                };
+                combine(&name, Ok(handle), of, nstype.number(uts), caller, values)
+            })
+        })
+}
+
+/// Each of one with each of the other.
+fn product<A: Copy, B: Copy, const N: usize, const M: usize>(
+    one: [A; N],
+    other: [B; M],
+) -> impl Iterator<Item = (A, B)> {
+    one.into_iter()
+        .flat_map(move |one| other.into_iter().map(move |other| (one, other)))
+}

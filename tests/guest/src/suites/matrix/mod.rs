@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The differential matrix: states, calls and callers, crossed, each compared with setns(2).
+//!
+//! [`axes`] are what there is, [`blocks`] cross them, [`crew`] runs what comes of that. No case
+//! says what is to come of it: that is what setns(2) does. What a matrix must not be is a
+//! comparison of failures only, so that is looked at in the end.
+
+mod axes;
+mod blocks;
+mod crew;
+
+use crate::{
+    case::Case,
+    errno::{Code, Outcome, word},
+    host,
+    ktap::{Printer, Tally},
+    via::Kind,
+    world::World,
+};
+use anyhow::{Result, ensure};
+use blocks::{Axis, Combination, Values};
+use crew::Crew;
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt::Display,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+};
+
+/// Runs the cases of that name, or with that in their names.
+pub(crate) fn run(_: &mut World, filter: &str) -> Result<Tally> {
+    let is_exact = cases().any(|case| case.name == filter);
+    let is_wanted = |case: &Case| match is_exact {
+        true => case.name == filter,
+        false => case.name.contains(filter),
+    };
+    // Before anything is kept here that each of its processes would have a copy of.
+    let mut crew = Crew::start(move || cases().filter(is_wanted))?;
+    let total = cases().filter(is_wanted).count();
+
+    let mut printer = Printer::new("matrix", total + if filter.is_empty() { 3 } else { 0 });
+    let mut counts = Counts::default();
+    for combination in blocks::all() {
+        match combination {
+            Combination::Impossible(why) => *counts.impossible.entry(why).or_default() += 1,
+            Combination::Case(case, values) if is_wanted(&case) => {
+                let done = crew.next()?;
+                counts.count(&case, &values, done.outcome, done.wrong.is_some());
+                printer.print(
+                    &case.name,
+                    done.wrong.map_or(Ok(()), |why| Err(anyhow::anyhow!(why))),
+                );
+            }
+            Combination::Case(..) => {}
+        }
+    }
+    if filter.is_empty() {
+        printer.print("no two cases are the same", counts.are_distinct());
+        printer.print("every kind was entered", counts.every_kind_was_entered());
+        printer.print("every reason to fail came up", counts.every_errno_came_up());
+        counts.report()?;
+    }
+    Ok(printer.end())
+}
+
+fn cases() -> impl Iterator<Item = Case> {
+    blocks::all().filter_map(|combination| match combination {
+        Combination::Case(case, _) => Some(case),
+        Combination::Impossible(_) => None,
+    })
+}
+
+/// What the whole matrix came to.
+#[derive(Default)]
+struct Counts {
+    cases: u32,
+    differ: u32,
+    /// What tells one case from another, as a hash.
+    seen: HashSet<u64>,
+    impossible: BTreeMap<&'static str, u32>,
+    values: BTreeMap<(Axis, &'static str), u32>,
+    outcomes: BTreeMap<String, u32>,
+    /// Calls that succeeded, by each kind that they were about.
+    entered: BTreeMap<&'static str, u32>,
+}
+
+/// What setns(2) fails with for reasons that a case can bring about.
+const REASONS: [Code; 5] = [
+    Code::EBADF,
+    Code::EINVAL,
+    Code::EPERM,
+    Code::ESRCH,
+    Code::EUSERS,
+];
+
+impl Counts {
+    fn count(&mut self, case: &Case, values: &Values, outcome: Option<Outcome>, is_wrong: bool) {
+        self.cases += 1;
+        self.differ += u32::from(is_wrong);
+        let mut hasher = DefaultHasher::new();
+        (&case.target, &case.caller, &case.handle, case.nstype).hash(&mut hasher);
+        self.seen.insert(hasher.finish());
+        for value in values {
+            *self.values.entry(*value).or_default() += 1;
+        }
+        if let Some(outcome) = outcome {
+            *self.outcomes.entry(word(outcome)).or_default() += 1;
+            if outcome.is_ok() {
+                for (_, kind) in values.iter().filter(|(axis, _)| *axis == Axis::Kind) {
+                    *self.entered.entry(kind).or_default() += 1;
+                }
+            }
+        }
+    }
+
+    fn are_distinct(&self) -> Result<()> {
+        let distinct = self.seen.len();
+        ensure!(
+            distinct == self.cases as usize,
+            "of {} cases {distinct} are distinct",
+            self.cases
+        );
+        Ok(())
+    }
+
+    fn every_kind_was_entered(&self) -> Result<()> {
+        for kind in Kind::ALL {
+            ensure!(
+                self.entered.contains_key(kind.name()),
+                "nobody entered a {} namespace",
+                kind.name()
+            );
+        }
+        Ok(())
+    }
+
+    fn every_errno_came_up(&self) -> Result<()> {
+        for reason in REASONS {
+            let word = reason.to_string();
+            ensure!(
+                self.outcomes.contains_key(&word),
+                "no call failed with {word}"
+            );
+        }
+        Ok(())
+    }
+
+    fn report(&self) -> Result<()> {
+        let Self { cases, differ, .. } = self;
+        let impossible: u32 = self.impossible.values().sum();
+        host::summary(format_args!(
+            "matrix: {cases} distinct cases, {differ} differ; {impossible} more cannot be"
+        ))?;
+        host::fact("matrix.cases", cases)?;
+        host::fact("matrix.differ", differ)?;
+        host::fact("matrix.impossible", impossible)?;
+        let table = |name: &str, rows: &mut dyn Iterator<Item = (String, u32)>| -> Result<()> {
+            for (row, count) in rows {
+                println!("# {name}: {row}: {count}");
+                host::fact(format!("matrix.{name}.{}", row.replace(' ', "_")), count)?;
+            }
+            Ok(())
+        };
+        for axis in [
+            Axis::Kind,
+            Axis::WayIn,
+            Axis::Target,
+            Axis::NsType,
+            Axis::File,
+            Axis::Caller,
+        ] {
+            let rows = self.values.iter().filter(|((of, _), _)| *of == axis);
+            table(axis.name(), &mut rows.map(|((_, value), n)| row(value, n)))?;
+        }
+        table("outcome", &mut self.outcomes.iter().map(|(k, n)| row(k, n)))?;
+        table("entered", &mut self.entered.iter().map(|(k, n)| row(k, n)))?;
+        table(
+            "cannot-be",
+            &mut self.impossible.iter().map(|(k, n)| row(k, n)),
+        )
+    }
+}
+
+fn row(value: impl Display, count: &u32) -> (String, u32) {
+    (value.to_string(), *count)
+}
