@@ -23,6 +23,18 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// A shell in a guest, with the module loaded.
     Shell(GuestArgs),
+    /// Write the page that says what all runs came to.
+    Fidelity(FidelityArgs),
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct FidelityArgs {
+    /// Where logs and verdicts are kept, in KERNEL/SUITE
+    #[arg(long, value_name = "DIR", default_value = "build/results")]
+    pub(crate) results: PathBuf,
+    /// The page
+    #[arg(long, value_name = "FILE", default_value = "docs/fidelity.md")]
+    pub(crate) out: PathBuf,
 }
 
 /// What a guest is made of.

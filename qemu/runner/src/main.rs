@@ -8,6 +8,7 @@
 mod accel;
 mod classify;
 mod cli;
+mod fidelity;
 mod guest;
 mod initramfs;
 mod kernel;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     let result = match cli::Args::parse().command {
         cli::Command::Run(args) => run::main(&args),
         cli::Command::Shell(args) => shell::main(&args),
+        cli::Command::Fidelity(args) => fidelity::main(&args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("nsproxy-vm: {error:#}");

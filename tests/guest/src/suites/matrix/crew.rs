@@ -14,7 +14,7 @@ use crate::{
     world::{Effort, World},
 };
 use anyhow::{Context as _, Result};
-use rustix::mount::MountPropagationFlags;
+use rustix::{mount::MountPropagationFlags, thread::CpuSet};
 use serde::{Deserialize, Serialize};
 use std::{
     io::{BufRead as _, BufReader, PipeReader, PipeWriter, Write as _},
@@ -48,7 +48,7 @@ impl Crew {
                 Fork::Child => {
                     drop(read);
                     let mine = cases().skip(first).step_by(size);
-                    let status = i32::from(work(mine, write).is_err());
+                    let status = i32::from(work(first, mine, write).is_err());
                     sys::exit(status)
                 }
                 Fork::Parent(_) => workers.push(BufReader::new(read)),
@@ -69,7 +69,12 @@ impl Crew {
 }
 
 /// Runs cases and says what came of each.
-fn work(cases: impl Iterator<Item = Case>, mut results: PipeWriter) -> Result<()> {
+fn work(cpu: usize, cases: impl Iterator<Item = Case>, mut results: PipeWriter) -> Result<()> {
+    // A test and its actors take turns: on one CPU that is a switch, on two a call for attention
+    // each time, which an emulator takes long for.
+    let mut here = CpuSet::new();
+    here.set(cpu);
+    rustix::thread::sched_setaffinity(None, &here)?;
     sys::unshare(Kind::Mnt.flag())?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private)?;
