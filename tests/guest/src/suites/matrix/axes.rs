@@ -51,6 +51,20 @@ impl Caller {
         Self::WithSemaphores,
     ];
 
+    /// Those whom it matters to which kinds are asked for together: who lacks a right that only
+    /// some ask for, or gets it with the user namespace, or shares what only some mind.
+    pub(super) const OF_SETS: [Self; 9] = [
+        Self::Root,
+        Self::WithoutSysAdmin,
+        Self::WithoutSysChroot,
+        Self::WithoutCapabilities,
+        Self::User,
+        Self::RootBelow,
+        Self::ThreadOfTwo,
+        Self::SharingFs,
+        Self::SharingMemory,
+    ];
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Root => "root",

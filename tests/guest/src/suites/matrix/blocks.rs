@@ -209,7 +209,7 @@ fn pidfds() -> impl Iterator<Item = Combination> {
         })
 }
 
-/// Every set of kinds by pidfd: set x caller.
+/// Every set of kinds by pidfd: set x those callers to whom that matters.
 fn pidfd_sets() -> impl Iterator<Item = Combination> {
     (1..1_u32 << Kind::ALL.len())
         .map(|bits| {
@@ -219,7 +219,7 @@ fn pidfd_sets() -> impl Iterator<Item = Combination> {
                 .fold(0, |kinds, (_, kind)| kinds | kind.flag())
         })
         .flat_map(|kinds| {
-            by_each_caller(move |caller| {
+            Caller::OF_SETS.into_iter().map(move |caller| {
                 let of = Of::Sibling;
                 let name = format!("pidfd of {}, {}", of.name(), via::kinds_word(kinds));
                 let mut values: Values = via::kinds_of(kinds)
