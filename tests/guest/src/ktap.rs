@@ -113,6 +113,10 @@ pub(crate) fn run(suite: &str, tests: Vec<Test>, world: &mut World) -> Tally {
         }
         // What is said last before a panic must be out.
         let _ = io::stdout().flush();
+        if world.effort.fail_fast && tally.failed > 0 {
+            println!("# the rest was not run: --fail-fast");
+            break;
+        }
     }
     let Tally {
         passed,
