@@ -7,12 +7,15 @@ MAKEFLAGS += --no-print-directory
 KERNEL ?= lab
 # Which suites `make test` and `make test-long` run; all of them if none is named
 SUITES ?=
+# Which mutants `make mutants` tries: those with one of these words in their names
+MUTANTS ?=
 
 .PHONY: help
 help:
 	@echo 'make run            enter every kind of namespace through the device, and show it'
 	@echo 'make test           run all tests; SUITES="kinds errno" runs those'
 	@echo 'make test-long      the same, with much more where there is no end to it'
+	@echo 'make mutants        try whether the tests notice a wrong line; MUTANTS="perf pidfd"'
 	@echo 'make shell          a shell in the guest: module loaded, nsproxy on the PATH'
 	@echo
 	@echo 'make doctor         say what this machine lacks, and how to get it'
@@ -46,13 +49,15 @@ module: deps
 tools: deps
 	@scripts/tools
 
-.PHONY: run test test-long shell
+.PHONY: run test test-long mutants shell
 run: deps
 	@scripts/guest run $(KERNEL)
 test: deps
 	@scripts/guest test $(KERNEL) $(SUITES)
 test-long: deps
 	@scripts/guest test-long $(KERNEL) $(SUITES)
+mutants: deps
+	@scripts/guest mutants $(KERNEL) $(MUTANTS)
 shell: deps
 	@scripts/guest shell $(KERNEL)
 

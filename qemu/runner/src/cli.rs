@@ -85,6 +85,9 @@ pub(crate) struct RunArgs {
     /// Where what is random begins, to see again what an earlier run has seen
     #[arg(long, value_name = "N", env, hide_env = true)]
     pub(crate) seed: Option<u64>,
+    /// End each suite at the first test that fails
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
     /// The suites, as `nsproxy-tests --list` names them; SUITE@N runs in a guest with N CPUs
     #[arg(value_name = "SUITE", required = true, value_parser = suite)]
     pub(crate) suites: Vec<String>,

@@ -106,6 +106,9 @@ fn options(args: &RunArgs) -> Vec<String> {
     if args.long {
         options.push("--long".to_owned());
     }
+    if args.fail_fast {
+        options.push("--fail-fast".to_owned());
+    }
     if let Some(seed) = args.seed {
         options.push(format!("--seed={seed}"));
     }

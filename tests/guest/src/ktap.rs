@@ -127,6 +127,10 @@ impl Printer {
         }
         // What is said last before a panic must be out.
         let _ = io::stdout().flush();
+        if world.effort.fail_fast && tally.failed > 0 {
+            println!("# the rest was not run: --fail-fast");
+            break;
+        }
     }
 
     /// The last line.

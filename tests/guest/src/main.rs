@@ -51,6 +51,10 @@ struct Args {
     /// Where what is random begins; the suite prints it.
     #[arg(long)]
     seed: Option<u64>,
+
+    /// Ends a suite at the first test that fails.
+    #[arg(long)]
+    fail_fast: bool,
 }
 
 fn main() -> Result<ExitCode> {
@@ -83,6 +87,7 @@ fn main() -> Result<ExitCode> {
         Effort {
             long: args.long,
             seed: args.seed,
+            fail_fast: args.fail_fast,
         },
     )?;
     tally.report()?;

@@ -233,6 +233,8 @@ pub(crate) struct Effort {
     pub(crate) long: bool,
     /// Where what is random begins, if the user says so.
     pub(crate) seed: Option<u64>,
+    /// Nothing more once a test has failed.
+    pub(crate) fail_fast: bool,
 }
 
 impl Effort {

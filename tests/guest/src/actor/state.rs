@@ -37,6 +37,8 @@ pub(crate) enum Step {
     SetIds(u32),
     /// Keeps only these capabilities (bits), of those that it has.
     KeepCaps(u64),
+    /// Lowers all capabilities but these (bits), and could raise them again.
+    LowerCaps(u64),
     /// Starts a second thread, which sleeps.
     Thread,
     /// Starts a process that shares its nsproxy, as all children do, and sleeps.
@@ -102,6 +104,7 @@ impl Step {
             Self::MapRoot => map_root(process)?,
             Self::SetIds(id) => set_ids(process, *id)?,
             Self::KeepCaps(bits) => keep_caps(*bits)?,
+            Self::LowerCaps(but) => lower_caps(*but)?,
             Self::Thread => {
                 let (tell, told) = std::sync::mpsc::channel();
                 let proc = process.proc.try_clone()?;
@@ -270,6 +273,13 @@ fn keep_caps(bits: u64) -> Result<()> {
             inheritable: sets.inheritable & keep,
         },
     )?;
+    Ok(())
+}
+
+fn lower_caps(but: u64) -> Result<()> {
+    let mut sets = rustix::thread::capabilities(None)?;
+    sets.effective &= CapabilitySet::from_bits_retain(but);
+    rustix::thread::set_capabilities(None, sets)?;
     Ok(())
 }
 

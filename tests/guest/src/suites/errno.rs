@@ -228,6 +228,15 @@ fn target() -> Vec<Case> {
         .target(target.clone().with_fate(Fate::Reaped))
         .caller([curious])
         .fails(Code::ESRCH),
+        // The real credentials count, and of these what is permitted.
+        Case::new(
+            "V2 ptrace access: CAP_SYS_PTRACE only permitted, to a target that has it",
+            Handle::Pidfd,
+            uts,
+        )
+        .target(target.clone())
+        .caller([Step::LowerCaps(caps::SYS_ADMIN)])
+        .moves(Kind::Uts.flag()),
         // The other side of the row: nothing but the capability is missing above.
         Case::new("V2 ptrace access: with CAP_SYS_PTRACE", Handle::Pidfd, uts)
             .target(target)

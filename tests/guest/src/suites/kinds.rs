@@ -130,6 +130,11 @@ fn effects() -> Vec<Case> {
                 Step::Chroot("/tmp/nsproxy-tests-root".into()),
             ],
         ),
+        into(
+            "uts leaves alone where children will be",
+            Kind::Uts,
+            vec![Step::Unshare(via::flags_of(&[Kind::Pid, Kind::Time]))],
+        ),
         into("user with no_new_privs", Kind::User, vec![Step::NoNewPrivs]),
         into(
             "user with few capabilities",

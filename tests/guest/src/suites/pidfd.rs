@@ -6,10 +6,19 @@ use super::of_cases;
 use crate::{
     actor::state::Step,
     case::{Case, Handle},
-    errno::Code,
+    errno::{Code, word},
     ktap::Test,
-    via::{self, Kind},
-    world::{Target, USER},
+    sys,
+    via::{self, Device, Entry, Kind},
+    world::{Target, USER, World},
+};
+use anyhow::{Context as _, Result, ensure};
+use rustix::process::PidfdFlags;
+use std::{
+    fs,
+    os::fd::AsRawFd as _,
+    sync::mpsc::{Receiver, channel},
+    thread,
 };
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -28,7 +37,13 @@ pub(crate) fn tests() -> Vec<Test> {
     cases.extend(owners());
     cases.extend(effects());
     cases.extend(all_or_nothing());
-    of_cases(cases)
+    cases.extend(first_error());
+    let mut tests = of_cases(cases);
+    tests.push(Test::new(
+        "uts of a thread that is elsewhere than its process",
+        of_a_thread,
+    ));
+    tests
 }
 
 /// From where root is into namespaces of a target that is in new ones of all kinds.
@@ -267,4 +282,72 @@ fn all_or_nothing() -> Vec<Case> {
         .caller([Step::ShareVm])
         .fails(Code::EUSERS),
     ]
+}
+
+/// Two of several would fail: which one does tells which one is asked first.
+fn first_error() -> Vec<Case> {
+    let user = Kind::User.flag();
+    // A target and a caller in the same user namespace, which owns the first of two kinds only.
+    let case = |own: Kind, other: Kind, state: Step| {
+        Case::new(
+            format!("{} and {} would fail", own.name(), other.name()),
+            Handle::Pidfd,
+            via::flags_of(&[own, other]) as i32,
+        )
+        .target(Target::in_new(user | own.flag()))
+        .caller([Step::EnterTarget(user), state])
+    };
+    vec![
+        case(Kind::Mnt, Kind::Uts, Step::ShareFs).fails(Code::EINVAL),
+        case(Kind::Time, Kind::Net, Step::Thread).fails(Code::EPERM),
+    ]
+}
+
+/// Threads have namespaces of their own, and a pidfd can be that of a thread.
+fn of_a_thread(_: &mut World) -> Result<()> {
+    let (tell, told) = channel();
+    let (done, wait) = channel();
+    let target = thread::spawn(move || stay_elsewhere(|thread| tell.send(thread).is_ok(), &wait));
+    let moved = told
+        .recv()
+        .context("the thread is gone")
+        .and_then(|(tid, uts)| {
+            [Entry::Syscall, Entry::Device]
+                .into_iter()
+                .try_for_each(|entry| {
+                    // A caller that the test can do without afterwards.
+                    let follow = thread::spawn(move || follow(entry, tid));
+                    let now = follow.join().expect("it does not panic")?;
+                    ensure!(now == uts, "{entry}: in {now}, expected {uts}");
+                    Ok(())
+                })
+        });
+    drop(done);
+    target.join().expect("it does not panic")?;
+    moved
+}
+
+/// Goes into a new uts namespace, says which thread it is and where, and waits.
+fn stay_elsewhere(tell: impl Fn((i32, String)) -> bool, wait: &Receiver<()>) -> Result<()> {
+    sys::unshare(Kind::Uts.flag())?;
+    tell((rustix::thread::gettid().as_raw_pid(), uts_of_thread()?));
+    let _ = wait.recv();
+    Ok(())
+}
+
+/// Follows a thread into its uts namespace, and says where it is now.
+fn follow(entry: Entry, tid: i32) -> Result<String> {
+    let pid = rustix::process::Pid::from_raw(tid).context("tid 0")?;
+    // PIDFD_THREAD
+    let flags = PidfdFlags::from_bits_retain(libc::O_EXCL as u32);
+    let pidfd = rustix::process::pidfd_open(pid, flags).context("pidfd_open")?;
+    let device = Device::open()?;
+    let outcome = entry.setns(Some(&device), pidfd.as_raw_fd(), Kind::Uts.flag() as i32)?;
+    ensure!(outcome.is_ok(), "{entry} returned {}", word(outcome));
+    uts_of_thread()
+}
+
+fn uts_of_thread() -> Result<String> {
+    let link = fs::read_link("/proc/thread-self/ns/uts")?;
+    Ok(link.to_string_lossy().into_owned())
 }

@@ -85,6 +85,15 @@ fn three_kinds() -> Vec<Case> {
         ));
         cases.push(as_today(
             case(
+                format!("{name} out of one's own into a target's"),
+                Handle::Target(name),
+                flag,
+            )
+            .caller([Step::Unshare(flag)])
+            .moves(flag),
+        ));
+        cases.push(as_today(
+            case(
                 format!("{name} into a target's, a child stays"),
                 Handle::Target(name),
                 flag,

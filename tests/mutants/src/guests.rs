@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A kernel, the suites that run on it, and what they make of a module.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// A kernel to boot, and the suites.
+pub(crate) struct Kernel {
+    /// What `make` calls it.
+    pub(crate) which: String,
+    /// What its results are filed under.
+    pub(crate) name: String,
+    /// What `nsproxy-vm` is told of a guest, but for the module.
+    arguments: Vec<String>,
+    /// Where the programs are.
+    bin: PathBuf,
+    /// The cheapest one first.
+    suites: Vec<Suite>,
+}
+
+struct Suite {
+    name: String,
+    /// What it takes on the module as it is.
+    seconds: f64,
+}
+
+/// What a suite noticed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Notice {
+    pub(crate) kernel: String,
+    pub(crate) suite: String,
+    /// The first test that failed, the gate, or what the kernel said.
+    pub(crate) by: String,
+}
+
+/// What `nsproxy-vm` keeps of a suite.
+#[derive(Deserialize)]
+struct Record {
+    class: String,
+    seconds: f64,
+    why: Option<String>,
+}
+
+impl Kernel {
+    /// Gets a kernel, by the name that `make` has for it. It is built if it is not there yet.
+    pub(crate) fn get(root: &Path, which: &str) -> Result<Self> {
+        let output = Command::new(root.join("scripts/guest"))
+            .args(["arguments", which])
+            .stderr(Stdio::inherit())
+            .output()
+            .context("scripts/guest")?;
+        ensure!(output.status.success(), "no kernel {which}, see above");
+        let arguments: Vec<_> = String::from_utf8(output.stdout)?
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        let after = |option: &str| {
+            let at = arguments.iter().position(|word| word == option);
+            let value = at.and_then(|at| arguments.get(at + 1));
+            value.with_context(|| format!("scripts/guest arguments: no {option}"))
+        };
+        Ok(Self {
+            which: which.to_owned(),
+            name: after("--kernel-name")?.clone(),
+            bin: after("--bin-dir")?.into(),
+            arguments,
+            suites: Vec::new(),
+        })
+    }
+
+    /// Runs all suites on the module as it is, shows it, and sees how long each takes.
+    ///
+    /// # Errors
+    ///
+    /// Not all of them pass: then it would mean nothing that one does not.
+    pub(crate) fn baseline(&mut self, module: &Path, results: &Path) -> Result<()> {
+        let output = Command::new(self.bin.join("nsproxy-tests"))
+            .arg("--list")
+            .output()
+            .context("nsproxy-tests --list")?;
+        let list = String::from_utf8(output.stdout)?;
+        let status = self
+            .run(module, results)
+            .args(list.lines())
+            .status()
+            .context("nsproxy-vm")?;
+        ensure!(
+            status.success(),
+            "the tests do not all pass on the module as it is, so that none can notice a mutant"
+        );
+        for name in list.lines() {
+            let Record { seconds, .. } = self.record(results, name)?;
+            let name = name.to_owned();
+            self.suites.push(Suite { name, seconds });
+        }
+        self.suites
+            .sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
+        Ok(())
+    }
+
+    /// Runs one suite after the other until one notices something: first the one that did so when
+    /// `results` were made the last time, then the cheapest.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be told, because a guest could not be run or was lost.
+    pub(crate) fn notice(&self, module: &Path, results: &Path) -> Result<Option<Notice>> {
+        let mut suites: Vec<_> = self.suites.iter().collect();
+        suites.sort_by_key(|suite| {
+            let last = self.record(results, &suite.name);
+            last.map_or(true, |last| last.class == "passed")
+        });
+        for suite in suites {
+            let log = File::create(results.join("log"))?;
+            let status = self
+                .run(module, results)
+                .args(["--fail-fast", &suite.name])
+                .stdout(log.try_clone()?)
+                .stderr(log)
+                .status()
+                .context("nsproxy-vm")?;
+            if status.success() {
+                continue;
+            }
+            let Record { class, why, .. } = self.record(results, &suite.name)?;
+            let why = why.unwrap_or_default();
+            if class == "lost" {
+                bail!("suite {}: the guest was lost: {why}", suite.name);
+            }
+            let output = fs::read(self.dir(results, &suite.name).join("output.log"));
+            let output = output.unwrap_or_default();
+            return Ok(Some(Notice {
+                kernel: self.name.clone(),
+                suite: suite.name.clone(),
+                by: first_word_of_it(&class, &why, &String::from_utf8_lossy(&output)),
+            }));
+        }
+        Ok(None)
+    }
+
+    fn run(&self, module: &Path, results: &Path) -> Command {
+        // It ends when this program does, however that comes, and its guest with it.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "TERM"]);
+        command.arg(self.bin.join("nsproxy-vm"));
+        command.arg("run").args(&self.arguments);
+        command.arg("--module").arg(module);
+        command.arg("--results").arg(results);
+        command
+    }
+
+    /// Where `nsproxy-vm` keeps what it has of a suite.
+    fn dir(&self, results: &Path, suite: &str) -> PathBuf {
+        results.join(&self.name).join(suite)
+    }
+
+    fn record(&self, results: &Path, suite: &str) -> Result<Record> {
+        let path = self.dir(results, suite).join("result.json");
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("suite {suite} was not run: {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| path.display().to_string())
+    }
+}
+
+/// What is worth a line of what went wrong: the first test that failed, or what a story says of
+/// it, or else why the suite did.
+fn first_word_of_it(class: &str, why: &str, output: &str) -> String {
+    let failed = output.lines().find_map(|line| {
+        let line = line.trim_start();
+        let test = line
+            .strip_prefix("not ok ")
+            .and_then(|test| test.split_once(' '));
+        test.map(|(_number, name)| name)
+            .or_else(|| line.strip_prefix("!! "))
+    });
+    match failed {
+        Some(name) if class == "failed" => name.to_owned(),
+        _ => {
+            // When the kernel said it says nothing.
+            let why = why.trim_start();
+            let time = why.strip_prefix('[').and_then(|why| why.split_once(']'));
+            time.map_or(why, |(_, why)| why).trim().to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_a_failure() {
+        let output = "ok 1 a b\n# c\nnot ok 2 d: e\nnot ok 3 f\n";
+        for (class, why, output, word) in [
+            ("failed", "2 tests failed", output, "d: e"),
+            (
+                "failed",
+                "after the suite: taint: 1",
+                "ok 1 a\n",
+                "after the suite: taint: 1",
+            ),
+            ("failed", "1 test failed", "a\n  !! b\n  !! c\n", "b"),
+            ("alarm", "[    2.5] BUG: [x] y", output, "BUG: [x] y"),
+            ("timed-out", "still running", output, "still running"),
+        ] {
+            assert_eq!(first_word_of_it(class, why, output), word);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A copy of the module's source, to be broken and built.
+
+use crate::table::Mutant;
+use anyhow::{Context as _, Result, anyhow};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The copy, of which one is used for all mutants: so only what is another than in the one before
+/// is built again.
+pub(crate) struct Source {
+    root: PathBuf,
+    copy: PathBuf,
+    /// Path in the project, and content.
+    files: Vec<(PathBuf, Vec<u8>)>,
+}
+
+impl Source {
+    /// The source of the project in `root`; the copy is made when it is built.
+    pub(crate) fn of(root: &Path) -> Result<Self> {
+        let mut files = Vec::new();
+        collect(root, Path::new("Kbuild"), &mut files)?;
+        collect(root, Path::new("src"), &mut files)?;
+        Ok(Self {
+            root: root.to_owned(),
+            copy: root.join("build/mutants"),
+            files,
+        })
+    }
+
+    /// Builds the module for a kernel, as a mutant or as it is, and puts it at `module`.
+    ///
+    /// # Errors
+    ///
+    /// The last of what the build said.
+    pub(crate) fn build(&self, kernel: &str, mutant: Option<&Mutant>, module: &Path) -> Result<()> {
+        for (file, content) in &self.files {
+            match mutant {
+                Some(mutant) if mutant.file == *file => {
+                    let source = std::str::from_utf8(content)?;
+                    let source = mutant.apply(source).map_err(|why| anyhow!(why))?;
+                    write(&self.copy.join(file), source.as_bytes())?;
+                }
+                _ => write(&self.copy.join(file), content)?,
+            }
+        }
+        let output = Command::new(self.root.join("scripts/guest"))
+            .args(["module", kernel])
+            .arg(&self.copy)
+            .output()
+            .context("scripts/guest")?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let lines: Vec<_> = said.lines().collect();
+            let last = &lines[lines.len().saturating_sub(12)..];
+            return Err(anyhow!("{}", last.join("\n")));
+        }
+        let built = String::from_utf8(output.stdout)?;
+        fs::copy(built.trim_end(), module)
+            .with_context(|| format!("cannot copy {} to {}", built.trim_end(), module.display()))?;
+        Ok(())
+    }
+}
+
+fn collect(root: &Path, path: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) -> Result<()> {
+    let there = root.join(path);
+    if there.is_dir() {
+        for entry in fs::read_dir(&there).with_context(|| there.display().to_string())? {
+            collect(root, &path.join(entry?.file_name()), files)?;
+        }
+    } else {
+        let content = fs::read(&there).with_context(|| there.display().to_string())?;
+        files.push((path.to_owned(), content));
+    }
+    Ok(())
+}
+
+/// Writes a file unless it is like that already: make goes by the time of the last change.
+fn write(path: &Path, content: &[u8]) -> Result<()> {
+    if fs::read(path).is_ok_and(|there| there == content) {
+        return Ok(());
+    }
+    path.parent().map_or(Ok(()), fs::create_dir_all)?;
+    fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
+}

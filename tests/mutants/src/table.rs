@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The table of mutants, `mutants.toml`, and whether it still fits the source.
+
+use anyhow::{Context as _, Result, bail};
+use serde::Deserialize;
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The module with one thing wrong.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mutant {
+    /// Letters, digits and `-`: logs are kept under it.
+    pub(crate) name: String,
+    /// What the module does wrong, in a sentence.
+    pub(crate) wrong: String,
+    /// The file, in the root of the project.
+    pub(crate) file: PathBuf,
+    /// Whole lines, which are there once.
+    pub(crate) old: String,
+    /// What stands there instead; empty if the lines are gone.
+    pub(crate) new: String,
+    /// Why nobody can tell it from the module, if that is so.
+    pub(crate) equivalent: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    mutant: Vec<Mutant>,
+}
+
+/// Reads the table of the project in `root`, and checks that each entry fits.
+///
+/// # Errors
+///
+/// All that is wrong with it, each with the name of the entry.
+pub(crate) fn read(root: &Path) -> Result<Vec<Mutant>> {
+    let path = root.join("tests/mutants/mutants.toml");
+    let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let Table { mutant: mutants } =
+        toml::from_str(&text).with_context(|| path.display().to_string())?;
+    let mut files = HashMap::new();
+    for mutant in &mutants {
+        let text = fs::read_to_string(root.join(&mutant.file)).ok();
+        files.entry(mutant.file.as_path()).or_insert(text);
+    }
+    let wrong = wrong(&mutants, |file| files.get(file)?.as_deref());
+    if !wrong.is_empty() {
+        bail!("{}:\n    {}", path.display(), wrong.join("\n    "));
+    }
+    Ok(mutants)
+}
+
+/// What is wrong with the entries, given what is in a file.
+fn wrong<'a>(mutants: &[Mutant], source: impl Fn(&Path) -> Option<&'a str>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut names = BTreeSet::new();
+    for mutant in mutants {
+        let name = &mutant.name;
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if name.is_empty() || !name.chars().all(plain) {
+            wrong.push(format!(
+                "{name:?}: a name is letters, digits and `-`: logs are kept under it"
+            ));
+        }
+        if !names.insert(name) {
+            wrong.push(format!("{name}: there is another of that name"));
+        }
+        match source(&mutant.file).map(|source| mutant.apply(source)) {
+            None => wrong.push(format!("{name}: {} cannot be read", mutant.file.display())),
+            Some(Err(why)) => wrong.push(format!("{name}: {}: {why}", mutant.file.display())),
+            Some(Ok(_)) => {}
+        }
+    }
+    wrong
+}
+
+impl Mutant {
+    /// The source of the file, with the lines changed.
+    pub(crate) fn apply(&self, source: &str) -> Result<String, String> {
+        let Self { old, new, .. } = self;
+        if !old.ends_with('\n') || !(new.is_empty() || new.ends_with('\n')) {
+            return Err("old and new are whole lines, each with its end".to_owned());
+        }
+        if old == new {
+            return Err("old and new are the same".to_owned());
+        }
+        // A line, not the end of one that is indented deeper.
+        let starts_a_line = |at: usize| at == 0 || source.as_bytes()[at - 1] == b'\n';
+        let mut places = source
+            .match_indices(old.as_str())
+            .map(|(at, _)| at)
+            .filter(|at| starts_a_line(*at));
+        match (places.next(), places.count()) {
+            (None, _) => Err(format!(
+                "these lines are not there (any more?):\n{}",
+                indented(old)
+            )),
+            (Some(at), 0) => Ok([&source[..at], new, &source[at + old.len()..]].concat()),
+            (Some(_), more) => Err(format!(
+                "these lines are there {} times; with those around them they may be there once:\n{}",
+                more + 1,
+                indented(old)
+            )),
+        }
+    }
+}
+
+fn indented(lines: &str) -> String {
+    let lines: Vec<_> = lines.lines().map(|line| format!("    | {line}")).collect();
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mutant(old: &str, new: &str) -> Mutant {
+        Mutant {
+            name: "a-name".to_owned(),
+            wrong: "something".to_owned(),
+            file: "src/a.rs".into(),
+            old: old.to_owned(),
+            new: new.to_owned(),
+            equivalent: None,
+        }
+    }
+
+    #[test]
+    fn lines_are_replaced_and_removed() {
+        let source = "a\n  b\nc\n";
+        assert_eq!(
+            mutant("  b\n", "  d\n").apply(source).unwrap(),
+            "a\n  d\nc\n"
+        );
+        assert_eq!(mutant("a\n  b\n", "").apply(source).unwrap(), "c\n");
+    }
+
+    #[test]
+    fn lines_must_be_there_once_and_whole() {
+        for (source, old, new, why) in [
+            ("a\n", "b\n", "c\n", "not there"),
+            ("  a\n", "a\n", "c\n", "not there"),
+            ("a\nb\na\n", "a\n", "c\n", "2 times"),
+            ("ab\n", "a", "c", "whole lines"),
+            ("a\n", "a\n", "a\n", "the same"),
+        ] {
+            let error = mutant(old, new).apply(source).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_entry_that_is_wrong_is_named() {
+        let named = |name: &str| Mutant {
+            name: name.to_owned(),
+            ..mutant("a\n", "b\n")
+        };
+        let elsewhere = Mutant {
+            file: "src/b.rs".into(),
+            ..named("elsewhere")
+        };
+        let mutants = [named("one"), named("one"), named("../two"), elsewhere];
+        let source = |file: &Path| (file == Path::new("src/a.rs")).then_some("a\n");
+        let wrong = wrong(&mutants, source);
+        assert_eq!(wrong.len(), 3, "{wrong:?}");
+        for (wrong, part) in wrong.iter().zip(["one: there is", "../two", "src/b.rs"]) {
+            assert!(wrong.contains(part), "{wrong}");
+        }
+    }
+}
