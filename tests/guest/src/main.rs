@@ -11,6 +11,7 @@ mod gate;
 mod host;
 mod judge;
 mod ktap;
+mod look;
 mod module;
 mod snapshot;
 mod suites;
@@ -35,7 +36,8 @@ struct Args {
     #[arg(long)]
     list: bool,
 
-    /// A suite; or `gate-namespaces`, which tells whether the suites left namespaces behind.
+    /// A suite; or `gate-namespaces`, which tells whether the suites left namespaces behind; or
+    /// `look`, which tells all that it sees of its own.
     #[arg(required_unless_present = "list")]
     suite: Option<String>,
 
@@ -67,6 +69,9 @@ fn main() -> Result<ExitCode> {
     let name = args.suite.unwrap_or_default();
     if name == "gate-namespaces" {
         return gate::namespaces();
+    }
+    if name == "look" {
+        return look::main();
     }
     let Some(suite) = SUITES.iter().find(|suite| suite.name == name) else {
         bail!("no suite {name:?}; `nsproxy-tests --list` names them");

@@ -261,6 +261,16 @@ impl Snapshot {
     }
 }
 
+/// A line for each value that can be compared.
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (key, value) in self.0.iter().filter(|(key, _)| is_compared(key)) {
+            writeln!(f, "{key}: {value}")?;
+        }
+        Ok(())
+    }
+}
+
 /// Whether it can be the same in two processes at all.
 fn is_compared(key: &str) -> bool {
     !key.starts_with("info/")

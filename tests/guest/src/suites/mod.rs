@@ -10,6 +10,7 @@ mod kinds;
 mod module;
 mod pidfd;
 mod setns_2011;
+mod third_party;
 
 use crate::{
     case::Case,
@@ -28,6 +29,9 @@ pub(crate) struct Suite {
 enum Run {
     /// Tests that are reported as KTAP.
     Tests(fn() -> Vec<Test>),
+    /// The same, where it takes time to find out which there are: what cannot match the filter
+    /// need not be among them.
+    Found(fn(&str, &mut World) -> Vec<Test>),
     /// A story for people to read, in which everything told is also tested.
     Story(fn(&mut World) -> Result<Tally>),
 }
@@ -44,6 +48,10 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite::of("abi", abi::tests),
     Suite::of("device", device::tests),
     Suite::of("setns-2011", setns_2011::tests),
+    Suite {
+        name: "third-party",
+        run: Run::Found(third_party::tests),
+    },
     Suite::of("module", module::tests),
 ];
 
@@ -63,21 +71,20 @@ impl Suite {
     /// Runs the test whose name is `filter`, or else those whose names contain it.
     pub(crate) fn run(&self, filter: &str, effort: Effort) -> Result<Tally> {
         let mut world = World::new(effort);
-        match self.run {
-            Run::Tests(tests) => {
-                let mut tests = tests();
-                let exact = tests.iter().any(|test| test.name == filter);
-                tests.retain(|test| {
-                    if exact {
-                        test.name == filter
-                    } else {
-                        test.name.contains(filter)
-                    }
-                });
-                Ok(ktap::run(self.name, tests, &mut world))
+        let mut tests = match self.run {
+            Run::Tests(tests) => tests(),
+            Run::Found(find) => find(filter, &mut world),
+            Run::Story(tell) => return tell(&mut world),
+        };
+        let exact = tests.iter().any(|test| test.name == filter);
+        tests.retain(|test| {
+            if exact {
+                test.name == filter
+            } else {
+                test.name.contains(filter)
             }
-            Run::Story(tell) => tell(&mut world),
-        }
+        });
+        Ok(ktap::run(self.name, tests, &mut world))
     }
 }
 
