@@ -97,7 +97,7 @@ fn open() -> Opened {
     Opened {
         device: Device::open().and_then(Kept::new),
         log: env::var_os(LOG).map(|path| {
-            let log = File::options().append(true).open(path);
+            let log = File::options().create(true).append(true).open(path);
             log.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
                 .and_then(Kept::new)
         }),
