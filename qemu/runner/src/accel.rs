@@ -3,7 +3,9 @@
 //! Whether KVM works here. That its device can be opened says little: there are hosts on which
 //! the guest never gets past its first instructions. So one is booted.
 
-use crate::{classify::Class, cli::Accel, guest::Guest, kernel::Kernel, qemu::QEMU};
+use crate::{
+    classify::Class, cli::Accel, guest::Guest, initramfs::Initramfs, kernel::Kernel, qemu::QEMU,
+};
 use anyhow::Result;
 use std::{
     env, fs,
@@ -42,7 +44,7 @@ impl Choice {
 pub(crate) fn choose(
     asked: Accel,
     kernel: &Kernel,
-    initramfs: &Path,
+    initramfs: &Initramfs,
     results: &Path,
 ) -> Result<Choice> {
     match asked {

@@ -58,12 +58,23 @@ pub(crate) struct GuestArgs {
     /// A busybox that is linked statically
     #[arg(long, value_name = "FILE", default_value = "/bin/busybox")]
     pub(crate) busybox: PathBuf,
+    /// What a suite's guest has besides, and a shell's: a list like initramfs.list
+    #[arg(long, value_name = "SUITE=LIST", value_parser = extra)]
+    pub(crate) extra: Option<Extra>,
     /// Where logs and verdicts are kept, in KERNEL/SUITE
     #[arg(long, value_name = "DIR", default_value = "build/results")]
     pub(crate) results: PathBuf,
     /// Virtual machine or emulation; auto finds out whether KVM works
     #[arg(long, env, value_enum, default_value_t = Accel::Auto, hide_env = true)]
     pub(crate) accel: Accel,
+}
+
+/// More than every guest has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Extra {
+    pub(crate) suite: String,
+    /// For `gen_init_cpio`.
+    pub(crate) list: PathBuf,
 }
 
 #[derive(ClapArgs)]
@@ -120,6 +131,14 @@ fn file_name(text: &str) -> Result<String, &'static str> {
     }
 }
 
+fn extra(text: &str) -> Result<Extra, &'static str> {
+    let (suite, list) = text.split_once('=').ok_or("that is SUITE=LIST")?;
+    Ok(Extra {
+        suite: file_name(suite)?,
+        list: list.into(),
+    })
+}
+
 /// A name, and how many CPUs if it is to be another number than usually.
 fn suite(text: &str) -> Result<String, &'static str> {
     let (name, cpus) = text.split_once('@').unwrap_or((text, "1"));
@@ -160,6 +179,22 @@ mod tests {
                 parse("kinds", &["--kernel-name", name]).is_err(),
                 "{name:?}"
             );
+        }
+    }
+
+    #[test]
+    fn an_extra_list_is_for_a_suite() {
+        let args = parse("kinds", &["--extra=third-party=/a=b"]);
+        let Ok(Command::Run(run)) = args.map(|args| args.command) else {
+            panic!("--extra is refused");
+        };
+        let expected = Extra {
+            suite: "third-party".to_owned(),
+            list: "/a=b".into(),
+        };
+        assert_eq!(run.guest.extra, Some(expected));
+        for extra in ["third-party", "=list", "../kinds=list"] {
+            assert!(parse("kinds", &["--extra", extra]).is_err(), "{extra}");
         }
     }
 

@@ -5,6 +5,7 @@
 use crate::{
     classify::{End, Outcome, classify},
     cli::Accel,
+    initramfs::Initramfs,
     kernel::Kernel,
     qemu::{self, Consoles},
     verdict::Verdict,
@@ -25,7 +26,7 @@ use std::{
 /// What is to be booted, and how.
 pub(crate) struct Guest<'a> {
     pub(crate) kernel: &'a Kernel,
-    pub(crate) initramfs: &'a Path,
+    pub(crate) initramfs: &'a Initramfs,
     pub(crate) accel: Accel,
     pub(crate) timeout: Duration,
     /// Options of `nsproxy-tests`.
@@ -60,7 +61,7 @@ impl Guest<'_> {
         }
         let arguments = qemu::arguments(
             self.kernel,
-            self.initramfs,
+            self.initramfs.of_suite(suite),
             self.accel,
             cpus,
             &parameters,

@@ -2,7 +2,10 @@
 
 //! The guest's file system, made without root by the kernel's `gen_init_cpio`.
 
-use crate::{cli::GuestArgs, kernel::Kernel};
+use crate::{
+    cli::{Extra, GuestArgs},
+    kernel::Kernel,
+};
 use anyhow::{Context as _, Result, ensure};
 use std::{
     fs::{self, File},
@@ -10,20 +13,66 @@ use std::{
     process::Command,
 };
 
-/// Writes the initramfs that `initramfs.list` describes, and returns where it is.
-pub(crate) fn make(kernel: &Kernel, args: &GuestArgs, dir: &Path) -> Result<PathBuf> {
+/// What guests boot with: most of them the same, and a few more than that.
+pub(crate) struct Initramfs {
+    common: PathBuf,
+    /// A suite, and what it has instead.
+    extra: Option<(String, PathBuf)>,
+}
+
+impl Initramfs {
+    /// For a guest that runs `suite`.
+    pub(crate) fn of_suite(&self, suite: &str) -> &Path {
+        match &self.extra {
+            Some((name, path)) if name == suite => path,
+            _ => &self.common,
+        }
+    }
+
+    /// For a guest in which a person can do what any suite does.
+    pub(crate) fn of_shell(&self) -> &Path {
+        self.extra.as_ref().map_or(&self.common, |(_, path)| path)
+    }
+}
+
+/// Writes what `initramfs.list` describes to `dir`, and with what an extra list does.
+pub(crate) fn make(kernel: &Kernel, args: &GuestArgs, dir: &Path) -> Result<Initramfs> {
     for file in [&args.module, &args.busybox] {
         ensure!(file.exists(), "{} is missing", file.display());
     }
     fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    let common = args.qemu_dir.join("initramfs.list");
+    let extra = match &args.extra {
+        None => None,
+        Some(Extra { suite, list }) => {
+            let both = dir.join(format!("initramfs-{suite}.list"));
+            fs::write(&both, read(&common)? + &read(list)?)
+                .with_context(|| format!("cannot write {}", both.display()))?;
+            let path = dir.join(format!("initramfs-{suite}.cpio"));
+            generate(kernel, args, &both, &path)?;
+            Some((suite.clone(), path))
+        }
+    };
     let path = dir.join("initramfs.cpio");
+    generate(kernel, args, &common, &path)?;
+    Ok(Initramfs {
+        common: path,
+        extra,
+    })
+}
+
+fn read(list: &Path) -> Result<String> {
+    fs::read_to_string(list).with_context(|| format!("cannot read {}", list.display()))
+}
+
+fn generate(kernel: &Kernel, args: &GuestArgs, list: &Path, to: &Path) -> Result<()> {
     let output = Command::new(kernel.gen_init_cpio())
-        .arg(args.qemu_dir.join("initramfs.list"))
+        .arg(list)
         .env("QEMU_DIR", &args.qemu_dir)
         .env("BIN_DIR", &args.bin_dir)
         .env("BUSYBOX", &args.busybox)
         .env("MODULE", &args.module)
-        .stdout(File::create(&path).with_context(|| format!("cannot write {}", path.display()))?)
+        .stdout(File::create(to).with_context(|| format!("cannot write {}", to.display()))?)
         .output()
         .context("cannot run gen_init_cpio")?;
     let said = String::from_utf8_lossy(&output.stderr);
@@ -32,5 +81,5 @@ pub(crate) fn make(kernel: &Kernel, args: &GuestArgs, dir: &Path) -> Result<Path
         output.status.success() && said.is_empty(),
         "the initramfs could not be made: {said}"
     );
-    Ok(path)
+    Ok(())
 }

@@ -48,7 +48,7 @@ pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
     let consoles = Consoles::Terminal(&logs);
     let arguments = qemu::arguments(
         &kernel,
-        &initramfs,
+        initramfs.of_shell(),
         choice.accel,
         qemu::CPUS,
         &parameters,

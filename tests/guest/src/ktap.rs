@@ -2,7 +2,10 @@
 
 //! Tests, and their results as the Kernel Test Anything Protocol (KTAP), version 1.
 
-use crate::{host, world::World};
+use crate::{
+    host,
+    world::{Effort, World},
+};
 use anyhow::Result;
 use std::{
     fmt,
@@ -85,24 +88,26 @@ impl Tally {
 /// Prints results as they come, and counts them.
 pub(crate) struct Printer {
     suite: &'static str,
+    fail_fast: bool,
     tally: Tally,
 }
 
 impl Printer {
     /// Says how many results there will be.
-    pub(crate) fn new(suite: &'static str, total: usize) -> Self {
+    pub(crate) fn new(suite: &'static str, total: usize, effort: Effort) -> Self {
         println!("KTAP version 1\n1..{total}");
         if total == 0 {
             println!("# no test has that in its name");
         }
         Self {
             suite,
+            fail_fast: effort.fail_fast,
             tally: Tally::default(),
         }
     }
 
-    /// What came of the next test.
-    pub(crate) fn print(&mut self, name: &str, result: Result<()>) {
+    /// What came of the next test. Returns whether to go on.
+    pub(crate) fn print(&mut self, name: &str, result: Result<()>) -> bool {
         let tally = &mut self.tally;
         let number = tally.passed + tally.failed + tally.skipped + 1;
         match result {
@@ -127,10 +132,11 @@ impl Printer {
         }
         // What is said last before a panic must be out.
         let _ = io::stdout().flush();
-        if world.effort.fail_fast && tally.failed > 0 {
+        let goes_on = !self.fail_fast || tally.failed == 0;
+        if !goes_on {
             println!("# the rest was not run: --fail-fast");
-            break;
         }
+        goes_on
     }
 
     /// The last line.
@@ -147,9 +153,11 @@ impl Printer {
 
 /// Runs the tests of `suite` one after another and prints what comes of them.
 pub(crate) fn run(suite: &'static str, tests: Vec<Test>, world: &mut World) -> Tally {
-    let mut printer = Printer::new(suite, tests.len());
+    let mut printer = Printer::new(suite, tests.len(), world.effort);
     for Test { name, run } in tests {
-        printer.print(&name, run(world));
+        if !printer.print(&name, run(world)) {
+            break;
+        }
     }
     printer.end()
 }

@@ -12,6 +12,7 @@ mod handle;
 mod host;
 mod judge;
 mod ktap;
+mod look;
 mod module;
 mod snapshot;
 mod suites;
@@ -36,7 +37,8 @@ struct Args {
     #[arg(long)]
     list: bool,
 
-    /// A suite; or `gate-namespaces`, which tells whether the suites left namespaces behind.
+    /// A suite; or `gate-namespaces`, which tells whether the suites left namespaces behind; or
+    /// `look`, which tells all that it sees of its own.
     #[arg(required_unless_present = "list")]
     suite: Option<String>,
 
@@ -59,8 +61,8 @@ struct Args {
 
 fn main() -> Result<ExitCode> {
     // Before anything else: it is started by the thousand.
-    if std::env::args_os().nth(1).is_some_and(|arg| arg == "look") {
-        return snapshot::look();
+    if std::env::args_os().nth(1).is_some_and(|arg| arg == "links") {
+        return snapshot::print_links();
     }
     let args = Args::parse();
     if args.list {
@@ -72,6 +74,9 @@ fn main() -> Result<ExitCode> {
     let name = args.suite.unwrap_or_default();
     if name == "gate-namespaces" {
         return gate::namespaces();
+    }
+    if name == "look" {
+        return look::main();
     }
     let Some(suite) = SUITES.iter().find(|suite| suite.name == name) else {
         bail!("no suite {name:?}; `nsproxy-tests --list` names them");

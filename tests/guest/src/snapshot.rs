@@ -294,7 +294,7 @@ impl Snapshot {
         let child = sys::vfork(|| {
             // This program again, by a way that no root or mount namespace can close.
             let (proc, write) = (proc.as_fd(), write.as_fd());
-            sys::exec(proc, c"self/exe", LOOK, proc, write);
+            sys::exec(proc, c"self/exe", LINKS_OF_A_PROGRAM, proc, write);
             1
         });
         drop(write);
@@ -314,11 +314,11 @@ impl Snapshot {
     }
 }
 
-/// The argument by which this program is a program that looks: see [`look`].
-pub(crate) const LOOK: &CStr = c"look";
+/// The argument by which this program is one that looks: see [`print_links`].
+const LINKS_OF_A_PROGRAM: &CStr = c"links";
 
 /// What [`Snapshot::program`] executes: its standard input is the `/proc` to look into.
-pub(crate) fn look() -> Result<ExitCode> {
+pub(crate) fn print_links() -> Result<ExitCode> {
     let mut seen = Snapshot::default();
     seen.links(std::io::stdin(), "self", "program/ns");
     for (clock, id) in [
@@ -337,6 +337,16 @@ pub(crate) fn look() -> Result<ExitCode> {
 /// Below which key there are the links of the namespaces of a child, where a caller has one that
 /// is in others: to know them by, not to compare.
 pub(crate) const OF_CHILD: &str = "info/child_ns";
+
+/// A line for each value that can be compared.
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (key, value) in self.0.iter().filter(|(key, _)| is_compared(key)) {
+            writeln!(f, "{key}: {value}")?;
+        }
+        Ok(())
+    }
+}
 
 /// Whether it can be the same in two processes at all.
 fn is_compared(key: &str) -> bool {

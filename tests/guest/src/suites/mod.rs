@@ -11,6 +11,7 @@ mod matrix;
 mod module;
 mod pidfd;
 mod setns_2011;
+mod third_party;
 
 use crate::{
     case::Case,
@@ -29,6 +30,9 @@ pub(crate) struct Suite {
 enum Run {
     /// Tests that are reported as KTAP.
     Tests(fn() -> Vec<Test>),
+    /// The same, where it takes time to find out which there are: what cannot match the filter
+    /// need not be among them.
+    Found(fn(&str, &mut World) -> Vec<Test>),
     /// What reports by itself, given a part of the names of what is to be run.
     Itself(fn(&mut World, &str) -> Result<Tally>),
 }
@@ -50,6 +54,10 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite::of("abi", abi::tests),
     Suite::of("device", device::tests),
     Suite::of("setns-2011", setns_2011::tests),
+    Suite {
+        name: "third-party",
+        run: Run::Found(third_party::tests),
+    },
     Suite::of("module", module::tests),
 ];
 
@@ -69,21 +77,20 @@ impl Suite {
     /// Runs the test whose name is `filter`, or else those whose names contain it.
     pub(crate) fn run(&self, filter: &str, effort: Effort) -> Result<Tally> {
         let mut world = World::new(effort);
-        match self.run {
-            Run::Tests(tests) => {
-                let mut tests = tests();
-                let exact = tests.iter().any(|test| test.name == filter);
-                tests.retain(|test| {
-                    if exact {
-                        test.name == filter
-                    } else {
-                        test.name.contains(filter)
-                    }
-                });
-                Ok(ktap::run(self.name, tests, &mut world))
+        let mut tests = match self.run {
+            Run::Tests(tests) => tests(),
+            Run::Found(find) => find(filter, &mut world),
+            Run::Itself(run) => return run(&mut world, filter),
+        };
+        let exact = tests.iter().any(|test| test.name == filter);
+        tests.retain(|test| {
+            if exact {
+                test.name == filter
+            } else {
+                test.name.contains(filter)
             }
-            Run::Itself(run) => run(&mut world, filter),
-        }
+        });
+        Ok(ktap::run(self.name, tests, &mut world))
     }
 }
 

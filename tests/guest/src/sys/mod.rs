@@ -6,11 +6,13 @@ mod ipc;
 mod memory;
 pub(crate) mod nsfs;
 mod perf;
+mod seccomp;
 mod task;
 
 pub(crate) use ipc::{Semaphore, message_queue};
 pub(crate) use memory::{LastPage, PAGE, StuckPage};
 pub(crate) use perf::{NAMESPACES_IN_ORDER, NamespacesWatch};
+pub(crate) use seccomp::{before_exec, seccomp_allow_all, seccomp_no_setns};
 pub(crate) use task::{
     Fork, exec, exit, fork, fork_sharing_fs, has_ended_within, keep_only, sleep_forever,
     spawn_sharing_vm, vfork,
@@ -82,32 +84,6 @@ fn nanoseconds(time: libc::timespec) -> i64 {
 pub(crate) fn ioctl(fd: c_int, command: c_uint, address: usize) -> Result<c_long, Errno> {
     // SAFETY: See above; anything else the kernel must refuse, which is what is tested.
     checked(unsafe { libc::syscall(libc::SYS_ioctl, fd, command, address) })
-}
-
-/// Puts the caller under a seccomp filter that allows everything.
-pub(crate) fn seccomp_allow_all() -> Result<(), Errno> {
-    let mut filter = [libc::sock_filter {
-        code: (libc::BPF_RET | libc::BPF_K) as u16,
-        jt: 0,
-        jf: 0,
-        k: libc::SECCOMP_RET_ALLOW,
-    }];
-    let program = libc::sock_fprog {
-        len: 1,
-        filter: filter.as_mut_ptr(),
-    };
-    // SAFETY: The program has as many instructions as it says, and the kernel copies it.
-    checked(
-        unsafe {
-            libc::prctl(
-                libc::PR_SET_SECCOMP,
-                libc::SECCOMP_MODE_FILTER,
-                &raw const program,
-            )
-        }
-        .into(),
-    )
-    .map(drop)
 }
 
 /// `struct ns_id_req` of `linux/nsfs.h`.

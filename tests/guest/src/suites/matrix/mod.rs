@@ -18,7 +18,7 @@ use crate::{
     via::Kind,
     world::World,
 };
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use blocks::{Axis, Combination, Values};
 use crew::Crew;
 use std::{
@@ -28,7 +28,7 @@ use std::{
 };
 
 /// Runs the cases of that name, or with that in their names.
-pub(crate) fn run(_: &mut World, filter: &str) -> Result<Tally> {
+pub(crate) fn run(world: &mut World, filter: &str) -> Result<Tally> {
     let is_exact = cases().any(|case| case.name == filter);
     let is_wanted = |case: &Case| match is_exact {
         true => case.name == filter,
@@ -38,7 +38,11 @@ pub(crate) fn run(_: &mut World, filter: &str) -> Result<Tally> {
     let mut crew = Crew::start(move || cases().filter(is_wanted))?;
     let total = cases().filter(is_wanted).count();
 
-    let mut printer = Printer::new("matrix", total + if filter.is_empty() { 3 } else { 0 });
+    let mut printer = Printer::new(
+        "matrix",
+        total + if filter.is_empty() { 3 } else { 0 },
+        world.effort,
+    );
     let mut counts = Counts::default();
     for combination in blocks::all() {
         match combination {
@@ -46,10 +50,10 @@ pub(crate) fn run(_: &mut World, filter: &str) -> Result<Tally> {
             Combination::Case(case, values) if is_wanted(&case) => {
                 let done = crew.next()?;
                 counts.count(&case, &values, done.outcome, done.wrong.is_some());
-                printer.print(
-                    &case.name,
-                    done.wrong.map_or(Ok(()), |why| Err(anyhow::anyhow!(why))),
-                );
+                let result = done.wrong.map_or(Ok(()), |why| Err(anyhow!(why)));
+                if !printer.print(&case.name, result) {
+                    return Ok(printer.end());
+                }
             }
             Combination::Case(..) => {}
         }

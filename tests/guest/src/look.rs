@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `nsproxy-tests look`: what a process sees of its own namespaces. For programs that start
+//! another one somewhere else.
+
+use crate::snapshot::{Children, ClockBase, Snapshot};
+use anyhow::{Context as _, Result};
+use rustix::fs::{Mode, OFlags};
+use std::{env, process::ExitCode};
+
+/// The [`ClockBase`] that clocks are compared with, as JSON.
+pub(crate) const CLOCKS: &str = "NSPROXY_CLOCKS";
+
+/// Prints a line for each thing that it sees.
+pub(crate) fn main() -> Result<ExitCode> {
+    let clocks = match env::var(CLOCKS) {
+        Ok(json) => serde_json::from_str(&json).context(CLOCKS)?,
+        Err(_) => ClockBase::measure(),
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let proc = rustix::fs::open("/proc", flags, Mode::empty()).context("/proc")?;
+    print!("{}", Snapshot::take(&proc, &clocks, Children::Forked)?);
+    Ok(ExitCode::SUCCESS)
+}

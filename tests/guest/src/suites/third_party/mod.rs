@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Programs that nobody here wrote, run twice: as they are, and with `libnsproxy_preload.so`,
+//! which has their calls of setns(2) go through the device. Whatever comes of it must be the
+//! same: [`selftests`] of the kernel's own, test by test, and [`commands`] of util-linux and
+//! iproute2, word by word.
+//!
+//! That the second time is through the device is beyond doubt: there the system call is death,
+//! and the library has written down what it was asked. See [`side`].
+
+mod commands;
+mod selftests;
+mod side;
+mod stage;
+mod tap;
+
+use crate::{
+    host,
+    ktap::{Skip, Test},
+    snapshot::ClockBase,
+    world::World,
+};
+use anyhow::{Context as _, Result, ensure};
+use side::{Ran, Side};
+use stage::Stage;
+use std::{
+    cell::{Cell, OnceCell},
+    fmt::Display,
+    path::Path,
+    rc::Rc,
+};
+
+/// What is preloaded.
+const LIBRARY: &str = "/lib/libnsproxy_preload.so";
+
+/// What all tests here share. The stage is set by the first that needs it, and cleared when the
+/// last one is done.
+#[derive(Default)]
+struct Bench {
+    stage: OnceCell<Stage>,
+    compared: Cell<usize>,
+    differ: Cell<usize>,
+    fail_anyway: Cell<usize>,
+    calls: Cell<usize>,
+}
+
+pub(crate) fn tests(filter: &str, world: &mut World) -> Vec<Test> {
+    if !Path::new(LIBRARY).exists() {
+        let why =
+            "this guest has no programs of others: they come with `make test` or `make shell`";
+        return vec![Test::skipped("programs of others", why)];
+    }
+    let bench = Rc::new(Bench::default());
+    let mut tests = commands::tests(&bench);
+    let elsewhere = tests.iter().any(|test| test.name.contains(filter));
+    tests.splice(0..0, selftests::tests(&bench, filter, elsewhere, world));
+    tests.push(Test::new("a program is not served without the device", {
+        let bench = bench.clone();
+        move |world| bench.refuses_without_device(world)
+    }));
+    tests.push(Test::new("calls went through the device", move |_| {
+        bench.end()
+    }));
+    tests
+}
+
+impl Bench {
+    fn stage(&self) -> Result<&Stage> {
+        if self.stage.get().is_none() {
+            let _ = self.stage.set(Stage::set()?);
+        }
+        self.stage.get().context("no stage")
+    }
+
+    /// Runs a program on one side.
+    fn run(&self, side: Side, words: &[String], clocks: &ClockBase) -> Result<Ran> {
+        self.stage()?;
+        let ran = side.run(words, clocks).with_context(|| words.join(" "))?;
+        self.calls.set(self.calls.get() + ran.calls.len());
+        Ok(ran)
+    }
+
+    /// Keeps what came of a comparison, on both sides.
+    fn record(&self, name: &str, reference: &impl Display, subject: &impl Display) -> Result<()> {
+        self.compared.set(self.compared.get() + 1);
+        let name = name.replace(char::is_whitespace, "_");
+        host::fact(
+            format_args!("third-party.{name}"),
+            format_args!("{reference} {subject}"),
+        )
+    }
+
+    /// Counts what is wrong with one, and fails if anything is.
+    fn judge(&self, wrong: Vec<String>) -> Result<()> {
+        if !wrong.is_empty() {
+            self.differ.set(self.differ.get() + 1);
+        }
+        ensure!(wrong.is_empty(), wrong.join("\n"));
+        Ok(())
+    }
+
+    /// The library must not go another way: for a user who may not open the device there is none.
+    fn refuses_without_device(&self, world: &World) -> Result<()> {
+        let words = "setpriv --reuid 1000 nsenter --net=/proc/self/ns/net true";
+        let words: Vec<_> = words.split(' ').map(str::to_owned).collect();
+        let ran = self
+            .stage()?
+            .close(|| self.run(Side::Device, &words, &world.clocks))?;
+        ensure!(
+            ran.status == "signal 6" && ran.stderr.contains("cannot open /dev/nsproxy"),
+            "expected SIGABRT, and that it says why:\n{ran}"
+        );
+        ensure!(ran.calls.is_empty(), "and yet calls were served:\n{ran}");
+        Ok(())
+    }
+
+    /// The last one: what the suite came to.
+    fn end(&self) -> Result<()> {
+        let (compared, differ, calls) = (self.compared.get(), self.differ.get(), self.calls.get());
+        if compared == 0 {
+            return Err(Skip::because("no program was run"));
+        }
+        let anyway = match self.fail_anyway.get() {
+            0 => String::new(),
+            n => format!(" ({n} fail with setns(2), too)"),
+        };
+        host::fact("third-party.calls", calls)?;
+        host::summary(format_args!(
+            "third-party: {compared} tests of others, {differ} differ{anyway}; \
+             {calls} calls went through the device"
+        ))?;
+        ensure!(calls > 0, "no call went through the device");
+        Ok(())
+    }
+}
