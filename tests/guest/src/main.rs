@@ -10,6 +10,7 @@ mod fault;
 mod gate;
 mod host;
 mod judge;
+mod kernel;
 mod ktap;
 mod module;
 mod snapshot;

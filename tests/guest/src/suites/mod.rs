@@ -9,6 +9,7 @@ mod errno;
 mod kinds;
 mod module;
 mod pidfd;
+mod races;
 mod setns_2011;
 
 use crate::{
@@ -23,6 +24,10 @@ use anyhow::Result;
 pub(crate) struct Suite {
     pub(crate) name: &'static str,
     run: Run,
+    /// How many CPUs the guests have in which `make test` runs it, a guest for each number.
+    short: &'static [u32],
+    /// The same for `make test-long`.
+    long: &'static [u32],
 }
 
 enum Run {
@@ -32,11 +37,14 @@ enum Run {
     Story(fn(&mut World) -> Result<Tally>),
 }
 
+/// The CPUs of a guest that nothing else is said of.
+const CPUS: u32 = 2;
+
 /// All of them.
 pub(crate) const SUITES: &[Suite] = &[
     Suite {
-        name: "demo",
         run: Run::Story(demo::tell),
+        ..Suite::of("demo", Vec::new)
     },
     Suite::of("kinds", kinds::tests),
     Suite::of("pidfd", pidfd::tests),
@@ -45,11 +53,24 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite::of("device", device::tests),
     Suite::of("setns-2011", setns_2011::tests),
     Suite::of("module", module::tests),
+    Suite {
+        long: &[CPUS, 4],
+        ..Suite::of("races", races::tests)
+    },
 ];
 
 /// What `make test` runs, or `make test-long`: a suite's name, with `@N` for a guest with N CPUs.
-pub(crate) fn list(_long: bool) -> Vec<&'static str> {
-    SUITES.iter().map(|suite| suite.name).collect()
+pub(crate) fn list(long: bool) -> Vec<String> {
+    let mut list = Vec::new();
+    for suite in SUITES {
+        for cpus in if long { suite.long } else { suite.short } {
+            list.push(match *cpus {
+                CPUS => suite.name.to_owned(),
+                cpus => format!("{}@{cpus}", suite.name),
+            });
+        }
+    }
+    list
 }
 
 impl Suite {
@@ -57,6 +78,8 @@ impl Suite {
         Self {
             name,
             run: Run::Tests(tests),
+            short: &[CPUS],
+            long: &[CPUS],
         }
     }
 

@@ -4,10 +4,12 @@
 
 mod ipc;
 mod memory;
+mod shared;
 mod task;
 
 pub(crate) use ipc::{Semaphore, message_queue};
 pub(crate) use memory::{LastPage, PAGE, StuckPage};
+pub(crate) use shared::Shared;
 pub(crate) use task::{Fork, exit, fork, fork_sharing_fs, sleep_forever, spawn_sharing_vm, vfork};
 
 use rustix::io::Errno;
