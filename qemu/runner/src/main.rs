@@ -10,6 +10,7 @@ mod classify;
 mod cli;
 mod guest;
 mod initramfs;
+mod kcsan;
 mod kernel;
 mod qemu;
 mod report;
