@@ -3,9 +3,11 @@
 //! The suites, one a file.
 
 mod abi;
+mod complaints;
 mod demo;
 mod device;
 mod errno;
+mod fuzz;
 mod kinds;
 mod module;
 mod pidfd;
@@ -57,6 +59,7 @@ pub(crate) const SUITES: &[Suite] = &[
         long: &[CPUS, 4],
         ..Suite::of("races", races::tests)
     },
+    Suite::of("fuzz", fuzz::tests),
 ];
 
 /// What `make test` runs, or `make test-long`: a suite's name, with `@N` for a guest with N CPUs.

@@ -191,7 +191,7 @@ fn seconds(world: &World) -> u64 {
 }
 
 /// A scene whose situations have not all been met goes on, at most this many times its share.
-const PATIENCE: u32 = 10;
+const PATIENCE: u32 = 30;
 
 /// A number of calls that says something: what one implementation returned so often, and the other
 /// never in as many calls, is a difference.
@@ -239,8 +239,7 @@ impl Scene {
         println!("# {}", tally(&stage));
         watched?;
 
-        let (wrong, words) = stage.complaints()?;
-        ensure!(wrong == 0, "{wrong} times something is wrong:\n{words}");
+        stage.complaints.none()?;
         let missing = self.missing(&stage);
         ensure!(missing.is_empty(), "it proves nothing: {missing}");
         let differences = differences(&stage);

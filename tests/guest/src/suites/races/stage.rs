@@ -2,7 +2,10 @@
 
 //! What the workers of a scene share: what they may do, where they may be, and what they count.
 
-use super::outcome::{Event, Situation};
+use super::{
+    super::complaints::Complaints,
+    outcome::{Event, Situation},
+};
 use crate::{
     errno::{Code, Outcome, word},
     sys::Shared,
@@ -14,7 +17,6 @@ use fastrand::Rng;
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
-    pipe::PipeFlags,
     process::{Pid, PidfdFlags},
 };
 use std::{
@@ -93,7 +95,7 @@ pub(super) struct Stage {
     pub(super) proc: OwnedFd,
     device: Option<Device>,
     counters: Shared,
-    complaints: (OwnedFd, OwnedFd),
+    pub(super) complaints: Complaints,
 }
 
 /// Where a counter is among the counters.
@@ -101,13 +103,12 @@ enum At {
     Stop,
     Next,
     Slot(usize),
-    Wrong,
     Event(Event),
     Call(Entry, Situation, Outcome),
 }
 
 impl At {
-    const SLOTS: usize = 3;
+    const SLOTS: usize = 2;
     const EVENTS: usize = Self::SLOTS + SLOTS;
     const CALLS: usize = Self::EVENTS + Event::ALL.len();
     const LEN: usize = Self::CALLS + ALL.len() * Situation::ALL.len() * ERRNOS;
@@ -115,8 +116,7 @@ impl At {
     fn index(self) -> usize {
         match self {
             Self::Stop => 0,
-            Self::Wrong => 1,
-            Self::Next => 2,
+            Self::Next => 1,
             Self::Slot(slot) => Self::SLOTS + slot % SLOTS,
             Self::Event(event) => Self::EVENTS + event as usize,
             Self::Call(entry, situation, outcome) => {
@@ -145,7 +145,7 @@ impl Stage {
             proc: rustix::fs::open("/proc", flags, Mode::empty())?,
             device: device.then(Device::open).transpose()?,
             counters: Shared::new(At::LEN)?,
-            complaints: rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?,
+            complaints: Complaints::new()?,
         })
     }
 
@@ -207,22 +207,9 @@ impl Stage {
             .collect()
     }
 
-    /// Something is not as it must be. The first words of that are kept, and all of it counted.
+    /// Something is not as it must be.
     pub(super) fn wrong(&self, what: &str) {
-        self.counter(At::Wrong).fetch_add(1, Relaxed);
-        // Nonblocking: what finds no room was said often enough.
-        let _ = rustix::io::write(&self.complaints.1, format!("{what}\n").as_bytes());
-    }
-
-    /// How often something was not as it must be, and in what words.
-    pub(super) fn complaints(&self) -> Result<(u64, String)> {
-        let mut text = vec![0; 4096];
-        let n = match rustix::io::read(&self.complaints.0, &mut text) {
-            Err(Errno::AGAIN) => 0,
-            n => n?,
-        };
-        let text = String::from_utf8_lossy(&text[..n]).into_owned();
-        Ok((self.counter(At::Wrong).load(Relaxed), text))
+        self.complaints.say(what);
     }
 
     /// Makes the call by one of these ways, and checks that it returns what it may.

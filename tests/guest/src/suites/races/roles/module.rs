@@ -31,7 +31,9 @@ pub(crate) fn unload_and_load(stage: &Stage, rng: &mut Rng) -> Result<()> {
             Err(Errno::AGAIN) => stage.happened(Event::Busy),
             Err(errno) => stage.wrong(&format!("delete_module: {}", Code::from(errno))),
         }
-        pause(rng, 300);
+        if rng.bool() {
+            pause(rng, 5000);
+        }
     }
     Ok(())
 }
@@ -59,6 +61,9 @@ pub(crate) fn call_and_close(stage: &Stage, rng: &mut Rng) -> Result<()> {
                 .call_with(Some(&device), rng, Situation::Stays, ALL, file, 0)?
                 .ok();
             stage.expect_in("uts", home.inode(Kind::Uts), "after it was entered")?;
+        }
+        if rng.bool() {
+            pause(rng, 2000);
         }
         drop(device);
         pause(rng, 3000);
