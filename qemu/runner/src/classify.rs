@@ -2,7 +2,10 @@
 
 //! From what was seen of a guest to what that means.
 
-use crate::verdict::{Counts, Verdict};
+use crate::{
+    kcsan,
+    verdict::{Counts, Verdict},
+};
 use serde::Serialize;
 
 /// How a run of QEMU ended.
@@ -62,22 +65,30 @@ pub(crate) struct Outcome {
     pub(crate) class: Class,
     pub(crate) counts: Counts,
     pub(crate) why: Option<String>,
+    /// Data races in which the module has no part.
+    pub(crate) races_of_kernel: usize,
 }
 
 /// Judges a run by how it ended, the kernel's messages, and the guest's own words.
 pub(crate) fn classify(end: &End, console: &str, verdict: &Verdict) -> Outcome {
-    let (class, why) = judge(end, console, verdict);
+    let alarms = Alarms::of(console);
+    let (class, why) = judge(end, &alarms, verdict);
     let mut counts = verdict.counts.unwrap_or_default();
     counts.failed += verdict.failed_gates.len() as u32;
     if class != Class::Passed && counts.failed == 0 {
         // What stopped the suite counts as one more.
         counts.failed = 1;
     }
-    Outcome { class, counts, why }
+    Outcome {
+        class,
+        counts,
+        why,
+        races_of_kernel: alarms.races_of_kernel,
+    }
 }
 
-fn judge(end: &End, console: &str, verdict: &Verdict) -> (Class, Option<String>) {
-    if let Some(line) = console.lines().find(|line| is_alarm(line)) {
+fn judge(end: &End, alarms: &Alarms<'_>, verdict: &Verdict) -> (Class, Option<String>) {
+    if let Some(line) = alarms.first {
         return (Class::Alarm, Some(line.trim().to_owned()));
     }
     if let End::TimedOut(seconds) = end {
@@ -122,6 +133,41 @@ fn gates(verdict: &Verdict) -> String {
     format!("after the suite: {}", gates.join("; "))
 }
 
+/// What the kernel would not have said if all was well.
+#[derive(Default)]
+struct Alarms<'a> {
+    first: Option<&'a str>,
+    races_of_kernel: usize,
+}
+
+impl<'a> Alarms<'a> {
+    fn of(console: &'a str) -> Self {
+        let mut alarms = Self::default();
+        let lines: Vec<_> = console.lines().collect();
+        for (i, line) in lines.iter().enumerate() {
+            if !is_alarm(line) {
+                continue;
+            }
+            let is_race = message(line).starts_with(kcsan::BEGINNING);
+            if is_race && !kcsan::is_of_module(lines[i..].iter().copied()) {
+                alarms.races_of_kernel += 1;
+            } else if alarms.first.is_none() {
+                alarms.first = Some(line);
+            }
+        }
+        alarms
+    }
+}
+
+/// A line without the time, and the task or CPU, which it has if the kernel was built to tell.
+fn message(line: &str) -> &str {
+    let mut line = line.trim_start();
+    while let Some((_, rest)) = line.strip_prefix('[').and_then(|line| line.split_once(']')) {
+        line = rest.trim_start();
+    }
+    line
+}
+
 /// Whether the kernel would not have said that if all was well.
 fn is_alarm(line: &str) -> bool {
     const BEGINNINGS: &[&str] = &[
@@ -141,11 +187,7 @@ fn is_alarm(line: &str) -> bool {
         "unregister_netdevice: waiting",
         "watchdog: BUG: ",
     ];
-    // A time, and the task or CPU, if the kernel was built to tell.
-    let mut line = line.trim_start();
-    while let Some((_, rest)) = line.strip_prefix('[').and_then(|line| line.split_once(']')) {
-        line = rest.trim_start();
-    }
+    let line = message(line);
     BEGINNINGS
         .iter()
         .any(|beginning| line.starts_with(beginning))
@@ -193,6 +235,22 @@ mod tests {
             let (class, _, why) = class(End::Off, &format!("hello\n{line}\n"), GOOD);
             assert_eq!((class, why.as_str()), (Class::Alarm, line));
         }
+    }
+
+    #[test]
+    fn a_race_is_an_alarm_if_it_is_the_modules() {
+        let kernels = kcsan::tests::report("exit_mm", "do_task_stat");
+        let ours = kcsan::tests::report("exit_mm", "nsproxy_rs_ns_install");
+        let outcome = |console: &str| classify(&End::Off, console, &Verdict::parse(GOOD));
+        let two = outcome(&kernels.repeat(2));
+        assert_eq!((two.class, two.races_of_kernel), (Class::Passed, 2));
+        let both = outcome(&format!("{kernels}{ours}"));
+        assert_eq!((both.class, both.races_of_kernel), (Class::Alarm, 1));
+        assert!(both.why.is_some_and(|why| why.contains("nsproxy_rs")));
+        // Whatever else is wrong is as wrong as ever.
+        let other = outcome(&format!("{kernels}BUG: sleeping function called\n"));
+        assert_eq!(other.class, Class::Alarm);
+        assert_eq!(outcome("BUG: KASAN: exit_mm\n").class, Class::Alarm);
     }
 
     #[test]

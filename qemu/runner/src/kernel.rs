@@ -58,6 +58,11 @@ impl Kernel {
         self.config.lines().any(|other| other == line)
     }
 
+    /// Whether it reports data races: then each of them counts as a warning, and not each is ours.
+    pub(crate) fn reports_races(&self) -> bool {
+        self.has("KCSAN")
+    }
+
     /// The memory that a guest wants; sanitizers want a shadow of it.
     pub(crate) fn memory_mib(&self) -> u32 {
         if self.has("KASAN") { 2048 } else { 512 }

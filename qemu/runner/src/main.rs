@@ -11,6 +11,7 @@ mod cli;
 mod fidelity;
 mod guest;
 mod initramfs;
+mod kcsan;
 mod kernel;
 mod qemu;
 mod report;

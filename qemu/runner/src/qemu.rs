@@ -13,7 +13,7 @@ const VERDICT_PORT: &str = "org.nsproxy-rs.verdict";
 
 /// Kernel parameters of every guest: whatever is wrong ends it at once, and the emulated clock is
 /// not doubted, which on a busy host it would be.
-const PARAMETERS: &str = "console=ttyS0 loglevel=7 panic=-1 oops=panic panic_on_warn=1 \
+const PARAMETERS: &str = "console=ttyS0 loglevel=7 panic=-1 oops=panic \
      softlockup_panic=1 hung_task_panic=1 tsc=reliable no_timer_check";
 
 /// What the guest's two consoles are on the host.
@@ -97,7 +97,10 @@ pub(crate) fn arguments(
         }
     }
 
-    add(&["-append", &format!("{PARAMETERS} {parameters}")]);
+    // To the kernel a report of KCSAN is a warning. Which of them count is said by the console.
+    let on_warn = u32::from(!kernel.reports_races());
+    let on_warn = format!("panic_on_warn={on_warn}");
+    add(&["-append", &format!("{PARAMETERS} {on_warn} {parameters}")]);
     args.extend(["-kernel".into(), kernel.image().into_os_string()]);
     args.extend(["-initrd".into(), initramfs.into()]);
     args

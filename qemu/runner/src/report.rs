@@ -50,6 +50,7 @@ struct Record<'a> {
     counts: Counts,
     seconds: f64,
     why: Option<&'a str>,
+    races_of_kernel: usize,
     summary: Option<&'a str>,
     facts: &'a BTreeMap<String, String>,
 }
@@ -65,6 +66,7 @@ pub(crate) fn keep(line: &Line, kernel: &Kernel, accel: &str) -> Result<()> {
         counts: outcome.counts,
         seconds: line.ran.took.as_secs_f64(),
         why: outcome.why.as_deref(),
+        races_of_kernel: outcome.races_of_kernel,
         summary: line.ran.verdict.summary.as_deref(),
         facts: &line.ran.verdict.facts,
     };
@@ -101,6 +103,14 @@ pub(crate) fn line(line: &Line, paint: &Paint) {
     );
     if let Some(summary) = &said.summary {
         println!("    {summary}");
+    }
+    match outcome.races_of_kernel {
+        0 => {}
+        1 => println!("    1 data race of the kernel's own, see {}", qemu::CONSOLE),
+        n => println!(
+            "    {n} data races of the kernel's own, see {}",
+            qemu::CONSOLE
+        ),
     }
     let output = guest::read(&dir.join(qemu::OUTPUT));
     for skipped in output.lines().filter(|line| line.contains("# SKIP")) {

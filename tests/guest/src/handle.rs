@@ -25,13 +25,13 @@ use std::{
         fd::{AsFd, OwnedFd},
         unix::net::UnixDatagram,
     },
-    rc::Rc,
+    sync::Arc,
 };
 
 /// What the test has in its hands of a handle.
 pub(crate) enum Prepared {
     /// The file, to be handed to the caller.
-    File(Rc<OwnedFd>),
+    File(Arc<OwnedFd>),
     /// What only the caller can open.
     ByCaller(Source),
     /// `/proc/<child>/<path>`, or a pidfd, of the child that the caller has.
@@ -46,7 +46,7 @@ impl Handle {
         Ok(Prepared::File(match self {
             Self::Target(link) => target()?.file(self, |target| target.ns(link))?,
             Self::TargetBy(way, kind) => target()?.file(self, |target| way.open(target, kind))?,
-            Self::Pidfd => target()?.file(self, |target| pidfd(target.pid))?,
+            Self::Pidfd => Arc::new(target()?.pidfd()?),
             Self::ProcDirectory => {
                 target()?.file(self, |target| path(&format!("/proc/{}", target.pid)))?
             }
@@ -105,7 +105,7 @@ impl Way {
                 opened?
             }
             Self::FileHandle => nsfs::by_file_handle(ns()?).context("open_by_handle_at")?,
-            Self::PidfdIoctl => nsfs::of_pidfd(pidfd(target.pid)?, kind).context("pidfd ioctl")?,
+            Self::PidfdIoctl => nsfs::of_pidfd(target.pidfd()?, kind).context("pidfd ioctl")?,
             Self::Owner => nsfs::owner(ns()?).context("NS_GET_USERNS")?,
             Self::Parent => nsfs::parent(ns()?).context("NS_GET_PARENT")?,
             Self::Socket => nsfs::net_of_socket(socket_of(target)?).context("SIOCGSKNS")?,

@@ -11,6 +11,7 @@ mod gate;
 mod handle;
 mod host;
 mod judge;
+mod kernel;
 mod ktap;
 mod look;
 mod module;

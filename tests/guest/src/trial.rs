@@ -186,7 +186,7 @@ impl Caller {
         match step {
             Step::EnterTarget(flags) => {
                 let target = target.context("a case without a target")?;
-                let pidfd = self.actor.take(handle::pidfd(target.pid)?)?;
+                let pidfd = self.actor.take(target.pidfd()?)?;
                 let entered = self.actor.call(Call {
                     entry: Entry::Syscall,
                     slot: pidfd.slot,

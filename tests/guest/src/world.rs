@@ -11,7 +11,13 @@ use crate::{
     via::{self, Kind},
 };
 use anyhow::{Context as _, Result};
-use std::{cell::RefCell, collections::HashMap, fs, os::fd::OwnedFd, rc::Rc};
+use std::{
+    collections::HashMap,
+    fs,
+    os::fd::OwnedFd,
+    rc::Rc,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// How a target process is made.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
@@ -155,7 +161,7 @@ impl Process {
         };
         if target.fate != Fate::Alive {
             // What can be opened of one that is dead is what was opened before.
-            process.file(Handle::Pidfd, |process| handle::pidfd(process.pid))?;
+            process.pidfd()?;
             for link in LINKS {
                 process.ns(link)?;
             }
@@ -180,31 +186,38 @@ impl Process {
         Ok(file.try_clone()?)
     }
 
+    /// A pidfd of it.
+    pub(crate) fn pidfd(&self) -> Result<OwnedFd> {
+        let file = self.file(Handle::Pidfd, |process| handle::pidfd(process.pid))?;
+        Ok(file.try_clone()?)
+    }
+
     /// What a handle of it refers to: opened the first time, kept for as long as it is.
     pub(crate) fn file(
         &self,
         handle: Handle,
         open: impl FnOnce(&Self) -> Result<OwnedFd>,
-    ) -> Result<Rc<OwnedFd>> {
+    ) -> Result<Arc<OwnedFd>> {
         self.files.get_or_open(handle, || open(self))
     }
 }
 
 /// Files that stay open.
 #[derive(Default)]
-struct Files(RefCell<HashMap<Handle, Rc<OwnedFd>>>);
+struct Files(Mutex<HashMap<Handle, Arc<OwnedFd>>>);
 
 impl Files {
     fn get_or_open(
         &self,
         handle: Handle,
         open: impl FnOnce() -> Result<OwnedFd>,
-    ) -> Result<Rc<OwnedFd>> {
-        if let Some(file) = self.0.borrow().get(&handle) {
+    ) -> Result<Arc<OwnedFd>> {
+        let files = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = files().get(&handle) {
             return Ok(file.clone());
         }
-        let file = Rc::new(open()?);
-        self.0.borrow_mut().insert(handle, file.clone());
+        let file = Arc::new(open()?);
+        files().insert(handle, file.clone());
         Ok(file)
     }
 }
@@ -286,7 +299,7 @@ impl World {
         &self,
         handle: Handle,
         open: impl FnOnce() -> Result<OwnedFd>,
-    ) -> Result<Rc<OwnedFd>> {
+    ) -> Result<Arc<OwnedFd>> {
         self.files.get_or_open(handle, open)
     }
 

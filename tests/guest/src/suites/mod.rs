@@ -3,13 +3,16 @@
 //! The suites, one a file.
 
 mod abi;
+mod complaints;
 mod demo;
 mod device;
 mod errno;
+mod fuzz;
 mod kinds;
 mod matrix;
 mod module;
 mod pidfd;
+mod races;
 mod setns_2011;
 mod third_party;
 
@@ -25,6 +28,10 @@ use anyhow::Result;
 pub(crate) struct Suite {
     pub(crate) name: &'static str,
     run: Run,
+    /// How many CPUs the guests have in which `make test` runs it, a guest for each number.
+    short: &'static [u32],
+    /// The same for `make test-long`.
+    long: &'static [u32],
 }
 
 enum Run {
@@ -37,40 +44,50 @@ enum Run {
     Itself(fn(&mut World, &str) -> Result<Tally>),
 }
 
+/// The CPUs of a guest that nothing else is said of.
+const CPUS: u32 = 2;
+
 /// All of them.
 pub(crate) const SUITES: &[Suite] = &[
-    Suite {
-        name: "demo",
-        run: Run::Itself(demo::tell),
-    },
+    Suite::of("demo", Run::Itself(demo::tell)),
     // The longest first: two guests run at a time.
+    Suite::of("matrix", Run::Itself(matrix::run)),
+    Suite::of("kinds", Run::Tests(kinds::tests)),
+    Suite::of("pidfd", Run::Tests(pidfd::tests)),
+    Suite::of("errno", Run::Tests(errno::tests)),
+    Suite::of("abi", Run::Tests(abi::tests)),
+    Suite::of("device", Run::Tests(device::tests)),
+    Suite::of("setns-2011", Run::Tests(setns_2011::tests)),
+    Suite::of("third-party", Run::Found(third_party::tests)),
     Suite {
-        name: "matrix",
-        run: Run::Itself(matrix::run),
+        long: &[CPUS, 4],
+        ..Suite::of("races", Run::Tests(races::tests))
     },
-    Suite::of("kinds", kinds::tests),
-    Suite::of("pidfd", pidfd::tests),
-    Suite::of("errno", errno::tests),
-    Suite::of("abi", abi::tests),
-    Suite::of("device", device::tests),
-    Suite::of("setns-2011", setns_2011::tests),
-    Suite {
-        name: "third-party",
-        run: Run::Found(third_party::tests),
-    },
-    Suite::of("module", module::tests),
+    Suite::of("fuzz", Run::Tests(fuzz::tests)),
+    Suite::of("module", Run::Tests(module::tests)),
 ];
 
 /// What `make test` runs, or `make test-long`: a suite's name, with `@N` for a guest with N CPUs.
-pub(crate) fn list(_long: bool) -> Vec<&'static str> {
-    SUITES.iter().map(|suite| suite.name).collect()
+pub(crate) fn list(long: bool) -> Vec<String> {
+    let mut list = Vec::new();
+    for suite in SUITES {
+        for cpus in if long { suite.long } else { suite.short } {
+            list.push(match *cpus {
+                CPUS => suite.name.to_owned(),
+                cpus => format!("{}@{cpus}", suite.name),
+            });
+        }
+    }
+    list
 }
 
 impl Suite {
-    const fn of(name: &'static str, tests: fn() -> Vec<Test>) -> Self {
+    const fn of(name: &'static str, run: Run) -> Self {
         Self {
             name,
-            run: Run::Tests(tests),
+            run,
+            short: &[CPUS],
+            long: &[CPUS],
         }
     }
 

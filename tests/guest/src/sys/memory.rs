@@ -9,7 +9,7 @@ use rustix::{
 };
 use std::{
     ffi::{c_int, c_uint, c_void},
-    os::fd::BorrowedFd,
+    os::fd::{AsRawFd as _, BorrowedFd},
     ptr,
     time::Duration,
 };
@@ -197,4 +197,23 @@ impl Drop for LastPage {
         // SAFETY: The pages are ours, and nobody knows them after this.
         unsafe { libc::munmap(self.0, 2 * PAGE) };
     }
+}
+
+/// Maps the first page of a file, shared, and unmaps it again.
+pub(crate) fn map_file(file: BorrowedFd<'_>) -> Result<(), Errno> {
+    // SAFETY: A new mapping, where nothing was, that nothing ever looks at.
+    unsafe {
+        let page = libc::mmap(
+            ptr::null_mut(),
+            PAGE,
+            libc::PROT_READ,
+            libc::MAP_SHARED,
+            file.as_raw_fd(),
+            0,
+        );
+        // MAP_FAILED is -1.
+        checked(page as _)?;
+        libc::munmap(page, PAGE);
+    }
+    Ok(())
 }

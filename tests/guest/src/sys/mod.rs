@@ -2,17 +2,21 @@
 
 //! System calls that no library offers safely. All `unsafe` of the tests is in here.
 
+mod arena;
 mod ipc;
 mod memory;
 pub(crate) mod nsfs;
 mod perf;
 mod seccomp;
+mod shared;
 mod task;
 
+pub(crate) use arena::{Arena, ShakyPage};
 pub(crate) use ipc::{Semaphore, message_queue};
-pub(crate) use memory::{LastPage, PAGE, StuckPage};
+pub(crate) use memory::{LastPage, PAGE, StuckPage, map_file};
 pub(crate) use perf::{NAMESPACES_IN_ORDER, NamespacesWatch};
 pub(crate) use seccomp::{before_exec, seccomp_allow_all, seccomp_no_setns};
+pub(crate) use shared::Shared;
 pub(crate) use task::{
     Fork, exec, exit, fork, fork_sharing_fs, has_ended_within, keep_only, sleep_forever,
     spawn_sharing_vm, vfork,
@@ -23,7 +27,7 @@ use std::{
     ffi::{c_int, c_long, c_uint},
     fs::File,
     mem,
-    os::fd::AsRawFd as _,
+    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
 };
 
 /// What libc returned, or errno.
@@ -138,4 +142,16 @@ pub(crate) fn namespace_id(file: &File) -> Result<u64, Errno> {
     let mut id = 0_u64;
     ioctl(file.as_raw_fd(), NS_GET_ID, (&raw mut id).addr())?;
     Ok(id)
+}
+
+/// A signalfd, for no signal at all.
+pub(crate) fn signalfd() -> Result<OwnedFd, Errno> {
+    let mut none = mem::MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: `none` has room for a set, which is emptied and then only read; the descriptor is
+    // new, and ours.
+    unsafe {
+        libc::sigemptyset(none.as_mut_ptr());
+        let fd = checked(libc::signalfd(-1, none.as_ptr(), libc::SFD_CLOEXEC).into())?;
+        Ok(OwnedFd::from_raw_fd(fd as c_int))
+    }
 }

@@ -34,7 +34,7 @@ impl Fork {
 
 /// `fork()`.
 ///
-/// The actor that calls this has one thread, or a second one that only sleeps and holds no lock.
+/// Whoever calls this has one thread, or a second one that only sleeps and holds no lock.
 pub(crate) fn fork() -> Result<Fork, Errno> {
     // SAFETY: No other thread holds a lock that the child might wait for, see above.
     checked(unsafe { libc::fork() }.into()).map(Fork::from_raw)

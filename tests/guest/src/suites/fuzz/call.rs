@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A random call: the command, where its argument is, and what is in it.
+
+use super::pool::{Entry, Of, Pool, What};
+use crate::{
+    sys::{Arena, PAGE},
+    via::{Kind, all_kinds},
+};
+use fastrand::Rng;
+use nsproxy_uapi::sys as uapi;
+use std::mem::offset_of;
+
+/// As many bytes as an ioctl number has room for.
+pub(super) const MAX_SIZE: usize = (1 << 14) - 1;
+pub(super) const SETNS_SIZE: usize = size_of::<uapi::nsproxy_setns>();
+pub(super) const VERSION_SIZE: usize = size_of::<uapi::nsproxy_version>();
+const RESERVED: usize = offset_of!(uapi::nsproxy_version, reserved);
+
+/// What the device makes of a command's number, its size left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    Setns,
+    Setns2011,
+    Version,
+    /// None of ours.
+    Unknown,
+}
+
+impl Command {
+    pub(super) const ALL: [Self; 4] = [Self::Setns, Self::Setns2011, Self::Version, Self::Unknown];
+
+    fn number(self) -> u32 {
+        match self {
+            Self::Setns => uapi::NSPROXY_SETNS,
+            Self::Setns2011 => uapi::NSPROXY_SETNS_2011,
+            Self::Version => uapi::NSPROXY_VERSION,
+            Self::Unknown => 0,
+        }
+    }
+
+    /// By the number: direction, magic and number proper must be right.
+    pub(super) fn of(number: u32) -> Self {
+        let known = [Self::Setns, Self::Setns2011, Self::Version];
+        let is = |command: &Self| (command.number() ^ number) & !(SIZE_MASK << SIZE_SHIFT) == 0;
+        known.into_iter().find(is).unwrap_or(Self::Unknown)
+    }
+}
+
+const SIZE_MASK: u32 = MAX_SIZE as u32;
+const SIZE_SHIFT: u32 = 16;
+
+/// The size that is part of a command's number.
+pub(super) fn size_of_command(number: u32) -> usize {
+    (number >> SIZE_SHIFT & SIZE_MASK) as usize
+}
+
+fn with_size(number: u32, size: usize) -> u32 {
+    number & !(SIZE_MASK << SIZE_SHIFT) | (size as u32) << SIZE_SHIFT
+}
+
+/// Numbers that the kernel answers itself for every file, before any driver is asked
+/// (`do_vfs_ioctl()`).
+const OF_THE_KERNEL: &[u32] = &[
+    0x5421,
+    0x5450,
+    0x5451,
+    0x5452,
+    0x5460,
+    0x541b,
+    2,
+    0xc004_5877,
+    0xc004_5878,
+    0xc020_660b,
+    0x4004_9409,
+    0x4020_940d,
+    0xc018_9436,
+    0x8008_6601,
+    0x4008_6602,
+    0x801c_581f,
+    0x401c_5820,
+    0x8011_1500,
+    0x8081_1501,
+];
+
+/// A number: of ours, nearly, or anything.
+fn number(rng: &mut Rng) -> u32 {
+    let command = [Command::Setns, Command::Setns2011, Command::Version][rng.usize(..3)];
+    let number = command.number();
+    let right = size_of_command(number);
+    match rng.u32(..100) {
+        0..60 => match command {
+            Command::Version if rng.bool() => with_size(number, rng.usize(right..=MAX_SIZE)),
+            _ => number,
+        },
+        60..72 => with_size(number, rng.usize(..=MAX_SIZE)),
+        72..75 => with_size(number, right - 1 + rng.usize(..3)),
+        // Another number proper, direction, magic; one bit; any.
+        75..80 => number & !0xff | u32::from(rng.u8(..)),
+        80..84 => number ^ (rng.u32(1..4) << 30),
+        84..89 => number & !0xff00 | u32::from(rng.u8(..)) << 8,
+        89..94 => number ^ 1 << rng.u32(..32),
+        _ => rng.u32(..),
+    }
+}
+
+/// Where the argument is, as far as memory goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// All of it can be read and written.
+    Good,
+    /// All of it can be read.
+    ReadOnly,
+    /// So many bytes can be read and written, and not all.
+    Short(usize),
+    /// None of it can be touched.
+    Wild,
+}
+
+/// A call of the device.
+pub(super) struct Call {
+    pub(super) number: u32,
+    pub(super) place: Place,
+    pub(super) address: usize,
+    /// What is there, for as much of it as there is.
+    pub(super) bytes: Vec<u8>,
+    /// Which of the pool's entries, for the two commands that take one.
+    pub(super) entry: usize,
+    pub(super) nstype: i32,
+}
+
+impl Call {
+    pub(super) fn random(rng: &mut Rng, pool: &Pool, arena: &Arena) -> Self {
+        let number = loop {
+            let number = number(rng);
+            if !OF_THE_KERNEL.contains(&number) {
+                break number;
+            }
+        };
+        let size = size_of_command(number);
+        let (place, address) = place(rng, arena, size);
+        let entry = any_entry(rng, &pool.entries);
+        let nstype = nstype(rng, pool.entries[entry].what);
+        let mut bytes = content(
+            rng,
+            Command::of(number),
+            size,
+            pool.entries[entry].number,
+            nstype,
+        );
+        bytes.truncate(match place {
+            Place::Good | Place::ReadOnly => size,
+            Place::Short(n) => n,
+            Place::Wild => 0,
+        });
+        Self {
+            number,
+            place,
+            address,
+            bytes,
+            entry,
+            nstype,
+        }
+    }
+
+    pub(super) fn command(&self) -> Command {
+        Command::of(self.number)
+    }
+
+    pub(super) fn size(&self) -> usize {
+        size_of_command(self.number)
+    }
+
+    /// Whether a reserved field is set; of a struct that can be read.
+    pub(super) fn reserved_is_set(&self) -> bool {
+        self.bytes[RESERVED..RESERVED + 4].iter().any(|b| *b != 0)
+    }
+
+    /// Whether something is set beyond what is known, as far as that can be read.
+    pub(super) fn tail_is_set(&self) -> bool {
+        let tail = self.bytes.get(VERSION_SIZE..).unwrap_or_default();
+        tail.iter().any(|byte| *byte != 0)
+    }
+}
+
+fn place(rng: &mut Rng, arena: &Arena, size: usize) -> (Place, usize) {
+    let writable = arena.writable();
+    match rng.u32(..20) {
+        0..12 => {
+            let last = writable.end - size;
+            (Place::Good, rng.usize(writable.start..=last))
+        }
+        // The last bytes before what cannot be touched.
+        12..15 => (Place::Good, writable.end - size),
+        15 if size > 0 => {
+            let n = rng.usize(..size);
+            (Place::Short(n), writable.end - n)
+        }
+        16..18 if size <= PAGE => {
+            let read_only = arena.read_only();
+            let last = read_only.end - size;
+            (Place::ReadOnly, rng.usize(read_only.start..=last))
+        }
+        _ => (Place::Wild, wild(rng, arena)),
+    }
+}
+
+/// An address at which a program has nothing.
+fn wild(rng: &mut Rng, arena: &Arena) -> usize {
+    /// Where the kernel's half of addresses begins, the program's ends.
+    const KERNEL: usize = 0xffff_8000_0000_0000;
+    const END: usize = 0x7fff_ffff_f000;
+    match rng.u32(..10) {
+        0 => 0,
+        1 => rng.usize(..PAGE),
+        2 => usize::MAX - rng.usize(..64),
+        3 => KERNEL | rng.usize(..),
+        4 => 0x8000_0000_0000_0000 | rng.usize(..1 << 40),
+        5 => END + rng.usize(..PAGE),
+        6 => arena.forbidden() + rng.usize(..PAGE / 2),
+        7 => arena.read_only().end + rng.usize(..PAGE / 2),
+        8 => 0xffff_ffff_8000_0000 + rng.usize(..1 << 28),
+        _ => arena.hole() + rng.usize(..PAGE / 2),
+    }
+}
+
+fn any_entry(rng: &mut Rng, entries: &[Entry]) -> usize {
+    loop {
+        let i = rng.usize(..entries.len());
+        // Who has entered that one has no rights any more, and has seen most of what there is.
+        let last = entries[i].what == What::Namespace(Kind::User, Of::Target);
+        if !last || rng.u32(..8) == 0 {
+            return i;
+        }
+    }
+}
+
+fn nstype(rng: &mut Rng, what: What) -> i32 {
+    let any_kind = |rng: &mut Rng| Kind::ALL[rng.usize(..8)].flag();
+    // Several kinds; user among them only now and then, for the same reason as above.
+    let several = |rng: &mut Rng| {
+        let user = if rng.u32(..8) == 0 {
+            0
+        } else {
+            Kind::User.flag()
+        };
+        rng.u32(..) & all_kinds() & !user
+    };
+    let flags = match rng.u32(..10) {
+        0..6 => match what {
+            What::Namespace(..) if rng.u32(..3) == 0 => 0,
+            What::Namespace(kind, _) => kind.flag(),
+            _ if rng.bool() => any_kind(rng),
+            _ => several(rng),
+        },
+        6 => several(rng),
+        7 => any_kind(rng) | 1 << rng.u32(..32),
+        8 => [0, u32::MAX, 1, 1 << 31][rng.usize(..4)],
+        _ => rng.u32(..),
+    };
+    flags as i32
+}
+
+fn content(rng: &mut Rng, command: Command, size: usize, fd: i32, nstype: i32) -> Vec<u8> {
+    let mut bytes = vec![0; size.max(SETNS_SIZE)];
+    if command == Command::Version {
+        // Outputs may hold anything.
+        let known = size.min(VERSION_SIZE);
+        rng.fill(&mut bytes[..known]);
+        if known == VERSION_SIZE {
+            bytes[RESERVED..RESERVED + 4].fill(0);
+            if rng.u32(..4) == 0 {
+                bytes[RESERVED + rng.usize(..4)] = 1 << rng.u32(..8);
+            }
+        }
+        if size > VERSION_SIZE && rng.u32(..4) == 0 {
+            bytes[rng.usize(VERSION_SIZE..size)] = rng.u8(1..);
+        }
+    } else {
+        bytes[..4].copy_from_slice(&fd.to_ne_bytes());
+        bytes[4..8].copy_from_slice(&nstype.to_ne_bytes());
+    }
+    bytes.truncate(size);
+    bytes
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The situations in which calls are made, what they may return there, and what else happens.
+
+use crate::errno::{Code, Outcome};
+use std::fmt;
+
+macro_rules! list {
+    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident: $word:literal $(=> $may:expr)?,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum $name {
+            $($(#[$of])* $variant,)*
+        }
+
+        impl $name {
+            /// All of them, in order.
+            pub(super) const ALL: &[Self] = &[$(Self::$variant,)*];
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$variant => $word,)* })
+            }
+        }
+
+        list!(@may $name { $($variant $(=> $may)?,)* });
+    };
+    (@may $name:ident { $($variant:ident => $may:expr,)* }) => {
+        impl $name {
+            /// What a call may return.
+            pub(super) fn may(self) -> &'static [Outcome] {
+                match self { $(Self::$variant => $may,)* }
+            }
+        }
+    };
+    (@may $name:ident { $($variant:ident,)* }) => {};
+}
+
+list! {
+    /// In what situation a call is made. What it may return there is what `setns(2)` documents
+    /// for it, and nothing besides.
+    Situation {
+        Stays: "a namespace that stays" => &[Ok(())],
+        /// `ESRCH`: no nsproxy any more, or no task.
+        Moving: "a task that switches itself" => &[Ok(()), Err(Code::ESRCH)],
+        Dying: "a task that is being killed" => &[Ok(()), Err(Code::ESRCH)],
+        /// `EPERM`: it has new credentials, or may not be looked into.
+        Executing: "a task that executes another program"
+            => &[Ok(()), Err(Code::EPERM), Err(Code::ESRCH)],
+        /// Root and working directory are shared at the moment of the check, or are not.
+        SharedRoot: "while root and working directory are shared, or just were"
+            => &[Ok(()), Err(Code::EINVAL)],
+        Mounting: "a mount namespace that changes" => &[Ok(()), Err(Code::ESRCH)],
+        UserFirst: "a user namespace, the first time" => &[Ok(())],
+        UserAgain: "a user namespace that one is in" => &[Err(Code::EINVAL)],
+        /// As above, by a pidfd: `EPERM` once it has no memory that it shares with its user.
+        UserDying: "a user namespace of a task that is being killed"
+            => &[Ok(()), Err(Code::EPERM), Err(Code::ESRCH)],
+        /// The thread group is alone at the moment of the check, or is not.
+        Threads: "while a thread begins or ends" => &[Ok(()), Err(Code::EUSERS)],
+        Fresh: "a time namespace, by a fresh process" => &[Ok(())],
+        LastReference: "leaving a namespace for good" => &[Ok(())],
+        Reaper: "a pid namespace whose init is being killed" => &[Ok(()), Err(Code::ESRCH)],
+    }
+}
+
+list! {
+    /// What happens besides calls, counted.
+    Event {
+        Look: "links read",
+        Open: "namespaces opened",
+        List: "lists read",
+        Kill: "processes killed",
+        Zombie: "refused by a zombie",
+        Reaped: "refused by one that is reaped",
+        Mount: "mounts made",
+        Fork: "processes forked",
+        NoChild: "children that a dead pid namespace refused",
+        Unload: "unloads",
+        Busy: "unloads refused",
+        Absent: "opened while it was not there",
+        Exit: "threads ended",
+    }
+}

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What the workers of a scene share: what they may do, where they may be, and what they count.
+
+use super::{
+    super::complaints::Complaints,
+    outcome::{Event, Situation},
+};
+use crate::{
+    errno::{Code, Outcome, word},
+    sys::Shared,
+    via::{Device, Entry, Kind, flags_of},
+    world::{Process, Target},
+};
+use anyhow::{Context as _, Result};
+use fastrand::Rng;
+use rustix::{
+    fs::{Mode, OFlags},
+    io::Errno,
+    process::{Pid, PidfdFlags},
+};
+use std::{
+    fs::File,
+    os::fd::{AsFd, AsRawFd as _, OwnedFd},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+/// The kinds that a thread of several may switch between, whatever the others do.
+pub(super) const KINDS: [Kind; 4] = [Kind::Uts, Kind::Ipc, Kind::Net, Kind::Cgroup];
+/// `CLONE_NEW*` of them.
+pub(super) const FLAGS: u32 = flags_of_kinds();
+
+const fn flags_of_kinds() -> u32 {
+    KINDS[0].flag() | KINDS[1].flag() | KINDS[2].flag() | KINDS[3].flag()
+}
+
+/// The two implementations of today's call.
+pub(super) const BOTH: &[Entry] = &[Entry::Syscall, Entry::Device];
+/// With the one of 2011, where it knows the kind.
+pub(super) const ALL: &[Entry] = &[Entry::Syscall, Entry::Device, Entry::Device2011];
+
+/// As many processes can be known to others at a time.
+const SLOTS: usize = 16;
+/// Error numbers are smaller.
+const ERRNOS: usize = 134;
+
+/// A process that stays, and its namespaces.
+pub(super) struct Home {
+    pub(super) pidfd: OwnedFd,
+    /// By [`Kind::ALL`].
+    files: Vec<(Kind, File, u64)>,
+    /// None for where the test itself is.
+    _process: Option<Process>,
+}
+
+impl Home {
+    fn of(pid: u32, process: Option<Process>) -> Result<Self> {
+        let mut files = Vec::new();
+        for kind in Kind::ALL {
+            let path = format!("/proc/{pid}/ns/{}", kind.name());
+            let file = File::open(&path).context(path)?;
+            let inode = rustix::fs::fstat(&file)?.st_ino;
+            files.push((kind, file, inode));
+        }
+        let pid = Pid::from_raw(pid as i32).context("pid 0")?;
+        Ok(Self {
+            pidfd: rustix::process::pidfd_open(pid, PidfdFlags::empty())?,
+            files,
+            _process: process,
+        })
+    }
+
+    fn entry(&self, kind: Kind) -> &(Kind, File, u64) {
+        let at = Kind::ALL.iter().position(|other| *other == kind);
+        &self.files[at.unwrap_or_default()]
+    }
+
+    /// Its namespace of that kind, open.
+    pub(super) fn file(&self, kind: Kind) -> &File {
+        &self.entry(kind).1
+    }
+
+    /// The inode number of that namespace.
+    pub(super) fn inode(&self, kind: Kind) -> u64 {
+        self.entry(kind).2
+    }
+}
+
+/// What the workers of a scene share. Made before they are, so that all have it.
+pub(super) struct Stage {
+    /// Where one may be: first where the test is, then what the scene asked for.
+    pub(super) homes: Vec<Home>,
+    pub(super) seed: u64,
+    /// The `/proc` of the test, whatever mount namespace one is in.
+    pub(super) proc: OwnedFd,
+    device: Option<Device>,
+    counters: Shared,
+    pub(super) complaints: Complaints,
+}
+
+/// Where a counter is among the counters.
+enum At {
+    Stop,
+    Next,
+    Slot(usize),
+    Event(Event),
+    Call(Entry, Situation, Outcome),
+}
+
+impl At {
+    const SLOTS: usize = 2;
+    const EVENTS: usize = Self::SLOTS + SLOTS;
+    const CALLS: usize = Self::EVENTS + Event::ALL.len();
+    const LEN: usize = Self::CALLS + ALL.len() * Situation::ALL.len() * ERRNOS;
+
+    fn index(self) -> usize {
+        match self {
+            Self::Stop => 0,
+            Self::Next => 1,
+            Self::Slot(slot) => Self::SLOTS + slot % SLOTS,
+            Self::Event(event) => Self::EVENTS + event as usize,
+            Self::Call(entry, situation, outcome) => {
+                let entry = ALL.iter().position(|other| *other == entry).unwrap_or(0);
+                let errno = outcome.map_or_else(|code| code.0 as usize, |()| 0);
+                let row = entry * Situation::ALL.len() + situation as usize;
+                Self::CALLS + row * ERRNOS + errno.min(ERRNOS - 1)
+            }
+        }
+    }
+}
+
+impl Stage {
+    /// A stage with a process for each of the targets. `device`: whether it is open from the
+    /// beginning.
+    pub(super) fn new(targets: &[Target], device: bool, seed: u64) -> Result<Self> {
+        let mut homes = vec![Home::of(std::process::id(), None)?];
+        for target in targets {
+            let process = Process::start(target)?;
+            homes.push(Home::of(process.pid, Some(process))?);
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self {
+            homes,
+            seed,
+            proc: rustix::fs::open("/proc", flags, Mode::empty())?,
+            device: device.then(Device::open).transpose()?,
+            counters: Shared::new(At::LEN)?,
+            complaints: Complaints::new()?,
+        })
+    }
+
+    fn counter(&self, at: At) -> &AtomicU64 {
+        &self.counters[at.index()]
+    }
+
+    /// Whether there is still something to do.
+    pub(super) fn goes_on(&self) -> bool {
+        self.counter(At::Stop).load(Relaxed) == 0
+    }
+
+    /// Tells all workers to come to an end.
+    pub(super) fn stop(&self) {
+        self.counter(At::Stop).store(1, Relaxed);
+    }
+
+    /// A place to make a process known at, for whoever asks.
+    pub(super) fn slot(&self) -> usize {
+        self.counter(At::Next).fetch_add(1, Relaxed) as usize
+    }
+
+    /// Makes a process known to the others, or with `None` unknown again.
+    pub(super) fn publish(&self, slot: usize, pid: Option<Pid>) {
+        let pid = pid.map_or(0, |pid| pid.as_raw_nonzero().get());
+        self.counter(At::Slot(slot)).store(pid as u64, Relaxed);
+    }
+
+    /// A process that is known, or was a moment ago.
+    pub(super) fn published(&self, rng: &mut Rng) -> Option<Pid> {
+        let begin = rng.usize(..SLOTS);
+        // Slots are used again when there are none left, so `slot()` may be beyond.
+        (begin..begin + SLOTS)
+            .find_map(|slot| Pid::from_raw(self.counter(At::Slot(slot)).load(Relaxed) as i32))
+    }
+
+    /// Counts something that happened.
+    pub(super) fn happened(&self, event: Event) {
+        self.counter(At::Event(event)).fetch_add(1, Relaxed);
+    }
+
+    /// How often it happened.
+    pub(super) fn count(&self, event: Event) -> u64 {
+        self.counter(At::Event(event)).load(Relaxed)
+    }
+
+    /// How often a call had this outcome in this situation.
+    pub(super) fn calls(&self, entry: Entry, situation: Situation, outcome: Outcome) -> u64 {
+        self.counter(At::Call(entry, situation, outcome))
+            .load(Relaxed)
+    }
+
+    /// All outcomes that calls had in this situation, and how often.
+    pub(super) fn outcomes(&self, entry: Entry, situation: Situation) -> Vec<(Outcome, u64)> {
+        (0..ERRNOS as i32)
+            .map(|errno| if errno == 0 { Ok(()) } else { Err(Code(errno)) })
+            .map(|outcome| (outcome, self.calls(entry, situation, outcome)))
+            .filter(|(_, n)| *n > 0)
+            .collect()
+    }
+
+    /// Something is not as it must be.
+    pub(super) fn wrong(&self, what: &str) {
+        self.complaints.say(what);
+    }
+
+    /// Makes the call by one of these ways, and checks that it returns what it may.
+    pub(super) fn call(
+        &self,
+        rng: &mut Rng,
+        situation: Situation,
+        ways: &[Entry],
+        fd: impl AsFd,
+        nstype: u32,
+    ) -> Result<Outcome> {
+        self.call_with(self.device.as_ref(), rng, situation, ways, fd, nstype)
+    }
+
+    /// The same, by a device that the caller opened.
+    pub(super) fn call_with(
+        &self,
+        device: Option<&Device>,
+        rng: &mut Rng,
+        situation: Situation,
+        ways: &[Entry],
+        fd: impl AsFd,
+        nstype: u32,
+    ) -> Result<Outcome> {
+        let entry = ways[rng.usize(..ways.len())];
+        let outcome = entry.setns(device, fd.as_fd().as_raw_fd(), nstype as i32)?;
+        self.counter(At::Call(entry, situation, outcome))
+            .fetch_add(1, Relaxed);
+        if !situation.may().contains(&outcome) {
+            self.wrong(&format!("{entry}: {situation}: {}", word(outcome)));
+        }
+        Ok(outcome)
+    }
+
+    /// The inode number of a namespace that the calling thread is in.
+    pub(super) fn own(&self, link: &str) -> Result<u64> {
+        self.link(&format!("thread-self/ns/{link}"))?
+            .with_context(|| format!("/proc/thread-self/ns/{link}"))
+    }
+
+    /// The inode number that a link below `/proc` has; the error if its task is not there.
+    pub(super) fn link(&self, path: &str) -> Result<Result<u64, Errno>> {
+        match rustix::fs::readlinkat(&self.proc, path, Vec::new()) {
+            Ok(target) => {
+                let inode = crate::world::inode(target.to_str()?);
+                Ok(Ok(inode.with_context(|| format!("{path}: {target:?}"))?))
+            }
+            Err(errno) => Ok(Err(errno)),
+        }
+    }
+
+    /// Checks that the calling thread is in this namespace.
+    pub(super) fn expect_in(&self, link: &str, inode: u64, why: &str) -> Result<()> {
+        let is = self.own(link)?;
+        if is != inode {
+            self.wrong(&format!("{link}:[{is}] {why}, expected {link}:[{inode}]"));
+        }
+        Ok(())
+    }
+
+    /// Checks that the calling thread is in the four namespaces of one home, not of several.
+    pub(super) fn expect_one_home(&self, why: &str) -> Result<()> {
+        let mut links = [0; KINDS.len()];
+        for (link, kind) in links.iter_mut().zip(KINDS) {
+            *link = self.own(kind.name())?;
+        }
+        let is = |home: &Home| KINDS.map(|kind| home.inode(kind)) == links;
+        if !self.homes.iter().any(is) {
+            self.wrong(&format!("{why}: in {links:?}, which is no one's set"));
+        }
+        Ok(())
+    }
+
+    /// Whether this is a namespace of one of the homes.
+    pub(super) fn is_known(&self, kind: Kind, inode: u64) -> bool {
+        self.homes.iter().any(|home| home.inode(kind) == inode)
+    }
+
+    /// One of the homes that the scene asked for.
+    pub(super) fn any_home(&self, rng: &mut Rng) -> &Home {
+        &self.homes[rng.usize(1..self.homes.len())]
+    }
+}
+
+/// A target in new namespaces of the kinds that threads may switch between.
+pub(super) fn bundle() -> Target {
+    Target::new([crate::actor::state::Step::Unshare(flags_of(&KINDS))])
+}
