@@ -9,6 +9,7 @@ mod errno;
 mod kinds;
 mod module;
 mod pidfd;
+mod sequences;
 mod setns_2011;
 
 use crate::{
@@ -28,6 +29,8 @@ pub(crate) struct Suite {
 enum Run {
     /// Tests that are reported as KTAP.
     Tests(fn() -> Vec<Test>),
+    /// The same, where a filter may also say what the one test is to do.
+    TestsOr(fn() -> Vec<Test>, fn(&str) -> Option<Test>),
     /// A story for people to read, in which everything told is also tested.
     Story(fn(&mut World) -> Result<Tally>),
 }
@@ -45,6 +48,10 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite::of("device", device::tests),
     Suite::of("setns-2011", setns_2011::tests),
     Suite::of("module", module::tests),
+    Suite {
+        name: "sequences",
+        run: Run::TestsOr(sequences::tests, sequences::replay),
+    },
 ];
 
 /// What `make test` runs, or `make test-long`: a suite's name, with `@N` for a guest with N CPUs.
@@ -64,7 +71,10 @@ impl Suite {
     pub(crate) fn run(&self, filter: &str, effort: Effort) -> Result<Tally> {
         let mut world = World::new(effort);
         match self.run {
-            Run::Tests(tests) => {
+            Run::TestsOr(_, or) if let Some(test) = or(filter) => {
+                Ok(ktap::run(self.name, vec![test], &mut world))
+            }
+            Run::Tests(tests) | Run::TestsOr(tests, _) => {
                 let mut tests = tests();
                 let exact = tests.iter().any(|test| test.name == filter);
                 tests.retain(|test| {

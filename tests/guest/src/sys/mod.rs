@@ -4,11 +4,16 @@
 
 mod ipc;
 mod memory;
+mod nsfs;
 mod task;
 
 pub(crate) use ipc::{Semaphore, message_queue};
 pub(crate) use memory::{LastPage, PAGE, StuckPage};
-pub(crate) use task::{Fork, exit, fork, fork_sharing_fs, sleep_forever, spawn_sharing_vm, vfork};
+pub(crate) use nsfs::{Relative, namespace_type, relative_namespace};
+pub(crate) use task::{
+    Fork, exit, fork, fork_into, fork_sharing_fs, fork_to_zombie, ignore_children, sleep_forever,
+    spawn_sharing_vm, vfork,
+};
 
 use rustix::io::Errno;
 use std::{
