@@ -8,7 +8,7 @@ use crate::{
         command::{Call, Command, Source},
     },
     case::{Handle, Unrelated, Way},
-    sys::nsfs,
+    sys::nsfs::{self, Relative},
     via::{Device, Entry, Kind},
     world::{Process, World},
 };
@@ -106,8 +106,8 @@ impl Way {
             }
             Self::FileHandle => nsfs::by_file_handle(ns()?).context("open_by_handle_at")?,
             Self::PidfdIoctl => nsfs::of_pidfd(target.pidfd()?, kind).context("pidfd ioctl")?,
-            Self::Owner => nsfs::owner(ns()?).context("NS_GET_USERNS")?,
-            Self::Parent => nsfs::parent(ns()?).context("NS_GET_PARENT")?,
+            Self::Owner => nsfs::relative(ns()?, Relative::Owner).context("NS_GET_USERNS")?,
+            Self::Parent => nsfs::relative(ns()?, Relative::Parent).context("NS_GET_PARENT")?,
             Self::Socket => nsfs::net_of_socket(socket_of(target)?).context("SIOCGSKNS")?,
         })
     }

@@ -137,6 +137,11 @@ impl Snapshot {
         self.0.insert(key.into(), value.into());
     }
 
+    /// All keys, and their values to be called something else.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut String)> {
+        self.0.iter_mut().map(|(key, value)| (key.as_str(), value))
+    }
+
     /// The value at `ns/<link>`.
     pub(crate) fn link(&self, link: &str) -> &str {
         self.get(&format!("ns/{link}"))

@@ -19,7 +19,9 @@ use serde::{Deserialize, Serialize};
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    mem, process, thread,
+    mem,
+    os::fd::OwnedFd,
+    process, thread,
 };
 
 /// One change to the state of an actor.
@@ -101,8 +103,11 @@ impl Step {
                 })?;
                 stand_in_for(child);
             }
-            Self::MapRoot => map_root(process)?,
-            Self::SetIds(id) => set_ids(process, *id)?,
+            Self::MapRoot => map_root(&process.proc, process.id)?,
+            Self::SetIds(id) => {
+                set_ids(*id)?;
+                process.id = *id;
+            }
             Self::KeepCaps(bits) => keep_caps(*bits)?,
             Self::LowerCaps(but) => lower_caps(*but)?,
             Self::Thread => {
@@ -161,8 +166,7 @@ impl Step {
                 monotonic,
                 boottime,
             } => {
-                let offsets = format!("monotonic {monotonic} 0\nboottime {boottime} 0\n");
-                write_proc(process, "self/timens_offsets", &offsets)?;
+                set_clock_offsets(&process.proc, *monotonic, *boottime)?;
             }
             Self::Mount(path) => {
                 // Whoever made the namespace may have shared its mounts with others.
@@ -227,28 +231,31 @@ fn companion(
     }
 }
 
-fn write_proc(process: &Process, path: &str, text: &str) -> Result<()> {
-    let fd = rustix::fs::openat(
-        &process.proc,
-        path,
-        OFlags::WRONLY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .with_context(|| format!("/proc/{path}"))?;
+fn write_proc(proc: &OwnedFd, path: &str, text: &str) -> Result<()> {
+    let fd = rustix::fs::openat(proc, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
+        .with_context(|| format!("/proc/{path}"))?;
     // One write: the kernel takes a map or nothing.
     rustix::io::write(fd, text.as_bytes()).with_context(|| format!("/proc/{path}: {text:?}"))?;
     Ok(())
 }
 
-fn map_root(process: &Process) -> Result<()> {
+/// Maps the user `id`, which this process was when it made its user namespace, to root in there.
+pub(crate) fn map_root(proc: &OwnedFd, id: u32) -> Result<()> {
     // The one map that whoever made the namespace may write without rights outside of it.
-    let map = format!("0 {} 1", process.id);
-    write_proc(process, "self/setgroups", "deny")?;
-    write_proc(process, "self/uid_map", &map)?;
-    write_proc(process, "self/gid_map", &map)
+    let map = format!("0 {id} 1");
+    write_proc(proc, "self/setgroups", "deny")?;
+    write_proc(proc, "self/uid_map", &map)?;
+    write_proc(proc, "self/gid_map", &map)
 }
 
-fn set_ids(process: &mut Process, id: u32) -> Result<()> {
+/// The offsets, in seconds, of the time namespace for this process' children.
+pub(crate) fn set_clock_offsets(proc: &OwnedFd, monotonic: i64, boottime: i64) -> Result<()> {
+    let offsets = format!("monotonic {monotonic} 0\nboottime {boottime} 0\n");
+    write_proc(proc, "self/timens_offsets", &offsets)
+}
+
+/// Becomes that user and group.
+pub(crate) fn set_ids(id: u32) -> Result<()> {
     let (uid, gid) = (
         rustix::process::Uid::from_raw(id),
         rustix::process::Gid::from_raw(id),
@@ -258,11 +265,11 @@ fn set_ids(process: &mut Process, id: u32) -> Result<()> {
     rustix::thread::set_thread_res_uid(uid, uid, uid)?;
     // As after exec: a process that cannot be looked into by itself is a state of its own.
     rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)?;
-    process.id = id;
     Ok(())
 }
 
-fn keep_caps(bits: u64) -> Result<()> {
+/// Keeps only these capabilities (bits), of those that it has.
+pub(crate) fn keep_caps(bits: u64) -> Result<()> {
     let keep = CapabilitySet::from_bits_retain(bits);
     let sets = rustix::thread::capabilities(None)?;
     rustix::thread::set_capabilities(

@@ -13,6 +13,7 @@ mod matrix;
 mod module;
 mod pidfd;
 mod races;
+mod sequences;
 mod setns_2011;
 mod third_party;
 
@@ -37,8 +38,8 @@ pub(crate) struct Suite {
 enum Run {
     /// Tests that are reported as KTAP.
     Tests(fn() -> Vec<Test>),
-    /// The same, where it takes time to find out which there are: what cannot match the filter
-    /// need not be among them.
+    /// The same, where the filter says more than which names it is in, or where it takes time to
+    /// find out which tests there are: those that it cannot match need not be among them.
     Found(fn(&str, &mut World) -> Vec<Test>),
     /// What reports by itself, given a part of the names of what is to be run.
     Itself(fn(&mut World, &str) -> Result<Tally>),
@@ -59,6 +60,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite::of("device", Run::Tests(device::tests)),
     Suite::of("setns-2011", Run::Tests(setns_2011::tests)),
     Suite::of("third-party", Run::Found(third_party::tests)),
+    Suite::of("sequences", Run::Found(sequences::tests)),
     Suite {
         long: &[CPUS, 4],
         ..Suite::of("races", Run::Tests(races::tests))

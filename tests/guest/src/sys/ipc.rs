@@ -17,6 +17,13 @@ impl Semaphore {
             .map(|id| Self(id as i32))
     }
 
+    /// The one with that key, which every user may change; made if need be and if that is wanted.
+    pub(crate) fn with_key(key: i32, create: bool) -> Result<Self, Errno> {
+        let flags = if create { libc::IPC_CREAT | 0o666 } else { 0 };
+        // SAFETY: Always safe to call.
+        checked(unsafe { libc::semget(key, 1, flags) }.into()).map(|id| Self(id as i32))
+    }
+
     /// Adds 1, to be taken back when the process exits or leaves the ipc namespace.
     pub(crate) fn raise_with_undo(self) -> Result<(), Errno> {
         let mut operation = libc::sembuf {

@@ -18,8 +18,8 @@ pub(crate) use perf::{NAMESPACES_IN_ORDER, NamespacesWatch};
 pub(crate) use seccomp::{before_exec, seccomp_allow_all, seccomp_no_setns};
 pub(crate) use shared::Shared;
 pub(crate) use task::{
-    Fork, exec, exit, fork, fork_sharing_fs, has_ended_within, keep_only, sleep_forever,
-    spawn_sharing_vm, vfork,
+    Fork, exec, exit, fork, fork_into, fork_sharing_fs, fork_to_zombie, has_ended_within,
+    ignore_children, keep_only, sleep_forever, spawn_sharing_vm, vfork,
 };
 
 use rustix::io::Errno;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The ways to a namespace other than the file in `/proc`.
+//! Files of nsfs: the ways to one other than `/proc`, and what it tells.
 
 use super::checked;
 use crate::via::Kind;
@@ -21,14 +21,38 @@ fn ioctl_that_opens(of: impl AsFd, command: c_uint) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd as c_int) })
 }
 
-/// `NS_GET_USERNS`: the user namespace that owns the namespace behind an nsfs file.
-pub(crate) fn owner(ns: impl AsFd) -> Result<OwnedFd, Errno> {
-    ioctl_that_opens(ns, 0xb701)
+/// A namespace that another one has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Relative {
+    /// The user namespace that it belongs to.
+    Owner,
+    /// The user or pid namespace that it was made in.
+    Parent,
 }
 
-/// `NS_GET_PARENT`: the parent of a user or pid namespace.
-pub(crate) fn parent(ns: impl AsFd) -> Result<OwnedFd, Errno> {
-    ioctl_that_opens(ns, 0xb702)
+/// `NS_GET_USERNS` and `NS_GET_PARENT`.
+///
+/// # Errors
+///
+/// `EPERM` if it is beyond what the caller may see; `EINVAL` if that kind has none.
+pub(crate) fn relative(of: impl AsFd, which: Relative) -> Result<OwnedFd, Errno> {
+    ioctl_that_opens(
+        of,
+        match which {
+            Relative::Owner => 0xb701,
+            Relative::Parent => 0xb702,
+        },
+    )
+}
+
+/// `NS_GET_NSTYPE`: the `CLONE_NEW*` of its kind.
+///
+/// # Errors
+///
+/// `ENOTTY` for what is no file of nsfs.
+pub(crate) fn namespace_type(of: impl AsFd) -> Result<u32, Errno> {
+    const NS_GET_NSTYPE: c_uint = 0xb703;
+    Ok(super::ioctl(of.as_fd().as_raw_fd(), NS_GET_NSTYPE, 0)? as u32)
 }
 
 /// `SIOCGSKNS`: the network namespace that a socket belongs to.

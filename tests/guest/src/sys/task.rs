@@ -42,10 +42,34 @@ pub(crate) fn fork() -> Result<Fork, Errno> {
 
 /// `clone(CLONE_FS)`: as `fork()`, but the two share root and working directory.
 pub(crate) fn fork_sharing_fs() -> Result<Fork, Errno> {
-    let flags = c_long::from(libc::CLONE_FS | libc::SIGCHLD);
+    fork_with(libc::CLONE_FS | libc::SIGCHLD)
+}
+
+/// As `fork()`, into new namespaces (`CLONE_NEW*`).
+pub(crate) fn fork_into(kinds: u32) -> Result<Fork, Errno> {
+    fork_with(kinds as c_int | libc::SIGCHLD)
+}
+
+/// As `fork()`, but the child's end is no `SIGCHLD` for its parent: even for one that ignores its
+/// children it stays a zombie.
+pub(crate) fn fork_to_zombie() -> Result<Fork, Errno> {
+    fork_with(0)
+}
+
+/// `clone()` with flags that share no memory.
+fn fork_with(flags: c_int) -> Result<Fork, Errno> {
     // SAFETY: Without CLONE_VM this is `fork()`. What libc does beside it (handlers of
     // pthread_atfork) nobody here relies on.
-    checked(unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) }).map(Fork::from_raw)
+    checked(unsafe { libc::syscall(libc::SYS_clone, c_long::from(flags), 0, 0, 0, 0) })
+        .map(Fork::from_raw)
+}
+
+/// Whether children of this process leave nothing behind when they end (`SIGCHLD` is ignored), or
+/// are there to be waited for, as usual. Inherited by children.
+pub(crate) fn ignore_children(ignore: bool) {
+    let how = if ignore { libc::SIG_IGN } else { libc::SIG_DFL };
+    // SAFETY: No handler is installed that could run anywhere.
+    unsafe { libc::signal(libc::SIGCHLD, how) };
 }
 
 /// Big enough for an actor.

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Sequences as text that can be typed: `p0:unshare:net p1:setns:p0.net:0`.
+
+use super::op::{Act, Cap, Cgroup, Dir, Handle, Link, Op, Pidfd, Pin, Proc, Source};
+use crate::{
+    snapshot::LINKS,
+    via::{Kind, kinds_word},
+};
+use anyhow::{Context as _, Result, bail, ensure};
+use std::{fmt, str::FromStr};
+
+/// A sequence, as one line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Sequence(pub(super) Vec<Op>);
+
+impl fmt::Display for Sequence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<_> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&words.join(" "))
+    }
+}
+
+impl FromStr for Sequence {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let ops = text
+            .split_whitespace()
+            .map(|word| word.parse().with_context(|| format!("operation {word:?}")));
+        Ok(Self(ops.collect::<Result<_>>()?))
+    }
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Do(proc, act) => write!(f, "{proc}:{act}"),
+            Self::Setns { proc, to, nstype } => write!(f, "{proc}:setns:{to}:{}", kinds(*nstype)),
+            Self::Fork {
+                proc,
+                child,
+                share_fs,
+            } => {
+                let verb = if *share_fs { "forkfs" } else { "fork" };
+                write!(f, "{proc}:{verb}:{child}")
+            }
+            Self::Exit(proc) => write!(f, "{proc}:exit"),
+            Self::Open(handle, source) => write!(f, "{handle}:open:{source}"),
+            Self::OpenPidfd(pidfd, proc) => write!(f, "{pidfd}:open:{proc}"),
+            Self::Close(handle) => write!(f, "{handle}:close"),
+            Self::Pin(handle, pin) => write!(f, "{handle}:pin:{pin}"),
+            Self::Unpin(pin) => write!(f, "{pin}:unpin"),
+            Self::Move(proc, cgroup) => write!(f, "{proc}:move:{cgroup}"),
+        }
+    }
+}
+
+impl FromStr for Op {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let words: Vec<_> = text.split(':').collect();
+        Ok(match words[..] {
+            [proc, "setns", to, nstype] => Self::Setns {
+                proc: proc.parse()?,
+                to: to.parse()?,
+                nstype: flags(nstype)?,
+            },
+            [proc, verb @ ("fork" | "forkfs"), child] => Self::Fork {
+                proc: proc.parse()?,
+                child: child.parse()?,
+                share_fs: verb == "forkfs",
+            },
+            [proc, "exit"] => Self::Exit(proc.parse()?),
+            [pidfd, "open", proc] if pidfd.starts_with(Pidfd::LETTER) => {
+                Self::OpenPidfd(pidfd.parse()?, proc.parse()?)
+            }
+            [handle, "open", source] => Self::Open(handle.parse()?, source.parse()?),
+            [handle, "close"] => Self::Close(handle.parse()?),
+            [handle, "pin", pin] => Self::Pin(handle.parse()?, pin.parse()?),
+            [pin, "unpin"] => Self::Unpin(pin.parse()?),
+            [proc, "move", cgroup] => Self::Move(proc.parse()?, cgroup.parse()?),
+            [proc, ref act @ ..] => Self::Do(proc.parse()?, act_of(act)?),
+            [] => bail!("nothing"),
+        })
+    }
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unshare(flags) => write!(f, "unshare:{}", kinds(*flags)),
+            Self::MapRoot => f.write_str("maproot"),
+            Self::BecomeUser => f.write_str("user"),
+            Self::Drop(cap) => write!(f, "drop:{}", cap.name()),
+            Self::SecureBit => f.write_str("securebit"),
+            Self::Thread => f.write_str("thread"),
+            Self::Chroot(dir) => write!(f, "chroot:{dir}"),
+            Self::Chdir(dir) => write!(f, "chdir:{dir}"),
+            Self::Raise => f.write_str("raise"),
+            Self::Hostname(n) => write!(f, "hostname:{n}"),
+            Self::Clocks(seconds) => write!(f, "clocks:{seconds}"),
+            Self::Mount => f.write_str("mount"),
+        }
+    }
+}
+
+fn act_of(words: &[&str]) -> Result<Act> {
+    Ok(match words {
+        ["unshare", kinds] => Act::Unshare(flags(kinds)?),
+        ["maproot"] => Act::MapRoot,
+        ["user"] => Act::BecomeUser,
+        ["drop", name] => {
+            let cap = Cap::EVERY.into_iter().find(|cap| cap.name() == *name);
+            Act::Drop(cap.context("no such capability")?)
+        }
+        ["securebit"] => Act::SecureBit,
+        ["thread"] => Act::Thread,
+        ["chroot", dir] => Act::Chroot(dir.parse()?),
+        ["chdir", dir] => Act::Chdir(dir.parse()?),
+        ["raise"] => Act::Raise,
+        ["hostname", n] => Act::Hostname(n.parse()?),
+        ["clocks", seconds] => Act::Clocks(seconds.parse()?),
+        ["mount"] => Act::Mount,
+        _ => bail!("nobody can do that"),
+    })
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Link(proc, link) => write!(f, "{proc}.{}", link.name()),
+            Self::Process(proc) => write!(f, "{proc}"),
+            Self::Handle(handle) => write!(f, "{handle}"),
+            Self::Pidfd(pidfd) => write!(f, "{pidfd}"),
+            Self::Owner(handle) => write!(f, "{handle}.owner"),
+            Self::Parent(handle) => write!(f, "{handle}.parent"),
+            Self::Pin(pin) => write!(f, "{pin}"),
+            Self::Directory(proc) => write!(f, "{proc}.directory"),
+            Self::Closed => f.write_str("closed"),
+        }
+    }
+}
+
+impl FromStr for Source {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(match text.split_once('.') {
+            Some((handle, "owner")) => Self::Owner(handle.parse()?),
+            Some((handle, "parent")) => Self::Parent(handle.parse()?),
+            Some((proc, "directory")) => Self::Directory(proc.parse()?),
+            Some((proc, link)) => {
+                let index = LINKS.iter().position(|name| *name == link);
+                Self::Link(proc.parse()?, Link(index.context("no such link")? as u8))
+            }
+            None if text == "closed" => Self::Closed,
+            None if text.starts_with(Proc::LETTER) => Self::Process(text.parse()?),
+            None if text.starts_with(Handle::LETTER) => Self::Handle(text.parse()?),
+            None if text.starts_with(Pidfd::LETTER) => Self::Pidfd(text.parse()?),
+            None => Self::Pin(text.parse()?),
+        })
+    }
+}
+
+macro_rules! from_str {
+    ($($name:ident)*) => {
+        $(
+            impl FromStr for $name {
+                type Err = anyhow::Error;
+
+                fn from_str(text: &str) -> Result<Self> {
+                    let number = text.strip_prefix(Self::LETTER);
+                    let number = number
+                        .and_then(|number| number.parse().ok())
+                        .with_context(|| format!("{text:?} is not like {}0", Self::LETTER))?;
+                    ensure!(number < Self::COUNT, "{text:?}: there are {} only", Self::COUNT);
+                    Ok(Self(number))
+                }
+            }
+        )*
+    };
+}
+
+from_str! { Proc Handle Pidfd Pin Dir Cgroup }
+
+/// `mnt+uts`, or `0` for none.
+fn kinds(flags: u32) -> String {
+    if flags == 0 {
+        "0".to_owned()
+    } else {
+        kinds_word(flags)
+    }
+}
+
+fn flags(text: &str) -> Result<u32> {
+    if text == "0" {
+        return Ok(0);
+    }
+    text.split('+').try_fold(0, |flags, name| {
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+        Ok(flags | kind.with_context(|| format!("no kind {name:?}"))?.flag())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::strategy, Sequence};
+    use proptest::test_runner::{Config, TestRunner};
+
+    #[test]
+    fn what_is_printed_can_be_typed() {
+        let config = Config {
+            failure_persistence: None,
+            ..Config::default()
+        };
+        for theme in strategy::THEMES {
+            TestRunner::new(config.clone())
+                .run(&theme.sequences(), |ops| {
+                    let sequence = Sequence(ops);
+                    let again: Sequence = sequence.to_string().parse().unwrap();
+                    assert_eq!(again, sequence);
+                    Ok(())
+                })
+                .unwrap();
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_named() {
+        for (text, mistake) in [
+            ("p9:exit", "there are 5 only"),
+            ("p0:setns:p1.nat:0", "no such link"),
+            ("p0:unshare:nat", "no kind"),
+            ("p0:dance", "nobody can do that"),
+            ("h0:setns:p1:0", "not like p0"),
+        ] {
+            let error = text.parse::<Sequence>().unwrap_err();
+            let error = format!("{error:#}");
+            assert!(error.contains(mistake), "{text}: {error}");
+            assert!(error.contains(text), "{text}: {error}");
+        }
+    }
+}
