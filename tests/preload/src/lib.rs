@@ -3,7 +3,7 @@
 //! Has programs that know nothing of `/dev/nsproxy` go through it, where they call setns(2):
 //!
 //! ```text
-//! LD_PRELOAD=/lib/libnsproxy_preload.so nsenter --target 123 --net ip link
+//! LD_PRELOAD=/lib/libnsproxy_preload.so /usr/bin/nsenter --target 123 --net ip link
 //! ```
 //!
 //! There is no way from here to the system call. A program that calls [`setns`] where the device

@@ -432,25 +432,21 @@ impl Row {
         let known = targets.namespaces(world);
         let mut names = [Names::new(&known), Names::new(&known)];
         for (i, command) in self.1.iter().enumerate() {
+            let (reference, subject) = (&reference[i], &subject[i]);
+            let what = |what| format!("{command}: {what}");
+            if reference.status != subject.status {
+                // What they print then is different in many ways, of one reason.
+                let (left, right) = (&reference.status, &subject.status);
+                compare(&what("status"), left, right, &mut wrong);
+                continue;
+            }
             let [left, right] = &mut names;
-            for (what, left, right) in [
-                (
-                    "status",
-                    reference[i].status.clone(),
-                    subject[i].status.clone(),
-                ),
-                (
-                    "stdout",
-                    left.stable(&reference[i].stdout),
-                    right.stable(&subject[i].stdout),
-                ),
-                (
-                    "stderr",
-                    left.stable(&reference[i].stderr),
-                    right.stable(&subject[i].stderr),
-                ),
+            for (name, reference, subject) in [
+                ("stdout", &reference.stdout, &subject.stdout),
+                ("stderr", &reference.stderr, &subject.stderr),
             ] {
-                compare(&format!("{command}: {what}"), &left, &right, &mut wrong);
+                let (left, right) = (left.stable(reference), right.stable(subject));
+                compare(&what(name), &left, &right, &mut wrong);
             }
         }
         if !wrong.is_empty() {
