@@ -283,3 +283,30 @@ fn content(rng: &mut Rng, command: Command, size: usize, fd: i32, nstype: i32) -
     bytes.truncate(size);
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_known_whatever_its_size() {
+        for command in [Command::Setns, Command::Setns2011, Command::Version] {
+            for size in [0, 8, 88, MAX_SIZE] {
+                let number = with_size(command.number(), size);
+                assert_eq!(
+                    (Command::of(number), size_of_command(number)),
+                    (command, size)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn and_by_all_the_rest_of_its_number() {
+        for bit in (0..16).chain(30..32) {
+            let other = uapi::NSPROXY_VERSION ^ 1 << bit;
+            assert_eq!(Command::of(other), Command::Unknown, "bit {bit}");
+        }
+        assert_eq!(Command::of(0), Command::Unknown);
+    }
+}

@@ -5,7 +5,7 @@
 use super::{
     allowed::{Decider, Rights, allowed, decider},
     board::{BATCH, Board, Side},
-    call::{Call, Command, Place, VERSION_SIZE},
+    call::{Call, Command, Place, SETNS_SIZE, VERSION_SIZE},
     pool::Pool,
 };
 use crate::{
@@ -108,18 +108,17 @@ impl Batch<'_> {
         let version = version(&arena, &self.pool.devices[0])?;
         let mut rng = Rng::with_seed(self.seed);
         for i in 0..self.calls.min(BATCH) {
-            let call = Call::random(&mut rng, self.pool, &arena);
-            let device = &self.pool.devices[rng.usize(..self.pool.devices.len())];
+            let (call, device) = self.next(&mut rng, &arena);
             let decider = decider(&call, self.pool, rights);
             let sets = is_complete(&call);
             let outcome = match (side, call.command()) {
-                (Side::Device, _) => self.by_device(&call, device, &arena, decider, &version)?,
+                (Side::Device, _) => self.by_device(i, &call, device, &arena, decider, &version)?,
                 (Side::Twin, Command::Setns) if sets => {
                     let fd = self.pool.entries[call.entry].number;
                     Entry::Syscall.setns(None, fd, call.nstype)?
                 }
                 (Side::Twin, Command::Setns2011) if sets => {
-                    self.by_device(&call, device, &arena, decider, &version)?
+                    self.by_device(i, &call, device, &arena, decider, &version)?
                 }
                 (Side::Twin, _) => continue,
             };
@@ -170,11 +169,25 @@ impl Batch<'_> {
     pub(super) fn call(&self, number: usize) -> Result<Call> {
         let arena = Arena::new()?;
         let mut rng = Rng::with_seed(self.seed);
-        loop_calls(&mut rng, self.pool, &arena, number)
+        for _ in 0..number {
+            self.next(&mut rng, &arena);
+        }
+        Ok(self.next(&mut rng, &arena).0)
     }
 
+    /// The next call, and the descriptor of the device that it is made on.
+    fn next(&self, rng: &mut Rng, arena: &Arena) -> (Call, &OwnedFd) {
+        let call = Call::random(rng, self.pool, arena);
+        (
+            call,
+            &self.pool.devices[rng.usize(..self.pool.devices.len())],
+        )
+    }
+
+    /// Makes the call, and looks what became of memory.
     fn by_device(
         &self,
+        i: usize,
         call: &Call,
         device: &OwnedFd,
         arena: &Arena,
@@ -199,10 +212,10 @@ impl Batch<'_> {
             _ => 0,
         };
         if !arena.holds(range.start, &version[..written]) {
-            self.complain(usize::MAX, call, "not what VERSION tells otherwise");
+            self.complain(i, call, "not what VERSION tells otherwise");
         }
         if !arena.holds(range.start + written, &call.bytes[written..]) {
-            self.complain(usize::MAX, call, "the argument was written to");
+            self.complain(i, call, "the argument was written to");
         }
         if call.place != Place::ReadOnly {
             const NEAR: usize = 64;
@@ -210,7 +223,7 @@ impl Batch<'_> {
             let before = range.start.saturating_sub(NEAR).max(writable.start)..range.start;
             let after = range.end..(range.end + NEAR).min(writable.end);
             if !arena.is_untouched(before) || !arena.is_untouched(after) {
-                self.complain(usize::MAX, call, "written to beside the argument");
+                self.complain(i, call, "written to beside the argument");
             }
             arena.fill(range);
         }
@@ -221,16 +234,8 @@ impl Batch<'_> {
 /// Whether it is one of the two that switch, with arguments that can be read.
 fn is_complete(call: &Call) -> bool {
     matches!(call.command(), Command::Setns | Command::Setns2011)
-        && call.size() == super::call::SETNS_SIZE
-        && call.bytes.len() == super::call::SETNS_SIZE
-}
-
-fn loop_calls(rng: &mut Rng, pool: &Pool, arena: &Arena, number: usize) -> Result<Call> {
-    for _ in 0..number {
-        let _ = Call::random(rng, pool, arena);
-        let _ = rng.usize(..pool.devices.len());
-    }
-    Ok(Call::random(rng, pool, arena))
+        && call.size() == SETNS_SIZE
+        && call.bytes.len() == SETNS_SIZE
 }
 
 /// What VERSION says when nothing is wrong.

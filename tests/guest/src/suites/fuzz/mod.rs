@@ -161,7 +161,7 @@ fn fuzz(world: &World, caller: Caller, share: usize, totals: &mut Totals) -> Res
             break;
         }
     }
-    done(&board, totals)
+    done(&board, totals, world)
 }
 
 fn shake(world: &World, totals: &mut Totals) -> Result<()> {
@@ -177,15 +177,20 @@ fn shake(world: &World, totals: &mut Totals) -> Result<()> {
         })?;
         progress.say(number * BATCH);
     }
-    done(&board, totals)
+    done(&board, totals, world)
 }
 
 /// Adds what was counted, tells the host, and judges.
-fn done(board: &Board, totals: &mut Totals) -> Result<()> {
+fn done(board: &Board, totals: &mut Totals, world: &World) -> Result<()> {
     board.add_to(&mut totals.counts);
     totals.wrong += board.complaints.count();
     totals.tell()?;
-    board.complaints.none()
+    let long = world.effort.pick("", " --long");
+    let seed = totals.seed;
+    board
+        .complaints
+        .none()
+        .with_context(|| format!("again with --seed {seed}{long}"))
 }
 
 /// A word about every ten seconds.
