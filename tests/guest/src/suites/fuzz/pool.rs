@@ -153,4 +153,11 @@ impl Pool {
             _processes: vec![target, zombie],
         })
     }
+
+    /// The number of the target's namespace of that kind.
+    pub(super) fn namespace(&self, kind: Kind) -> Option<i32> {
+        let wanted = What::Namespace(kind, Of::Target);
+        let entry = self.entries.iter().find(|entry| entry.what == wanted)?;
+        Some(entry.number)
+    }
 }

@@ -63,6 +63,17 @@ pub(super) fn run(pool: &Pool, board: &Board, seed: u64, calls: usize) -> Result
     let enough = AtomicBool::new(false);
     thread::scope(|scope| {
         let thread = scope.spawn(|| shake(&page, pool, Rng::with_seed(!seed), &enough));
+        // For sure, and not only if the other thread happens to write it: one with threads may
+        // not enter a time namespace.
+        if let Some(time) = pool.namespace(Kind::Time) {
+            let args = uapi::nsproxy_setns {
+                fd: time,
+                nstype: 0,
+            };
+            let device = pool.devices[0].as_raw_fd();
+            let outcome = sys::ioctl(device, uapi::NSPROXY_SETNS, (&raw const args).addr());
+            board.count(Command::Setns, outcome.map(drop).map_err(Code::from));
+        }
         for _ in 0..calls.min(BATCH) {
             let (command, allowed) = ALLOWED[rng.usize(..ALLOWED.len())];
             let grown = VERSION_SIZE + 4 * rng.usize(..3);
