@@ -59,7 +59,7 @@ pub(crate) struct Case {
     pub(crate) handle: Handle,
     pub(crate) nstype: i32,
     pub(crate) expect: Expect,
-    /// Which allocation of the call fails, counted from 1, if one does: see [`crate::fault`].
+    /// Which allocation of the call is to fail, counted from 1, if one is: see [`crate::fault`].
     pub(crate) fail_allocation: Option<u32>,
     /// What is tested.
     pub(crate) subject: Entry,

@@ -12,6 +12,7 @@ mod host;
 mod judge;
 mod ktap;
 mod module;
+mod slab;
 mod snapshot;
 mod suites;
 mod sys;

@@ -9,18 +9,18 @@
 use crate::{
     actor::{
         Actor,
-        command::{Call, Command, Reply},
+        command::{Call, Called, Command, Reply},
         state::Step,
     },
     case::{Case, Handle},
     errno::{Outcome, word},
-    fault, judge,
+    judge,
     snapshot::{ClockBase, Snapshot},
     sys::Semaphore,
     via::{Device, Entry},
     world::{self, Fate, Idle, Process, Target, World},
 };
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use std::{fs::File, rc::Rc};
 
 /// What one caller did and saw.
@@ -28,6 +28,8 @@ pub(crate) struct Side {
     pub(crate) entry: Entry,
     pub(crate) before: Snapshot,
     pub(crate) outcome: Outcome,
+    /// If an allocation was to fail: how many more there were to go until that one.
+    pub(crate) to_go: Option<u32>,
     pub(crate) after: Snapshot,
 }
 
@@ -101,6 +103,49 @@ pub(crate) fn run(case: &Case, world: &mut World) -> Result<Report> {
         reference: reference_ran.map(|ran| ran.side),
         wrong,
     })
+}
+
+/// How often a call is begun again in which something else failed than it allocates.
+const BEGINNINGS: u32 = 10;
+
+/// Makes the call of a case many times through `entry`, one after another by the same caller or
+/// each by a child of it, and says what all of them returned.
+///
+/// # Errors
+///
+/// When it could not be done, or not all of them returned the same.
+pub(crate) fn repeat(
+    case: &Case,
+    entry: Entry,
+    times: u32,
+    in_children: bool,
+    world: &mut World,
+) -> Result<Outcome> {
+    let mut made = 0;
+    let mut outcome = None;
+    for _ in 0..BEGINNINGS {
+        let mut aim = Aim::of(case, world)?;
+        let mut caller = Caller::prepare(case, entry, aim.process(), world)?;
+        if let Some(target) = &case.target {
+            aim.meet(target)?;
+        }
+        let call = caller.call(case)?;
+        let repeated = caller.actor.repeat(call, times - made, in_children)?;
+        if repeated.times > 0 {
+            ensure!(
+                outcome.is_none_or(|outcome| outcome == repeated.outcome),
+                "{entry} returned {}, and {} by another caller",
+                word(outcome.unwrap_or(Ok(()))),
+                word(repeated.outcome)
+            );
+            outcome = Some(repeated.outcome);
+            made += repeated.times;
+        }
+        if made == times {
+            return outcome.context("repeated no times");
+        }
+    }
+    bail!("{entry}: an allocation failed, and the call succeeded all the same, {BEGINNINGS} times");
 }
 
 /// The process that the handle of a case refers to: shared with other cases, or its own.
@@ -274,17 +319,21 @@ impl Caller {
         Ok(seen)
     }
 
+    fn call(&self, case: &Case) -> Result<Call> {
+        Ok(Call {
+            entry: self.entry,
+            slot: self.slot.context("no handle")?,
+            nstype: case.nstype,
+            fail_nth: case.fail_allocation,
+        })
+    }
+
     fn run(&mut self, case: &Case, clocks: &ClockBase) -> Result<Ran> {
         let before = match self.seen.take() {
             Some(seen) => seen,
             None => self.look(clocks, false)?,
         };
-        let outcome = self.actor.call(Call {
-            entry: self.entry,
-            slot: self.slot.context("no handle")?,
-            nstype: case.nstype,
-            fail_nth: case.fail_allocation.map(fault::position),
-        })?;
+        let Called { outcome, to_go } = self.actor.try_call(self.call(case)?)?;
         // Where its children will be is among what a process sees of itself: after a failure
         // there is nothing more to ask them.
         let after = self.look(clocks, outcome.is_ok())?;
@@ -293,6 +342,7 @@ impl Caller {
                 entry: self.entry,
                 before,
                 outcome,
+                to_go,
                 after,
             },
             opened: self.opened,

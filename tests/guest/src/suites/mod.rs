@@ -6,6 +6,7 @@ mod abi;
 mod demo;
 mod device;
 mod errno;
+mod faults;
 mod kinds;
 mod module;
 mod pidfd;
@@ -44,6 +45,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite::of("abi", abi::tests),
     Suite::of("device", device::tests),
     Suite::of("setns-2011", setns_2011::tests),
+    Suite::of("faults", faults::tests),
     Suite::of("module", module::tests),
 ];
 
