@@ -105,7 +105,8 @@ pub(crate) fn run(case: &Case, world: &mut World) -> Result<Report> {
     })
 }
 
-/// How often a call is begun again in which something else failed than it allocates.
+/// How often calls are begun again of which one did not make the allocation that was to fail, or
+/// could do without.
 const BEGINNINGS: u32 = 10;
 
 /// Makes the call of a case many times through `entry`, one after another by the same caller or
@@ -145,7 +146,9 @@ pub(crate) fn repeat(
             return outcome.context("repeated no times");
         }
     }
-    bail!("{entry}: an allocation failed, and the call succeeded all the same, {BEGINNINGS} times");
+    bail!(
+        "{entry}: an allocation was to fail, and the call succeeded all the same, {BEGINNINGS} times"
+    );
 }
 
 /// The process that the handle of a case refers to: shared with other cases, or its own.

@@ -85,7 +85,7 @@ pub(crate) struct Repeated {
     pub(crate) outcome: Outcome,
     /// How many there were.
     pub(crate) times: u32,
-    /// After them came one, the last, that succeeded although an allocation of it failed.
+    /// After them came one, the last, that succeeded although an allocation was to fail.
     pub(crate) one_more: bool,
 }
 

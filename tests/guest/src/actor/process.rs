@@ -8,7 +8,7 @@ use crate::{
     fault::Armed,
     snapshot::Snapshot,
     sys::{self, Fork},
-    via::{self, Device, Kind},
+    via::{self, Device},
 };
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use rustix::{
@@ -24,8 +24,6 @@ use std::{
         unix::net::UnixStream,
     },
     process::ExitCode,
-    thread,
-    time::Duration,
 };
 
 /// A process that does as it is told.
@@ -44,9 +42,6 @@ enum Slot {
     File(OwnedFd),
     Number(i32),
 }
-
-/// How long RCU may take to free a cred.
-const GRACE: Duration = Duration::from_millis(100);
 
 /// `nsproxy-tests actor`.
 pub(crate) fn main() -> Result<ExitCode> {
@@ -217,10 +212,6 @@ impl Process {
             // What the allocator makes for itself is made before it counts.
             armed.again(0)?;
             let _ = in_child(once)?;
-            if call.nstype as u32 & Kind::User.flag() != 0 {
-                // And what the child's cred holds is gone when RCU has freed it.
-                thread::sleep(GRACE);
-            }
         }
         while repeated.times < times {
             if let (Some(armed), Some(allocation)) = (&armed, call.fail_nth) {
@@ -231,11 +222,8 @@ impl Process {
             } else {
                 once()?
             };
-            if let Some(armed) = &armed
-                && outcome.is_ok()
-                && armed.to_go()? == 0
-            {
-                // It may have moved to where the next one would be another call.
+            if armed.is_some() && outcome.is_ok() {
+                // It has moved, perhaps to where the next one would be another call.
                 repeated.one_more = true;
                 break;
             }

@@ -69,9 +69,10 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
 fn every_allocation(call: &Call, world: &mut World, counts: &Shared) -> Result<()> {
     fault::prepare()?;
     for n in 1..=call.allocations.len() as u32 {
-        if call.leaves_ucounts(n) {
-            // The second call would be another than the first.
-            continue;
+        if call.leaves_ucounts(n + 1) {
+            // Whether it makes the ucounts, or finds those of the call before, depends on when
+            // RCU frees the cred of that one: these are not the same call many times.
+            break;
         }
         let (case, allocation) = call.case_failing_at(n);
         leaves_nothing(&case, world)

@@ -24,7 +24,7 @@ struct Counts {
     failures: u32,
     /// Tests in which something was not the same, or not as it is to be.
     differ: u32,
-    /// Attempts that were made again, because what failed was the allocator's own.
+    /// Attempts that were made again, because what failed may have been the allocator's own.
     again: u32,
     /// Ways out of the device that were taken many times.
     ways: u32,
