@@ -11,10 +11,11 @@ pub(crate) const QEMU: &str = "qemu-system-x86_64";
 /// The name of the port that the verdict comes through.
 const VERDICT_PORT: &str = "org.nsproxy-rs.verdict";
 
-/// Kernel parameters of every guest: whatever is wrong ends it at once, and the emulated clock is
-/// not doubted, which on a busy host it would be.
+/// Kernel parameters of every guest: whatever is wrong ends it at once, the emulated clock is not
+/// doubted, which on a busy host it would be, and each slab cache holds what its name says, so
+/// that objects can be counted.
 const PARAMETERS: &str = "console=ttyS0 loglevel=7 panic=-1 oops=panic \
-     softlockup_panic=1 hung_task_panic=1 tsc=reliable no_timer_check";
+     softlockup_panic=1 hung_task_panic=1 tsc=reliable no_timer_check slab_nomerge";
 
 /// What the guest's two consoles are on the host.
 pub(crate) enum Consoles<'a> {

@@ -99,7 +99,7 @@ pub(crate) struct Case {
     pub(crate) expect: Expect,
     /// Which children of the caller look around after it succeeded.
     pub(crate) children: Children,
-    /// Which allocation of the call fails, counted from 1, if one does: see [`crate::fault`].
+    /// Which allocation of the call is to fail, counted from 1, if one is: see [`crate::fault`].
     pub(crate) fail_allocation: Option<u32>,
     /// What is tested.
     pub(crate) subject: Entry,

@@ -19,6 +19,7 @@ pub(crate) fn judge(case: &Case, ran: &Ran, target: Option<&Process>, wrong: &mu
         entry,
         before,
         outcome,
+        to_go,
         after,
     } = &ran.side;
     match (case.expect, outcome) {
@@ -32,6 +33,11 @@ pub(crate) fn judge(case: &Case, ran: &Ran, target: Option<&Process>, wrong: &mu
             ));
         }
         _ => {}
+    }
+    if let (Expect::Fails(_), Some(to_go @ 1..)) = (case.expect, to_go) {
+        wrong.push(format!(
+            "{entry} made too few allocations: {to_go} to go until the one that was to fail"
+        ));
     }
     if outcome.is_err() {
         // All or nothing.

@@ -9,12 +9,11 @@
 use crate::{
     actor::{
         Actor,
-        command::{Call, Command, Reply},
+        command::{Call, Called, Command, Repeated, Reply},
         state::Step,
     },
     case::Case,
     errno::{Outcome, word},
-    fault,
     handle::{self, Prepared},
     judge,
     snapshot::{ClockBase, OF_CHILD, Snapshot},
@@ -31,6 +30,8 @@ pub(crate) struct Side {
     pub(crate) entry: Entry,
     pub(crate) before: Snapshot,
     pub(crate) outcome: Outcome,
+    /// If an allocation was to fail: how many more there were to go until that one.
+    pub(crate) to_go: Option<u32>,
     pub(crate) after: Snapshot,
 }
 
@@ -104,6 +105,52 @@ pub(crate) fn run(case: &Case, world: &mut World) -> Result<Report> {
         reference: reference_ran.map(|ran| ran.side),
         wrong,
     })
+}
+
+/// How often calls are begun again of which one did not make the allocation that was to fail, or
+/// could do without.
+const BEGINNINGS: u32 = 10;
+
+/// Makes the call of a case many times through `entry`, one after another by the same caller or
+/// each by a child of it, and says what all of them returned.
+///
+/// # Errors
+///
+/// When it could not be done, or not all of them returned the same.
+pub(crate) fn repeat(
+    case: &Case,
+    entry: Entry,
+    times: u32,
+    in_children: bool,
+    world: &mut World,
+) -> Result<Outcome> {
+    let target = match &case.target {
+        Some(target) => Some(world.target(target)?),
+        None => None,
+    };
+    let handle = case.handle.prepare(target.as_deref(), world)?;
+    let mut made = 0;
+    let mut outcome = None;
+    for _ in 0..BEGINNINGS {
+        let mut caller = Caller::prepare(case, entry, target.as_deref(), world)?;
+        let repeated = caller.repeat(case, &handle, times - made, in_children)?;
+        if repeated.times > 0 {
+            ensure!(
+                outcome.is_none_or(|outcome| outcome == repeated.outcome),
+                "{entry} returned {}, and {} by another caller",
+                word(outcome.unwrap_or(Ok(()))),
+                word(repeated.outcome)
+            );
+            outcome = Some(repeated.outcome);
+            made += repeated.times;
+        }
+        if made == times {
+            return outcome.context("repeated no times");
+        }
+    }
+    bail!(
+        "{entry}: an allocation was to fail, and the call succeeded all the same, {BEGINNINGS} times"
+    );
 }
 
 /// What a caller is like before a call, and by which way it calls.
@@ -243,15 +290,32 @@ impl Caller {
         Ok(seen)
     }
 
+    /// The call of the case, of what it took last.
+    fn call(&self, case: &Case) -> Call {
+        Call {
+            entry: self.entry,
+            slot: 0,
+            nstype: case.nstype,
+            fail_nth: case.fail_allocation,
+        }
+    }
+
+    fn repeat(
+        &mut self,
+        case: &Case,
+        handle: &Prepared,
+        times: u32,
+        in_children: bool,
+    ) -> Result<Repeated> {
+        let take = self.take(handle)?;
+        self.actor.tell(&take)?;
+        self.actor.repeat(self.call(case), times, in_children)
+    }
+
     fn run(&mut self, case: &Case, handle: &Prepared, clocks: &ClockBase) -> Result<Ran> {
         let take = self.take(handle)?;
         let attempt = Command::Attempt {
-            call: Call {
-                entry: self.entry,
-                slot: 0,
-                nstype: case.nstype,
-                fail_nth: case.fail_allocation.map(fault::position),
-            },
+            call: self.call(case),
             clocks: clocks.clone(),
             children: case.children,
         };
@@ -259,7 +323,7 @@ impl Caller {
         let Ok(
             [
                 Reply::Opened { inode, .. },
-                Reply::Attempted(outcome, after),
+                Reply::Attempted(Called { outcome, to_go }, after),
                 _,
             ],
         ) = <[Reply; 3]>::try_from(replies)
@@ -276,6 +340,7 @@ impl Caller {
                 entry: self.entry,
                 before: std::mem::take(&mut self.seen),
                 outcome,
+                to_go,
                 after,
             },
             opened: inode,

@@ -29,7 +29,7 @@ pub(crate) enum Command {
     Close,
     /// Changes its own state.
     Do(Step),
-    /// The call that all of this is about. Answered with [`Reply::Returned`].
+    /// The call that all of this is about. Answered with [`Reply::Called`].
     Call(Call),
     /// The call, and then a look: at children, too, if it succeeded. Where its children will be
     /// is among what a process sees of itself: after a failure there is nothing to ask them.
@@ -38,6 +38,13 @@ pub(crate) enum Command {
         call: Call,
         clocks: ClockBase,
         children: Children,
+    },
+    /// The call many times, each in a child of its own if that is wanted. Answered with
+    /// [`Reply::Repeated`].
+    Repeat {
+        call: Call,
+        times: u32,
+        in_children: bool,
     },
     /// `NSPROXY_VERSION`, answered with [`Reply::Returned`].
     Version,
@@ -70,8 +77,26 @@ pub(crate) struct Call {
     /// Index of what [`Command::Open`] opened.
     pub(crate) slot: usize,
     pub(crate) nstype: i32,
-    /// Position of the allocation that is to fail, if one is.
+    /// Which of its allocations is to fail, from 1, if one is.
     pub(crate) fail_nth: Option<u32>,
+}
+
+/// What came of one call.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Called {
+    pub(crate) outcome: Outcome,
+    /// If an allocation was to fail: how many more there were to go until that one. 0: it failed.
+    pub(crate) to_go: Option<u32>,
+}
+
+/// What came of many calls, which all returned the same.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Repeated {
+    pub(crate) outcome: Outcome,
+    /// How many there were.
+    pub(crate) times: u32,
+    /// After them came one, the last, that succeeded although an allocation was to fail.
+    pub(crate) one_more: bool,
 }
 
 /// What an actor answers.
@@ -89,8 +114,10 @@ pub(crate) enum Reply {
     Companion(String),
     /// A child in namespaces of its own was started, by its path in the test's `/proc`.
     Child(String),
+    Called(Called),
+    Repeated(Repeated),
     Returned(Outcome),
-    Attempted(Outcome, Snapshot),
+    Attempted(Called, Snapshot),
     Seen(Snapshot),
     Pid(u32),
     /// The command itself could not be carried out: an error of the test, or of the guest.

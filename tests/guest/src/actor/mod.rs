@@ -17,7 +17,7 @@ use crate::{
     via,
 };
 use anyhow::{Context as _, Result, bail};
-use command::{Call, Command, Reply, Source};
+use command::{Call, Called, Command, Repeated, Reply, Source};
 use rustix::{
     pipe::PipeFlags,
     process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions},
@@ -144,7 +144,28 @@ impl Actor {
 
     /// Makes the call.
     pub(crate) fn call(&mut self, call: Call) -> Result<Outcome> {
-        self.returned(&Command::Call(call))
+        Ok(self.try_call(call)?.outcome)
+    }
+
+    /// The same where an allocation may have been to fail.
+    pub(crate) fn try_call(&mut self, call: Call) -> Result<Called> {
+        match self.tell(&Command::Call(call))? {
+            Reply::Called(called) => Ok(called),
+            reply => bail!("an odd answer to {call:?}: {reply:?}"),
+        }
+    }
+
+    /// Makes the call many times.
+    pub(crate) fn repeat(&mut self, call: Call, times: u32, in_children: bool) -> Result<Repeated> {
+        let command = Command::Repeat {
+            call,
+            times,
+            in_children,
+        };
+        match self.tell(&command)? {
+            Reply::Repeated(repeated) => Ok(repeated),
+            reply => bail!("an odd answer to {call:?}: {reply:?}"),
+        }
     }
 
     /// What a command that ends in a system call returned.

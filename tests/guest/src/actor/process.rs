@@ -2,25 +2,25 @@
 
 //! The actor's own side: reads commands, obeys, answers.
 
-use super::command::{Call, Command, Reply, Source};
+use super::command::{Call, Called, Command, Repeated, Reply, Source};
 use crate::{
-    errno::{Code, Outcome},
+    errno::{Code, Outcome, word},
     fault::Armed,
     snapshot::{Children, Snapshot},
-    sys,
+    sys::{self, Fork},
     via::{self, Device},
 };
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
-    process::{PidfdFlags, Signal},
+    process::{PidfdFlags, Signal, WaitOptions},
 };
 use std::{
     fs::File,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     os::{
-        fd::{AsRawFd as _, OwnedFd},
+        fd::{AsRawFd as _, OwnedFd, RawFd},
         unix::net::UnixStream,
     },
 };
@@ -140,20 +140,25 @@ impl Process {
                 Reply::Done
             }
             Command::Do(step) => step.take(self)?,
-            Command::Call(call) => Reply::Returned(self.call(call)?),
+            Command::Call(call) => Reply::Called(self.call(call)?),
             Command::Attempt {
                 call,
                 clocks,
                 children,
             } => {
-                let outcome = self.call(call)?;
-                let children = if outcome.is_ok() {
+                let called = self.call(call)?;
+                let children = if called.outcome.is_ok() {
                     children
                 } else {
                     Children::None
                 };
-                Reply::Attempted(outcome, Snapshot::take(&self.proc, &clocks, children)?)
+                Reply::Attempted(called, Snapshot::take(&self.proc, &clocks, children)?)
             }
+            Command::Repeat {
+                call,
+                times,
+                in_children,
+            } => Reply::Repeated(self.repeat(call, times, in_children)?),
             Command::Version => {
                 Reply::Returned(self.device()?.version().map(drop).map_err(Code::from))
             }
@@ -203,23 +208,88 @@ impl Process {
         })
     }
 
-    fn call(&self, call: Call) -> Result<Outcome> {
-        let fd = match self.files.get(call.slot).context("no such slot")? {
+    fn fd(&self, slot: usize) -> Result<RawFd> {
+        Ok(match self.files.get(slot).context("no such slot")? {
             Slot::File(file) => file.as_raw_fd(),
             Slot::Number(n) => *n,
-        };
+        })
+    }
+
+    fn call(&self, call: Call) -> Result<Called> {
+        let fd = self.fd(call.slot)?;
         let armed = call.fail_nth.map(Armed::new).transpose()?;
         let outcome = call.entry.setns(self.device.as_ref(), fd, call.nstype)?;
-        if let Some(armed) = armed {
-            armed.disarm()?;
+        let to_go = armed.map(|armed| armed.to_go()).transpose()?;
+        Ok(Called { outcome, to_go })
+    }
+
+    fn repeat(&self, call: Call, times: u32, in_children: bool) -> Result<Repeated> {
+        let fd = self.fd(call.slot)?;
+        let once = || call.entry.setns(self.device.as_ref(), fd, call.nstype);
+        let armed = call.fail_nth.map(Armed::new).transpose()?;
+        let mut repeated = Repeated {
+            // Of no call at all.
+            outcome: Ok(()),
+            times: 0,
+            one_more: false,
+        };
+        if let Some(armed) = &armed {
+            // What the allocator makes for itself is made before it counts.
+            armed.again(0)?;
+            let _ = in_child(once)?;
         }
-        Ok(outcome)
+        while repeated.times < times {
+            if let (Some(armed), Some(allocation)) = (&armed, call.fail_nth) {
+                armed.again(allocation)?;
+            }
+            let outcome = if in_children {
+                in_child(once)?
+            } else {
+                once()?
+            };
+            if armed.is_some() && outcome.is_ok() {
+                // It has moved, perhaps to where the next one would be another call.
+                repeated.one_more = true;
+                break;
+            }
+            ensure!(
+                repeated.times == 0 || outcome == repeated.outcome,
+                "call {} returned {}, those before it {}",
+                repeated.times + 1,
+                word(outcome),
+                word(repeated.outcome)
+            );
+            repeated.outcome = outcome;
+            repeated.times += 1;
+        }
+        Ok(repeated)
     }
 
     /// Its pid in the `/proc` of the test.
     fn pid(&self) -> Result<u32> {
         let name = rustix::fs::readlinkat(&self.proc, "self", Vec::new())?;
         Ok(name.to_str()?.parse()?)
+    }
+}
+
+/// What a call returns when a child makes it.
+fn in_child(call: impl FnOnce() -> Result<Outcome>) -> Result<Outcome> {
+    /// The exit status of a child that could not make the call. No error has that number.
+    const NOT_MADE: i32 = 255;
+    let child = match sys::fork()? {
+        Fork::Child => sys::exit(match call() {
+            Ok(Ok(())) => 0,
+            Ok(Err(Code(errno))) => errno,
+            Err(_) => NOT_MADE,
+        }),
+        Fork::Parent(child) => child,
+    };
+    let ended = rustix::process::waitpid(Some(child), WaitOptions::empty())?;
+    let status = ended.and_then(|(_, status)| status.exit_status());
+    match status.context("the child was killed")? {
+        0 => Ok(Ok(())),
+        NOT_MADE => bail!("the child could not make the call"),
+        errno => Ok(Err(Code(errno))),
     }
 }
 

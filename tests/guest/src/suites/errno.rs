@@ -3,7 +3,8 @@
 //! Each reason for which setns fails, as far as a root shell can bring it about.
 //!
 //! The names start with the row of the table of checks that a case is about: `E` for the entry,
-//! `P` for what is prepared, `V` for the look at the target of a pidfd, then the kinds.
+//! `V` for the look at the target of a pidfd, then the kinds. The rows of what is prepared, `P`,
+//! only fail when memory is short: [`super::faults`].
 
 use super::of_cases;
 use crate::{
@@ -11,9 +12,7 @@ use crate::{
     caps,
     case::{Case, Handle, Unrelated, Way},
     errno::Code,
-    fault,
     ktap::Test,
-    trial,
     via::{self, Kind},
     world::{Fate, Target, USER},
 };
@@ -25,12 +24,6 @@ pub(crate) fn tests() -> Vec<Test> {
             .flatten(),
     );
     tests.extend(of_cases(capabilities()));
-    tests.extend(no_memory().into_iter().map(|case| {
-        Test::new(case.name.clone(), move |world| {
-            fault::prepare()?;
-            trial::check(&case, world)
-        })
-    }));
     tests.extend([
         Test::skipped(
             "E5 pidfd: a kind that the kernel was built without",
@@ -504,41 +497,4 @@ fn owned_by_initial(kind: u32) -> Target {
         .steps
         .extend([Step::Unshare(Kind::User.flag()), Step::MapRoot]);
     target
-}
-
-/// P1 to P3: no memory.
-fn no_memory() -> Vec<Case> {
-    let case = |name: &str, handle: Handle, nstype: u32, allocation: u32| {
-        Case {
-            fail_allocation: Some(allocation),
-            ..Case::new(format!("{name}: ENOMEM"), handle, nstype as i32)
-        }
-        .target(Target::in_all_new())
-        .fails(Code::ENOMEM)
-    };
-    let user = Kind::User.flag();
-    let mnt_uts = via::flags_of(&[Kind::Mnt, Kind::Uts]);
-    vec![
-        case("P1 nsproxy: uts", Handle::Target("uts"), 0, 1),
-        case("P1 nsproxy: mnt", Handle::Target("mnt"), 0, 1),
-        case("P1 nsproxy: all", Handle::Pidfd, via::all_kinds(), 1),
-        case("P2 cred: user", Handle::Target("user"), 0, 2),
-        case("P2 cred: all", Handle::Pidfd, via::all_kinds(), 2),
-        case("P3 fs_struct: mnt+uts", Handle::Pidfd, mnt_uts, 2),
-        // Not compared: setns(2) itself leaks the cred of P2 here, and the guest is searched for
-        // leaks after the suite.
-        Case {
-            reference: None,
-            ..case(
-                "P3 fs_struct: user+mnt",
-                Handle::Pidfd,
-                user | Kind::Mnt.flag(),
-                3,
-            )
-        },
-        Case {
-            reference: None,
-            ..case("P3 fs_struct: all", Handle::Pidfd, via::all_kinds(), 3)
-        },
-    ]
 }

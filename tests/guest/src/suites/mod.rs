@@ -7,6 +7,7 @@ mod complaints;
 mod demo;
 mod device;
 mod errno;
+mod faults;
 mod fuzz;
 mod kinds;
 mod matrix;
@@ -66,6 +67,7 @@ pub(crate) const SUITES: &[Suite] = &[
         ..Suite::of("races", Run::Tests(races::tests))
     },
     Suite::of("fuzz", Run::Tests(fuzz::tests)),
+    Suite::of("faults", Run::Tests(faults::tests)),
     Suite::of("module", Run::Tests(module::tests)),
 ];
 

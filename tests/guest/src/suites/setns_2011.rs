@@ -8,9 +8,7 @@ use crate::{
     caps,
     case::{Case, Handle, Unrelated, Way},
     errno::Code,
-    fault,
     ktap::Test,
-    trial,
     via::{self, Entry, Kind},
     world::{Target, USER},
 };
@@ -24,17 +22,7 @@ pub(crate) fn tests() -> Vec<Test> {
     cases.extend(no_others());
     cases.extend(files());
     cases.extend(rights());
-    let mut tests = of_cases(cases);
-    // The patch as it was posted followed an ERR_PTR here.
-    tests.push(Test::new("no memory for the nsproxy: ENOMEM", |world| {
-        fault::prepare()?;
-        let case = Case {
-            fail_allocation: Some(1),
-            ..case("", Handle::Target("uts"), 0)
-        };
-        trial::check(&case.fails(Code::ENOMEM), world)
-    }));
-    tests
+    of_cases(cases)
 }
 
 /// A case that is about the call of then. Nothing to compare with, unless the case says so.

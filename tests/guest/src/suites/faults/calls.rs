@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The calls, and the allocations that each of them makes.
+
+use crate::{
+    case::{Case, Handle},
+    errno::Code,
+    via::{self, Entry, Kind},
+    world::Target,
+};
+
+/// An allocation of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Allocation {
+    /// The row of the table of checks, and what is allocated.
+    pub(super) name: &'static str,
+    /// What the call returns when it fails.
+    pub(super) code: Code,
+}
+
+const NSPROXY: Allocation = Allocation {
+    name: "P1 nsproxy",
+    code: Code::ENOMEM,
+};
+const CRED: Allocation = Allocation {
+    name: "P2 cred",
+    code: Code::ENOMEM,
+};
+/// The one at which `prepare_nsset()` forgets the cred.
+pub(super) const FS_STRUCT: Allocation = Allocation {
+    name: "P3 fs_struct",
+    code: Code::ENOMEM,
+};
+/// `set_cred_ucounts()`, where nobody with the caller's user id is in the user namespace yet:
+/// whatever it says, `userns_install()` says `EINVAL`.
+const UCOUNTS: Allocation = Allocation {
+    name: "user ucounts",
+    code: Code::EINVAL,
+};
+/// `vfs_path_lookup()` wants its "/" in a `struct filename`.
+const FILENAME: Allocation = Allocation {
+    name: "mnt filename of the root",
+    code: Code::ENOMEM,
+};
+
+/// A call that succeeds if there is memory.
+#[derive(Clone, Debug)]
+pub(super) struct Call {
+    pub(super) name: String,
+    pub(super) handle: Handle,
+    /// `CLONE_NEW*` of where it leads.
+    pub(super) kinds: u32,
+    pub(super) target: Target,
+    /// In the order in which they are made.
+    pub(super) allocations: Vec<Allocation>,
+    pub(super) subject: Entry,
+}
+
+impl Call {
+    fn new(name: impl Into<String>, handle: Handle, kinds: u32) -> Self {
+        let mut allocations = vec![NSPROXY];
+        let has = |kind: Kind| kinds & kind.flag() != 0;
+        if has(Kind::User) {
+            allocations.push(CRED);
+        }
+        if has(Kind::Mnt) && kinds != Kind::Mnt.flag() {
+            allocations.push(FS_STRUCT);
+        }
+        if has(Kind::Mnt) {
+            allocations.push(FILENAME);
+        }
+        Self {
+            name: name.into(),
+            handle,
+            kinds,
+            target: Target::in_all_new(),
+            allocations,
+            subject: Entry::Device,
+        }
+    }
+
+    /// Into namespaces of a user's, by root, who was never there.
+    fn of_user(mut self) -> Self {
+        self.name += " of a user";
+        self.target = self.target.of_user();
+        // User is installed first, mnt second.
+        let at = self.allocations.iter().position(|a| *a == FILENAME);
+        let at = at.unwrap_or(self.allocations.len());
+        self.allocations.insert(at, UCOUNTS);
+        self
+    }
+
+    /// The call as a case that succeeds.
+    pub(super) fn case(&self) -> Case {
+        Case {
+            subject: self.subject,
+            ..Case::new(&self.name, self.handle.clone(), self.kinds as i32)
+        }
+        .target(self.target.clone())
+        .moves(self.kinds)
+    }
+
+    /// The same, in which that allocation fails, from 1. What it is: [`None`] if the call makes no
+    /// such allocation.
+    pub(super) fn case_failing_at(&self, n: u32) -> (Case, Option<Allocation>) {
+        let allocation = self.allocations.get(n as usize - 1).copied();
+        let case = Case {
+            fail_allocation: Some(n),
+            ..self.case()
+        };
+        let case = match allocation {
+            Some(Allocation { code, .. }) => case.fails(code),
+            None => case,
+        };
+        (case, allocation)
+    }
+
+    /// Whether `prepare_nsset()` leaks when this allocation fails.
+    pub(super) fn kernel_leaks_at(&self, allocation: Option<Allocation>) -> bool {
+        allocation == Some(FS_STRUCT) && self.kinds & Kind::User.flag() != 0
+    }
+
+    /// Whether a call that fails at that allocation, or succeeds, has made the ucounts: the next
+    /// call finds them until the cred of this one is freed.
+    pub(super) fn leaves_ucounts(&self, n: u32) -> bool {
+        let at = self.allocations.iter().position(|a| *a == UCOUNTS);
+        at.is_some_and(|at| n as usize > at + 1)
+    }
+}
+
+/// Every kind by nsfs file and by pidfd, and several at once.
+pub(super) fn all() -> Vec<Call> {
+    let mut calls = Vec::new();
+    for kind in Kind::ALL {
+        let name = kind.name();
+        calls.push(Call::new(
+            format!("nsfs {name}"),
+            Handle::Target(name),
+            kind.flag(),
+        ));
+    }
+    for kind in Kind::ALL {
+        let name = kind.name();
+        calls.push(Call::new(
+            format!("pidfd {name}"),
+            Handle::Pidfd,
+            kind.flag(),
+        ));
+    }
+    let all = via::all_kinds();
+    for (name, kinds) in [
+        ("user+mnt", via::flags_of(&[Kind::User, Kind::Mnt])),
+        ("user+uts", via::flags_of(&[Kind::User, Kind::Uts])),
+        ("user+time", via::flags_of(&[Kind::User, Kind::Time])),
+        ("mnt+uts", via::flags_of(&[Kind::Mnt, Kind::Uts])),
+        (
+            "mnt+pid+time",
+            via::flags_of(&[Kind::Mnt, Kind::Pid, Kind::Time]),
+        ),
+        (
+            "ipc+cgroup+net",
+            via::flags_of(&[Kind::Ipc, Kind::Cgroup, Kind::Net]),
+        ),
+        ("all", all),
+        ("all but user", all & !Kind::User.flag()),
+        ("all but mnt", all & !Kind::Mnt.flag()),
+        (
+            "all but user and mnt",
+            all & !via::flags_of(&[Kind::User, Kind::Mnt]),
+        ),
+    ] {
+        calls.push(Call::new(format!("pidfd {name}"), Handle::Pidfd, kinds));
+    }
+    let user = Kind::User.flag();
+    calls.extend([
+        Call::new("nsfs user", Handle::Target("user"), user).of_user(),
+        Call::new("pidfd user", Handle::Pidfd, user).of_user(),
+        Call::new("pidfd user+mnt", Handle::Pidfd, user | Kind::Mnt.flag()).of_user(),
+        Call::new("pidfd all", Handle::Pidfd, all).of_user(),
+    ]);
+    for kind in [Kind::Net, Kind::Uts, Kind::Ipc] {
+        let name = kind.name();
+        // The patch of then followed an ERR_PTR where today's call returns ENOMEM.
+        calls.push(Call {
+            subject: Entry::Device2011,
+            ..Call::new(format!("2011 {name}"), Handle::Target(name), kind.flag())
+        });
+    }
+    calls
+}

@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Every way out of the device, taken so many times that what one call leaves behind shows in the
+//! number of objects that the kernel has.
+
+use super::{
+    Shared,
+    calls::{self, Call},
+};
+use crate::{
+    actor::state::Step,
+    caps,
+    case::{Case, Expect, Handle, Unrelated},
+    errno::{Code, Outcome, word},
+    fault,
+    ktap::Test,
+    slab::Objects,
+    sys, trial,
+    via::{self, Device, Entry, Kind},
+    world::{Fate, Target, USER, World},
+};
+use anyhow::{Context as _, Result, ensure};
+use nsproxy_uapi::sys as uapi;
+use std::os::fd::{AsFd as _, AsRawFd as _};
+
+/// How often a way is taken by the same caller.
+const TIMES: u32 = 500;
+/// The same where each call wants a caller of its own.
+const CHILDREN: u32 = 100;
+
+pub(super) fn tests(counts: &Shared) -> Vec<Test> {
+    let mut tests = Vec::new();
+    for call in calls::all() {
+        let counts = counts.clone();
+        tests.push(Test::new(
+            format!("many times: {}, whatever fails", call.name),
+            move |world| every_allocation(&call, world, &counts),
+        ));
+    }
+    for case in refused() {
+        let counts = counts.clone();
+        tests.push(Test::new(
+            format!("many times: {}", case.name),
+            move |world| {
+                leaves_nothing(&case, world)?;
+                counts.borrow_mut().ways += 1;
+                Ok(())
+            },
+        ));
+    }
+    for (name, command, length, code) in bad_ioctls() {
+        let counts = counts.clone();
+        tests.push(Test::new(format!("many times: {name}"), move |_| {
+            bad_ioctl(command, length, code)?;
+            counts.borrow_mut().ways += 1;
+            Ok(())
+        }));
+    }
+    tests.extend(with_targets().into_iter().map(|case| {
+        Test::new(
+            format!("nothing is left of the target: {}", case.name),
+            move |world| lets_go_of_the_target(&case, world),
+        )
+    }));
+    tests
+}
+
+/// A call that fails at each of its allocations, and succeeds.
+fn every_allocation(call: &Call, world: &mut World, counts: &Shared) -> Result<()> {
+    fault::prepare()?;
+    for n in 1..=call.allocations.len() as u32 {
+        if call.leaves_ucounts(n + 1) {
+            // Whether it makes the ucounts, or finds those of the call before, depends on when
+            // RCU frees the cred of that one: these are not the same call many times.
+            break;
+        }
+        let (case, allocation) = call.case_failing_at(n);
+        leaves_nothing(&case, world)
+            .with_context(|| format!("{} fails", allocation.map_or("none", |a| a.name)))?;
+        counts.borrow_mut().ways += 1;
+    }
+    leaves_nothing(&call.case(), world).context("it succeeds")?;
+    counts.borrow_mut().ways += 1;
+    Ok(())
+}
+
+fn leaves_nothing(case: &Case, world: &mut World) -> Result<()> {
+    let before = Objects::count()?;
+    let times = repeat(case, TIMES, world)?;
+    let growth = before.growth_by(u64::from(times / 2))?;
+    ensure!(growth.is_none(), "after {times} calls {growth}");
+    Ok(())
+}
+
+/// Makes the call that often, or less where each wants a process of its own. Returns how often.
+fn repeat(case: &Case, times: u32, world: &mut World) -> Result<u32> {
+    // Nobody can enter a user namespace that it is in.
+    let user = Kind::User.flag();
+    let once_each = matches!(case.expect, Expect::Moved(kinds) if kinds & user != 0);
+    let times = if once_each {
+        times.min(CHILDREN)
+    } else {
+        times
+    };
+    let outcome = trial::repeat(case, case.subject, times, once_each, world)?;
+    let expected: Outcome = match case.expect {
+        Expect::Fails(code) => Err(code),
+        _ => Ok(()),
+    };
+    ensure!(
+        outcome == expected,
+        "{} returned {}, expected {}",
+        case.subject,
+        word(outcome),
+        word(expected)
+    );
+    Ok(times)
+}
+
+/// Ways out that have nothing to do with memory, one for each place at which a call may end.
+fn refused() -> Vec<Case> {
+    let flags = |kinds: &[Kind]| via::flags_of(kinds) as i32;
+    let user_mnt = flags(&[Kind::User, Kind::Mnt]);
+    let uts = flags(&[Kind::Uts]);
+    let net = flags(&[Kind::Net]);
+    let before_pid = flags(&[Kind::Mnt, Kind::Uts, Kind::Ipc, Kind::Pid]);
+    let before_time = flags(&[Kind::Uts, Kind::Ipc, Kind::Cgroup, Kind::Net, Kind::Time]);
+    let all = via::all_kinds() as i32;
+    let case = |name: &str, handle: Handle, nstype: i32, steps: Vec<Step>, code: Code| {
+        Case::new(name, handle, nstype)
+            .target(Target::in_all_new())
+            .caller(steps)
+            .fails(code)
+    };
+    let gone = |fate: Fate, case: Case| Case {
+        target: Some(Target::in_new(Kind::Uts.flag()).with_fate(fate)),
+        ..case
+    };
+    let then = |case: Case| Case {
+        name: format!("2011 {}", case.name),
+        subject: Entry::Device2011,
+        ..case
+    };
+    let nobody = || vec![Step::SetIds(USER)];
+    let beside = || vec![Step::Unshare(Kind::Pid.flag()), Step::Fork];
+    let pidfd = || Handle::Pidfd;
+    vec![
+        case("E1 EBADF", Handle::Number(-1), 0, vec![], Code::EBADF),
+        case(
+            "E2 EINVAL",
+            Handle::Target("uts"),
+            net,
+            vec![],
+            Code::EINVAL,
+        ),
+        case("E3 EINVAL", pidfd(), 0, vec![], Code::EINVAL),
+        case("E4 EINVAL", pidfd(), 1, vec![], Code::EINVAL),
+        case(
+            "E6 EINVAL",
+            Handle::Unrelated(Unrelated::Pipe),
+            0,
+            vec![],
+            Code::EINVAL,
+        ),
+        gone(
+            Fate::Reaped,
+            case(
+                "V1 ESRCH, nothing but a nsproxy prepared",
+                pidfd(),
+                uts,
+                vec![],
+                Code::ESRCH,
+            ),
+        ),
+        gone(
+            Fate::Reaped,
+            case("V1 ESRCH, all prepared", pidfd(), all, vec![], Code::ESRCH),
+        ),
+        case(
+            "V2 EPERM, all prepared",
+            pidfd(),
+            all,
+            nobody(),
+            Code::EPERM,
+        ),
+        gone(
+            Fate::Zombie,
+            case("V3 ESRCH, all prepared", pidfd(), all, vec![], Code::ESRCH),
+        ),
+        case(
+            "nsfs user EPERM, the cred prepared",
+            Handle::Target("user"),
+            0,
+            nobody(),
+            Code::EPERM,
+        ),
+        case(
+            "nsfs user EINVAL, the cred prepared",
+            Handle::Target("user"),
+            0,
+            vec![Step::Thread],
+            Code::EINVAL,
+        ),
+        case(
+            "pidfd user+mnt EINVAL at user, fs_struct and cred prepared",
+            pidfd(),
+            user_mnt,
+            vec![Step::ShareFs],
+            Code::EINVAL,
+        ),
+        case(
+            "nsfs mnt EPERM",
+            Handle::Target("mnt"),
+            0,
+            vec![Step::KeepCaps(caps::SYS_ADMIN)],
+            Code::EPERM,
+        ),
+        case(
+            "pidfd mnt+uts EINVAL at mnt, the fs_struct prepared",
+            pidfd(),
+            flags(&[Kind::Mnt, Kind::Uts]),
+            vec![Step::ShareFs],
+            Code::EINVAL,
+        ),
+        case(
+            "pidfd mnt+uts+ipc+pid EINVAL at pid, three installed",
+            pidfd(),
+            before_pid,
+            beside(),
+            Code::EINVAL,
+        ),
+        case(
+            "pidfd uts+ipc+cgroup+net+time EUSERS at time, four installed",
+            pidfd(),
+            before_time,
+            vec![Step::Thread],
+            Code::EUSERS,
+        ),
+        case(
+            "pidfd user+time EUSERS at time, user installed",
+            pidfd(),
+            flags(&[Kind::User, Kind::Time]),
+            vec![Step::ShareVm],
+            Code::EUSERS,
+        ),
+        case(
+            "pidfd all EUSERS at time, seven installed",
+            pidfd(),
+            all,
+            vec![Step::ShareVm],
+            Code::EUSERS,
+        ),
+        case(
+            "a seccomp filter EPERM",
+            pidfd(),
+            all,
+            vec![Step::Seccomp],
+            Code::EPERM,
+        ),
+        then(case(
+            "EPERM",
+            Handle::Target("uts"),
+            0,
+            nobody(),
+            Code::EPERM,
+        )),
+        then(case("EBADF", Handle::Number(-1), 0, vec![], Code::EBADF)),
+        then(case("pidfd EINVAL", pidfd(), uts, vec![], Code::EINVAL)),
+        then(case(
+            "mnt EINVAL",
+            Handle::Target("mnt"),
+            0,
+            vec![],
+            Code::EINVAL,
+        )),
+        then(case(
+            "nstype EINVAL",
+            Handle::Target("uts"),
+            net,
+            vec![],
+            Code::EINVAL,
+        )),
+    ]
+}
+
+/// What the edge refuses: a command, how many bytes there are for it to read, what it returns.
+fn bad_ioctls() -> Vec<(&'static str, u32, usize, Code)> {
+    let with_size = |command: u32, size: u32| command & !(((1 << 14) - 1) << 16) | size << 16;
+    vec![
+        (
+            "no such command ENOTTY",
+            uapi::NSPROXY_SETNS ^ 0x80,
+            8,
+            Code::ENOTTY,
+        ),
+        (
+            "SETNS of another size EINVAL",
+            with_size(uapi::NSPROXY_SETNS, 12),
+            12,
+            Code::EINVAL,
+        ),
+        (
+            "SETNS at no address EFAULT",
+            uapi::NSPROXY_SETNS,
+            0,
+            Code::EFAULT,
+        ),
+        (
+            "VERSION too short EINVAL",
+            with_size(uapi::NSPROXY_VERSION, 4),
+            4,
+            Code::EINVAL,
+        ),
+        (
+            "VERSION too long and not zero E2BIG",
+            with_size(uapi::NSPROXY_VERSION, 4096),
+            4096,
+            Code::E2BIG,
+        ),
+        (
+            "VERSION at no address EFAULT",
+            uapi::NSPROXY_VERSION,
+            0,
+            Code::EFAULT,
+        ),
+    ]
+}
+
+fn bad_ioctl(command: u32, length: usize, code: Code) -> Result<()> {
+    let device = Device::open()?;
+    let fd = device.as_fd().as_raw_fd();
+    // Zero, but for the last byte.
+    let mut bytes = vec![0_u8; length];
+    if let Some(last) = bytes.last_mut() {
+        *last = 1;
+    }
+    let address = if bytes.is_empty() {
+        0
+    } else {
+        bytes.as_mut_ptr().addr()
+    };
+    let before = Objects::count()?;
+    for _ in 0..TIMES {
+        let outcome = sys::ioctl(fd, command, address)
+            .map(drop)
+            .map_err(Code::from);
+        ensure!(
+            outcome == Err(code),
+            "returned {}, expected {code}",
+            word(outcome)
+        );
+    }
+    let growth = before.growth_by(u64::from(TIMES / 2))?;
+    ensure!(growth.is_none(), "after {TIMES} calls {growth}");
+    Ok(())
+}
+
+/// Calls after which the target ends, in new namespaces of every kind, and nobody else was in
+/// them: one for each way in which a call lets go of what it refers to.
+fn with_targets() -> Vec<Case> {
+    let user = Kind::User.flag();
+    let all = via::all_kinds();
+    let target = || Target::in_new(all);
+    let mut cases = vec![
+        Case::new("pidfd all", Handle::Pidfd, all as i32)
+            .target(target())
+            .moves(all),
+        Case::new("pidfd all EUSERS at time", Handle::Pidfd, all as i32)
+            .target(target())
+            .caller([Step::ShareVm])
+            .fails(Code::EUSERS),
+        Case::new("pidfd all EPERM at once", Handle::Pidfd, all as i32)
+            .target(target())
+            .caller([Step::SetIds(USER)])
+            .fails(Code::EPERM),
+        Case::new("nsfs user EPERM", Handle::Target("user"), user as i32)
+            .target(target())
+            .caller([Step::SetIds(USER)])
+            .fails(Code::EPERM),
+    ];
+    for kind in [Kind::Uts, Kind::Net, Kind::Pid] {
+        let name = kind.name();
+        cases.push(
+            Case::new(format!("nsfs {name}"), Handle::Target(name), 0)
+                .target(target())
+                .moves(kind.flag()),
+        );
+    }
+    cases.push(Case {
+        subject: Entry::Device2011,
+        ..Case::new("2011 net", Handle::Target("net"), 0)
+            .target(target())
+            .moves(Kind::Net.flag())
+    });
+    cases
+}
+
+fn lets_go_of_the_target(case: &Case, world: &mut World) -> Result<()> {
+    world.clear();
+    let before = Objects::count_at_rest()?;
+    let times = repeat(case, TIMES, world)?;
+    world.clear();
+    let growth = before.growth(u64::from(times / 2))?;
+    ensure!(
+        growth.is_none(),
+        "after {times} calls and the target's end {growth}"
+    );
+    Ok(())
+}
