@@ -140,7 +140,7 @@ impl<'a> Worker<'a> {
             Act::Raise => Semaphore::with_key(look::SEMAPHORE, true)?.raise_with_undo()?,
             Act::Hostname(n) => rustix::system::sethostname(format!("host{n}").as_bytes())?,
             Act::Clocks(seconds) => {
-                set_clock_offsets(&self.shared.proc, seconds.into(), (seconds * 2).into())?;
+                set_clock_offsets(&self.shared.proc, seconds.into(), 2 * i64::from(seconds))?;
             }
             Act::Mount => {
                 rustix::mount::mount("sequences", MOUNT_POINT, "tmpfs", MountFlags::empty(), None)?;
