@@ -5,7 +5,6 @@
 use crate::{
     actor::state::Step,
     errno::Code,
-    snapshot::Children,
     via::{Entry, Kind},
     world::Target,
 };
@@ -85,6 +84,15 @@ pub(crate) enum Expect {
     AsReference,
 }
 
+/// Who looks at what came of a call, besides the caller itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Witnesses {
+    /// A child that is forked afterwards, one that executes a program, and perf.
+    All,
+    /// A child that is forked afterwards. In an emulator that is twice as fast.
+    Child,
+}
+
 /// A state, a call and what is to come of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
@@ -97,8 +105,8 @@ pub(crate) struct Case {
     pub(crate) handle: Handle,
     pub(crate) nstype: i32,
     pub(crate) expect: Expect,
-    /// Which children of the caller look around after it succeeded.
-    pub(crate) children: Children,
+    /// Who looks, besides the caller itself.
+    pub(crate) witnesses: Witnesses,
     /// Which allocation of the call is to fail, counted from 1, if one is: see [`crate::fault`].
     pub(crate) fail_allocation: Option<u32>,
     /// What is tested.
@@ -117,7 +125,7 @@ impl Case {
             handle,
             nstype,
             expect: Expect::AsReference,
-            children: Children::AndProgram,
+            witnesses: Witnesses::All,
             fail_allocation: None,
             subject: Entry::Device,
             reference: Some(Entry::Syscall),

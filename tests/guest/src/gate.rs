@@ -60,7 +60,11 @@ pub(crate) fn namespaces() -> Result<ExitCode> {
         for kind in Kind::ALL {
             for id in sys::listns(kind.flag()).context("listns(2)")? {
                 if !kernel.ids.contains(&id) {
-                    strangers.push(format!("{} with id {id} in use", kind.name()));
+                    let by = match users_of(kind, id)?.as_slice() {
+                        [] => "no process".to_owned(),
+                        pids => format!("process {}", pids.join(", ")),
+                    };
+                    strangers.push(format!("{} with id {id} in use by {by}", kind.name()));
                 }
             }
         }
@@ -110,13 +114,34 @@ fn of_the_kernel() -> Result<OfTheKernel> {
     Ok(OfTheKernel { ids, kinds })
 }
 
+/// The pids of the processes that are in a namespace, with what they are called.
+fn users_of(kind: Kind, id: u64) -> Result<Vec<String>> {
+    let mut users = Vec::new();
+    for pid in pids()? {
+        let Ok(file) = File::open(format!("/proc/{pid}/ns/{}", kind.name())) else {
+            continue;
+        };
+        if sys::namespace_id(&file) == Ok(id) {
+            let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+            users.push(format!("{pid} ({})", name.trim()));
+        }
+    }
+    Ok(users)
+}
+
 /// The pids of kernel threads: processes that have no program.
 fn kernel_threads() -> Result<Vec<String>> {
+    let mut pids = pids()?;
+    pids.retain(|pid| fs::read_link(format!("/proc/{pid}/exe")).is_err());
+    Ok(pids)
+}
+
+/// All pids.
+fn pids() -> Result<Vec<String>> {
     let mut pids = Vec::new();
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        let is_pid = name.bytes().all(|byte| byte.is_ascii_digit());
-        if is_pid && fs::read_link(format!("/proc/{name}/exe")).is_err() {
+        if name.bytes().all(|byte| byte.is_ascii_digit()) {
             pids.push(name);
         }
     }

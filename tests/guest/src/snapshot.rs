@@ -15,7 +15,7 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, btree_map::Entry},
     ffi::CStr,
     fmt,
     io::{Read as _, Write as _},
@@ -149,6 +149,9 @@ impl Snapshot {
 
     /// What is not the same, `info/` left out.
     pub(crate) fn differences(&self, other: &Self) -> Vec<Difference> {
+        if self == other {
+            return Vec::new();
+        }
         let keys = self.0.keys().chain(other.0.keys());
         let keys: std::collections::BTreeSet<_> = keys.collect();
         keys.into_iter()
@@ -170,22 +173,25 @@ impl Snapshot {
     /// directory in a mount namespace that it had before, or that its child has.
     pub(crate) fn relative_to(&self, before: &Self) -> Self {
         let mut relative = self.clone();
-        let links_with = |whose: &str, value: &str| {
-            let links: Vec<_> = LINKS
-                .into_iter()
-                .filter(|link| before.get(&format!("{whose}/{link}")) == value)
-                .collect();
-            links.join(", ")
-        };
-        for (key, value) in &mut relative.0 {
-            if key.starts_with("ns/") || key.contains("/ns/") {
-                for (whose, word) in [("ns", "before"), (OF_CHILD, "a child's")] {
-                    let links = links_with(whose, value);
-                    if !links.is_empty() {
-                        *value = format!("{word}: {links}");
-                        break;
-                    }
+        // What was there before goes before what the child has.
+        let mut names: BTreeMap<&str, String> = BTreeMap::new();
+        for (whose, word) in [(OF_CHILD, "a child's"), ("ns", "before")] {
+            let mut known: BTreeMap<&str, String> = BTreeMap::new();
+            for link in LINKS {
+                let value = before.get(&format!("{whose}/{link}"));
+                match known.entry(value) {
+                    Entry::Vacant(entry) => drop(entry.insert(format!("{word}: {link}"))),
+                    Entry::Occupied(mut entry) => entry.get_mut().extend([", ", link]),
                 }
+            }
+            names.extend(known);
+        }
+        names.remove("");
+        for (key, value) in &mut relative.0 {
+            if (key.starts_with("ns/") || key.contains("/ns/"))
+                && let Some(name) = names.get(value.as_str())
+            {
+                value.clone_from(name);
             }
         }
         if self.link("mnt") == before.get(&format!("{OF_CHILD}/mnt")) {

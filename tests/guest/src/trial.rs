@@ -12,11 +12,11 @@ use crate::{
         command::{Call, Called, Command, Repeated, Reply},
         state::Step,
     },
-    case::Case,
+    case::{Case, Witnesses},
     errno::{Outcome, word},
     handle::{self, Prepared},
     judge,
-    snapshot::{ClockBase, OF_CHILD, Snapshot},
+    snapshot::{Children, ClockBase, OF_CHILD, Snapshot},
     sys::{NAMESPACES_IN_ORDER, NamespacesWatch, Semaphore},
     via::{Device, Entry},
     world::{self, Process, World},
@@ -129,6 +129,11 @@ pub(crate) fn repeat(
         None => None,
     };
     let handle = case.handle.prepare(target.as_deref(), world)?;
+    // What is made for witnesses is not to be counted.
+    let case = &Case {
+        witnesses: Witnesses::Child,
+        ..case.clone()
+    };
     let mut made = 0;
     let mut outcome = None;
     for _ in 0..BEGINNINGS {
@@ -153,8 +158,29 @@ pub(crate) fn repeat(
     );
 }
 
-/// What a caller is like before a call, and by which way it calls.
-pub(crate) type State = (Entry, Vec<Step>);
+/// What a caller is like before a call.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct State {
+    /// By which way it calls.
+    entry: Entry,
+    /// The steps that it took.
+    steps: Vec<Step>,
+    /// Whether perf is to be told of it.
+    perf: bool,
+}
+
+impl State {
+    fn of(case: &Case, entry: Entry) -> Self {
+        Self {
+            entry,
+            steps: case.caller.clone(),
+            // What perf is told today it was not in 2011. And telling it takes memory.
+            perf: case.witnesses == Witnesses::All
+                && case.subject != Entry::Device2011
+                && case.fail_allocation.is_none(),
+        }
+    }
+}
 
 /// An actor in the state of a case.
 pub(crate) struct Caller {
@@ -186,7 +212,8 @@ impl Caller {
         target: Option<&Process>,
         world: &mut World,
     ) -> Result<Self> {
-        if let Some(idle) = world.idle.remove(&(entry, case.caller.clone())) {
+        let state = State::of(case, entry);
+        if let Some(idle) = world.idle.remove(&state) {
             return Ok(idle);
         }
         let mut caller = Self {
@@ -208,8 +235,7 @@ impl Caller {
                 .step(step, target)
                 .with_context(|| format!("{step:?}"))?;
         }
-        // What perf is told today it was not in 2011.
-        if case.subject != Entry::Device2011 {
+        if state.perf {
             let pid = Pid::from_raw(caller.actor.pid()? as i32).context("pid 0")?;
             caller.perf = NamespacesWatch::new(pid).ok();
         }
@@ -223,7 +249,7 @@ impl Caller {
         let is_of_target = |step: &Step| matches!(step, Step::EnterTarget(_));
         if ran.outcome.is_err() && !case.caller.iter().any(is_of_target) {
             self.seen = ran.after.clone();
-            let state = (self.entry, case.caller.clone());
+            let state = State::of(case, self.entry);
             world.idle.insert(state, self);
         }
         Ok(())
@@ -317,7 +343,10 @@ impl Caller {
         let attempt = Command::Attempt {
             call: self.call(case),
             clocks: clocks.clone(),
-            children: case.children,
+            children: match case.witnesses {
+                Witnesses::All => Children::AndProgram,
+                Witnesses::Child => Children::Forked,
+            },
         };
         let replies = self.actor.tell_all(&[take, attempt, Command::Close])?;
         let Ok(

@@ -12,7 +12,7 @@ use crate::{
     caps,
     case::{Case, Expect, Handle, Unrelated},
     errno::{Code, Outcome, word},
-    fault,
+    fault, kernel,
     ktap::Test,
     slab::Objects,
     sys, trial,
@@ -23,10 +23,16 @@ use anyhow::{Context as _, Result, ensure};
 use nsproxy_uapi::sys as uapi;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 
-/// How often a way is taken by the same caller.
-const TIMES: u32 = 500;
+/// How often a way is taken by the same caller. A sanitizer counts exactly, and makes the calls
+/// slow.
+fn times() -> u32 {
+    if kernel::is_sanitized() { 60 } else { 300 }
+}
+
 /// The same where each call wants a caller of its own.
-const CHILDREN: u32 = 100;
+fn children() -> u32 {
+    if kernel::is_sanitized() { 20 } else { 60 }
+}
 
 pub(super) fn tests(counts: &Shared) -> Vec<Test> {
     let mut tests = Vec::new();
@@ -86,7 +92,7 @@ fn every_allocation(call: &Call, world: &mut World, counts: &Shared) -> Result<(
 
 fn leaves_nothing(case: &Case, world: &mut World) -> Result<()> {
     let before = Objects::count()?;
-    let times = repeat(case, TIMES, world)?;
+    let times = repeat(case, times(), world)?;
     let growth = before.growth_by(u64::from(times / 2))?;
     ensure!(growth.is_none(), "after {times} calls {growth}");
     Ok(())
@@ -98,7 +104,7 @@ fn repeat(case: &Case, times: u32, world: &mut World) -> Result<u32> {
     let user = Kind::User.flag();
     let once_each = matches!(case.expect, Expect::Moved(kinds) if kinds & user != 0);
     let times = if once_each {
-        times.min(CHILDREN)
+        times.min(children())
     } else {
         times
     };
@@ -340,7 +346,8 @@ fn bad_ioctl(command: u32, length: usize, code: Code) -> Result<()> {
         bytes.as_mut_ptr().addr()
     };
     let before = Objects::count()?;
-    for _ in 0..TIMES {
+    let times = times();
+    for _ in 0..times {
         let outcome = sys::ioctl(fd, command, address)
             .map(drop)
             .map_err(Code::from);
@@ -350,8 +357,8 @@ fn bad_ioctl(command: u32, length: usize, code: Code) -> Result<()> {
             word(outcome)
         );
     }
-    let growth = before.growth_by(u64::from(TIMES / 2))?;
-    ensure!(growth.is_none(), "after {TIMES} calls {growth}");
+    let growth = before.growth_by(u64::from(times / 2))?;
+    ensure!(growth.is_none(), "after {times} calls {growth}");
     Ok(())
 }
 
@@ -398,7 +405,7 @@ fn with_targets() -> Vec<Case> {
 fn lets_go_of_the_target(case: &Case, world: &mut World) -> Result<()> {
     world.clear();
     let before = Objects::count_at_rest()?;
-    let times = repeat(case, TIMES, world)?;
+    let times = repeat(case, times(), world)?;
     world.clear();
     let growth = before.growth(u64::from(times / 2))?;
     ensure!(

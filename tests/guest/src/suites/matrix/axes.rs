@@ -51,18 +51,13 @@ impl Caller {
         Self::WithSemaphores,
     ];
 
-    /// Those whom it matters to which kinds are asked for together: who lacks a right that only
-    /// some ask for, or gets it with the user namespace, or shares what only some mind.
-    pub(super) const OF_SETS: [Self; 9] = [
+    /// Those whom it matters to which kinds are asked for together: who may do anything, who gets
+    /// the right to the others with the user namespace, who shares what only some kinds mind.
+    pub(super) const OF_SETS: [Self; 4] = [
         Self::Root,
-        Self::WithoutSysAdmin,
-        Self::WithoutSysChroot,
         Self::WithoutCapabilities,
-        Self::User,
-        Self::RootBelow,
         Self::ThreadOfTwo,
         Self::SharingFs,
-        Self::SharingMemory,
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -259,6 +254,15 @@ pub(super) enum NsType {
 }
 
 impl NsType {
+    /// Some of each sort, for what does not look at it.
+    pub(super) const SOME: [Self; 5] = [
+        Self::Zero,
+        Self::Right,
+        Self::Several,
+        Self::All,
+        Self::MinusOne,
+    ];
+
     /// Zero and the one that the kind has.
     pub(super) const GOOD: [Self; 2] = [Self::Zero, Self::Right];
 

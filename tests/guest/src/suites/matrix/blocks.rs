@@ -5,8 +5,7 @@
 use super::axes::{Caller, NsType, Of, WAYS, other_files, way_is_closed, way_name};
 use crate::{
     actor::state::Step,
-    case::{Case, Handle},
-    snapshot::Children,
+    case::{Case, Handle, Witnesses},
     via::{self, Kind},
 };
 
@@ -94,6 +93,15 @@ fn combine(
     Combination::Case(case, values)
 }
 
+/// The same, with no more witnesses than one: what a program gets and perf is told is seen of the
+/// same namespaces elsewhere.
+fn seen_by_a_child(mut combination: Combination) -> Combination {
+    if let Combination::Case(case, _) = &mut combination {
+        case.witnesses = Witnesses::Child;
+    }
+    combination
+}
+
 /// By the file in `/proc`: kind x target x nstype (0, right) x caller.
 fn nsfs() -> impl Iterator<Item = Combination> {
     product(Kind::ALL, Of::ALL)
@@ -127,22 +135,15 @@ fn nsfs() -> impl Iterator<Item = Combination> {
         })
 }
 
-/// By other ways: kind x way x target (of root, of a user) x nstype (0, right) x caller.
+/// By other ways: kind x way x target (of root, of a user) x caller.
 fn ways() -> impl Iterator<Item = Combination> {
     product(Kind::ALL, WAYS)
         .flat_map(|(kind, way)| {
-            product([Of::Sibling, Of::SiblingOfUser], NsType::GOOD)
-                .map(move |(of, nstype)| (kind, way, of, nstype))
+            [Of::Sibling, Of::SiblingOfUser].map(move |of| (kind, way, of, NsType::Zero))
         })
         .flat_map(|(kind, way, of, nstype)| {
             by_each_caller(move |caller| {
-                let name = format!(
-                    "{} of {} by {}, nstype {}",
-                    kind.name(),
-                    of.name(),
-                    way_name(way),
-                    nstype.name()
-                );
+                let name = format!("{} of {} by {}", kind.name(), of.name(), way_name(way));
                 let values = vec![
                     (Axis::Kind, kind.name()),
                     (Axis::WayIn, way_name(way)),
@@ -153,7 +154,14 @@ fn ways() -> impl Iterator<Item = Combination> {
                     Some(why) => Err(why),
                     None => Ok(Handle::TargetBy(way, kind)),
                 };
-                combine(&name, handle, of, nstype.number(kind), caller, values)
+                seen_by_a_child(combine(
+                    &name,
+                    handle,
+                    of,
+                    nstype.number(kind),
+                    caller,
+                    values,
+                ))
             })
         })
 }
@@ -237,12 +245,7 @@ fn pidfd_sets() -> impl Iterator<Item = Combination> {
                         },
                     ),
                 ]);
-                let mut combination = combine(&name, of.pidfd(), of, kinds as i32, caller, values);
-                if let Combination::Case(case, _) = &mut combination {
-                    // What a program gets is seen of each kind above.
-                    case.children = Children::Forked;
-                }
-                combination
+                seen_by_a_child(combine(&name, of.pidfd(), of, kinds as i32, caller, values))
             })
         })
 }
@@ -273,19 +276,14 @@ fn pidfd_nstypes() -> impl Iterator<Item = Combination> {
     })
 }
 
-/// Files that are no namespace: file x nstype x caller.
+/// Files that are no namespace: file x nstype (some) x caller.
 fn files() -> impl Iterator<Item = Combination> {
     let uts = Kind::Uts;
     other_files()
-        .flat_map(move |file| {
-            NsType::GOOD
-                .into_iter()
-                .chain(NsType::bad(uts))
-                .map(move |nstype| (file, nstype))
-        })
+        .flat_map(move |file| NsType::SOME.map(move |nstype| (file, nstype)))
         .flat_map(move |((word, handle), nstype)| {
             by_each_caller(move |caller| {
-                let name = format!("{word}, nstype {}", nstype.name_in_full());
+                let name = format!("{word}, nstype {}", nstype.name());
                 let values = vec![(Axis::File, word), (Axis::NsType, nstype.name())];
                 let of = match handle {
                     Handle::ProcDirectory => Of::Sibling,

@@ -14,7 +14,11 @@ use crate::{
     world::{Effort, World},
 };
 use anyhow::{Context as _, Result};
-use rustix::{mount::MountPropagationFlags, thread::CpuSet};
+use rustix::{
+    mount::MountPropagationFlags,
+    process::{Pid, WaitOptions},
+    thread::CpuSet,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     io::{BufRead as _, BufReader, PipeReader, PipeWriter, Write as _},
@@ -30,11 +34,16 @@ pub(super) struct Done {
     pub(super) wrong: Option<String>,
 }
 
-/// The processes at work.
+/// The processes at work. Dropping it waits until nothing is left of them.
 pub(super) struct Crew {
-    /// Where each says what came of its cases, in order.
-    workers: Vec<BufReader<PipeReader>>,
+    workers: Vec<Worker>,
     turn: usize,
+}
+
+struct Worker {
+    pid: Pid,
+    /// Where it says what came of its cases, in order.
+    results: Option<BufReader<PipeReader>>,
 }
 
 impl Crew {
@@ -51,7 +60,10 @@ impl Crew {
                     let status = i32::from(work(first, mine, write).is_err());
                     sys::exit(status)
                 }
-                Fork::Parent(_) => workers.push(BufReader::new(read)),
+                Fork::Parent(pid) => workers.push(Worker {
+                    pid,
+                    results: Some(BufReader::new(read)),
+                }),
             }
         }
         Ok(Self { workers, turn: 0 })
@@ -62,9 +74,20 @@ impl Crew {
         let count = self.workers.len();
         let worker = &mut self.workers[self.turn % count];
         self.turn += 1;
+        let results = worker.results.as_mut().context("its results are closed")?;
         let mut line = String::new();
-        worker.read_line(&mut line)?;
+        results.read_line(&mut line)?;
         serde_json::from_str(&line).context("one of those who run the cases is gone")
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        for worker in &mut self.workers {
+            // Whoever is not done finds nobody who listens.
+            worker.results = None;
+            let _ = rustix::process::waitpid(Some(worker.pid), WaitOptions::empty());
+        }
     }
 }
 
