@@ -159,7 +159,7 @@ pub(crate) fn repeat(
 }
 
 /// What a caller is like before a call.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct State {
     /// By which way it calls.
     entry: Entry,
@@ -213,7 +213,7 @@ impl Caller {
         world: &mut World,
     ) -> Result<Self> {
         let state = State::of(case, entry);
-        if let Some(idle) = world.idle.remove(&state) {
+        if let Some(idle) = world.wake(&state) {
             return Ok(idle);
         }
         let mut caller = Self {
@@ -249,8 +249,7 @@ impl Caller {
         let is_of_target = |step: &Step| matches!(step, Step::EnterTarget(_));
         if ran.outcome.is_err() && !case.caller.iter().any(is_of_target) {
             self.seen = ran.after.clone();
-            let state = State::of(case, self.entry);
-            world.idle.insert(state, self);
+            world.rest(State::of(case, self.entry), self);
         }
         Ok(())
     }

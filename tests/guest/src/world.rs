@@ -268,13 +268,17 @@ impl Effort {
     }
 }
 
+/// How many idle callers are kept: the files of each are copied to every new actor, to be closed.
+const IDLE: usize = 36;
+
 /// What tests share: the targets that live, and what never changes.
 pub(crate) struct World {
     pub(crate) effort: Effort,
     targets: HashMap<Target, Rc<Process>>,
     files: Files,
-    /// Callers that can be used again: all their calls have failed, and changed nothing.
-    pub(crate) idle: HashMap<State, Caller>,
+    /// Callers that can be used again: all their calls have failed, and changed nothing. The one
+    /// that was used last comes last.
+    idle: Vec<(State, Caller)>,
     /// The clocks where the test is.
     pub(crate) clocks: ClockBase,
     /// The namespaces that the test is in.
@@ -288,10 +292,29 @@ impl World {
             effort,
             targets: HashMap::new(),
             files: Files::default(),
-            idle: HashMap::new(),
+            idle: Vec::new(),
             clocks: ClockBase::measure(),
             home: links_of("self"),
         }
+    }
+
+    /// A caller in that state, if one is idle.
+    pub(crate) fn wake(&mut self, state: &State) -> Option<Caller> {
+        let at = self.idle.iter().position(|(idle, _)| idle == state)?;
+        Some(self.idle.remove(at).1)
+    }
+
+    /// Keeps a caller for whoever wants one in its state.
+    pub(crate) fn rest(&mut self, state: State, caller: Caller) {
+        self.idle.push((state, caller));
+        if self.idle.len() > IDLE {
+            self.idle.remove(0);
+        }
+    }
+
+    /// Ends all callers that are idle: they have the device open.
+    pub(crate) fn end_idle(&mut self) {
+        self.idle.clear();
     }
 
     /// What a handle of nobody's refers to: opened the first time, kept for as long as the world.
@@ -315,7 +338,7 @@ impl World {
 
     /// Ends all of them.
     pub(crate) fn clear(&mut self) {
-        self.idle.clear();
+        self.end_idle();
         self.targets.clear();
         self.files = Files::default();
         let _ = fs::remove_dir(format!("{}/{CGROUP}", crate::actor::state::CGROUPS));

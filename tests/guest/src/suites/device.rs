@@ -231,7 +231,7 @@ struct Reloaded;
 impl Reloaded {
     fn with(parameters: &std::ffi::CStr, world: &mut World) -> Result<Self> {
         // They have the device open.
-        world.idle.clear();
+        world.end_idle();
         module::unload_soon()?;
         let reloaded = Self;
         module::load(parameters)?.with_context(|| format!("insmod {parameters:?}"))?;
