@@ -263,15 +263,12 @@ impl NsType {
         Self::MinusOne,
     ];
 
-    /// Zero and the one that the kind has.
-    pub(super) const GOOD: [Self; 2] = [Self::Zero, Self::Right];
-
-    /// All others.
-    pub(super) fn bad(kind: Kind) -> impl Iterator<Item = Self> {
-        Kind::ALL
+    /// All but 0.
+    pub(super) fn other_than_zero(kind: Kind) -> impl Iterator<Item = Self> {
+        let wrong = Kind::ALL.into_iter().filter(move |other| *other != kind);
+        [Self::Right]
             .into_iter()
-            .filter(move |other| *other != kind)
-            .map(Self::Wrong)
+            .chain(wrong.map(Self::Wrong))
             .chain([
                 Self::Several,
                 Self::JunkOne,

@@ -102,14 +102,14 @@ fn seen_by_a_child(mut combination: Combination) -> Combination {
     combination
 }
 
-/// By the file in `/proc`: kind x target x nstype (0, right) x caller.
+/// By the file in `/proc`: kind x target x caller.
 fn nsfs() -> impl Iterator<Item = Combination> {
     product(Kind::ALL, Of::ALL)
         .filter(|(kind, of)| *of != Of::Anonymous || *kind == Kind::Mnt)
-        .flat_map(|(kind, of)| NsType::GOOD.map(|nstype| (kind, of, nstype)))
-        .flat_map(|(kind, of, nstype)| {
+        .flat_map(|(kind, of)| {
+            let nstype = NsType::Zero;
             by_each_caller(move |caller| {
-                let name = format!("{} of {}, nstype {}", kind.name(), of.name(), nstype.name());
+                let name = format!("{} of {}", kind.name(), of.name());
                 let values = vec![
                     (Axis::Kind, kind.name()),
                     (
@@ -166,11 +166,11 @@ fn ways() -> impl Iterator<Item = Combination> {
         })
 }
 
-/// The nstypes that are wrong: kind x nstype x caller.
+/// All nstypes but 0: kind x nstype x caller.
 fn nstypes() -> impl Iterator<Item = Combination> {
     Kind::ALL
         .into_iter()
-        .flat_map(|kind| NsType::bad(kind).map(move |nstype| (kind, nstype)))
+        .flat_map(|kind| NsType::other_than_zero(kind).map(move |nstype| (kind, nstype)))
         .flat_map(|(kind, nstype)| {
             by_each_caller(move |caller| {
                 let of = Of::Sibling;
