@@ -108,9 +108,15 @@ fn fails_at(call: &Call, n: u32, case: &Case, world: &mut World, counts: &Shared
         last = wrong.join("\n");
         // The allocator makes allocations of its own when it has nothing at hand, which depends on
         // what was allocated and freed before: such a one fails without harm, or puts ours one
-        // further back. What is really not the same stays so.
-        let is_as_expected =
-            |side: &Side| side.to_go == Some(to_go) && side.outcome.is_ok() == (to_go > 0);
+        // further back. And ucounts that somebody still has are not allocated. What is really not
+        // the same stays so.
+        let is_as_expected = |side: &Side| {
+            let outcome = match case.expect {
+                Expect::Fails(code) => side.outcome == Err(code),
+                _ => side.outcome.is_ok(),
+            };
+            side.to_go == Some(to_go) && outcome
+        };
         if sides.iter().all(is_as_expected) {
             break;
         }
