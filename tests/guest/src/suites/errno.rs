@@ -250,7 +250,7 @@ fn mnt() -> Vec<Case> {
         ("pidfd with uts", Handle::Pidfd, both),
     ] {
         let case = |name: &str| {
-            Case::new(format!("mnt {name}: {word}"), handle.clone(), nstype as i32)
+            Case::new(format!("mnt {name}: {word}"), handle, nstype as i32)
                 .target(Target::in_all_new())
         };
         // With uts beside it, a copy of root and working directory is made, which nobody shares;
@@ -335,7 +335,7 @@ fn user() -> Vec<Case> {
     let mut cases = Vec::new();
     for (word, handle) in [("nsfs", Handle::Target("user")), ("pidfd", Handle::Pidfd)] {
         let case = |name: &str| {
-            Case::new(format!("user {name}: {word}"), handle.clone(), user as i32)
+            Case::new(format!("user {name}: {word}"), handle, user as i32)
                 .target(Target::in_new(user))
         };
         cases.extend([
@@ -389,7 +389,7 @@ fn time() -> Vec<Case> {
     let mut cases = Vec::new();
     for (word, handle) in [("nsfs", Handle::Target("time")), ("pidfd", Handle::Pidfd)] {
         let case = |name: &str| {
-            Case::new(format!("time {name}: {word}"), handle.clone(), time as i32)
+            Case::new(format!("time {name}: {word}"), handle, time as i32)
                 .target(Target::in_new(time))
         };
         cases.extend([

@@ -195,7 +195,7 @@ fn rights() -> Vec<Case> {
             ("root of a user namespace", root_below.to_vec()),
         ] {
             cases.push(
-                case(format!("EPERM first: {word}, by {who}"), handle.clone(), 1)
+                case(format!("EPERM first: {word}, by {who}"), handle, 1)
                     .caller(steps)
                     .fails(Code::EPERM),
             );

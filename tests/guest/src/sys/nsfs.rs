@@ -93,29 +93,20 @@ pub(crate) fn by_file_handle(file: impl AsFd) -> Result<OwnedFd, Errno> {
     handle.head.handle_bytes = libc::MAX_HANDLE_SZ as c_uint;
     let mut mount: c_int = 0;
     // SAFETY: The handle has the room that it says.
-    checked(
-        unsafe {
-            libc::name_to_handle_at(
-                fd,
-                c"".as_ptr(),
-                (&raw mut handle).cast(),
-                &raw mut mount,
-                libc::AT_EMPTY_PATH,
-            )
-        }
-        .into(),
-    )?;
+    let named = unsafe {
+        libc::name_to_handle_at(
+            fd,
+            c"".as_ptr(),
+            (&raw mut handle).cast(),
+            &raw mut mount,
+            libc::AT_EMPTY_PATH,
+        )
+    };
+    checked(named.into())?;
+    let flags = libc::O_RDONLY | libc::O_CLOEXEC;
     // SAFETY: The handle is the one that was just made.
-    let opened = checked(
-        unsafe {
-            libc::open_by_handle_at(
-                fd,
-                (&raw mut handle).cast(),
-                libc::O_RDONLY | libc::O_CLOEXEC,
-            )
-        }
-        .into(),
-    )?;
+    let opened = unsafe { libc::open_by_handle_at(fd, (&raw mut handle).cast(), flags) };
+    let opened = checked(opened.into())?;
     // SAFETY: The descriptor is new, and nobody else's.
     Ok(unsafe { OwnedFd::from_raw_fd(opened as c_int) })
 }

@@ -94,7 +94,7 @@ impl Call {
     pub(super) fn case(&self) -> Case {
         Case {
             subject: self.subject,
-            ..Case::new(&self.name, self.handle.clone(), self.kinds as i32)
+            ..Case::new(&self.name, self.handle, self.kinds as i32)
         }
         .target(self.target.clone())
         .moves(self.kinds)

@@ -170,11 +170,7 @@ fn refused() -> Vec<Case> {
             Case {
                 subject,
                 fail_allocation: Some(1),
-                ..Case::new(
-                    format!("{then}{name}: allocates nothing"),
-                    handle.clone(),
-                    nstype,
-                )
+                ..Case::new(format!("{then}{name}: allocates nothing"), handle, nstype)
             }
             .target(Target::in_all_new())
             .fails(code)
