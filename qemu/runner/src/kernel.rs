@@ -71,6 +71,6 @@ impl Kernel {
     /// How long a suite may take in emulation on a busy host.
     pub(crate) fn timeout(&self) -> Duration {
         let slow = self.has("KASAN") || self.has("KCSAN") || self.has("PROVE_LOCKING");
-        Duration::from_secs(if slow { 1800 } else { 300 })
+        Duration::from_secs(if slow { 1800 } else { 600 })
     }
 }
