@@ -2,6 +2,7 @@
 
 //! A kernel, the suites that run on it, and what they make of a module.
 
+use crate::known::Key;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -16,6 +17,8 @@ pub(crate) struct Kernel {
     pub(crate) which: String,
     /// What its results are filed under.
     pub(crate) name: String,
+    /// Of the kernel and the programs.
+    pub(crate) key: Key,
     /// What `nsproxy-vm` is told of a guest, but for the module.
     arguments: Vec<String>,
     /// Where the programs are.
@@ -31,7 +34,7 @@ struct Suite {
 }
 
 /// What a suite noticed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Notice {
     pub(crate) kernel: String,
     pub(crate) suite: String,
@@ -79,43 +82,65 @@ impl Kernel {
             let value = at.and_then(|at| arguments.get(at + 1));
             value.with_context(|| format!("scripts/guest arguments: no {option}"))
         };
+        let bin = PathBuf::from(after("--bin-dir")?);
+        let mut key = Key::default();
+        key.add(&arguments);
+        key.add_file(&Path::new(after("--kernel-dir")?).join("arch/x86/boot/bzImage"))?;
+        for program in [
+            "nsproxy-vm",
+            "nsproxy-tests",
+            "nsproxy",
+            "libnsproxy_preload.so",
+        ] {
+            key.add_file(&bin.join(program))?;
+        }
         Ok(Self {
             which: which.to_owned(),
             name: after("--kernel-name")?.clone(),
-            bin: after("--bin-dir")?.into(),
+            bin,
+            key,
             arguments,
             suites: Vec::new(),
         })
     }
 
-    /// Runs all suites on the module as it is, shows it, and sees how long each takes.
+    /// Runs all suites on the module as it is, and shows it.
     ///
     /// # Errors
     ///
     /// Not all of them pass: then it would mean nothing that one does not.
-    pub(crate) fn baseline(&mut self, module: &Path, results: &Path) -> Result<()> {
-        let output = Command::new(self.bin.join("nsproxy-tests"))
-            .arg("--list")
-            .output()
-            .context("nsproxy-tests --list")?;
-        let list = String::from_utf8(output.stdout)?;
+    pub(crate) fn baseline(&self, module: &Path, results: &Path) -> Result<()> {
         let status = self
             .run(module, results)
-            .args(list.lines())
+            .args(self.list()?)
             .status()
             .context("nsproxy-vm")?;
         ensure!(
             status.success(),
             "the tests do not all pass on the module as it is, so that none can notice a mutant"
         );
-        for name in list.lines() {
-            let Record { seconds, .. } = self.record(results, name)?;
-            let name = name.to_owned();
+        Ok(())
+    }
+
+    /// Learns from the `results` of [`baseline`](Self::baseline) how long each suite takes.
+    pub(crate) fn learn(&mut self, results: &Path) -> Result<()> {
+        for name in self.list()? {
+            let Record { seconds, .. } = self.record(results, &name)?;
             self.suites.push(Suite { name, seconds });
         }
         self.suites
             .sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
         Ok(())
+    }
+
+    /// The names of all suites.
+    fn list(&self) -> Result<Vec<String>> {
+        let output = Command::new(self.bin.join("nsproxy-tests"))
+            .arg("--list")
+            .output()
+            .context("nsproxy-tests --list")?;
+        let list = String::from_utf8(output.stdout)?;
+        Ok(list.lines().map(str::to_owned).collect())
     }
 
     /// Runs one suite after the other until one notices something: first the one that did so when

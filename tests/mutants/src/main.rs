@@ -4,6 +4,7 @@
 //! the suites until one fails.
 
 mod guests;
+mod known;
 mod report;
 mod source;
 mod table;
@@ -11,6 +12,7 @@ mod table;
 use anyhow::{Context as _, Result, ensure};
 use clap::{Parser, Subcommand};
 use guests::Kernel;
+use known::{Key, Known};
 use report::{Fate, Progress};
 use source::Source;
 use std::{
@@ -22,7 +24,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 use table::Mutant;
 
@@ -141,12 +143,19 @@ impl Run {
     /// A kernel on which the module as it is passes everything.
     fn kernel(&self, which: &str) -> Result<Kernel> {
         let mut kernel = Kernel::get(&self.root, which)?;
-        println!("First the module as it is, on {}:", kernel.name);
         let logs = self.logs_of("unchanged")?;
-        let module = logs.join("nsproxy_rs.ko");
-        self.build(&kernel, None, &module)?;
-        kernel.baseline(&module, &logs)?;
-        tidy(&kernel, &logs);
+        let key = self.key(&kernel, None)?;
+        let known = logs.join(format!("{}.json", kernel.name));
+        if Known::read(&known, &key).is_none() {
+            println!("First the module as it is, on {}:", kernel.name);
+            let module = logs.join("nsproxy_rs.ko");
+            self.build(&kernel, None, &module)?;
+            kernel.baseline(&module, &logs)?;
+            tidy(&kernel, &logs);
+            let fate = Fate::Survived(vec![kernel.name.clone()]);
+            Known::write(&known, &key, &fate)?;
+        }
+        kernel.learn(&logs)?;
         Ok(kernel)
     }
 
@@ -165,9 +174,8 @@ impl Run {
                 let Some(mutant) = mutants.get(n) else {
                     return Ok(());
                 };
-                let begun = Instant::now();
-                let fate = self.one(kernel, mutant)?;
-                progress.done(mutant, &fate, begun.elapsed());
+                let (fate, took) = self.one(kernel, mutant)?;
+                progress.done(mutant, &fate, took);
                 let mut fates = fates.lock().unwrap_or_else(PoisonError::into_inner);
                 fates[n] = Some(fate);
             }
@@ -189,11 +197,18 @@ impl Run {
             .collect())
     }
 
-    fn one(&self, kernel: &Kernel, mutant: &Mutant) -> Result<Fate> {
+    /// What comes of a mutant, and how long it took to see, unless that was known.
+    fn one(&self, kernel: &Kernel, mutant: &Mutant) -> Result<(Fate, Option<Duration>)> {
         let logs = self.logs_of(&mutant.name)?;
+        let key = self.key(kernel, Some(mutant))?;
+        let known = logs.join(format!("{}.json", kernel.name));
+        if let Some(known) = Known::read(&known, &key) {
+            return Ok((known.fate, None));
+        }
+        let begun = Instant::now();
         let module = logs.join("nsproxy_rs.ko");
         if let Err(why) = self.build(kernel, Some(mutant), &module) {
-            return Ok(Fate::Broken(format!("{why:#}")));
+            return Ok((Fate::Broken(format!("{why:#}")), Some(begun.elapsed())));
         }
         let fate = match kernel.notice(&module, &logs) {
             Ok(Some(notice)) => Fate::Caught(notice),
@@ -201,7 +216,18 @@ impl Run {
             Err(why) => Fate::Broken(format!("{why:#}")),
         };
         tidy(kernel, &logs);
-        Ok(fate)
+        if !matches!(fate, Fate::Broken(_)) {
+            Known::write(&known, &key, &fate)?;
+        }
+        Ok((fate, Some(begun.elapsed())))
+    }
+
+    /// All that the fate of a module on a kernel depends on.
+    fn key(&self, kernel: &Kernel, mutant: Option<&Mutant>) -> Result<Key> {
+        let mut key = kernel.key.clone();
+        let source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        source.key(mutant, &mut key)?;
+        Ok(key)
     }
 
     fn build(&self, kernel: &Kernel, mutant: Option<&Mutant>, module: &Path) -> Result<()> {

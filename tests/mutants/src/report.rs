@@ -4,7 +4,7 @@
 
 use crate::{guests::Notice, table::Mutant};
 use anyhow::{Context as _, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{
     fs,
     path::Path,
@@ -13,7 +13,7 @@ use std::{
 };
 
 /// What came of a mutant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) enum Fate {
     Caught(Notice),
     /// Every suite passed, on the kernels of these names.
@@ -77,8 +77,8 @@ impl Progress {
         }
     }
 
-    /// One more is done.
-    pub(crate) fn done(&self, mutant: &Mutant, fate: &Fate, took: Duration) {
+    /// One more is done, and took so long; [`None`] if it was known from an earlier run.
+    pub(crate) fn done(&self, mutant: &Mutant, fate: &Fate, took: Option<Duration>) {
         let n = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         let said = match fate {
             Fate::Caught(Notice {
@@ -89,12 +89,14 @@ impl Progress {
             Fate::Survived(kernels) => format!("no suite failed on {}", kernels.join(", ")),
             Fate::Broken(why) => why.lines().last().unwrap_or_default().to_owned(),
         };
+        let took = took.map_or("known".to_owned(), |took| {
+            format!("{:.0} s", took.as_secs_f64())
+        });
         println!(
-            "[{n:>2}/{}] {:<10} {:width$}  {said}  ({:.0} s)",
+            "[{n:>2}/{}] {:<10} {:width$}  {said}  ({took})",
             self.all,
             Verdict::of(mutant, fate).word(),
             mutant.name,
-            took.as_secs_f64(),
             width = self.width,
         );
     }

@@ -2,9 +2,10 @@
 
 //! A copy of the module's source, to be broken and built.
 
-use crate::table::Mutant;
+use crate::{known::Key, table::Mutant};
 use anyhow::{Context as _, Result, anyhow};
 use std::{
+    borrow::Cow,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -38,15 +39,8 @@ impl Source {
     ///
     /// The last of what the build said.
     pub(crate) fn build(&self, kernel: &str, mutant: Option<&Mutant>, module: &Path) -> Result<()> {
-        for (file, content) in &self.files {
-            match mutant {
-                Some(mutant) if mutant.file == *file => {
-                    let source = std::str::from_utf8(content)?;
-                    let source = mutant.apply(source).map_err(|why| anyhow!(why))?;
-                    write(&self.copy.join(file), source.as_bytes())?;
-                }
-                _ => write(&self.copy.join(file), content)?,
-            }
+        for (file, content) in self.files(mutant)? {
+            write(&self.copy.join(file), &content)?;
         }
         let output = Command::new(self.root.join("scripts/guest"))
             .args(["module", kernel])
@@ -63,6 +57,32 @@ impl Source {
         fs::copy(built.trim_end(), module)
             .with_context(|| format!("cannot copy {} to {}", built.trim_end(), module.display()))?;
         Ok(())
+    }
+
+    /// Adds the source as it is or as a mutant has it.
+    pub(crate) fn key(&self, mutant: Option<&Mutant>, key: &mut Key) -> Result<()> {
+        for (file, content) in self.files(mutant)? {
+            key.add(file);
+            key.add(content);
+        }
+        Ok(())
+    }
+
+    /// All files, as they are or as a mutant has them.
+    fn files(&self, mutant: Option<&Mutant>) -> Result<Vec<(&Path, Cow<'_, [u8]>)>> {
+        let mut files = Vec::new();
+        for (file, content) in &self.files {
+            let content = match mutant {
+                Some(mutant) if mutant.file == *file => {
+                    let source = std::str::from_utf8(content)?;
+                    let source = mutant.apply(source).map_err(|why| anyhow!(why))?;
+                    Cow::Owned(source.into_bytes())
+                }
+                _ => Cow::Borrowed(content.as_slice()),
+            };
+            files.push((file.as_path(), content));
+        }
+        Ok(files)
     }
 }
 
