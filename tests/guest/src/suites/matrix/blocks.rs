@@ -107,32 +107,32 @@ fn nsfs() -> impl Iterator<Item = Combination> {
     product(Kind::ALL, Of::ALL)
         .filter(|(kind, of)| *of != Of::Anonymous || *kind == Kind::Mnt)
         .flat_map(|(kind, of)| {
-            let nstype = NsType::Zero;
-            by_each_caller(move |caller| {
-                let name = format!("{} of {}", kind.name(), of.name());
-                let values = vec![
-                    (Axis::Kind, kind.name()),
-                    (
-                        Axis::WayIn,
-                        if of == Of::Itself {
-                            "own /proc"
-                        } else {
-                            "another's /proc"
-                        },
-                    ),
-                    (Axis::Target, of.name()),
-                    (Axis::NsType, nstype.name()),
-                ];
-                combine(
-                    &name,
-                    of.nsfs(kind),
-                    of,
-                    nstype.number(kind),
-                    caller,
-                    values,
-                )
-            })
+            let name = format!("{} of {}", kind.name(), of.name());
+            by_the_file(name, kind, of, NsType::Zero)
         })
+}
+
+/// The file in `/proc`, with each caller.
+fn by_the_file(
+    name: String,
+    kind: Kind,
+    of: Of,
+    nstype: NsType,
+) -> impl Iterator<Item = Combination> {
+    let way = match of {
+        Of::Itself => "own /proc",
+        _ => "another's /proc",
+    };
+    by_each_caller(move |caller| {
+        let values = vec![
+            (Axis::Kind, kind.name()),
+            (Axis::WayIn, way),
+            (Axis::Target, of.name()),
+            (Axis::NsType, nstype.name()),
+        ];
+        let number = nstype.number(kind);
+        combine(&name, of.nsfs(kind), of, number, caller, values)
+    })
 }
 
 /// By other ways: kind x way x target (of root, of a user) x caller.
@@ -172,24 +172,8 @@ fn nstypes() -> impl Iterator<Item = Combination> {
         .into_iter()
         .flat_map(|kind| NsType::other_than_zero(kind).map(move |nstype| (kind, nstype)))
         .flat_map(|(kind, nstype)| {
-            by_each_caller(move |caller| {
-                let of = Of::Sibling;
-                let name = format!("{}, nstype {}", kind.name(), nstype.name_in_full());
-                let values = vec![
-                    (Axis::Kind, kind.name()),
-                    (Axis::WayIn, "another's /proc"),
-                    (Axis::Target, of.name()),
-                    (Axis::NsType, nstype.name()),
-                ];
-                combine(
-                    &name,
-                    of.nsfs(kind),
-                    of,
-                    nstype.number(kind),
-                    caller,
-                    values,
-                )
-            })
+            let name = format!("{}, nstype {}", kind.name(), nstype.name_in_full());
+            by_the_file(name, kind, Of::Sibling, nstype)
         })
 }
 
