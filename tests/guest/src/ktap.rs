@@ -88,7 +88,7 @@ impl Tally {
 /// Prints results as they come, and counts them.
 pub(crate) struct Printer {
     suite: &'static str,
-    fail_fast: bool,
+    effort: Effort,
     tally: Tally,
 }
 
@@ -101,7 +101,7 @@ impl Printer {
         }
         Self {
             suite,
-            fail_fast: effort.fail_fast,
+            effort,
             tally: Tally::default(),
         }
     }
@@ -125,14 +125,18 @@ impl Printer {
                     for line in format!("{e:#}").lines() {
                         println!("# {line}");
                     }
-                    println!("# reproduce: nsproxy-tests {} '{name}'", self.suite);
+                    let options = self.effort.options();
+                    println!(
+                        "# reproduce: nsproxy-tests {} '{name}'{options}",
+                        self.suite
+                    );
                     println!("not ok {number} {name}");
                 }
             },
         }
         // What is said last before a panic must be out.
         let _ = io::stdout().flush();
-        let goes_on = !self.fail_fast || tally.failed == 0;
+        let goes_on = !self.effort.fail_fast || tally.failed == 0;
         if !goes_on {
             println!("# the rest was not run: --fail-fast");
         }

@@ -91,11 +91,7 @@ fn main() -> Result<ExitCode> {
     sys::do_not_randomize_addresses();
     let tally = suite.run(
         &args.filter,
-        Effort {
-            long: args.long,
-            seed: args.seed,
-            fail_fast: args.fail_fast,
-        },
+        Effort::new(args.long, args.seed, args.fail_fast),
     )?;
     tally.report()?;
     Ok(if tally.is_pass() {

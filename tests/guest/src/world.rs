@@ -17,6 +17,7 @@ use std::{
     os::fd::OwnedFd,
     rc::Rc,
     sync::{Arc, Mutex, PoisonError},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 /// How a target process is made.
@@ -244,27 +245,46 @@ pub(crate) fn inode(link: &str) -> Option<u64> {
 pub(crate) struct Effort {
     /// `make test-long`, as opposed to `make test`.
     pub(crate) long: bool,
-    /// Where what is random begins, if the user says so.
-    pub(crate) seed: Option<u64>,
+    /// Where what is random begins.
+    pub(crate) seed: u64,
     /// Nothing more once a test has failed.
     pub(crate) fail_fast: bool,
 }
 
+/// Where what is random begins in the short form.
+const SEED: u64 = 1;
+
 impl Effort {
+    /// With the seed that the user says; else it is always the same in the short form, and a new
+    /// one in the long form.
+    pub(crate) fn new(long: bool, seed: Option<u64>, fail_fast: bool) -> Self {
+        let new = || {
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(SEED, |since| since.as_nanos() as u64)
+        };
+        Self {
+            long,
+            seed: seed.unwrap_or_else(|| if long { new() } else { SEED }),
+            fail_fast,
+        }
+    }
+
     /// One or the other.
     pub(crate) fn pick<T>(self, short: T, long: T) -> T {
         if self.long { long } else { short }
     }
 
-    /// The seed: what the user says, always the same in the short form, and a new one in the
-    /// long form.
-    pub(crate) fn seed(self) -> u64 {
-        let new = || {
-            std::time::SystemTime::now()
-                .duration_since(std::time::UNIX_EPOCH)
-                .map_or(0, |since| since.as_nanos() as u64)
-        };
-        self.seed.unwrap_or_else(|| self.pick(1, new()))
+    /// What is to be typed besides suite and test to have it again, with a space before each word.
+    pub(crate) fn options(self) -> String {
+        let mut options = String::new();
+        if self.long {
+            options += " --long";
+        }
+        if self.seed != SEED {
+            options += &format!(" --seed {}", self.seed);
+        }
+        options
     }
 }
 

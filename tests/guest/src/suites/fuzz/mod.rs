@@ -134,7 +134,7 @@ fn fuzz(world: &World, caller: Caller, share: usize, totals: &mut Totals) -> Res
     let pool = Pool::new()?;
     let board = Board::new()?;
     let calls = budget(world) * share / 100;
-    totals.seed = world.effort.seed();
+    totals.seed = world.effort.seed;
     println!("# {calls} calls, --seed {}", totals.seed);
     let mut progress = Progress::new();
     for number in 0..calls.div_ceil(BATCH) {
@@ -168,7 +168,7 @@ fn shake(world: &World, totals: &mut Totals) -> Result<()> {
     let pool = Pool::new()?;
     let board = Board::new()?;
     let calls = budget(world) * SHAKY / 100;
-    totals.seed = world.effort.seed();
+    totals.seed = world.effort.seed;
     let mut progress = Progress::new();
     for number in 0..calls.div_ceil(BATCH) {
         let seed = seed_of(totals.seed, Caller::ALL.len(), number);

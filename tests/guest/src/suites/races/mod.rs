@@ -223,7 +223,7 @@ impl Scene {
     };
 
     fn play(&self, world: &World, totals: &mut Totals) -> Result<()> {
-        let stage = Stage::new(&(self.targets)(), self.device, world.effort.seed())?;
+        let stage = Stage::new(&(self.targets)(), self.device, world.effort.seed)?;
         let share = Duration::from_secs(seconds(world)) / SCENES.len() as u32;
         let watched = Crew::start(&stage, self.cast)?.watch(
             &stage,

@@ -13,8 +13,6 @@ const ERRORS: [&str; 5] = ["EPERM", "EINVAL", "ESRCH", "EUSERS", "EBADF"];
 /// Counts of calls of setns, and of what came of them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Mix {
-    /// Where the run began; once there is one.
-    pub(super) seed: Option<u64>,
     /// Sequences that ran in both worlds.
     pub(super) sequences: u32,
     /// Those of them that differ.

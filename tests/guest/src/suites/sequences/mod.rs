@@ -50,9 +50,10 @@ pub(super) fn tests(filter: &str, _: &mut World) -> Vec<Test> {
             search::search(theme, world, &mut whole.borrow_mut())
         }));
     }
-    tests.push(Test::new("each kind and each error came up", move |_| {
-        conclude(&whole.borrow())
-    }));
+    tests.push(Test::new(
+        "each kind and each error came up",
+        move |world| conclude(&whole.borrow(), world.effort.seed),
+    ));
     tests
 }
 
@@ -73,7 +74,7 @@ fn replay(text: &str) -> Option<Test> {
 }
 
 /// Says what the whole run came to.
-fn conclude(mix: &Mix) -> Result<()> {
+fn conclude(mix: &Mix, seed: u64) -> Result<()> {
     if mix.sequences == 0 {
         return Err(Skip::because("no sequence ran"));
     }
@@ -82,10 +83,8 @@ fn conclude(mix: &Mix) -> Result<()> {
         differ,
         calls,
         succeeded,
-        seed,
         ..
     } = mix;
-    let seed = seed.unwrap_or_default();
     println!("# {mix}");
     host::summary(format_args!(
         "sequences: {sequences} run in both worlds, {calls} calls of setns ({succeeded} \

@@ -27,8 +27,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(8);
 /// Tries sequences of a theme, and counts what they came to.
 pub(super) fn search(theme: Theme, world: &World, whole: &mut Mix) -> Result<()> {
     let _cgroups = Cgroups::new()?;
-    // One for all themes: in the long form each that is asked for is another.
-    let seed = *whole.seed.get_or_insert_with(|| world.effort.seed());
+    let seed = world.effort.seed;
     let begun = Instant::now();
     let is_done = |tried| {
         world
@@ -47,11 +46,7 @@ pub(super) fn search(theme: Theme, world: &World, whole: &mut Mix) -> Result<()>
         if let Err(text) = try_one(theme, source.new_rng(), world, &mut mix) {
             whole.merge(&mix);
             let name = theme.name();
-            let long = world.effort.pick("", " --long");
-            bail!(
-                "sequence {tried} of \"{name}\" with seed {seed}, {text}\n\
-                 from the start: nsproxy-tests sequences '{name}' --seed {seed}{long}"
-            );
+            bail!("sequence {tried} of \"{name}\" with seed {seed}, {text}");
         }
         sign.give(|| {
             format!(
@@ -110,6 +105,8 @@ fn try_one(theme: Theme, rng: TestRng, world: &World, mix: &mut Mix) -> Result<(
         match both {
             Ok(both) if both.differences.is_empty() => Ok(()),
             Ok(both) => Err(TestCaseError::fail(both.words())),
+            // What is looked for then is a shorter one that differs.
+            Err(_) if runs.get() > 1 => Ok(()),
             Err(e) => Err(TestCaseError::fail(format!("could not be run: {e:#}"))),
         }
     });

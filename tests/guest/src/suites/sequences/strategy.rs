@@ -116,6 +116,7 @@ fn setns_by_pidfd() -> BoxedStrategy<Op> {
     ];
     let nstype = prop_oneof![
         12 => some_kinds(),
+        2 => Just(Kind::User.flag()),
         4 => kinds(Kind::ALL.len()),
         1 => Just(all_kinds()),
         1 => Just(0),
@@ -182,7 +183,7 @@ fn kept() -> impl Strategy<Value = Source> {
 fn link() -> impl Strategy<Value = Link> {
     // A user namespace can only be entered if someone has made one below: some more of those.
     prop_oneof![
-        5 => 0..LINKS.len() as u8,
+        4 => 0..LINKS.len() as u8,
         1 => Just(0),
     ]
     .prop_map(Link)
