@@ -16,7 +16,7 @@ use crate::{
     sys::{self, Fork},
     via,
 };
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use command::{Call, Called, Command, Repeated, Reply, Source};
 use rustix::{
     pipe::PipeFlags,
@@ -40,6 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) struct Actor {
     /// The child; [`None`] once nothing is left of it.
     child: Option<Pid>,
+    /// It forked, its parent is the child, and may not know yet that it is dead.
+    parent_is_stopped: bool,
     to: Option<File>,
     from: BufReader<File>,
     /// Where files go from hand to hand.
@@ -64,6 +66,7 @@ impl Actor {
             Fork::Child => process::live([theirs_from, theirs_to, theirs_post.into()]),
             Fork::Parent(child) => Ok(Self {
                 child: Some(child),
+                parent_is_stopped: false,
                 to: Some(to.into()),
                 from: BufReader::new(from.into()),
                 post,
@@ -195,19 +198,32 @@ impl Actor {
 
     /// Kills it, and leaves a zombie until [`reap`](Self::reap).
     ///
-    /// For an actor that is the process it was started as: it took no `Step::Fork`.
+    /// For an actor that forked once at most.
     pub(crate) fn kill(&mut self) -> Result<()> {
-        if let Some(child) = self.child {
-            rustix::process::kill_process(child, Signal::KILL)?;
-            let zombie = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-            rustix::process::waitid(WaitId::Pid(child), zombie)?;
+        let Some(child) = self.child else {
+            return Ok(());
+        };
+        let itself = Pid::from_raw(self.pid()?.try_into()?).context("pid 0")?;
+        if itself != child {
+            // Its parent would reap it, and does once it goes on.
+            rustix::process::kill_process(child, Signal::STOP)?;
+            rustix::process::waitid(WaitId::Pid(child), WaitIdOptions::STOPPED)?;
+            self.parent_is_stopped = true;
         }
+        rustix::process::kill_process(itself, Signal::KILL)?;
+        ensure!(
+            sys::has_ended_within(itself, PATIENCE)?,
+            "an actor does not die of SIGKILL"
+        );
         Ok(())
     }
 
     /// Takes what is left of it after [`kill`](Self::kill).
     pub(crate) fn reap(&mut self) -> Result<()> {
         if let Some(child) = self.child.take() {
+            if self.parent_is_stopped {
+                rustix::process::kill_process(child, Signal::CONT)?;
+            }
             rustix::process::waitpid(Some(child), WaitOptions::empty())?;
         }
         Ok(())
@@ -219,9 +235,10 @@ impl Drop for Actor {
         // No more commands: it ends by itself.
         self.to = None;
         if let Some(child) = self.child
+            && !self.parent_is_stopped
             && !sys::has_ended_within(child, PATIENCE).unwrap_or(false)
         {
-            let _ = self.kill();
+            let _ = rustix::process::kill_process(child, Signal::KILL);
         }
         let _ = self.reap();
     }
