@@ -120,11 +120,20 @@ impl Call {
         allocation == Some(FS_STRUCT) && self.kinds & Kind::User.flag() != 0
     }
 
+    /// Which allocation that of the ucounts is, if the call makes them.
+    fn ucounts(&self) -> Option<usize> {
+        self.allocations.iter().position(|a| *a == UCOUNTS)
+    }
+
+    /// Whether the call makes ucounts, unless it finds those of the one before.
+    pub(super) fn makes_ucounts(&self) -> bool {
+        self.ucounts().is_some()
+    }
+
     /// Whether a call that fails at that allocation, or succeeds, has made the ucounts: the next
     /// call finds them until the cred of this one is freed.
     pub(super) fn leaves_ucounts(&self, n: u32) -> bool {
-        let at = self.allocations.iter().position(|a| *a == UCOUNTS);
-        at.is_some_and(|at| n as usize > at + 1)
+        self.ucounts().is_some_and(|at| n as usize > at + 1)
     }
 }
 

@@ -21,7 +21,8 @@ use std::{thread, time::Duration};
 
 /// How often something is tried in which an allocation may fail that is none of the call's.
 const ATTEMPTS: u32 = 5;
-/// How long to wait until the cred of a call that failed is freed, which RCU does.
+/// How long to wait until the cred of a call that failed is freed, which RCU does; the next time
+/// twice as long, and so on.
 const GRACE: Duration = Duration::from_millis(100);
 
 pub(super) fn tests(counts: &Shared) -> Vec<Test> {
@@ -75,7 +76,7 @@ fn fails_at(call: &Call, n: u32, case: &Case, world: &mut World, counts: &Shared
     let apart = call.leaves_ucounts(n);
     let to_go = u32::from(n > call.allocations.len() as u32);
     let mut last = String::new();
-    for _ in 0..ATTEMPTS {
+    for attempt in 0..ATTEMPTS {
         let mut sides = Vec::new();
         let mut wrong = Vec::new();
         let cases = if apart {
@@ -84,8 +85,8 @@ fn fails_at(call: &Call, n: u32, case: &Case, world: &mut World, counts: &Shared
             vec![case.clone()]
         };
         for case in cases {
-            if apart {
-                thread::sleep(GRACE);
+            if call.makes_ucounts() {
+                thread::sleep(GRACE * (1 << attempt));
             }
             let report = trial::run(&case, world)?;
             wrong.extend(report.wrong);

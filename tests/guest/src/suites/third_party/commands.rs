@@ -529,6 +529,7 @@ impl Targets {
 struct Names<'a> {
     known: &'a HashSet<u64>,
     given: HashMap<String, usize>,
+    next: usize,
 }
 
 impl<'a> Names<'a> {
@@ -536,6 +537,7 @@ impl<'a> Names<'a> {
         Self {
             known,
             given: HashMap::new(),
+            next: 1,
         }
     }
 
@@ -552,7 +554,13 @@ impl<'a> Names<'a> {
             |(key, value): (&str, &str)| is_new(value) || mounts_are_new && key.ends_with("/mount");
         let named: Vec<_> = pairs.iter().map(|pair| pair.is_some_and(named)).collect();
         let mut stable = String::new();
+        let mut last = "";
         for ((line, pair), named) in text.lines().zip(pairs).zip(named) {
+            let key = pair.map_or("", |(key, _)| key);
+            if key <= last {
+                self.look_anew();
+            }
+            last = key;
             stable += &match pair {
                 Some((key, value)) if named => format!("{key}: new {}\n", self.of(value)),
                 _ => format!("{line}\n"),
@@ -561,9 +569,18 @@ impl<'a> Names<'a> {
         stable
     }
 
+    /// Another process looks. What `ip netns exec` makes for one, a mount namespace, is gone with
+    /// it, and the next one's may have its number or not.
+    fn look_anew(&mut self) {
+        let is_of_one = |value: &str| value.starts_with("mnt:") || world::inode(value).is_none();
+        self.given.retain(|value, _| !is_of_one(value));
+    }
+
     fn of(&mut self, value: &str) -> usize {
-        let next = self.given.len() + 1;
-        *self.given.entry(value.to_owned()).or_insert(next)
+        *self.given.entry(value.to_owned()).or_insert_with(|| {
+            self.next += 1;
+            self.next - 1
+        })
     }
 }
 
@@ -600,6 +617,18 @@ mod tests {
         assert_eq!(stable(4026532001_u64, 77), stable(4026532002, 78));
         assert_ne!(stable(4026531840, 77), stable(4026531840, 78));
         assert_ne!(stable(4026531840, 77), stable(4026532001, 77));
+    }
+
+    #[test]
+    fn a_mount_namespace_may_have_the_number_of_one_that_is_gone() {
+        let known = HashSet::new();
+        let looks = |mnts: [u64; 2], nets: [u64; 2]| -> String {
+            let look = |(mnt, net)| format!("ns/mnt: mnt:[{mnt}]\nns/net: net:[{net}]\n");
+            let text: String = mnts.into_iter().zip(nets).map(look).collect();
+            Names::new(&known).stable(&text)
+        };
+        assert_eq!(looks([1, 1], [3, 4]), looks([1, 2], [3, 4]));
+        assert_ne!(looks([1, 2], [3, 3]), looks([1, 2], [3, 4]));
     }
 
     #[test]
