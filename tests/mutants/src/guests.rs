@@ -33,6 +33,13 @@ struct Suite {
     seconds: f64,
 }
 
+impl Suite {
+    /// How long it may take on a mutant, in seconds: some make a process spin as it ends.
+    fn timeout(&self) -> u64 {
+        60 + 5 * self.seconds as u64
+    }
+}
+
 /// What a suite noticed.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Notice {
@@ -181,6 +188,7 @@ impl Kernel {
         let log = File::create(&path)?;
         let status = self
             .run(module, results)
+            .args(["--timeout", &suite.timeout().to_string()])
             .args(["--fail-fast", &suite.name])
             .stdout(log.try_clone()?)
             .stderr(log)
