@@ -39,8 +39,8 @@ impl Source {
     ///
     /// The last of what the build said.
     pub(crate) fn build(&self, kernel: &str, mutant: Option<&Mutant>, module: &Path) -> Result<()> {
-        for (file, content) in self.files(mutant)? {
-            write(&self.copy.join(file), &content)?;
+        for (file, content) in &self.files {
+            write(&self.copy.join(file), &changed(file, content, mutant)?)?;
         }
         let output = Command::new(self.root.join("scripts/guest"))
             .args(["module", kernel])
@@ -61,29 +61,24 @@ impl Source {
 
     /// Adds the source as it is or as a mutant has it.
     pub(crate) fn key(&self, mutant: Option<&Mutant>, key: &mut Key) -> Result<()> {
-        for (file, content) in self.files(mutant)? {
+        for (file, content) in &self.files {
             key.add(file);
-            key.add(content);
+            key.add(changed(file, content, mutant)?);
         }
         Ok(())
     }
+}
 
-    /// All files, as they are or as a mutant has them.
-    fn files(&self, mutant: Option<&Mutant>) -> Result<Vec<(&Path, Cow<'_, [u8]>)>> {
-        let mut files = Vec::new();
-        for (file, content) in &self.files {
-            let content = match mutant {
-                Some(mutant) if mutant.file == *file => {
-                    let source = std::str::from_utf8(content)?;
-                    let source = mutant.apply(source).map_err(|why| anyhow!(why))?;
-                    Cow::Owned(source.into_bytes())
-                }
-                _ => Cow::Borrowed(content.as_slice()),
-            };
-            files.push((file.as_path(), content));
+/// The content of a file as a mutant has it.
+fn changed<'a>(file: &Path, content: &'a [u8], mutant: Option<&Mutant>) -> Result<Cow<'a, [u8]>> {
+    Ok(match mutant {
+        Some(mutant) if mutant.file == file => {
+            let source = std::str::from_utf8(content)?;
+            let source = mutant.apply(source).map_err(|why| anyhow!(why))?;
+            Cow::Owned(source.into_bytes())
         }
-        Ok(files)
-    }
+        _ => Cow::Borrowed(content),
+    })
 }
 
 fn collect(root: &Path, path: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) -> Result<()> {
