@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A kernel, the suites that run on it, and what they make of a module.
+//! Guests of a kernel, and what they make of a module.
 
 use crate::known::Key;
 use anyhow::{Context as _, Result, bail, ensure};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
-/// A kernel to boot, and the suites.
+/// A kernel to boot.
 pub(crate) struct Kernel {
     /// What `make` calls it.
     pub(crate) which: String,
@@ -23,42 +23,33 @@ pub(crate) struct Kernel {
     arguments: Vec<String>,
     /// Where the programs are.
     bin: PathBuf,
-    /// The cheapest one first.
-    suites: Vec<Suite>,
 }
 
-struct Suite {
-    name: String,
-    /// What it takes on the module as it is.
-    seconds: f64,
-}
-
-impl Suite {
-    /// How long it may take on a mutant, in seconds: some make a process spin as it ends.
-    fn timeout(&self) -> u64 {
-        60 + 5 * self.seconds as u64
-    }
-}
-
-/// What a suite noticed.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub(crate) struct Notice {
-    pub(crate) kernel: String,
-    pub(crate) suite: String,
-    /// The first test that failed, the gate, or what the kernel said.
-    pub(crate) by: String,
+/// A module, as it is or as a mutant, for a kernel.
+pub(crate) struct Module {
+    /// Where it is when it is built.
+    pub(crate) file: PathBuf,
+    /// Where the logs of the guests with it are, in KERNEL/SUITE.
+    pub(crate) logs: PathBuf,
+    /// Of it, the kernel and the programs.
+    pub(crate) key: Key,
 }
 
 /// What `nsproxy-vm` keeps of a suite.
 #[derive(Deserialize)]
-struct Record {
-    class: String,
-    seconds: f64,
-    why: Option<String>,
+pub(crate) struct Record {
+    pub(crate) class: String,
+    pub(crate) seconds: f64,
+    pub(crate) why: Option<String>,
 }
 
 impl Record {
-    /// Nothing is wrong but that it took too long.
+    /// Whether nothing is wrong.
+    pub(crate) fn is_passed(&self) -> bool {
+        self.class == "passed"
+    }
+
+    /// Whether nothing is wrong but that it took too long.
     fn is_slow(&self) -> bool {
         const SIGNS: &[&str] = &[
             "soft lockup",
@@ -107,41 +98,11 @@ impl Kernel {
             bin,
             key,
             arguments,
-            suites: Vec::new(),
         })
     }
 
-    /// Runs all suites on the module as it is, and shows it.
-    ///
-    /// # Errors
-    ///
-    /// Not all of them pass: then it would mean nothing that one does not.
-    pub(crate) fn baseline(&self, module: &Path, results: &Path) -> Result<()> {
-        let status = self
-            .run(module, results)
-            .args(self.list()?)
-            .status()
-            .context("nsproxy-vm")?;
-        ensure!(
-            status.success(),
-            "the tests do not all pass on the module as it is, so that none can notice a mutant"
-        );
-        Ok(())
-    }
-
-    /// Learns from the `results` of [`baseline`](Self::baseline) how long each suite takes.
-    pub(crate) fn learn(&mut self, results: &Path) -> Result<()> {
-        for name in self.list()? {
-            let Record { seconds, .. } = self.record(results, &name)?;
-            self.suites.push(Suite { name, seconds });
-        }
-        self.suites
-            .sort_by(|one, other| one.seconds.total_cmp(&other.seconds));
-        Ok(())
-    }
-
-    /// The names of all suites.
-    fn list(&self) -> Result<Vec<String>> {
+    /// The names of all suites that there are.
+    pub(crate) fn suites(&self) -> Result<Vec<String>> {
         let output = Command::new(self.bin.join("nsproxy-tests"))
             .arg("--list")
             .output()
@@ -150,130 +111,80 @@ impl Kernel {
         Ok(list.lines().map(str::to_owned).collect())
     }
 
-    /// Runs one suite after the other until one notices something: first the one that did so when
-    /// `results` were made the last time, then the cheapest.
+    /// Runs a suite with a module, for so many seconds at most, or what the runner has for the
+    /// kernel. If it takes too long it is run once more: on a busy host that may happen with any
+    /// module, but hardly twice.
     ///
     /// # Errors
     ///
-    /// It cannot be told, because a guest could not be run or was lost.
-    pub(crate) fn notice(&self, module: &Path, results: &Path) -> Result<Option<Notice>> {
-        let mut suites: Vec<_> = self.suites.iter().collect();
-        suites.sort_by_key(|suite| {
-            let last = self.record(results, &suite.name);
-            last.map_or(true, |last| last.class == "passed")
-        });
-        for suite in suites {
-            let mut seen = self.fails(suite, module, results)?;
-            if seen.as_ref().is_some_and(Record::is_slow) {
-                // On a busy host that may happen to any module, but hardly twice.
-                seen = self.fails(suite, module, results)?;
-            }
-            if let Some(Record { class, why, .. }) = seen {
-                let output = fs::read(self.dir(results, &suite.name).join("output.log"));
-                let output = output.unwrap_or_default();
-                let output = String::from_utf8_lossy(&output);
-                return Ok(Some(Notice {
-                    kernel: self.name.clone(),
-                    suite: suite.name.clone(),
-                    by: first_word_of_it(&class, &why.unwrap_or_default(), &output),
-                }));
-            }
+    /// It cannot be told, because the guest could not be run or was lost.
+    pub(crate) fn run(&self, suite: &str, module: &Module, limit: Option<u64>) -> Result<Record> {
+        let record = self.run_once(suite, module, limit)?;
+        if record.is_slow() {
+            return self.run_once(suite, module, limit);
         }
-        Ok(None)
+        Ok(record)
     }
 
-    /// Runs a suite; [`None`] if it passes.
-    fn fails(&self, suite: &Suite, module: &Path, results: &Path) -> Result<Option<Record>> {
-        let path = results.join("log");
-        let log = File::create(&path)?;
-        let status = self
-            .run(module, results)
-            .args(["--timeout", &suite.timeout().to_string()])
-            .args(["--fail-fast", &suite.name])
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .status()
-            .context("nsproxy-vm")?;
-        match status.code() {
-            Some(0) => Ok(None),
-            // A test or a gate, a timeout, an alarm.
-            Some(1 | 124 | 125) => self.record(results, &suite.name).map(Some),
-            _ => {
-                let log = fs::read_to_string(&path).unwrap_or_default();
-                let last = log.lines().last().unwrap_or_default();
-                bail!("suite {}: nsproxy-vm: {status}: {last}", suite.name)
-            }
-        }
-    }
-
-    fn run(&self, module: &Path, results: &Path) -> Command {
+    fn run_once(&self, suite: &str, module: &Module, limit: Option<u64>) -> Result<Record> {
+        let path = module.logs.join("log");
+        let log = File::create(&path).with_context(|| path.display().to_string())?;
         // It ends when this program does, however that comes, and its guest with it.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "TERM"]);
         command.arg(self.bin.join("nsproxy-vm"));
         command.arg("run").args(&self.arguments);
-        command.arg("--module").arg(module);
-        command.arg("--results").arg(results);
-        command
+        command.arg("--module").arg(&module.file);
+        command.arg("--results").arg(&module.logs);
+        if let Some(limit) = limit {
+            command.args(["--timeout", &limit.to_string()]);
+        }
+        command.args(["--fail-fast", suite]);
+        let status = command
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .status()
+            .context("nsproxy-vm")?;
+        match status.code() {
+            // Passed; a test or a gate, a timeout, an alarm.
+            Some(0 | 1 | 124 | 125) => self.record(suite, module),
+            _ => {
+                let log = fs::read_to_string(&path).unwrap_or_default();
+                let last = log.lines().last().unwrap_or_default();
+                bail!("suite {suite}: nsproxy-vm: {status}: {last}")
+            }
+        }
     }
 
-    /// Where `nsproxy-vm` keeps what it has of a suite.
-    fn dir(&self, results: &Path, suite: &str) -> PathBuf {
-        results.join(&self.name).join(suite)
-    }
-
-    fn record(&self, results: &Path, suite: &str) -> Result<Record> {
-        let path = self.dir(results, suite).join("result.json");
+    /// What came of a suite when it was run with a module the last time.
+    pub(crate) fn record(&self, suite: &str, module: &Module) -> Result<Record> {
+        let path = self.logs(suite, module).join("result.json");
         let text = fs::read_to_string(&path)
             .with_context(|| format!("suite {suite} was not run: {}", path.display()))?;
         serde_json::from_str(&text).with_context(|| path.display().to_string())
     }
-}
 
-/// What is worth a line of what went wrong: the first test that failed, or what a story says of
-/// it, or else why the suite did.
-fn first_word_of_it(class: &str, why: &str, output: &str) -> String {
-    let failed = output.lines().find_map(|line| {
-        let line = line.trim_start();
-        let test = line
-            .strip_prefix("not ok ")
-            .and_then(|test| test.split_once(' '));
-        test.map(|(_number, name)| name)
-            .or_else(|| line.strip_prefix("!! "))
-    });
-    match failed {
-        Some(name) if class == "failed" => name.to_owned(),
-        _ => {
-            // When the kernel said it says nothing.
-            let why = why.trim_start();
-            let time = why.strip_prefix('[').and_then(|why| why.split_once(']'));
-            time.map_or(why, |(_, why)| why).trim().to_owned()
-        }
+    /// What the suite printed then.
+    pub(crate) fn output(&self, suite: &str, module: &Module) -> String {
+        let output = fs::read(self.logs(suite, module).join("output.log")).unwrap_or_default();
+        String::from_utf8_lossy(&output).into_owned()
+    }
+
+    /// Where `nsproxy-vm` keeps what it has of a suite.
+    pub(crate) fn logs(&self, suite: &str, module: &Module) -> PathBuf {
+        module.logs.join(&self.name).join(suite)
+    }
+
+    /// Removes what is large and can be made again.
+    pub(crate) fn tidy(&self, module: &Module) {
+        let _ = fs::remove_file(&module.file);
+        let _ = fs::remove_file(module.logs.join(&self.name).join("initramfs.cpio"));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_said_of_a_failure() {
-        let output = "ok 1 a b\n# c\nnot ok 2 d: e\nnot ok 3 f\n";
-        for (class, why, output, word) in [
-            ("failed", "2 tests failed", output, "d: e"),
-            (
-                "failed",
-                "after the suite: taint: 1",
-                "ok 1 a\n",
-                "after the suite: taint: 1",
-            ),
-            ("failed", "1 test failed", "a\n  !! b\n  !! c\n", "b"),
-            ("alarm", "[    2.5] BUG: [x] y", output, "BUG: [x] y"),
-            ("timed-out", "still running", output, "still running"),
-        ] {
-            assert_eq!(first_word_of_it(class, why, output), word);
-        }
-    }
 
     #[test]
     fn slowness_is_no_proof_the_first_time() {

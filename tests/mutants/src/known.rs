@@ -2,42 +2,37 @@
 
 //! What earlier runs found out, so that one that was stopped goes on where it was.
 
-use crate::report::Fate;
 use anyhow::{Context as _, Result};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
     fs,
     hash::{DefaultHasher, Hash, Hasher as _},
     path::Path,
 };
 
-/// What came of a module on a kernel, and what it came of.
+/// Something that was found out, and what it came of.
 #[derive(Deserialize, Serialize)]
-pub(crate) struct Known {
+struct Known<T> {
     /// Of all that it depends on: see [`Key`].
     key: u64,
-    pub(crate) fate: Fate,
+    what: T,
 }
 
-impl Known {
-    /// Reads it, if there is any and it is of that key.
-    pub(crate) fn read(path: &Path, key: &Key) -> Option<Self> {
-        let known: Self = serde_json::from_str(&fs::read_to_string(path).ok()?).ok()?;
-        (known.key == key.value()).then_some(known)
-    }
-
-    /// Keeps what was found out.
-    pub(crate) fn write(path: &Path, key: &Key, fate: &Fate) -> Result<()> {
-        let known = Self {
-            key: key.value(),
-            fate: fate.clone(),
-        };
-        fs::write(path, serde_json::to_string(&known)?)
-            .with_context(|| format!("cannot write {}", path.display()))
-    }
+/// Reads what was found out, if anything was and it is of that key.
+pub(crate) fn read<T: DeserializeOwned>(path: &Path, key: &Key) -> Option<T> {
+    let known: Known<T> = serde_json::from_str(&fs::read_to_string(path).ok()?).ok()?;
+    (known.key == key.value()).then_some(known.what)
 }
 
-/// All that a fate depends on, hashed: the kernel, the programs, the source of the module.
+/// Keeps what was found out.
+pub(crate) fn write<T: Serialize>(path: &Path, key: &Key, what: &T) -> Result<()> {
+    let key = key.value();
+    fs::write(path, serde_json::to_string(&Known { key, what })?)
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// All that it depends on what comes of a module, hashed: the kernel, the programs, the source of
+/// the module. Not the time limits, which are of what this machine took.
 #[derive(Clone, Default)]
 pub(crate) struct Key(DefaultHasher);
 

@@ -2,7 +2,7 @@
 
 //! What a person sees of the mutants, and what is kept for `docs/fidelity.md`.
 
-use crate::{guests::Notice, table::Mutant};
+use crate::{suites::Notice, table::Mutant};
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -20,6 +20,18 @@ pub(crate) enum Fate {
     Survived(Vec<String>),
     /// It does not build, or a guest did not run, in words.
     Broken(String),
+}
+
+impl Fate {
+    /// What comes of it in all, if the next kernel makes `next` of what survived here.
+    pub(crate) fn then(self, next: Self) -> Self {
+        match (self, next) {
+            (Self::Survived(kernels), Self::Survived(more)) => {
+                Self::Survived([kernels, more].concat())
+            }
+            (_, next) => next,
+        }
+    }
 }
 
 /// What is to be thought of it.

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! All mutants, on one kernel after the other until one of them notices.
+
+use crate::{
+    guests::{Kernel, Module},
+    known, parallel,
+    report::{self, Fate, Progress},
+    source::Source,
+    suites::Suites,
+    table::Mutant,
+};
+use anyhow::{Context as _, Result};
+use std::{
+    fs,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// The kernel that sees more, for what survives where it is tried first.
+const DEBUG: &str = "debug";
+
+/// Tries the mutants on the kernel `which`, and what survives on [`DEBUG`]. `is_all` if that is
+/// every mutant there is, so that the outcome is worth keeping.
+pub(crate) fn all(
+    root: PathBuf,
+    which: &str,
+    mutants: &[&Mutant],
+    is_all: bool,
+) -> Result<ExitCode> {
+    let begun = Instant::now();
+    let run = Run::new(root)?;
+    let (kernel, unchanged) = run.unchanged(which)?;
+    let suites = Suites::cheapest_first(kernel, unchanged)?;
+    let fates = run.round(&suites, mutants)?;
+    let mut fates: Vec<_> = mutants.iter().copied().zip(fates).collect();
+
+    let mut alive: Vec<_> = fates.iter_mut().filter(is_alive).collect();
+    if !alive.is_empty() && which != DEBUG {
+        println!("{} survived on {}", alive.len(), suites.kernel.name);
+        let (kernel, unchanged) = run.unchanged(DEBUG)?;
+        let debug = Suites::in_order_of(&suites, kernel, unchanged);
+        let again: Vec<_> = alive.iter().map(|(mutant, _)| *mutant).collect();
+        for ((_, old), new) in alive.iter_mut().zip(run.round(&debug, &again)?) {
+            *old = old.clone().then(new);
+        }
+    }
+
+    if is_all {
+        let path = format!("build/results/{}/mutants.json", suites.kernel.name);
+        report::keep(&run.root.join(path), &fates)?;
+    }
+    let minutes = begun.elapsed().as_secs_f64() / 60.0;
+    println!("{} mutants in {minutes:.1} minutes", fates.len());
+    let is_good = report::sum(&fates, &run.logs);
+    Ok(ExitCode::from(u8::from(!is_good)))
+}
+
+/// Whether it survived, and should not.
+fn is_alive((mutant, fate): &&mut (&Mutant, Fate)) -> bool {
+    mutant.equivalent.is_none() && matches!(fate, Fate::Survived(_))
+}
+
+/// What all mutants have in common.
+struct Run {
+    root: PathBuf,
+    /// One is built at a time, while others run.
+    source: Mutex<Source>,
+    /// Where the logs of each are, in a directory of its name.
+    logs: PathBuf,
+}
+
+impl Run {
+    fn new(root: PathBuf) -> Result<Self> {
+        Ok(Self {
+            source: Mutex::new(Source::of(&root)?),
+            logs: root.join("build/results/mutants"),
+            root,
+        })
+    }
+
+    /// A kernel, and the module as it is for it, built.
+    fn unchanged(&self, which: &str) -> Result<(Kernel, Module)> {
+        let kernel = Kernel::get(&self.root, which)?;
+        let unchanged = self.module(&kernel, None)?;
+        self.build(&kernel, None, &unchanged)?;
+        Ok((kernel, unchanged))
+    }
+
+    /// What comes of each of the mutants on a kernel.
+    fn round(&self, suites: &Suites, mutants: &[&Mutant]) -> Result<Vec<Fate>> {
+        let progress = Progress::new(mutants);
+        parallel::each(mutants, |mutant| {
+            let (fate, took) = self.one(suites, mutant)?;
+            progress.done(mutant, &fate, took);
+            Ok(fate)
+        })
+    }
+
+    /// What comes of a mutant, and how long it took to see, unless that was known.
+    fn one(&self, suites: &Suites, mutant: &Mutant) -> Result<(Fate, Option<Duration>)> {
+        let kernel = &suites.kernel;
+        let module = self.module(kernel, Some(mutant))?;
+        let known = module.logs.join(format!("{}.json", kernel.name));
+        if let Some(fate) = known::read(&known, &module.key) {
+            return Ok((fate, None));
+        }
+        let begun = Instant::now();
+        if let Err(why) = self.build(kernel, Some(mutant), &module) {
+            return Ok((Fate::Broken(format!("{why:#}")), Some(begun.elapsed())));
+        }
+        let fate = suites.fate(&module)?;
+        kernel.tidy(&module);
+        if !matches!(fate, Fate::Broken(_)) {
+            known::write(&known, &module.key, &fate)?;
+        }
+        Ok((fate, Some(begun.elapsed())))
+    }
+
+    /// The module for a kernel, as a mutant or as it is, before it is built.
+    fn module(&self, kernel: &Kernel, mutant: Option<&Mutant>) -> Result<Module> {
+        let name = mutant.map_or("unchanged", |mutant| &mutant.name);
+        let logs = self.logs.join(name);
+        fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
+        let mut key = kernel.key.clone();
+        let source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        source.key(mutant, &mut key)?;
+        Ok(Module {
+            file: logs.join("nsproxy_rs.ko"),
+            logs,
+            key,
+        })
+    }
+
+    fn build(&self, kernel: &Kernel, mutant: Option<&Mutant>, module: &Module) -> Result<()> {
+        let source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
+        source.build(&kernel.which, mutant, &module.file)
+    }
+}

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The suites on a kernel, and what they notice of a mutant.
+
+use crate::{
+    guests::{Kernel, Module, Record},
+    known, parallel,
+    report::Fate,
+};
+use anyhow::{Result, ensure};
+use serde::{Deserialize, Serialize};
+use std::{
+    mem,
+    sync::{Mutex, PoisonError},
+};
+
+/// All suites on a kernel.
+pub(crate) struct Suites {
+    pub(crate) kernel: Kernel,
+    /// The module as it is, built: a suite that it does not pass cannot notice a mutant.
+    unchanged: Module,
+    /// In the order in which they are tried.
+    all: Vec<Suite>,
+}
+
+struct Suite {
+    name: String,
+    /// How many seconds it takes on the module as it is, if that was tried.
+    seconds: Mutex<Option<f64>>,
+}
+
+/// What a suite noticed.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct Notice {
+    pub(crate) kernel: String,
+    pub(crate) suite: String,
+    /// The first test that failed, the gate, or what the kernel said.
+    pub(crate) by: String,
+}
+
+impl Suites {
+    /// On the first kernel: the cheapest comes first. What each costs is tried on the module as it
+    /// is, unless it is known.
+    pub(crate) fn cheapest_first(kernel: Kernel, unchanged: Module) -> Result<Self> {
+        let names = kernel.suites()?;
+        let mut suites = Self::new(kernel, unchanged, names);
+        let seconds = parallel::each(&suites.all, |suite| suites.seconds(suite))?;
+        let mut all: Vec<_> = seconds
+            .into_iter()
+            .zip(mem::take(&mut suites.all))
+            .collect();
+        all.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        suites.all = all.into_iter().map(|(_, suite)| suite).collect();
+        Ok(suites)
+    }
+
+    /// On a kernel for what survived on another: in the order there. Few suites are run, so that
+    /// each is tried on the module as it is when it is needed.
+    pub(crate) fn in_order_of(other: &Self, kernel: Kernel, unchanged: Module) -> Self {
+        let names = other.all.iter().map(|suite| suite.name.clone()).collect();
+        Self::new(kernel, unchanged, names)
+    }
+
+    fn new(kernel: Kernel, unchanged: Module, names: Vec<String>) -> Self {
+        let suite = |name| Suite {
+            name,
+            seconds: Mutex::default(),
+        };
+        Self {
+            kernel,
+            unchanged,
+            all: names.into_iter().map(suite).collect(),
+        }
+    }
+
+    /// Runs one suite after the other on a mutant until one notices something: first the one that
+    /// did so the last time.
+    ///
+    /// # Errors
+    ///
+    /// A suite does not pass on the module as it is.
+    pub(crate) fn fate(&self, mutant: &Module) -> Result<Fate> {
+        let mut suites: Vec<_> = self.all.iter().collect();
+        suites.sort_by_key(|suite| {
+            let last = self.kernel.record(&suite.name, mutant);
+            last.map_or(true, |last| last.is_passed())
+        });
+        for suite in suites {
+            // Some mutants make a process spin as it ends.
+            let limit = 60 + 5 * self.seconds(suite)? as u64;
+            let record = match self.kernel.run(&suite.name, mutant, Some(limit)) {
+                Ok(record) => record,
+                Err(why) => return Ok(Fate::Broken(format!("{why:#}"))),
+            };
+            if !record.is_passed() {
+                return Ok(Fate::Caught(Notice {
+                    kernel: self.kernel.name.clone(),
+                    suite: suite.name.clone(),
+                    by: first_word_of_it(&record, &self.kernel.output(&suite.name, mutant)),
+                }));
+            }
+        }
+        Ok(Fate::Survived(vec![self.kernel.name.clone()]))
+    }
+
+    /// What a suite takes on the module as it is.
+    fn seconds(&self, suite: &Suite) -> Result<f64> {
+        // Held while it is tried, so that this is done once.
+        let mut seconds = suite.seconds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seconds) = *seconds {
+            return Ok(seconds);
+        }
+        let Suite { name, .. } = suite;
+        let Self {
+            kernel, unchanged, ..
+        } = self;
+        let path = unchanged.logs.join(format!("{}-{name}.json", kernel.name));
+        let took = match known::read(&path, &unchanged.key) {
+            Some(took) => took,
+            None => {
+                let record = kernel.run(name, unchanged, None)?;
+                ensure!(
+                    record.is_passed(),
+                    "{name} does not pass on {} with the module as it is, so that it cannot                      notice a mutant; see {}",
+                    kernel.name,
+                    kernel.logs(name, unchanged).display()
+                );
+                println!(
+                    "the module as it is passes {name} on {}  ({:.0} s)",
+                    kernel.name, record.seconds
+                );
+                known::write(&path, &unchanged.key, &record.seconds)?;
+                record.seconds
+            }
+        };
+        Ok(*seconds.insert(took))
+    }
+}
+
+impl Drop for Suites {
+    fn drop(&mut self) {
+        self.kernel.tidy(&self.unchanged);
+    }
+}
+
+/// What is worth a line of what went wrong: the first test that failed, or what a story says of
+/// it, or else why the suite did.
+fn first_word_of_it(record: &Record, output: &str) -> String {
+    let failed = output.lines().find_map(|line| {
+        let line = line.trim_start();
+        let test = line
+            .strip_prefix("not ok ")
+            .and_then(|test| test.split_once(' '));
+        test.map(|(_number, name)| name)
+            .or_else(|| line.strip_prefix("!! "))
+    });
+    match failed {
+        Some(name) if record.class == "failed" => name.to_owned(),
+        _ => {
+            // When the kernel said it says nothing.
+            let why = record.why.as_deref().unwrap_or_default().trim_start();
+            let time = why.strip_prefix('[').and_then(|why| why.split_once(']'));
+            time.map_or(why, |(_, why)| why).trim().to_owned()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_a_failure() {
+        let output = "ok 1 a b\n# c\nnot ok 2 d: e\nnot ok 3 f\n";
+        for (class, why, output, word) in [
+            ("failed", "2 tests failed", output, "d: e"),
+            (
+                "failed",
+                "after the suite: taint: 1",
+                "ok 1 a\n",
+                "after the suite: taint: 1",
+            ),
+            ("failed", "1 test failed", "a\n  !! b\n  !! c\n", "b"),
+            ("alarm", "[    2.5] BUG: [x] y", output, "BUG: [x] y"),
+            ("timed-out", "still running", output, "still running"),
+        ] {
+            let record = Record {
+                class: class.to_owned(),
+                seconds: 1.0,
+                why: Some(why.to_owned()),
+            };
+            assert_eq!(first_word_of_it(&record, output), word);
+        }
+    }
+}
