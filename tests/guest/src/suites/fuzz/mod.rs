@@ -98,7 +98,6 @@ struct Totals {
     counts: Counts,
     compared: u64,
     wrong: u64,
-    seed: u64,
 }
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -134,15 +133,15 @@ fn fuzz(world: &World, caller: Caller, share: usize, totals: &mut Totals) -> Res
     let pool = Pool::new()?;
     let board = Board::new()?;
     let calls = budget(world) * share / 100;
-    totals.seed = world.effort.seed;
-    println!("# {calls} calls, --seed {}", totals.seed);
+    let seed = world.effort.seed;
+    println!("# {calls} calls, --seed {seed}");
     let mut progress = Progress::new();
     for number in 0..calls.div_ceil(BATCH) {
         let batch = Batch {
             pool: &pool,
             board: &board,
             caller,
-            seed: seed_of(totals.seed, caller as usize, number),
+            seed: seed_of(seed, caller as usize, number),
             calls: calls - number * BATCH,
         };
         board.clear();
@@ -168,10 +167,9 @@ fn shake(world: &World, totals: &mut Totals) -> Result<()> {
     let pool = Pool::new()?;
     let board = Board::new()?;
     let calls = budget(world) * SHAKY / 100;
-    totals.seed = world.effort.seed;
     let mut progress = Progress::new();
     for number in 0..calls.div_ceil(BATCH) {
-        let seed = seed_of(totals.seed, Caller::ALL.len(), number);
+        let seed = seed_of(world.effort.seed, Caller::ALL.len(), number);
         in_child(&board, || {
             shaky::run(&pool, &board, seed, calls - number * BATCH)
         })?;
@@ -184,13 +182,8 @@ fn shake(world: &World, totals: &mut Totals) -> Result<()> {
 fn done(board: &Board, totals: &mut Totals, world: &World) -> Result<()> {
     board.add_to(&mut totals.counts);
     totals.wrong += board.complaints.count();
-    totals.tell()?;
-    let long = world.effort.pick("", " --long");
-    let seed = totals.seed;
-    board
-        .complaints
-        .none()
-        .with_context(|| format!("again with --seed {seed}{long}"))
+    totals.tell(world.effort.seed)?;
+    board.complaints.none()
 }
 
 /// A word about every ten seconds.
@@ -256,21 +249,20 @@ fn met(totals: &Totals) -> Result<()> {
 
 impl Totals {
     /// Tells the host. The last one told counts.
-    fn tell(&self) -> Result<()> {
+    fn tell(&self, seed: u64) -> Result<()> {
         let calls: u64 = self.counts.values().sum();
         let documented: usize = DOCUMENTED.iter().map(|(_, outcomes)| outcomes.len()).sum();
         host::summary(format_args!(
             "fuzz: {calls} calls, {} of {documented} documented outcomes met, {} wrong; \
-             {} compared with setns(2) (seed {})",
+             {} compared with setns(2) (seed {seed})",
             self.counts.len(),
             self.wrong,
             self.compared,
-            self.seed
         ))?;
         host::fact("fuzz.calls", calls)?;
         host::fact("fuzz.compared", self.compared)?;
         host::fact("fuzz.wrong", self.wrong)?;
-        host::fact("fuzz.seed", self.seed)?;
+        host::fact("fuzz.seed", seed)?;
         for ((command, errno), n) in &self.counts {
             let command = format!("{:?}", Command::ALL[*command]).to_lowercase();
             let outcome = if *errno == 0 {

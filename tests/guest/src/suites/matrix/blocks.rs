@@ -173,7 +173,7 @@ fn nstypes() -> impl Iterator<Item = Combination> {
         .flat_map(|kind| NsType::other_than_zero(kind).map(move |nstype| (kind, nstype)))
         .flat_map(|(kind, nstype)| {
             let name = format!("{}, nstype {}", kind.name(), nstype.name_in_full());
-            by_the_file(name, kind, Of::Sibling, nstype)
+            by_the_file(name, kind, Of::Sibling, nstype).map(seen_by_a_child)
         })
 }
 

@@ -72,7 +72,7 @@ pub(crate) fn run(world: &mut World, filter: &str) -> Result<Tally> {
 
 /// On a kernel with a sanitizer, of how many cases the short form runs one. It has no factor in
 /// common with the number of callers, so that it is another one each time.
-const EVERY: usize = 9;
+const EVERY: usize = 3;
 
 /// Every one of the combinations that cannot be, and one of that many cases.
 fn combinations(every: usize) -> impl Iterator<Item = Combination> {
