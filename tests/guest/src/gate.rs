@@ -149,7 +149,10 @@ fn pids() -> Result<Vec<String>> {
 }
 
 /// Looks again until it is good, or for as long as one may wait.
-fn patiently<T>(look: impl Fn() -> Result<T>, is_good: impl Fn(&T) -> bool) -> Result<T> {
+pub(crate) fn patiently<T>(
+    look: impl Fn() -> Result<T>,
+    is_good: impl Fn(&T) -> bool,
+) -> Result<T> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let seen = look()?;

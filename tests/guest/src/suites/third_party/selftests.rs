@@ -145,7 +145,10 @@ impl Compared {
         let arguments = some.map_or(&[][..], |(_, arguments)| arguments);
         let mut words = vec![path];
         words.extend(arguments.iter().map(|word| (*word).to_owned()));
-        let run = |side| bench.run(side, &words, &world.clocks);
+        let run = |side| {
+            bench.stage()?.wait_until_still()?;
+            bench.run(side, &words, &world.clocks)
+        };
         Ok(Self {
             name: name.to_owned(),
             // The name of a symbol that it takes from libc.

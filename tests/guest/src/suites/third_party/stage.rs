@@ -2,14 +2,20 @@
 
 //! What the guest must be like for programs of others.
 
-use crate::{module, via::Device};
+use crate::{
+    gate, module, sys,
+    via::{self, Device},
+};
 use anyhow::{Context as _, Result};
 use std::{fs, os::unix::fs::PermissionsExt};
 
 /// The device as those programs need it: it serves callers under a seccomp filter, which these
 /// are (see [`super::side`]), and any user may open it, as anybody may call setns(2). As it was
 /// before when dropped.
-pub(crate) struct Stage;
+pub(crate) struct Stage {
+    /// How many namespaces were in use when it was set.
+    namespaces: usize,
+}
 
 impl Stage {
     /// Loads the module anew.
@@ -20,7 +26,8 @@ impl Stage {
     pub(crate) fn set() -> Result<Self> {
         module::unload_soon().context("is /dev/nsproxy open elsewhere?")?;
         module::load(c"allow_seccomp=1")?.context("finit_module")?;
-        let stage = Self;
+        let namespaces = in_use()?;
+        let stage = Self { namespaces };
         stage.permit(0o666)?;
         Ok(stage)
     }
@@ -33,9 +40,20 @@ impl Stage {
         result
     }
 
+    /// Waits until no more namespaces are in use than when it was set: the kernel is not done at
+    /// once with those of who is gone, and there are programs that count them before and after.
+    pub(crate) fn wait_until_still(&self) -> Result<()> {
+        gate::patiently(in_use, |count| *count <= self.namespaces)?;
+        Ok(())
+    }
+
     fn permit(&self, mode: u32) -> Result<()> {
         fs::set_permissions(Device::PATH, PermissionsExt::from_mode(mode)).context(Device::PATH)
     }
+}
+
+fn in_use() -> Result<usize> {
+    Ok(sys::listns(via::all_kinds()).context("listns(2)")?.len())
 }
 
 impl Drop for Stage {
