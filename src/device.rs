@@ -3,14 +3,14 @@
 //! `/dev/nsproxy`: decode, call, encode.
 
 use crate::{
-    module_parameters, setns, setns_2011,
+    module_parameters, serve, setns, setns_2011,
     sys::{
         caller::Caller,
         chardev::Ioctl,
         namespace, symbols,
         uapi::{
             nsproxy_setns, nsproxy_version, Abi, NSPROXY_ABI_VERSION, NSPROXY_IOC_MAGIC,
-            NSPROXY_SETNS, NSPROXY_SETNS_2011, NSPROXY_VERSION, RELEASE,
+            NSPROXY_SERVE, NSPROXY_SETNS, NSPROXY_SETNS_2011, NSPROXY_VERSION, RELEASE,
         },
     },
 };
@@ -42,6 +42,11 @@ impl Ioctl for NsproxyDevice {
             setns_2011::setns(caller, args.fd, args.nstype as u32)?;
         } else if is(cmd, NSPROXY_VERSION) {
             version(cmd, arg)?;
+        } else if is(cmd, NSPROXY_SERVE) {
+            if _IOC_SIZE(cmd) != 0 {
+                return Err(EINVAL);
+            }
+            return serve::serve(caller, arg.as_const_ptr() as usize).map(isize::from);
         } else {
             return Err(ENOTTY);
         }

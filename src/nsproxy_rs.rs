@@ -9,20 +9,23 @@
 //! - [`nsproxy`]: a new `struct nsproxy` is made, and switched to;
 //! - [`sys`]: the kernel's objects as types, and all that is `unsafe`.
 //!
-//! Upwards there is only [`device`], the ioctl edge. Beside it stands [`setns_2011`]: the same
-//! call as it was when it was introduced.
+//! Upwards there are the ways in: [`device`], the ioctl edge, and [`serve`], the system call itself
+//! for those who ask for it. Beside it stands [`setns_2011`]: the same call as it was when it was
+//! introduced.
 
 use kernel::{debugfs, miscdevice::MiscDeviceRegistration, prelude::*};
 
 mod device;
 mod nsproxy;
 mod nsset;
+mod serve;
 mod setns;
 mod setns_2011;
 mod sys;
 
 use device::NsproxyDevice;
-use sys::{chardev::Device, symbols::Symbols};
+use serve::Served;
+use sys::{chardev::Device, redirect::Serving, symbols::Symbols};
 
 module! {
     type: NsproxyModule,
@@ -43,6 +46,10 @@ module! {
 struct NsproxyModule {
     #[pin]
     device: MiscDeviceRegistration<Device<NsproxyDevice>>,
+    serving: Serving,
+    /// `/sys/kernel/debug/nsproxy_rs/served`
+    #[pin]
+    served_file: debugfs::File<Served>,
     /// `/sys/kernel/debug/nsproxy_rs/symbols`
     #[pin]
     symbols_file: debugfs::File<Symbols>,
@@ -54,6 +61,8 @@ impl kernel::InPlaceModule for NsproxyModule {
         let debugfs = debugfs::Dir::new(c"nsproxy_rs");
         try_pin_init!(Self {
             symbols: Symbols::resolve()?,
+            serving: Serving::new(*symbols),
+            served_file <- debugfs.read_only_file(c"served", Served),
             symbols_file <- debugfs.read_only_file(c"symbols", *symbols),
             device <- Device::register(c"nsproxy", *symbols),
         })

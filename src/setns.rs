@@ -13,19 +13,20 @@ use crate::{
 };
 use kernel::{fs::LocalFile, prelude::*};
 
-/// What the file descriptor refers to, and how much of it is asked for.
+/// What the file descriptor refers to.
 enum Request<'a> {
     /// The namespace of an nsfs file.
     Namespace(&'a Ns),
-    /// Namespaces of a process, by their `CLONE_NEW*`.
-    Process(&'a Pid, u32),
+    /// Namespaces of a process.
+    Process(&'a Pid),
 }
 
 /// Moves the caller into the namespace that `fd` refers to, or into those of the process that it
 /// refers to.
 ///
 /// `fd` is an nsfs file, and `flags` 0 or the namespace's `CLONE_NEW*`; or it is a pidfd, and
-/// `flags` one or more `CLONE_NEW*`. Either all of it happens or nothing.
+/// `flags` one or more `CLONE_NEW*`. Either all of it happens or nothing. Returns the kinds of
+/// what the caller was moved into.
 ///
 /// # Errors
 ///
@@ -35,31 +36,29 @@ enum Request<'a> {
 /// - [`ENOMEM`], from [`NsSet::prepare`];
 /// - what [`NsSet::validate_ns`] and [`NsSet::validate_nsset`] say.
 #[doc(alias = "SYSCALL_DEFINE2")]
-pub(crate) fn setns(caller: &mut Caller<'_>, fd: i32, flags: u32) -> Result {
+pub(crate) fn setns(caller: &mut Caller<'_>, fd: i32, flags: u32) -> Result<u32> {
     let file = LocalFile::fget(fd as u32)?;
 
-    let request = if let Some(ns) = proc_ns_file(&file) {
+    let (request, kinds) = if let Some(ns) = proc_ns_file(&file) {
         if flags != 0 && flags != ns.ns_type() {
             return Err(EINVAL);
         }
-        Request::Namespace(ns)
+        (Request::Namespace(ns), ns.ns_type())
     } else if let Some(pid) = pidfd_pid(&file) {
         check_setns_flags(flags)?;
-        Request::Process(pid, flags)
+        (Request::Process(pid), flags)
     } else {
         return Err(EINVAL);
     };
 
     let nsset = match request {
-        Request::Namespace(ns) => NsSet::prepare(caller, ns.ns_type())?.validate_ns(caller, ns)?,
-        Request::Process(pid, flags) => {
-            NsSet::prepare(caller, flags)?.validate_nsset(caller, pid)?
-        }
+        Request::Namespace(ns) => NsSet::prepare(caller, kinds)?.validate_ns(caller, ns)?,
+        Request::Process(pid) => NsSet::prepare(caller, kinds)?.validate_nsset(caller, pid)?,
     };
 
     nsset.commit(caller);
     caller.perf_event_namespaces();
-    Ok(())
+    Ok(kinds)
 }
 
 /// Whether the flags for a pidfd are some that this kernel can serve.

@@ -16,6 +16,7 @@ const unsigned int NSPROXY_RS_CLONE_NS_ALL = CLONE_NS_ALL;
 const unsigned int NSPROXY_RS_SETNS = NSPROXY_SETNS;
 const unsigned int NSPROXY_RS_SETNS_2011 = NSPROXY_SETNS_2011;
 const unsigned int NSPROXY_RS_VERSION = NSPROXY_VERSION;
+const unsigned int NSPROXY_RS_SERVE = NSPROXY_SERVE;
 
 /* Where each kind keeps its ns_common */
 #define NS_OF(type) NSPROXY_RS_NS_OF_##type = offsetof(struct type, ns)

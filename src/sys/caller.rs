@@ -8,6 +8,7 @@ use super::{
     fs::FsStruct,
     namespace::{Kind, TimeNamespace},
     nsproxy::NsProxy,
+    served::Process,
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -50,6 +51,13 @@ impl<'a> Caller<'a> {
     /// The same, where a member is wanted.
     fn as_layout(&self) -> *mut layout::task_struct {
         self.as_ptr().cast()
+    }
+
+    /// The process that the caller is a thread of.
+    pub(crate) fn process(&self) -> Process {
+        // SAFETY: Never written after the task was made. (`Task::tgid()` reads another member in a
+        // kernel without SCHEDSTATS: see Kbuild.)
+        Process(unsafe { (*self.as_layout()).tgid })
     }
 
     /// `capable(CAP_SYS_ADMIN)`: whether the caller has the capability in the initial user

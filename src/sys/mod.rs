@@ -14,6 +14,8 @@
 //! | [`cred`], [`fs`] | what else a set of namespaces carries until it is committed |
 //! | [`install`] | `proc_ns_operations.install()` |
 //! | [`chardev`], [`uapi`] | the edge to user space |
+//! | [`redirect`], `redirect.c` | the other one: the system call itself |
+//! | [`served`] | the processes for which it is |
 //!
 //! The rules of the directory: every pointer that comes from C gets a type that says who owns the
 //! reference and what keeps the object alive; each `unsafe` block argues from that; and nothing
@@ -28,6 +30,8 @@ pub(crate) mod fs;
 pub(crate) mod install;
 pub(crate) mod namespace;
 pub(crate) mod nsproxy;
+pub(crate) mod redirect;
+pub(crate) mod served;
 pub(crate) mod symbols;
 pub(crate) mod target;
 pub(crate) mod uapi;

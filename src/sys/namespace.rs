@@ -158,8 +158,11 @@ pub(super) unsafe fn from_owned<K: Kind>(ptr: *mut K::C) -> Option<ARef<K>> {
 macro_rules! kinds {
     ($(
         $(#[$doc:meta])*
-        $kind:ident { $c:ident, $flag:ident, if $built:expr, $($via:tt)+ }
+        $kind:ident { $name:literal, $c:ident, $flag:ident, if $built:expr, $($via:tt)+ }
     )*) => {
+        /// Every kind that there is: what `/proc` calls it, and its `CLONE_NEW*`.
+        pub(crate) const KINDS: &[(&str, u32)] = &[$(($name, kernel::bindings::$flag)),*];
+
         /// `CLONE_NEW*` of every kind that there is.
         #[doc(alias = "CLONE_NS_ALL")]
         pub(crate) const ALL: u32 = 0 $(| kernel::bindings::$flag)*;
@@ -229,21 +232,21 @@ macro_rules! kinds {
 
 kinds! {
     /// `struct mnt_namespace`: what is mounted where.
-    MntNamespace { mnt_namespace, CLONE_NEWNS, if true, by nsproxy_rs_from_mnt_ns }
+    MntNamespace { "mnt", mnt_namespace, CLONE_NEWNS, if true, by nsproxy_rs_from_mnt_ns }
     /// `struct uts_namespace`: host and domain name.
-    UtsNamespace { uts_namespace, CLONE_NEWUTS, if cfg!(CONFIG_UTS_NS), at NSPROXY_RS_NS_OF_uts_namespace }
+    UtsNamespace { "uts", uts_namespace, CLONE_NEWUTS, if cfg!(CONFIG_UTS_NS), at NSPROXY_RS_NS_OF_uts_namespace }
     /// `struct ipc_namespace`: SysV objects and POSIX message queues.
-    IpcNamespace { ipc_namespace, CLONE_NEWIPC, if cfg!(CONFIG_IPC_NS), at NSPROXY_RS_NS_OF_ipc_namespace }
+    IpcNamespace { "ipc", ipc_namespace, CLONE_NEWIPC, if cfg!(CONFIG_IPC_NS), at NSPROXY_RS_NS_OF_ipc_namespace }
     /// `struct pid_namespace`: process ids.
-    PidNamespace { pid_namespace, CLONE_NEWPID, if cfg!(CONFIG_PID_NS), at NSPROXY_RS_NS_OF_pid_namespace }
+    PidNamespace { "pid", pid_namespace, CLONE_NEWPID, if cfg!(CONFIG_PID_NS), at NSPROXY_RS_NS_OF_pid_namespace }
     /// `struct cgroup_namespace`: where the cgroup tree is seen from.
-    CgroupNamespace { cgroup_namespace, CLONE_NEWCGROUP, if cfg!(CONFIG_CGROUPS), at NSPROXY_RS_NS_OF_cgroup_namespace }
+    CgroupNamespace { "cgroup", cgroup_namespace, CLONE_NEWCGROUP, if cfg!(CONFIG_CGROUPS), at NSPROXY_RS_NS_OF_cgroup_namespace }
     /// `struct net`: network stack and interfaces.
-    NetNamespace { net, CLONE_NEWNET, if cfg!(CONFIG_NET_NS), at NSPROXY_RS_NS_OF_net }
+    NetNamespace { "net", net, CLONE_NEWNET, if cfg!(CONFIG_NET_NS), at NSPROXY_RS_NS_OF_net }
     /// `struct time_namespace`: offsets of the monotonic and the boot time clock.
-    TimeNamespace { time_namespace, CLONE_NEWTIME, if cfg!(CONFIG_TIME_NS), at NSPROXY_RS_NS_OF_time_namespace }
+    TimeNamespace { "time", time_namespace, CLONE_NEWTIME, if cfg!(CONFIG_TIME_NS), at NSPROXY_RS_NS_OF_time_namespace }
     /// `struct user_namespace`: ids and capabilities; owns all other kinds.
-    UserNamespace { user_namespace, CLONE_NEWUSER, if cfg!(CONFIG_USER_NS), at NSPROXY_RS_NS_OF_user_namespace }
+    UserNamespace { "user", user_namespace, CLONE_NEWUSER, if cfg!(CONFIG_USER_NS), at NSPROXY_RS_NS_OF_user_namespace }
 }
 
 // A kernel with a ninth kind is one that this module does not mirror.

@@ -29,9 +29,11 @@
 	{								\
 		return nsproxy_rs_data_##name;				\
 	}
+#define ADDRESS(option, name)
 #include "symbols.def"
 #undef CALL
 #undef DATA
+#undef ADDRESS
 
 #define SYMBOL(option_, name_)						\
 	[NSPROXY_RS_SYMBOL_##name_] = {					\
@@ -41,20 +43,36 @@
 	},
 #define CALL(option, ret, name, params, args) NSPROXY_RS_SYMBOL_##name,
 #define DATA(option, type, name) NSPROXY_RS_SYMBOL_##name,
+#define ADDRESS(option, name) NSPROXY_RS_SYMBOL_##name,
 enum {
 #include "symbols.def"
 	NSPROXY_RS_NR_SYMBOLS
 };
 #undef CALL
 #undef DATA
+#undef ADDRESS
 
 #define CALL(option, ret, name, params, args) SYMBOL(option, name)
 #define DATA(option, type, name) SYMBOL(option, name)
+#define ADDRESS(option, name) SYMBOL(option, name)
 struct nsproxy_rs_symbol nsproxy_rs_symbols[] = {
 #include "symbols.def"
 };
 #undef CALL
 #undef DATA
+#undef ADDRESS
+
+#define CALL(option, ret, name, params, args)
+#define DATA(option, type, name)
+#define ADDRESS(option, name)						\
+	unsigned long nsproxy_rs_address_of_##name(void)		\
+	{								\
+		return nsproxy_rs_symbols[NSPROXY_RS_SYMBOL_##name].address; \
+	}
+#include "symbols.def"
+#undef CALL
+#undef DATA
+#undef ADDRESS
 
 const unsigned int nsproxy_rs_nr_symbols = NSPROXY_RS_NR_SYMBOLS;
 
@@ -113,15 +131,18 @@ int nsproxy_rs_symbols_look_up(void)
  */
 void nsproxy_rs_symbols_install(void)
 {
-#define ADDRESS(name) ((void *)nsproxy_rs_symbols[NSPROXY_RS_SYMBOL_##name].address)
+#define FOUND(name) ((void *)nsproxy_rs_symbols[NSPROXY_RS_SYMBOL_##name].address)
 #define CALL(option, ret, name, params, args)				\
 	static_call_update(nsproxy_rs_call_##name,			\
 			   IS_ENABLED(CONFIG_##option) ?		\
-			   (typeof(name) *)ADDRESS(name) : name);
-#define DATA(option, type, name) nsproxy_rs_data_##name = *(type *)ADDRESS(name);
+			   (typeof(name) *)FOUND(name) : name);
+#define DATA(option, type, name) nsproxy_rs_data_##name = *(type *)FOUND(name);
+#define ADDRESS(option, name)
 #include "symbols.def"
 #undef CALL
 #undef DATA
+#undef ADDRESS
+#undef FOUND
 }
 
 /* The initial namespaces are not counted, which __ns_ref_inc() knows. */

@@ -23,13 +23,16 @@
 #include <linux/time_namespace.h>
 #include <linux/user_namespace.h>
 #include <linux/utsname.h>
+#include <linux/xarray.h>
 
-/* One wrapper for each function, one getter for each variable of symbols.def. */
+/* One wrapper for each function of symbols.def, one getter for what is no function. */
 #define CALL(option, ret, name, params, args) ret nsproxy_rs_##name params;
 #define DATA(option, type, name) type nsproxy_rs_##name(void);
+#define ADDRESS(option, name) unsigned long nsproxy_rs_address_of_##name(void);
 #include "symbols.def"
 #undef CALL
 #undef DATA
+#undef ADDRESS
 
 /**
  * struct nsproxy_rs_symbol - a line of symbols.def
@@ -61,5 +64,13 @@ int nsproxy_rs_copy_struct_from_user(void *dst, size_t ksize,
 				     const void __user *src, size_t usize);
 int nsproxy_rs_copy_struct_to_user(void __user *dst, size_t usize,
 				   const void *src, size_t ksize);
+
+/* redirect.c: the system call itself, for those processes that are served */
+extern struct xarray nsproxy_rs_served;
+
+int nsproxy_rs_redirect(long (*server)(int fd, int flags),
+			int (*forks)(pid_t parent, pid_t child),
+			void (*exits)(pid_t tgid));
+void nsproxy_rs_redirect_undo(void);
 
 #endif /* _NSPROXY_RS_SHIM_H */

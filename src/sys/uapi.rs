@@ -9,7 +9,8 @@ use kernel::{error::to_result, prelude::*, uaccess::UserPtr};
 pub(crate) use bindings::{
     nsproxy_setns, nsproxy_version, NSPROXY_ABI_VERSION, NSPROXY_IOC_MAGIC,
     NSPROXY_RS_SETNS as NSPROXY_SETNS, NSPROXY_RS_SETNS_2011 as NSPROXY_SETNS_2011,
-    NSPROXY_RS_VERSION as NSPROXY_VERSION,
+    NSPROXY_RS_SERVE as NSPROXY_SERVE, NSPROXY_RS_VERSION as NSPROXY_VERSION, NSPROXY_SERVE_OFF,
+    NSPROXY_SERVE_ON, NSPROXY_SERVE_QUERY,
 };
 
 /// `uname -r` of the kernel that the module is built for.

@@ -21,7 +21,7 @@
 #include <linux/types.h>
 
 /* Raised when a command is added or a struct grows; never means "incompatible". */
-#define NSPROXY_ABI_VERSION	1
+#define NSPROXY_ABI_VERSION	2
 
 #define NSPROXY_IOC_MAGIC	0xB9
 
@@ -61,5 +61,19 @@ struct nsproxy_version {
 #define NSPROXY_SETNS_2011	_IOW(NSPROXY_IOC_MAGIC, 0x01, struct nsproxy_setns)
 
 #define NSPROXY_VERSION		_IOWR(NSPROXY_IOC_MAGIC, 0x02, struct nsproxy_version)
+
+/*
+ * Who serves the caller's setns(2), the system call itself: the kernel, as for
+ * everybody, or the module. That holds for the whole process, and for whom it
+ * forks and what it executes from then on. The argument is one of these; returned
+ * is 1 if the module did until now, else 0.
+ *
+ * EOPNOTSUPP means that the kernel was built without what it takes to redirect a
+ * system call (CONFIG_FUNCTION_TRACER), EBUSY that somebody else did (livepatch).
+ */
+#define NSPROXY_SERVE		_IO(NSPROXY_IOC_MAGIC, 0x03)
+#define NSPROXY_SERVE_OFF	0
+#define NSPROXY_SERVE_ON	1
+#define NSPROXY_SERVE_QUERY	2
 
 #endif /* _UAPI_NSPROXY_RS_H */

@@ -87,6 +87,33 @@ impl Device {
         })
     }
 
+    /// `NSPROXY_SERVE`: has the module serve the setns(2) of this process, and of whom it forks
+    /// from now on, or the kernel. Returns whether the module did until now.
+    ///
+    /// # Errors
+    ///
+    /// `EOPNOTSUPP` for a kernel without `CONFIG_FUNCTION_TRACER`; `EBUSY` when somebody else has
+    /// redirected the system call.
+    pub fn serve(&self, on: bool) -> Result<bool, Errno> {
+        self.ask_to_serve(if on {
+            sys::NSPROXY_SERVE_ON
+        } else {
+            sys::NSPROXY_SERVE_OFF
+        })
+    }
+
+    /// `NSPROXY_SERVE`: whether the module serves the setns(2) of this process.
+    pub fn serves(&self) -> Result<bool, Errno> {
+        self.ask_to_serve(sys::NSPROXY_SERVE_QUERY)
+    }
+
+    fn ask_to_serve(&self, what: u32) -> Result<bool, Errno> {
+        let number = sys::NSPROXY_SERVE.into();
+        // SAFETY: Takes no pointer.
+        let result = unsafe { libc::ioctl(self.0.as_raw_fd(), number, what) };
+        crate::via::outcome(result.min(0)).map(|()| result != 0)
+    }
+
     fn call<T>(&self, number: u32, arg: &mut T) -> Result<(), Errno> {
         // SAFETY: Each command reads and writes at most the struct whose size is part of its
         // number, and `arg` is that struct in every call above.
@@ -130,6 +157,7 @@ mod tests {
             sys::NSPROXY_VERSION,
             opcode::read_write::<sys::nsproxy_version>(MAGIC, 2)
         );
+        assert_eq!(sys::NSPROXY_SERVE, opcode::none(MAGIC, 3));
     }
 
     /// What programs were compiled with cannot change; a struct that grows only gets longer.

@@ -26,4 +26,6 @@ pub mod sys {
     pub const NSPROXY_SETNS_2011: u32 = NSPROXY_IOCTL_SETNS_2011;
     /// Number of the ioctl of the same name.
     pub const NSPROXY_VERSION: u32 = NSPROXY_IOCTL_VERSION;
+    /// Number of the ioctl of the same name.
+    pub const NSPROXY_SERVE: u32 = NSPROXY_IOCTL_SERVE;
 }

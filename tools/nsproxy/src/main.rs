@@ -9,6 +9,7 @@ mod kinds;
 mod open;
 mod plan;
 mod seen;
+mod serve;
 mod setns;
 mod version;
 mod why;
@@ -28,6 +29,8 @@ struct Args {
 enum Command {
     /// Run a command in other namespaces, as nsenter(1) does.
     Setns(setns::Args),
+    /// Run a command whose setns(2) the module serves, whatever program it is.
+    Serve(serve::Args),
     /// Say which module is loaded, and what it can do.
     Version,
 }
@@ -35,6 +38,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Setns(args) => setns::main(args),
+        Command::Serve(args) => serve::main(args),
         Command::Version => version::main(),
     };
     result.unwrap_or_else(|error| {

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `NSPROXY_SERVE`: setns(2) itself, for the processes that ask for it.
+
+use crate::{
+    setns,
+    sys::{
+        caller::Caller,
+        namespace::KINDS,
+        redirect::{redirect, Serve},
+        uapi::{NSPROXY_SERVE_OFF, NSPROXY_SERVE_ON, NSPROXY_SERVE_QUERY},
+    },
+};
+use kernel::{
+    fmt,
+    prelude::*,
+    sync::atomic::{Atomic, Relaxed},
+};
+
+/// Has the caller's process be served, or not any more, or says whether it is. Returns whether it
+/// was until now.
+///
+/// # Errors
+///
+/// [`EINVAL`] for what is none of these; what [`redirect`] says; [`ENOMEM`].
+pub(crate) fn serve(caller: &Caller<'_>, what: usize) -> Result<bool> {
+    let process = caller.process();
+    match u32::try_from(what) {
+        Ok(NSPROXY_SERVE_OFF) => Ok(process.leave()),
+        Ok(NSPROXY_SERVE_ON) => {
+            redirect::<Server>()?;
+            process.serve()
+        }
+        Ok(NSPROXY_SERVE_QUERY) => Ok(process.is_served()),
+        _ => Err(EINVAL),
+    }
+}
+
+/// Serves the calls, and counts them.
+struct Server;
+
+impl Serve for Server {
+    fn setns(caller: &mut Caller<'_>, fd: i32, flags: u32) -> Result {
+        INSIDE.add(1, Relaxed);
+        let result = setns::setns(caller, fd, flags);
+        INSIDE.add(-1, Relaxed);
+        match result {
+            Ok(kinds) => {
+                for ((_, kind), count) in KINDS.iter().zip(&ENTERED) {
+                    if kinds & kind != 0 {
+                        count.add(1, Relaxed);
+                    }
+                }
+            }
+            Err(error) => FAILED[error.to_errno().unsigned_abs() as usize % ERRNOS].add(1, Relaxed),
+        }
+        CALLS.add(1, Relaxed);
+        result.map(|_| ())
+    }
+}
+
+/// More than the highest errno that user space sees.
+const ERRNOS: usize = 134;
+
+static CALLS: Atomic<i64> = Atomic::new(0);
+static INSIDE: Atomic<i64> = Atomic::new(0);
+/// By kind, in the order of [`KINDS`].
+static ENTERED: [Atomic<i64>; KINDS.len()] = [const { Atomic::new(0) }; KINDS.len()];
+/// By errno.
+static FAILED: [Atomic<i64>; ERRNOS] = [const { Atomic::new(0) }; ERRNOS];
+
+/// `/sys/kernel/debug/nsproxy_rs/served`: how many calls are being served, and what came of those
+/// that were since the module was loaded. Each kind of a set counts.
+pub(crate) struct Served;
+
+impl fmt::Debug for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_fmt(fmt!("inside {}\n", INSIDE.load(Relaxed)))?;
+        f.write_fmt(fmt!("calls {}", CALLS.load(Relaxed)))?;
+        for ((name, _), count) in KINDS.iter().zip(&ENTERED) {
+            f.write_fmt(fmt!("\nentered {name} {}", count.load(Relaxed)))?;
+        }
+        for (errno, count) in FAILED.iter().enumerate() {
+            let count = count.load(Relaxed);
+            if count != 0 {
+                f.write_fmt(fmt!("\nfailed {errno} {count}"))?;
+            }
+        }
+        Ok(())
+    }
+}

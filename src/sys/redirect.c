@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * setns(2) itself, for the processes that are served: an ftrace_ops at the entry
+ * of the system call points the instruction pointer at a function of ours, as
+ * livepatch does. By then the call has been traced, filtered by seccomp and
+ * audited as always, and what is returned goes back the same way.
+ *
+ * Code that a task is in must not go away. The handler runs with preemption off,
+ * and takes a reference on the module for the call that it redirects. What is
+ * left of the call when that reference is dropped has no place to sleep in, and
+ * unregistering waits for that, too: it ends with synchronize_rcu_tasks().
+ */
+
+#include <linux/ftrace.h>
+#include <linux/module.h>
+#include <linux/sched/signal.h>
+#include <linux/tracepoint.h>
+
+#include "shim.h"
+
+/* By tgid in the initial pid namespace. An entry is a reference on the module. */
+DEFINE_XARRAY(nsproxy_rs_served);
+
+#ifdef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
+
+static long (*serve_setns)(int fd, int flags);
+static int (*served_forks)(pid_t parent, pid_t child);
+static void (*served_exits)(pid_t tgid);
+
+static long serve(int fd, int flags)
+{
+	long ret = serve_setns(fd, flags);
+
+	module_put(THIS_MODULE);
+	return ret;
+}
+
+static long serve_x64(const struct pt_regs *regs)
+{
+	return serve(regs->di, regs->si);
+}
+
+static long serve_ia32(const struct pt_regs *regs)
+{
+	return serve(regs->bx, regs->cx);
+}
+
+static void notrace redirect(unsigned long ip, unsigned long parent_ip,
+			     struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	/* Another thread may give up the last reference meanwhile; then nobody is served. */
+	if (xa_load(&nsproxy_rs_served, task_tgid_nr(current)) && try_module_get(THIS_MODULE))
+		ftrace_regs_set_instruction_pointer(fregs, (unsigned long)ops->private);
+}
+
+#define REDIRECT(to)							\
+	{								\
+		.func = redirect,					\
+		.flags = FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED |		\
+			 FTRACE_OPS_FL_IPMODIFY,			\
+		.private = to,						\
+	}
+static struct ftrace_ops x64_ops = REDIRECT(serve_x64);
+static struct ftrace_ops ia32_ops = REDIRECT(serve_ia32);
+
+static int start(struct ftrace_ops *ops, unsigned long address)
+{
+	int err;
+
+	if (!address)
+		return 0;
+	err = ftrace_set_filter_ip(ops, address, 0, 0);
+	if (err)
+		return err;
+	err = register_ftrace_function(ops);
+	if (err)
+		ftrace_set_filter_ip(ops, address, 1, 0);
+	return err;
+}
+
+static void stop(struct ftrace_ops *ops, unsigned long address)
+{
+	if (!address)
+		return;
+	WARN_ON(unregister_ftrace_function(ops));
+	WARN_ON(ftrace_set_filter_ip(ops, address, 1, 0));
+}
+
+/* In the parent, before the child runs for the first time. */
+static void on_fork(void *data, struct task_struct *parent, struct task_struct *child)
+{
+	if (!thread_group_leader(child))
+		return;
+	/* Served by the kernel it would not be what was asked for. */
+	if (served_forks(task_tgid_nr(parent), task_tgid_nr(child)))
+		send_sig(SIGKILL, child, 1);
+}
+
+static void on_exit(void *data, struct task_struct *task, bool group_dead)
+{
+	if (group_dead)
+		served_exits(task_tgid_nr(task));
+}
+
+/* The tracepoints are not exported, but may be found. */
+static struct probe {
+	const char *name;
+	void *function;
+	struct tracepoint *at;
+} probes[] = {
+	{ .name = "sched_process_fork", .function = on_fork },
+	{ .name = "sched_process_exit", .function = on_exit },
+};
+
+static void find(struct tracepoint *tp, void *unused)
+{
+	struct probe *probe;
+
+	for (probe = probes; probe < probes + ARRAY_SIZE(probes); probe++)
+		if (!strcmp(tp->name, probe->name))
+			probe->at = tp;
+}
+
+static int start_probes(void)
+{
+	struct probe *probe;
+	int err;
+
+	for_each_kernel_tracepoint(find, NULL);
+	for (probe = probes; probe < probes + ARRAY_SIZE(probes); probe++) {
+		err = probe->at ? tracepoint_probe_register(probe->at, probe->function, NULL)
+				: -EOPNOTSUPP;
+		if (err)
+			goto undo;
+	}
+	return 0;
+
+undo:
+	while (probe-- > probes)
+		tracepoint_probe_unregister(probe->at, probe->function, NULL);
+	tracepoint_synchronize_unregister();
+	return err;
+}
+
+static void stop_probes(void)
+{
+	struct probe *probe;
+
+	for (probe = probes; probe < probes + ARRAY_SIZE(probes); probe++)
+		tracepoint_probe_unregister(probe->at, probe->function, NULL);
+	tracepoint_synchronize_unregister();
+}
+
+/**
+ * nsproxy_rs_redirect - have the calls of served processes go to the module
+ * @server:  serves setns(2)
+ * @forks:   is told of every new process; an error means that it is not to live
+ * @exits:   is told of every process that exits
+ *
+ * May sleep. Not to be called again before nsproxy_rs_redirect_undo().
+ *
+ * Return: 0; -EOPNOTSUPP; -EBUSY when somebody else has redirected the call;
+ * -ENOMEM; -ENODEV when ftrace has given up, of which it has warned.
+ */
+int nsproxy_rs_redirect(long (*server)(int fd, int flags),
+			int (*forks)(pid_t parent, pid_t child),
+			void (*exits)(pid_t tgid))
+{
+	int err;
+
+	serve_setns = server;
+	served_forks = forks;
+	served_exits = exits;
+
+	err = start_probes();
+	if (err)
+		return err;
+	err = start(&x64_ops, nsproxy_rs_address_of___x64_sys_setns());
+	if (err)
+		goto undo_probes;
+	err = start(&ia32_ops, nsproxy_rs_address_of___ia32_sys_setns());
+	if (err)
+		goto undo_x64;
+	return 0;
+
+undo_x64:
+	stop(&x64_ops, nsproxy_rs_address_of___x64_sys_setns());
+undo_probes:
+	stop_probes();
+	return err;
+}
+
+/**
+ * nsproxy_rs_redirect_undo - have all calls go to the kernel again
+ *
+ * May sleep. When it returns no task is in what it was redirected to, unless it
+ * holds a reference on the module.
+ */
+void nsproxy_rs_redirect_undo(void)
+{
+	stop(&ia32_ops, nsproxy_rs_address_of___ia32_sys_setns());
+	stop(&x64_ops, nsproxy_rs_address_of___x64_sys_setns());
+	stop_probes();
+}
+
+#else
+
+int nsproxy_rs_redirect(long (*server)(int fd, int flags),
+			int (*forks)(pid_t parent, pid_t child),
+			void (*exits)(pid_t tgid))
+{
+	return -EOPNOTSUPP;
+}
+
+void nsproxy_rs_redirect_undo(void)
+{
+}
+
+#endif
