@@ -15,6 +15,7 @@ mod kernel;
 mod ktap;
 mod look;
 mod module;
+mod served;
 mod slab;
 mod snapshot;
 mod suites;

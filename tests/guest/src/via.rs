@@ -31,6 +31,8 @@ pub(crate) enum Entry {
     Device,
     /// `NSPROXY_SETNS_2011`.
     Device2011,
+    /// setns(2), served by the module.
+    Served,
 }
 
 impl Entry {
@@ -41,6 +43,12 @@ impl Entry {
             Self::Syscall => Via::Syscall.setns_raw(fd, nstype),
             Self::Device => device()?.setns_raw(fd, nstype),
             Self::Device2011 => device()?.setns_2011_raw(fd, nstype),
+            Self::Served => {
+                device()?.serve(true).context("NSPROXY_SERVE")?;
+                let result = Via::Syscall.setns_raw(fd, nstype);
+                device()?.serve(false).context("NSPROXY_SERVE")?;
+                result
+            }
         };
         Ok(result.map_err(Code::from))
     }
@@ -52,6 +60,7 @@ impl fmt::Display for Entry {
             Self::Syscall => "setns(2)",
             Self::Device => "/dev/nsproxy",
             Self::Device2011 => "/dev/nsproxy as of 2011",
+            Self::Served => "setns(2), served",
         })
     }
 }

@@ -18,12 +18,7 @@ use crate::{
 };
 
 pub(crate) fn tests() -> Vec<Test> {
-    let mut tests = of_cases(
-        [entry(), target(), mnt(), pid(), user(), time()]
-            .into_iter()
-            .flatten(),
-    );
-    tests.extend(of_cases(capabilities()));
+    let mut tests = of_cases(cases());
     tests.extend([
         Test::skipped(
             "E5 pidfd: a kind that the kernel was built without",
@@ -39,6 +34,19 @@ pub(crate) fn tests() -> Vec<Test> {
         ),
     ]);
     tests
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    [
+        entry(),
+        target(),
+        mnt(),
+        pid(),
+        user(),
+        time(),
+        capabilities(),
+    ]
+    .concat()
 }
 
 /// E1 to E6.

@@ -16,7 +16,7 @@ pub(crate) fn tests() -> Vec<Test> {
     of_cases(cases())
 }
 
-fn cases() -> Vec<Case> {
+pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for kind in Kind::ALL {
         for (nstype, word) in [(0, "0"), (kind.flag(), "right")] {

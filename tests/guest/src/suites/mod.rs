@@ -15,6 +15,7 @@ mod module;
 mod pidfd;
 mod races;
 mod sequences;
+mod serve;
 mod setns_2011;
 mod third_party;
 
@@ -60,6 +61,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite::of("abi", Run::Tests(abi::tests)),
     Suite::of("device", Run::Tests(device::tests)),
     Suite::of("setns-2011", Run::Tests(setns_2011::tests)),
+    Suite::of("serve", Run::Tests(serve::tests)),
     Suite::of("third-party", Run::Found(third_party::tests)),
     Suite::of("sequences", Run::Found(sequences::tests)),
     Suite {

@@ -22,6 +22,15 @@ use std::{
 };
 
 pub(crate) fn tests() -> Vec<Test> {
+    let mut tests = of_cases(cases());
+    tests.push(Test::new(
+        "uts of a thread that is elsewhere than its process",
+        of_a_thread,
+    ));
+    tests
+}
+
+pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (i, one) in Kind::ALL.into_iter().enumerate() {
         cases.push(into_target("", one.flag()));
@@ -38,12 +47,7 @@ pub(crate) fn tests() -> Vec<Test> {
     cases.extend(effects());
     cases.extend(all_or_nothing());
     cases.extend(first_error());
-    let mut tests = of_cases(cases);
-    tests.push(Test::new(
-        "uts of a thread that is elsewhere than its process",
-        of_a_thread,
-    ));
-    tests
+    cases
 }
 
 /// From where root is into namespaces of a target that is in new ones of all kinds.

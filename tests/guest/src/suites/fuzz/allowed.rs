@@ -10,6 +10,7 @@ use crate::{
     errno::{Code, Outcome},
     via::{Kind, all_kinds},
 };
+use nsproxy_uapi::sys::{NSPROXY_SERVE_OFF, NSPROXY_SERVE_QUERY};
 
 /// Who calls, as far as it matters to what is allowed.
 #[derive(Clone, Copy, Debug)]
@@ -29,7 +30,9 @@ pub(super) enum Decider {
     Pointer,
     Tail,
     Reserved,
-    /// `NSPROXY_VERSION` can be served.
+    /// `NSPROXY_SERVE` does not know it.
+    Argument,
+    /// `NSPROXY_VERSION` and `NSPROXY_SERVE` can be served.
     Served,
     /// `NSPROXY_SETNS_2011` asks this before anything else.
     Capable,
@@ -53,6 +56,7 @@ const ALLOWED: &[(Decider, &[Outcome])] = &[
     (Decider::Pointer, &[Err(Code::EFAULT)]),
     (Decider::Tail, &[Err(Code::E2BIG)]),
     (Decider::Reserved, &[Err(Code::EINVAL)]),
+    (Decider::Argument, &[Err(Code::EINVAL)]),
     (Decider::Served, &[Ok(())]),
     (Decider::Capable, &[Err(Code::EPERM)]),
     (Decider::NotOpen, &[Err(Code::EBADF)]),
@@ -96,6 +100,11 @@ pub(super) fn decider(call: &Call, pool: &Pool, rights: Rights) -> Decider {
     match call.command() {
         Command::Unknown => Decider::UnknownCommand,
         Command::Version => version(call),
+        Command::Serve if call.size() != 0 => Decider::Size,
+        Command::Serve => match u32::try_from(call.address) {
+            Ok(NSPROXY_SERVE_OFF | NSPROXY_SERVE_QUERY) => Decider::Served,
+            _ => Decider::Argument,
+        },
         Command::Setns | Command::Setns2011 if rights.filtered => Decider::Seccomp,
         Command::Setns | Command::Setns2011 if call.size() != SETNS_SIZE => Decider::Size,
         Command::Setns | Command::Setns2011 if call.bytes.len() < SETNS_SIZE => Decider::Pointer,

@@ -23,27 +23,35 @@ pub(super) enum Command {
     Setns,
     Setns2011,
     Version,
+    Serve,
     /// None of ours.
     Unknown,
 }
 
 impl Command {
-    pub(super) const ALL: [Self; 4] = [Self::Setns, Self::Setns2011, Self::Version, Self::Unknown];
+    const KNOWN: [Self; 4] = [Self::Setns, Self::Setns2011, Self::Version, Self::Serve];
+    pub(super) const ALL: [Self; 5] = [
+        Self::Setns,
+        Self::Setns2011,
+        Self::Version,
+        Self::Serve,
+        Self::Unknown,
+    ];
 
     fn number(self) -> u32 {
         match self {
             Self::Setns => uapi::NSPROXY_SETNS,
             Self::Setns2011 => uapi::NSPROXY_SETNS_2011,
             Self::Version => uapi::NSPROXY_VERSION,
+            Self::Serve => uapi::NSPROXY_SERVE,
             Self::Unknown => 0,
         }
     }
 
     /// By the number: direction, magic and number proper must be right.
     pub(super) fn of(number: u32) -> Self {
-        let known = [Self::Setns, Self::Setns2011, Self::Version];
         let is = |command: &Self| (command.number() ^ number) & !(SIZE_MASK << SIZE_SHIFT) == 0;
-        known.into_iter().find(is).unwrap_or(Self::Unknown)
+        Self::KNOWN.into_iter().find(is).unwrap_or(Self::Unknown)
     }
 }
 
@@ -85,7 +93,7 @@ const OF_THE_KERNEL: &[u32] = &[
 
 /// A number: of ours, nearly, or anything.
 fn number(rng: &mut Rng) -> u32 {
-    let command = [Command::Setns, Command::Setns2011, Command::Version][rng.usize(..3)];
+    let command = Command::KNOWN[rng.usize(..Command::KNOWN.len())];
     let number = command.number();
     let right = size_of_command(number);
     match rng.u32(..100) {
@@ -94,7 +102,7 @@ fn number(rng: &mut Rng) -> u32 {
             _ => number,
         },
         60..72 => with_size(number, rng.usize(..=MAX_SIZE)),
-        72..75 => with_size(number, right - 1 + rng.usize(..3)),
+        72..75 => with_size(number, (right + rng.usize(..3)).saturating_sub(1)),
         // Another number proper, direction, magic; one bit; any.
         75..80 => number & !0xff | u32::from(rng.u8(..)),
         80..84 => number ^ (rng.u32(1..4) << 30),
@@ -138,7 +146,11 @@ impl Call {
             }
         };
         let size = size_of_command(number);
-        let (place, address) = place(rng, arena, size);
+        let (mut place, mut address) = place(rng, arena, size);
+        if Command::of(number) == Command::Serve {
+            // Not an address.
+            (place, address) = (Place::Wild, serve_argument(rng, address));
+        }
         let entry = any_entry(rng, &pool.entries);
         let nstype = nstype(rng, pool.entries[entry].what);
         let mut bytes = content(
@@ -180,6 +192,17 @@ impl Call {
     pub(super) fn tail_is_set(&self) -> bool {
         let tail = self.bytes.get(VERSION_SIZE..).unwrap_or_default();
         tail.iter().any(|byte| *byte != 0)
+    }
+}
+
+/// What `NSPROXY_SERVE` is asked for. Not to serve: setns(2) is what the device is compared with.
+fn serve_argument(rng: &mut Rng, address: usize) -> usize {
+    match rng.u32(..4) {
+        0 => uapi::NSPROXY_SERVE_OFF as usize,
+        1 => uapi::NSPROXY_SERVE_QUERY as usize,
+        2 => rng.usize(3..10),
+        _ if address == uapi::NSPROXY_SERVE_ON as usize => usize::MAX,
+        _ => address,
     }
 }
 
@@ -290,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_command_is_known_whatever_its_size() {
-        for command in [Command::Setns, Command::Setns2011, Command::Version] {
+        for command in Command::KNOWN {
             for size in [0, 8, 88, MAX_SIZE] {
                 let number = with_size(command.number(), size);
                 assert_eq!(

@@ -89,6 +89,7 @@ const DOCUMENTED: &[(Command, &[Outcome])] = &[
             Err(Code::EFAULT),
         ],
     ),
+    (Command::Serve, &[Ok(()), Err(Code::EINVAL)]),
     (Command::Unknown, &[Err(Code::ENOTTY)]),
 ];
 

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! setns(2) itself, served by the module: for those who asked, and nobody else.
+
+use super::{errno, kinds, pidfd};
+use crate::{
+    case::Case,
+    errno::Code,
+    ktap::{Skip, Test},
+    module, served,
+    sys::{self, Fork},
+    trial,
+    via::{Device, Entry},
+    world::World,
+};
+use anyhow::{Context as _, Result, bail, ensure};
+use nsproxy_uapi::{Via, sys as uapi};
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, WaitOptions},
+};
+use std::{
+    fs::File,
+    io::{PipeReader, Read as _, Write as _},
+    os::{
+        fd::{AsFd as _, AsRawFd as _},
+        unix::process::ExitStatusExt as _,
+    },
+    process::Command,
+    thread,
+    time::Duration,
+};
+
+pub(crate) fn tests() -> Vec<Test> {
+    let mut tests = vec![
+        Test::new("nobody is served who did not ask", nobody),
+        Test::new("from asking on, until asked not to", on_and_off),
+        Test::new("by int 0x80, too", by_int_0x80),
+        Test::new("threads, children and what they execute", inherited),
+        Test::new(
+            "a child that gives it up, and its parent does not",
+            given_up,
+        ),
+        Test::new("senseless requests: EINVAL", senseless),
+        Test::new("under a seccomp filter that denies setns(2)", seccomp),
+        Test::new("a tracer sees the call and its result", traced),
+        Test::new("not unloaded while a process is served", while_served),
+        Test::new("on and off while others call", while_others_call),
+    ];
+    let served = |(suite, case): (&str, Case)| Case {
+        name: format!("{suite}: {}", case.name),
+        subject: Entry::Served,
+        ..case
+    };
+    let of = |suite, cases: Vec<Case>| cases.into_iter().map(move |case| (suite, case));
+    let cases = of("kinds", kinds::cases())
+        .chain(of("pidfd", pidfd::cases()))
+        .chain(of("errno", errno::cases()));
+    tests.extend(cases.map(served).map(|case| {
+        Test::new(case.name.clone(), move |world| {
+            serves(1, || trial::check(&case, world))
+        })
+    }));
+    tests
+}
+
+/// How often it is switched on and off while others call, and how often it is unloaded meanwhile.
+const TIMES: u32 = 1000;
+const UNLOADS: u32 = 10;
+/// How many others call.
+const OTHERS: usize = 2;
+
+/// Does something in a child of its own, and says what went wrong there.
+fn in_child(f: impl FnOnce() -> Result<()>) -> Result<()> {
+    Child::start(f)?.end()
+}
+
+/// A process that does something.
+struct Child {
+    pid: Pid,
+    /// What goes wrong.
+    wrong: PipeReader,
+}
+
+impl Child {
+    fn start(f: impl FnOnce() -> Result<()>) -> Result<Self> {
+        let (wrong, mut write) = std::io::pipe()?;
+        match sys::fork()? {
+            Fork::Child => {
+                drop(wrong);
+                let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+                let status = match f() {
+                    Ok(()) => 0,
+                    Err(error) => {
+                        let _ = write!(write, "{error:#}");
+                        1
+                    }
+                };
+                sys::exit(status)
+            }
+            Fork::Parent(pid) => Ok(Self { pid, wrong }),
+        }
+    }
+
+    /// Waits for its end.
+    fn end(mut self) -> Result<()> {
+        let mut wrong = String::new();
+        self.wrong.read_to_string(&mut wrong)?;
+        let ended = rustix::process::waitpid(Some(self.pid), WaitOptions::empty())?;
+        let (_, status) = ended.context("no status of the child")?;
+        ensure!(wrong.is_empty(), wrong);
+        ensure!(
+            status.exit_status() == Some(0),
+            "the child ended: {status:?}"
+        );
+        Ok(())
+    }
+
+    fn kill(self) -> Result<()> {
+        rustix::process::kill_process(self.pid, Signal::KILL)?;
+        rustix::process::waitpid(Some(self.pid), WaitOptions::empty())?;
+        Ok(())
+    }
+}
+
+/// Has this process be served; skips the test on a kernel that cannot.
+fn ask(device: &Device) -> Result<bool> {
+    match device.serve(true) {
+        Err(Errno::OPNOTSUPP) => Err(Skip::because(
+            "the kernel is built without CONFIG_FUNCTION_TRACER",
+        )),
+        was => was.context("NSPROXY_SERVE"),
+    }
+}
+
+/// That so many of the calls that `f` makes are served.
+fn serves(expected: u64, f: impl FnOnce() -> Result<()>) -> Result<()> {
+    let before = served::calls()?;
+    f()?;
+    let served = served::calls()? - before;
+    ensure!(
+        served == expected,
+        "{served} calls were served, expected {expected}"
+    );
+    Ok(())
+}
+
+/// One that succeeds, one that fails.
+fn call_twice() -> Result<()> {
+    let own = File::open("/proc/self/ns/uts")?;
+    call(own.as_raw_fd(), Ok(()))?;
+    call(-1, Err(Code::EBADF))
+}
+
+fn call(fd: i32, expected: Result<(), Code>) -> Result<()> {
+    let result = Via::Syscall.setns_raw(fd, 0).map_err(Code::from);
+    ensure!(
+        result == expected,
+        "setns({fd}): {result:?}, expected {expected:?}"
+    );
+    Ok(())
+}
+
+fn nobody(_: &mut World) -> Result<()> {
+    in_child(|| {
+        let device = Device::open()?;
+        ensure!(!device.serves()?, "served from the start");
+        serves(0, call_twice)?;
+        // Somebody else asks.
+        let other = Child::start(|| {
+            ask(&Device::open()?)?;
+            sys::sleep_forever()
+        })?;
+        let result = serves(0, call_twice);
+        other.kill()?;
+        result
+    })
+}
+
+fn on_and_off(_: &mut World) -> Result<()> {
+    let device = Device::open()?;
+    can_be(&device)?;
+    in_child(|| {
+        ensure!(!ask(&device)?, "served before it asked");
+        ensure!(device.serves()?, "not served");
+        serves(2, call_twice)?;
+        ensure!(device.serve(true)?, "not served when it asked again");
+        serves(2, call_twice)?;
+        ensure!(device.serve(false)?, "not served when it gave it up");
+        ensure!(!device.serves()?, "served afterwards");
+        serves(0, call_twice)?;
+        ensure!(!device.serve(false)?, "served when it gave it up again");
+        Ok(())
+    })
+}
+
+/// Skips the test on a kernel that cannot: what a child skips nobody would see.
+fn can_be(device: &Device) -> Result<()> {
+    ask(device)?;
+    device.serve(false)?;
+    Ok(())
+}
+
+fn by_int_0x80(_: &mut World) -> Result<()> {
+    let device = Device::open()?;
+    can_be(&device)?;
+    let own = File::open("/proc/self/ns/uts")?;
+    in_child(|| {
+        let calls = || -> Result<()> {
+            let (good, bad) = (sys::setns_32(own.as_raw_fd(), 0), sys::setns_32(-1, 0));
+            ensure!(
+                (good, bad) == (Ok(()), Err(Errno::BADF)),
+                "setns(): {good:?} and {bad:?}"
+            );
+            Ok(())
+        };
+        serves(0, calls)?;
+        ask(&device)?;
+        serves(2, calls)
+    })
+}
+
+fn inherited(_: &mut World) -> Result<()> {
+    let device = Device::open()?;
+    can_be(&device)?;
+    in_child(|| {
+        let before = thread::spawn(move || {
+            thread::sleep(Duration::from_millis(100));
+            call_twice()
+        });
+        ask(&device)?;
+        // A thread from before, one from afterwards, a child, its child.
+        let join = |thread: thread::JoinHandle<Result<()>>| match thread.join() {
+            Ok(result) => result,
+            Err(_) => bail!("the thread panicked"),
+        };
+        serves(2, || join(before))?;
+        serves(2, || join(thread::spawn(call_twice)))?;
+        serves(2, || in_child(call_twice))?;
+        serves(2, || in_child(|| in_child(call_twice)))?;
+        // A program that is linked statically.
+        serves(1, || {
+            let words = ["nsenter", "--uts=/proc/self/ns/uts", "true"];
+            let status = Command::new("/bin/busybox").args(words).status()?;
+            ensure!(status.success(), "nsenter: {status}");
+            Ok(())
+        })
+    })?;
+    ensure!(!device.serves()?, "the parent is served");
+    serves(0, call_twice)
+}
+
+fn given_up(_: &mut World) -> Result<()> {
+    let device = Device::open()?;
+    can_be(&device)?;
+    in_child(|| {
+        ask(&device)?;
+        serves(0, || {
+            in_child(|| {
+                ensure!(device.serve(false)?, "the child is not served");
+                call_twice()?;
+                in_child(call_twice)
+            })
+        })?;
+        serves(2, call_twice)
+    })
+}
+
+fn senseless(_: &mut World) -> Result<()> {
+    let device = Device::open()?;
+    let fd = device.as_fd().as_raw_fd();
+    for argument in [3, usize::MAX, 1 << 32, 1 << 32 | 1] {
+        let result = sys::ioctl(fd, uapi::NSPROXY_SERVE, argument);
+        ensure!(result == Err(Errno::INVAL), "{argument:#x}: {result:?}");
+    }
+    // The same command, with a size that it does not have.
+    let sized = uapi::NSPROXY_SERVE | 4 << 16;
+    let result = sys::ioctl(fd, sized, 1);
+    ensure!(result == Err(Errno::INVAL), "with a size: {result:?}");
+    ensure!(!device.serves()?, "served all the same");
+    Ok(())
+}
+
+fn seccomp(_: &mut World) -> Result<()> {
+    let device = Device::open()?;
+    can_be(&device)?;
+    serves(0, || {
+        let child = Child::start(|| {
+            ask(&device)?;
+            sys::seccomp_no_setns()?;
+            call_twice()
+        })?;
+        let ended = rustix::process::waitpid(Some(child.pid), WaitOptions::empty())?;
+        let status = ended.map(|(_, status)| status.as_raw());
+        let signal = status.and_then(|status| std::process::ExitStatus::from_raw(status).signal());
+        ensure!(signal == Some(libc::SIGSYS), "it ended with {status:?}");
+        Ok(())
+    })
+}
+
+fn traced(_: &mut World) -> Result<()> {
+    let device = Device::open()?;
+    can_be(&device)?;
+    in_child(|| {
+        ask(&device)?;
+        for (fd, expected) in [
+            (-1, -i64::from(libc::EBADF)),
+            (File::open("/proc/self/ns/uts")?.as_raw_fd(), 0),
+        ] {
+            let seen = sys::trace_syscall(|| {
+                let _ = Via::Syscall.setns_raw(fd, 0);
+            })?;
+            ensure!(
+                seen == (libc::SYS_setns as u64, expected),
+                "setns({fd}): a tracer sees call {} and result {}",
+                seen.0,
+                seen.1
+            );
+        }
+        Ok(())
+    })
+}
+
+fn while_served(world: &mut World) -> Result<()> {
+    can_be(&Device::open()?)?;
+    world.end_idle();
+    let (ready, tell) = std::io::pipe()?;
+    let child = Child::start(move || {
+        ask(&Device::open()?)?;
+        drop(tell);
+        sys::sleep_forever()
+    })?;
+    // Nobody has the other end any more.
+    (&ready).read_to_end(&mut Vec::new())?;
+    thread::sleep(Duration::from_millis(100));
+    let refused = module::unload();
+    child.kill()?;
+    ensure!(refused == Err(Errno::AGAIN), "delete_module: {refused:?}");
+    module::unload_soon()?;
+    call_twice()?;
+    module::load(c"")?.context("finit_module")?;
+    serves(0, call_twice)
+}
+
+fn while_others_call(world: &mut World) -> Result<()> {
+    can_be(&Device::open()?)?;
+    world.end_idle();
+    let others = (0..OTHERS)
+        .map(|_| {
+            Child::start(|| {
+                loop {
+                    call_twice()?;
+                }
+            })
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let switch = || -> Result<()> {
+        for round in 0..UNLOADS {
+            in_child(|| {
+                let device = Device::open()?;
+                for _ in 0..TIMES / UNLOADS {
+                    ask(&device)?;
+                    serves(2, call_twice)?;
+                    device.serve(false)?;
+                    serves(0, call_twice)?;
+                }
+                ask(&device).map(drop)
+            })?;
+            module::unload_soon().with_context(|| format!("round {round}"))?;
+            module::load(c"")?.context("finit_module")?;
+        }
+        Ok(())
+    };
+    let result = switch();
+    for other in others {
+        // Whoever went wrong is gone.
+        let ended = rustix::process::waitpid(Some(other.pid), WaitOptions::NOHANG)?;
+        if ended.is_some() {
+            let mut wrong = String::new();
+            (&other.wrong).read_to_string(&mut wrong)?;
+            bail!("one of the others: {wrong}");
+        }
+        other.kill()?;
+    }
+    result
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Other ways into the kernel, and what a tracer sees of one.
+
+use super::{Fork, checked, exit, fork};
+use anyhow::{Result, ensure};
+use rustix::{
+    io::Errno,
+    process::{Pid, Signal, WaitOptions, WaitStatus},
+};
+use std::{arch::asm, mem, ptr};
+
+/// setns(2) by `int 0x80`, as a 32-bit program calls it.
+pub(crate) fn setns_32(fd: i32, nstype: i32) -> Result<(), Errno> {
+    const SETNS: u64 = 346;
+    let result: i64;
+    // SAFETY: Takes no pointer. LLVM has a use of its own for rbx, which is put back.
+    unsafe {
+        asm!(
+            "xchg {fd:r}, rbx",
+            "int 0x80",
+            "xchg {fd:r}, rbx",
+            fd = inout(reg) u64::from(fd as u32) => _,
+            inlateout("rax") SETNS => result,
+            in("rcx") u64::from(nstype as u32),
+            out("r8") _, out("r9") _, out("r10") _, out("r11") _,
+        );
+    }
+    // A 32-bit program would see the lower half.
+    match result as i32 {
+        0 => Ok(()),
+        errno => Err(Errno::from_raw_os_error(-errno)),
+    }
+}
+
+/// Has a child of its own make one system call, and says what it sees of that by `ptrace(2)`: its
+/// number and what it returns.
+pub(crate) fn trace_syscall(call: impl FnOnce()) -> Result<(u64, i64)> {
+    let child = match fork()? {
+        Fork::Child => {
+            let _ = ptrace(libc::PTRACE_TRACEME, None, 0);
+            let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::STOP);
+            call();
+            exit(0)
+        }
+        Fork::Parent(child) => child,
+    };
+    stops(child)?;
+    // On the way out of kill(2), into the call, and out of it.
+    ptrace(libc::PTRACE_SYSCALL, Some(child), 0)?;
+    stops(child)?;
+    let mut registers = registers(child)?;
+    if registers.orig_rax == libc::SYS_kill as u64 {
+        ptrace(libc::PTRACE_SYSCALL, Some(child), 0)?;
+        stops(child)?;
+        registers = self::registers(child)?;
+    }
+    let number = registers.orig_rax;
+    ptrace(libc::PTRACE_SYSCALL, Some(child), 0)?;
+    stops(child)?;
+    let result = self::registers(child)?.rax as i64;
+    ptrace(libc::PTRACE_CONT, Some(child), 0)?;
+    rustix::process::waitpid(Some(child), WaitOptions::empty())?;
+    Ok((number, result))
+}
+
+fn registers(child: Pid) -> Result<libc::user_regs_struct> {
+    // SAFETY: Integers; zeroes are a valid value.
+    let mut registers: libc::user_regs_struct = unsafe { mem::zeroed() };
+    let address = (&raw mut registers).addr();
+    ptrace(libc::PTRACE_GETREGS, Some(child), address)?;
+    Ok(registers)
+}
+
+/// `data` is 0, or for `PTRACE_GETREGS` the address of the registers.
+fn ptrace(request: libc::c_uint, child: Option<Pid>, data: usize) -> Result<(), Errno> {
+    let pid = child.map_or(0, |pid| pid.as_raw_nonzero().get());
+    // SAFETY: The only request that writes here has room for what it writes, see above.
+    checked(unsafe { libc::ptrace(request, pid, ptr::null_mut::<u8>(), data) }).map(drop)
+}
+
+fn stops(child: Pid) -> Result<()> {
+    let ended = rustix::process::waitpid(Some(child), WaitOptions::UNTRACED)?;
+    let stopped = ended.is_some_and(|(_, status): (_, WaitStatus)| status.stopped());
+    ensure!(stopped, "the child that is traced does not stop: {ended:?}");
+    Ok(())
+}
