@@ -84,12 +84,7 @@ impl Kernel {
         let mut key = Key::default();
         key.add(&arguments);
         key.add_file(&Path::new(after("--kernel-dir")?).join("arch/x86/boot/bzImage"))?;
-        for program in [
-            "nsproxy-vm",
-            "nsproxy-tests",
-            "nsproxy",
-            "libnsproxy_preload.so",
-        ] {
+        for program in ["nsproxy-vm", "nsproxy-tests", "nsproxy"] {
             key.add_file(&bin.join(program))?;
         }
         Ok(Self {

@@ -154,7 +154,7 @@ impl Compared {
             // The name of a symbol that it takes from libc.
             calls: program.windows(7).any(|bytes| bytes == b"\0setns\0"),
             reference: run(Side::Kernel)?,
-            subject: run(Side::Device)?,
+            subject: run(Side::Module)?,
             words,
         })
     }
@@ -195,7 +195,7 @@ impl Compared {
         let mut wrong = Vec::new();
         if reference != subject {
             wrong.push(self.say(format!(
-                "with setns(2): {reference}; through the device: {subject}"
+                "with setns(2): {reference}; served by the module: {subject}"
             )));
         } else if reference == "fail" {
             bench.fail_anyway.set(bench.fail_anyway.get() + 1);
@@ -203,7 +203,7 @@ impl Compared {
         bench.judge(wrong)
     }
 
-    /// How it ended, and whether it called the device at all.
+    /// How it ended, and whether it called setns(2) at all.
     fn compare_end(&self, bench: &Bench) -> Result<()> {
         let word = |ran: &Ran| {
             let exit = EXITS.iter().find(|(status, _)| *status == ran.status);
@@ -218,14 +218,14 @@ impl Compared {
         let mut wrong = Vec::new();
         if reference != subject {
             wrong.push(self.say(format!(
-                "exits with setns(2): {reference}; through the device: {subject}"
+                "exits with setns(2): {reference}; served by the module: {subject}"
             )));
         }
         // What is skipped need not call.
         let tests = tap::parse(&self.subject.stdout);
         let ran = subject != "skip" && (tests.is_empty() || tests.iter().any(|t| t.1 != "skip"));
-        if self.calls && ran && self.subject.calls.is_empty() {
-            wrong.push(self.say("it uses setns(2), and no call went through the device".into()));
+        if self.calls && ran && self.subject.calls == 0 {
+            wrong.push(self.say("it uses setns(2), and no call was served".into()));
         }
         bench.judge(wrong)
     }
@@ -233,9 +233,8 @@ impl Compared {
     /// What is wrong, and with what to look into it.
     fn say(&self, wrong: String) -> String {
         format!(
-            "{wrong}\nthrough the device:\n{}\nby hand: LD_PRELOAD={} {}",
+            "{wrong}\nserved by the module:\n{}\nby hand: nsproxy serve {}",
             self.subject,
-            super::LIBRARY,
             self.words.join(" ")
         )
     }

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! Runs a program on one of the two sides.
-//!
-//! Both are under a seccomp filter. On the kernel's side it allows everything. On that of the
-//! device a program that makes the system call dies of it, however it does so.
 
-use super::LIBRARY;
-use crate::{errno::Code, look, snapshot::ClockBase, sys};
+use crate::{look, served, snapshot::ClockBase, sys, via::Device};
 use anyhow::{Context as _, Result, bail};
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
@@ -15,26 +11,23 @@ use rustix::{
 };
 use std::{
     fmt,
-    fs::{self, File},
+    fs::File,
     io::{Read as _, Seek as _},
-    os::unix::{
-        fs::PermissionsExt,
-        process::{CommandExt as _, ExitStatusExt as _},
-    },
+    os::unix::process::{CommandExt as _, ExitStatusExt as _},
     process::{Child, Command, ExitStatus, Stdio},
 };
 
 /// Who serves the program's calls of setns(2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
-    /// The kernel; nothing is preloaded.
+    /// The kernel.
     Kernel,
-    /// The device.
-    Device,
+    /// The module.
+    Module,
 }
 
 impl Side {
-    pub(crate) const BOTH: [Self; 2] = [Self::Kernel, Self::Device];
+    pub(crate) const BOTH: [Self; 2] = [Self::Kernel, Self::Module];
 }
 
 /// What came of a program.
@@ -44,19 +37,10 @@ pub(crate) struct Ran {
     pub(crate) status: String,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
-    /// On the device's side, the calls that the library served.
-    pub(crate) calls: Vec<Call>,
+    /// How many calls of setns(2) the module served.
+    pub(crate) calls: u64,
 }
 
-/// A call of setns(2).
-#[derive(Debug)]
-pub(crate) struct Call {
-    pub(crate) nstype: String,
-    pub(crate) result: Code,
-}
-
-/// Where the library writes down what it is asked.
-const LOG: &str = "/run/nsproxy-preload-log";
 /// How long a program may take: more than any does on a debug kernel.
 const PATIENCE: Timespec = Timespec {
     tv_sec: 240,
@@ -83,17 +67,10 @@ impl Side {
             .stdin(Stdio::null())
             .stdout(output[0].try_clone()?)
             .stderr(output[1].try_clone()?);
-        match self {
-            Self::Kernel => sys::before_exec(&mut command, sys::seccomp_allow_all),
-            Self::Device => {
-                fs::write(LOG, "").context(LOG)?;
-                // It may be another user who calls.
-                fs::set_permissions(LOG, PermissionsExt::from_mode(0o666)).context(LOG)?;
-                command.env("LD_PRELOAD", LIBRARY);
-                command.env("NSPROXY_PRELOAD_LOG", LOG);
-                sys::before_exec(&mut command, sys::seccomp_no_setns);
-            }
+        if self == Self::Module {
+            sys::before_exec(&mut command, || Device::open()?.serve(true).map(drop));
         }
+        let before = served::calls()?;
         let mut child = command.spawn().context("cannot be started")?;
         let ended = wait(&mut child);
         // Those that it left behind would be seen by what comes next.
@@ -110,10 +87,7 @@ impl Side {
             status: word(ended),
             stdout: text(&mut output[0])?,
             stderr: text(&mut output[1])?,
-            calls: match self {
-                Self::Kernel => Vec::new(),
-                Self::Device => calls(&fs::read_to_string(LOG).context(LOG)?)?,
-            },
+            calls: served::calls()? - before,
         })
     }
 }
@@ -147,21 +121,6 @@ fn word(status: ExitStatus) -> String {
     }
 }
 
-/// `PID NSTYPE ERRNO`, a line each.
-fn calls(log: &str) -> Result<Vec<Call>> {
-    log.lines()
-        .map(|line| {
-            let mut words = line.split(' ').skip(1);
-            let call = words.next().zip(words.next());
-            let (nstype, result) = call.with_context(|| format!("{LOG}: {line:?}"))?;
-            Ok(Call {
-                nstype: nstype.to_owned(),
-                result: Code(result.parse().with_context(|| format!("{LOG}: {line:?}"))?),
-            })
-        })
-        .collect()
-}
-
 impl fmt::Display for Ran {
     /// For people, who want the end of it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -172,13 +131,7 @@ impl fmt::Display for Ran {
                 writeln!(f, "  {name}: {line}")?;
             }
         }
-        for Call { nstype, result } in &self.calls {
-            let result = match result {
-                Code(0) => "0".to_owned(),
-                code => code.to_string(),
-            };
-            writeln!(f, "  setns(fd, {nstype}) by the device: {result}")?;
-        }
+        writeln!(f, "  calls that the module served: {}", self.calls)?;
         write!(f, "  status: {}", self.status)
     }
 }
