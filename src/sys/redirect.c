@@ -136,8 +136,10 @@ static int start_probes(void)
 	return 0;
 
 undo:
-	while (probe-- > probes)
+	while (probe > probes) {
+		probe--;
 		tracepoint_probe_unregister(probe->at, probe->function, NULL);
+	}
 	tracepoint_synchronize_unregister();
 	return err;
 }

@@ -230,11 +230,11 @@ fn third_party(page: &mut String, records: &[Record]) {
         return;
     }
     heading(page, "Other people's tests and programs");
-    head(page, &["kernel", "test", "by setns(2)", "by /dev/nsproxy"]);
+    head(page, &["kernel", "test", "by setns(2)", "served"]);
     for record in tables {
         for (name, value) in record.facts("third-party.") {
-            if let Some((syscall, device)) = value.split_once(' ') {
-                row(page, &[&record.kernel, &words(name), syscall, device]);
+            if let Some((syscall, served)) = value.split_once(' ') {
+                row(page, &[&record.kernel, &words(name), syscall, served]);
             }
         }
     }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the module says of the calls that it serves.
+//! Whether the module can serve setns(2) itself, and what it says of the calls that it does.
 
+use crate::{ktap::Skip, via::Device};
 use anyhow::{Context as _, Result};
+use rustix::io::Errno;
 use std::fs;
 
 const FILE: &str = "/sys/kernel/debug/nsproxy_rs/served";
@@ -12,4 +14,25 @@ pub(crate) fn calls() -> Result<u64> {
     let text = fs::read_to_string(FILE).context(FILE)?;
     let calls = text.lines().find_map(|line| line.strip_prefix("calls "));
     Ok(calls.context("no line `calls`")?.parse()?)
+}
+
+/// Has this process be served, and returns whether it was.
+///
+/// # Errors
+///
+/// Skips the test on a kernel that cannot.
+pub(crate) fn ask(device: &Device) -> Result<bool> {
+    match device.serve(true) {
+        Err(Errno::OPNOTSUPP) => Err(Skip::because(
+            "the kernel is built without CONFIG_FUNCTION_TRACER",
+        )),
+        was => was.context("NSPROXY_SERVE"),
+    }
+}
+
+/// Skips the test on a kernel that cannot: what a child skips nobody would see.
+pub(crate) fn can_be(device: &Device) -> Result<()> {
+    ask(device)?;
+    device.serve(false)?;
+    Ok(())
 }

@@ -6,8 +6,9 @@ use super::{errno, kinds, pidfd};
 use crate::{
     case::Case,
     errno::Code,
-    ktap::{Skip, Test},
-    module, served,
+    ktap::Test,
+    module,
+    served::{self, ask, can_be},
     sys::{self, Fork},
     trial,
     via::{Device, Entry},
@@ -123,16 +124,6 @@ impl Child {
     }
 }
 
-/// Has this process be served; skips the test on a kernel that cannot.
-fn ask(device: &Device) -> Result<bool> {
-    match device.serve(true) {
-        Err(Errno::OPNOTSUPP) => Err(Skip::because(
-            "the kernel is built without CONFIG_FUNCTION_TRACER",
-        )),
-        was => was.context("NSPROXY_SERVE"),
-    }
-}
-
 /// That so many of the calls that `f` makes are served.
 fn serves(expected: u64, f: impl FnOnce() -> Result<()>) -> Result<()> {
     let before = served::calls()?;
@@ -192,13 +183,6 @@ fn on_and_off(_: &mut World) -> Result<()> {
         ensure!(!device.serve(false)?, "served when it gave it up again");
         Ok(())
     })
-}
-
-/// Skips the test on a kernel that cannot: what a child skips nobody would see.
-fn can_be(device: &Device) -> Result<()> {
-    ask(device)?;
-    device.serve(false)?;
-    Ok(())
 }
 
 fn by_int_0x80(_: &mut World) -> Result<()> {

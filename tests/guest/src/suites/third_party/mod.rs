@@ -15,12 +15,12 @@ mod tap;
 use crate::{
     host,
     ktap::{Skip, Test},
+    served,
     snapshot::ClockBase,
     via::Device,
     world::World,
 };
 use anyhow::{Context as _, Result, ensure};
-use rustix::io::Errno;
 use side::{Ran, Side};
 use stage::Stage;
 use std::{
@@ -50,10 +50,11 @@ pub(crate) fn tests(filter: &str, world: &mut World) -> Vec<Test> {
             "this guest has no programs of others: they come with `make test` or `make shell`";
         return vec![Test::skipped("programs of others", why)];
     }
-    // What else may be wrong the tests say.
-    if Device::open().and_then(|device| device.serve(false)) == Err(Errno::OPNOTSUPP) {
-        let why = "the kernel is built without CONFIG_FUNCTION_TRACER";
-        return vec![Test::skipped("programs of others", why)];
+    if let Err(why) = Device::open()
+        .map_err(Into::into)
+        .and_then(|device| served::can_be(&device))
+    {
+        return vec![Test::new("programs of others", |_| Err(why))];
     }
     let bench = Rc::new(Bench::default());
     let mut tests = commands::tests(&bench);
