@@ -30,9 +30,14 @@ pub(crate) fn ask(device: &Device) -> Result<bool> {
     }
 }
 
-/// Skips the test on a kernel that cannot: what a child skips nobody would see.
-pub(crate) fn can_be(device: &Device) -> Result<()> {
-    ask(device)?;
+/// Whether a process can be.
+///
+/// # Errors
+///
+/// The same.
+pub(crate) fn can_be() -> Result<()> {
+    let device = Device::open().context(Device::PATH)?;
+    ask(&device)?;
     device.serve(false)?;
     Ok(())
 }
