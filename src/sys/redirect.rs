@@ -79,9 +79,13 @@ pub(crate) fn redirect<T: Serve>() -> Result {
 }
 
 /// The system call, of a process that is served.
+///
+/// # Safety
+///
+/// To be called once for each of them, by `redirect.c`.
 unsafe extern "C" fn setns<T: Serve>(fd: c_int, flags: c_int) -> c_long {
     let current = kernel::current!();
-    // SAFETY: This is the entry of the call, and makes the only one.
+    // SAFETY: This is the entry of the call, by the requirements above the only one.
     let mut caller = unsafe { Caller::new(current) };
     match T::setns(&mut caller, fd, flags as u32) {
         Ok(()) => 0,
@@ -90,7 +94,7 @@ unsafe extern "C" fn setns<T: Serve>(fd: c_int, flags: c_int) -> c_long {
 }
 
 /// A process was made.
-unsafe extern "C" fn forks(parent: c_int, child: c_int) -> c_int {
+extern "C" fn forks(parent: c_int, child: c_int) -> c_int {
     match Process(child).inherit(Process(parent)) {
         Ok(()) => 0,
         Err(error) => error.to_errno(),
@@ -98,6 +102,6 @@ unsafe extern "C" fn forks(parent: c_int, child: c_int) -> c_int {
 }
 
 /// The last thread of a process exits.
-unsafe extern "C" fn exits(tgid: c_int) {
+extern "C" fn exits(tgid: c_int) {
     Process(tgid).leave();
 }
