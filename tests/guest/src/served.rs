@@ -2,8 +2,11 @@
 
 //! Whether the module can serve setns(2) itself, and what it says of the calls that it does.
 
-use crate::{ktap::Skip, via::Device};
-use anyhow::{Context as _, Result};
+use crate::{
+    ktap::{Skip, Test},
+    via::Device,
+};
+use anyhow::{Context as _, Result, ensure};
 use rustix::io::Errno;
 use std::fs;
 
@@ -30,14 +33,26 @@ pub(crate) fn ask(device: &Device) -> Result<bool> {
     }
 }
 
-/// Whether a process can be.
-///
-/// # Errors
-///
-/// The same.
-pub(crate) fn can_be() -> Result<()> {
-    let device = Device::open().context(Device::PATH)?;
-    ask(&device)?;
-    device.serve(false)?;
-    Ok(())
+/// What is left of a suite of calls that are served, if none can be: why, and on a kernel that is
+/// built so, that this is what it says.
+pub(crate) fn refused(what: &str) -> Option<Vec<Test>> {
+    let try_it = || -> Result<()> {
+        let device = Device::open().context(Device::PATH)?;
+        ask(&device)?;
+        device.serve(false)?;
+        Ok(())
+    };
+    let why = try_it().err()?;
+    Some(vec![
+        Test::new("who asks to be served is told that it cannot be", |_| {
+            let device = Device::open().context(Device::PATH)?;
+            let (asked, is) = (device.serve(true), device.serves());
+            ensure!(
+                (asked, is) == (Err(Errno::OPNOTSUPP), Ok(false)),
+                "asked: {asked:?}, is: {is:?}"
+            );
+            Ok(())
+        }),
+        Test::new(what, |_| Err(why)),
+    ])
 }
