@@ -44,17 +44,14 @@ impl Serve for Server {
         INSIDE.add(1, Relaxed);
         let result = setns::setns(caller, fd, flags);
         INSIDE.add(-1, Relaxed);
-        match result {
-            Ok(kinds) => {
-                for ((_, kind), count) in KINDS.iter().zip(&ENTERED) {
-                    if kinds & kind != 0 {
-                        count.add(1, Relaxed);
-                    }
-                }
+        let kinds = *result.as_ref().unwrap_or(&0);
+        for ((_, kind), count) in KINDS.iter().zip(&ENTERED) {
+            if kinds & kind != 0 {
+                count.add(1, Relaxed);
             }
-            Err(error) => FAILED[error.to_errno().unsigned_abs() as usize % ERRNOS].add(1, Relaxed),
         }
-        CALLS.add(1, Relaxed);
+        let errno = result.map_or_else(|error| error.to_errno().unsigned_abs() as usize, |_| 0);
+        RETURNED[errno.min(ERRNOS - 1)].add(1, Relaxed);
         result.map(|_| ())
     }
 }
@@ -62,12 +59,11 @@ impl Serve for Server {
 /// More than the highest errno that user space sees.
 const ERRNOS: usize = 134;
 
-static CALLS: Atomic<i64> = Atomic::new(0);
 static INSIDE: Atomic<i64> = Atomic::new(0);
 /// By kind, in the order of [`KINDS`].
 static ENTERED: [Atomic<i64>; KINDS.len()] = [const { Atomic::new(0) }; KINDS.len()];
-/// By errno.
-static FAILED: [Atomic<i64>; ERRNOS] = [const { Atomic::new(0) }; ERRNOS];
+/// By errno, 0 for success.
+static RETURNED: [Atomic<i64>; ERRNOS] = [const { Atomic::new(0) }; ERRNOS];
 
 /// `/sys/kernel/debug/nsproxy_rs/served`: how many calls are being served, and what came of those
 /// that were since the module was loaded. Each kind of a set counts.
@@ -75,15 +71,14 @@ pub(crate) struct Served;
 
 impl fmt::Debug for Served {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_fmt(fmt!("inside {}\n", INSIDE.load(Relaxed)))?;
-        f.write_fmt(fmt!("calls {}", CALLS.load(Relaxed)))?;
+        f.write_fmt(fmt!("inside {}", INSIDE.load(Relaxed)))?;
         for ((name, _), count) in KINDS.iter().zip(&ENTERED) {
             f.write_fmt(fmt!("\nentered {name} {}", count.load(Relaxed)))?;
         }
-        for (errno, count) in FAILED.iter().enumerate() {
+        for (errno, count) in RETURNED.iter().enumerate() {
             let count = count.load(Relaxed);
-            if count != 0 {
-                f.write_fmt(fmt!("\nfailed {errno} {count}"))?;
+            if count != 0 || errno == 0 {
+                f.write_fmt(fmt!("\nreturned {errno} {count}"))?;
             }
         }
         Ok(())

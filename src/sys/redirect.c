@@ -111,14 +111,25 @@ static struct probe {
 	{ .name = "sched_process_fork", .function = on_fork },
 	{ .name = "sched_process_exit", .function = on_exit },
 };
+#define PROBES_END (probes + ARRAY_SIZE(probes))
 
 static void find(struct tracepoint *tp, void *unused)
 {
 	struct probe *probe;
 
-	for (probe = probes; probe < probes + ARRAY_SIZE(probes); probe++)
+	for (probe = probes; probe < PROBES_END; probe++)
 		if (!strcmp(tp->name, probe->name))
 			probe->at = tp;
+}
+
+/* Those before @end. */
+static void stop_probes(struct probe *end)
+{
+	struct probe *probe;
+
+	for (probe = probes; probe < end; probe++)
+		tracepoint_probe_unregister(probe->at, probe->function, NULL);
+	tracepoint_synchronize_unregister();
 }
 
 static int start_probes(void)
@@ -127,30 +138,15 @@ static int start_probes(void)
 	int err;
 
 	for_each_kernel_tracepoint(find, NULL);
-	for (probe = probes; probe < probes + ARRAY_SIZE(probes); probe++) {
+	for (probe = probes; probe < PROBES_END; probe++) {
 		err = probe->at ? tracepoint_probe_register(probe->at, probe->function, NULL)
 				: -EOPNOTSUPP;
-		if (err)
-			goto undo;
+		if (err) {
+			stop_probes(probe);
+			return err;
+		}
 	}
 	return 0;
-
-undo:
-	while (probe > probes) {
-		probe--;
-		tracepoint_probe_unregister(probe->at, probe->function, NULL);
-	}
-	tracepoint_synchronize_unregister();
-	return err;
-}
-
-static void stop_probes(void)
-{
-	struct probe *probe;
-
-	for (probe = probes; probe < probes + ARRAY_SIZE(probes); probe++)
-		tracepoint_probe_unregister(probe->at, probe->function, NULL);
-	tracepoint_synchronize_unregister();
 }
 
 /**
@@ -188,7 +184,7 @@ int nsproxy_rs_redirect(long (*server)(int fd, int flags),
 undo_x64:
 	stop(&x64_ops, nsproxy_rs_address_of___x64_sys_setns());
 undo_probes:
-	stop_probes();
+	stop_probes(PROBES_END);
 	return err;
 }
 
@@ -202,7 +198,7 @@ void nsproxy_rs_redirect_undo(void)
 {
 	stop(&ia32_ops, nsproxy_rs_address_of___ia32_sys_setns());
 	stop(&x64_ops, nsproxy_rs_address_of___x64_sys_setns());
-	stop_probes();
+	stop_probes(PROBES_END);
 }
 
 #else

@@ -39,7 +39,7 @@ impl Drop for Redirect {
 }
 
 kernel::sync::global_lock! {
-    // SAFETY: `Serving::new()` initialises it, and all else wants one of those.
+    // SAFETY: `Serving::new()` initialises it, before there is a device to ask for it.
     unsafe(uninit) static REDIRECT: Mutex<Option<Redirect>> = None;
 }
 
@@ -69,7 +69,8 @@ impl Drop for Serving {
 ///
 /// - [`EOPNOTSUPP`]: the kernel was built without `CONFIG_FUNCTION_TRACER`;
 /// - [`EBUSY`]: livepatch or somebody like it has redirected the call;
-/// - [`ENOMEM`].
+/// - [`ENOMEM`];
+/// - [`ENODEV`]: ftrace has given up, of which it has warned.
 pub(crate) fn redirect<T: Serve>() -> Result {
     let mut redirect = REDIRECT.lock();
     if redirect.is_none() {

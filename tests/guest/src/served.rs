@@ -15,8 +15,15 @@ const FILE: &str = "/sys/kernel/debug/nsproxy_rs/served";
 /// How many calls of setns(2) it has served since it was loaded.
 pub(crate) fn calls() -> Result<u64> {
     let text = fs::read_to_string(FILE).context(FILE)?;
-    let calls = text.lines().find_map(|line| line.strip_prefix("calls "));
-    Ok(calls.context("no line `calls`")?.parse()?)
+    let mut calls = None;
+    for line in text.lines() {
+        // By what they returned.
+        if let Some(("returned", line)) = line.split_once(' ') {
+            let (_errno, count) = line.split_once(' ').context(FILE)?;
+            *calls.get_or_insert(0) += count.parse::<u64>().context(FILE)?;
+        }
+    }
+    calls.context("no line says what calls returned")
 }
 
 /// Has this process be served, and returns whether it was.

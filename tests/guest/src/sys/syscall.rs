@@ -46,19 +46,13 @@ pub(crate) fn trace_syscall(call: impl FnOnce()) -> Result<(u64, i64)> {
         Fork::Parent(child) => child,
     };
     stops(child)?;
-    // On the way out of kill(2), into the call, and out of it.
+    // Into the call, and out of it.
     ptrace(libc::PTRACE_SYSCALL, Some(child), 0)?;
     stops(child)?;
-    let mut registers = registers(child)?;
-    if registers.orig_rax == libc::SYS_kill as u64 {
-        ptrace(libc::PTRACE_SYSCALL, Some(child), 0)?;
-        stops(child)?;
-        registers = self::registers(child)?;
-    }
-    let number = registers.orig_rax;
+    let number = registers(child)?.orig_rax;
     ptrace(libc::PTRACE_SYSCALL, Some(child), 0)?;
     stops(child)?;
-    let result = self::registers(child)?.rax as i64;
+    let result = registers(child)?.rax as i64;
     ptrace(libc::PTRACE_CONT, Some(child), 0)?;
     rustix::process::waitpid(Some(child), WaitOptions::empty())?;
     Ok((number, result))

@@ -9,7 +9,7 @@
 mod commands;
 mod selftests;
 mod side;
-mod stage;
+mod still;
 mod tap;
 
 use crate::{
@@ -21,22 +21,11 @@ use crate::{
 };
 use anyhow::{Context as _, Result, ensure};
 use side::{Ran, Side};
-use stage::Stage;
-use std::{
-    cell::{Cell, OnceCell},
-    fmt::Display,
-    path::Path,
-    rc::Rc,
-};
+use std::{cell::Cell, fmt::Display, path::Path, rc::Rc};
 
-/// Where programs of others are, in a guest that has them.
-const PROGRAMS: &str = "/usr/lib/kselftests";
-
-/// What all tests here share. The stage is set by the first that needs it, and cleared when the
-/// last one is done.
+/// What all tests here share.
 #[derive(Default)]
 struct Bench {
-    stage: OnceCell<Stage>,
     compared: Cell<usize>,
     differ: Cell<usize>,
     fail_anyway: Cell<usize>,
@@ -44,7 +33,7 @@ struct Bench {
 }
 
 pub(crate) fn tests(filter: &str, world: &mut World) -> Vec<Test> {
-    if !Path::new(PROGRAMS).exists() {
+    if !Path::new(selftests::DIRECTORY).exists() {
         let why =
             "this guest has no programs of others: they come with `make test` or `make shell`";
         return vec![Test::skipped("programs of others", why)];
@@ -61,16 +50,8 @@ pub(crate) fn tests(filter: &str, world: &mut World) -> Vec<Test> {
 }
 
 impl Bench {
-    fn stage(&self) -> Result<&Stage> {
-        if self.stage.get().is_none() {
-            let _ = self.stage.set(Stage::set()?);
-        }
-        self.stage.get().context("no stage")
-    }
-
     /// Runs a program on one side.
     fn run(&self, side: Side, words: &[String], clocks: &ClockBase) -> Result<Ran> {
-        self.stage()?;
         let ran = side.run(words, clocks).with_context(|| words.join(" "))?;
         self.calls.set(self.calls.get() + ran.calls);
         Ok(ran)

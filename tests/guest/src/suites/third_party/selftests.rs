@@ -2,7 +2,7 @@
 
 //! Tests from `tools/testing/selftests` of the kernel that is under test.
 
-use super::{Bench, Ran, Side, tap};
+use super::{Bench, Ran, Side, still::Still, tap};
 use crate::{
     ktap::{Skip, Test},
     world::World,
@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use std::{fs, path::PathBuf, rc::Rc};
 
 /// Where they are, in the directories that the kernel's source has them in.
-const DIRECTORY: &str = "/usr/lib/kselftests";
+pub(super) const DIRECTORY: &str = "/usr/lib/kselftests";
 /// Those that are not there: a name and why, a line each.
 const MISSING: &str = "/usr/lib/kselftests/missing";
 /// Those that take their time.
@@ -41,8 +41,8 @@ pub(crate) fn tests(
     elsewhere: bool,
     world: &mut World,
 ) -> Vec<Test> {
-    let found = match find() {
-        Ok(found) => found,
+    let (found, still) = match find().and_then(|found| Ok((found, Still::now()?))) {
+        Ok(both) => both,
         Err(error) => return vec![failing("selftests", error)],
     };
     let is_meant = |name: &str| name.contains(filter) || filter.starts_with(name);
@@ -70,7 +70,7 @@ pub(crate) fn tests(
         };
         // What is said last before a panic must be out.
         println!("# running {path}");
-        match Compared::run(bench, &name, path, world) {
+        match Compared::run(bench, &still, &name, path, world) {
             Ok(compared) => tests.extend(Rc::new(compared).tests(bench)),
             Err(error) => tests.push(failing(&name, error)),
         }
@@ -139,14 +139,14 @@ struct Compared {
 }
 
 impl Compared {
-    fn run(bench: &Bench, name: &str, path: String, world: &World) -> Result<Self> {
+    fn run(bench: &Bench, still: &Still, name: &str, path: String, world: &World) -> Result<Self> {
         let program = fs::read(&path)?;
         let some = SOME.iter().find(|(of, _)| *of == name);
         let arguments = some.map_or(&[][..], |(_, arguments)| arguments);
         let mut words = vec![path];
         words.extend(arguments.iter().map(|word| (*word).to_owned()));
         let run = |side| {
-            bench.stage()?.wait_until_still()?;
+            still.again()?;
             bench.run(side, &words, &world.clocks)
         };
         Ok(Self {
