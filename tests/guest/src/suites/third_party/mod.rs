@@ -7,6 +7,7 @@
 //! That the second time it is the module is beyond doubt: it counts its calls.
 
 mod commands;
+mod rows;
 mod selftests;
 mod side;
 mod still;
