@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Commands of util-linux and iproute2. What is run where they lead is `nsproxy-tests look`, so
+//! Commands that people use. What is run where they lead is `nsproxy-tests look`, so
 //! that all that can be seen there is compared.
 
 use super::{
     Bench, Ran, Side,
-    rows::{Outcome, Row, TABLE, USER},
+    rows::{Outcome, PLUGIN, Row, TABLE, USER},
 };
 use crate::{
     ktap::Test,
@@ -138,6 +138,7 @@ impl Targets {
             .replace("TARGET", &self.of_root.pid.to_string())
             .replace("MINE", &self.of_user.pid.to_string())
             .replace("USER", USER)
+            .replace("PLUGIN", PLUGIN)
             .split(' ')
             .flat_map(|word| match word {
                 "look" => vec!["nsproxy-tests", "look"],

@@ -2,11 +2,12 @@
 
 //! Programs that nobody here wrote, run twice: as they are, and with their calls of setns(2) served
 //! by the module. Whatever comes of it must be the same: [`selftests`] of the kernel's own, test by
-//! test, and [`commands`] of util-linux and iproute2, word by word.
+//! test, and [`commands`] that people use, word by word.
 //!
 //! That the second time it is the module is beyond doubt: it counts its calls.
 
 mod commands;
+mod files;
 mod rows;
 mod selftests;
 mod side;
@@ -41,6 +42,9 @@ pub(crate) fn tests(filter: &str, world: &mut World) -> Vec<Test> {
     }
     if let Some(tests) = served::refused("programs of others") {
         return tests;
+    }
+    if let Err(error) = files::write() {
+        return vec![Test::new("files for them", |_| Err(error))];
     }
     let bench = Rc::new(Bench::default());
     let mut tests = commands::tests(&bench);

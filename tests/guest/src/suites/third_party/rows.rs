@@ -7,8 +7,10 @@ use Outcome::{Enters, NeverAsks, Refused};
 /// Commands that are run one after the other, whatever comes of each, and what does.
 ///
 /// Words of them that stand for others: `TARGET`, the pid of a process in new namespaces of all
-/// kinds, which root made; `MINE`, the same, made by user 1000; `USER`, to be user 1000; `look`,
-/// what is described above.
+/// kinds, which root made; `MINE`, the same, made by user 1000; `USER`, to be user 1000; `PLUGIN`, to be called
+/// as a plugin of CNI; `look`,
+/// what is described above; `@FILE`, the number of a descriptor of that
+/// file; `<FILE`, at the end, that it is the command's standard input.
 pub(super) struct Row(pub(super) Outcome, pub(super) &'static [&'static str]);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +25,19 @@ pub(super) enum Outcome {
 
 pub(super) const USER: &str = "setpriv --reuid 1000 --regid 1000 --clear-groups";
 
+/// What a plugin of CNI is told, whatever it is to do.
+pub(super) const PLUGIN: &str = "env CNI_CONTAINERID=box CNI_IFNAME=lo CNI_PATH=/usr/bin";
+
 /// By program, for the report.
-pub(super) const TABLE: &[(&str, &[Row])] =
-    &[("nsenter", NSENTER), ("unshare", UNSHARE), ("ip", IP)];
+pub(super) const TABLE: &[(&str, &[Row])] = &[
+    ("nsenter", NSENTER),
+    ("unshare", UNSHARE),
+    ("ip", IP),
+    ("strace", STRACE),
+    ("bwrap", BWRAP),
+    ("crun", CRUN),
+    ("loopback", LOOPBACK),
+];
 
 const NSENTER: &[Row] = &[
     // Each kind, and several
@@ -372,5 +384,127 @@ const IP: &[Row] = &[
     Row(
         NeverAsks,
         &["ip netns exec nowhere look", "ip -n nowhere link"],
+    ),
+];
+
+/// What a tracer sees of the calls is compared, too.
+const STRACE: &[Row] = &[
+    Row(
+        Enters,
+        &["strace -e signal=none -e trace=setns nsenter -t TARGET -m -u -i -n look"],
+    ),
+    Row(
+        Enters,
+        &["strace -e signal=none -e trace=setns nsenter --net=/proc/TARGET/ns/net look"],
+    ),
+    Row(
+        Refused,
+        &["strace -e signal=none -e trace=setns nsenter --net=/proc/TARGET/ns/uts look"],
+    ),
+    Row(
+        Refused,
+        &["strace -e signal=none -e trace=setns USER nsenter --net=/proc/self/ns/net look"],
+    ),
+    // A tracer that answers itself
+    Row(
+        NeverAsks,
+        &[
+            "strace -e signal=none -e trace=setns -e inject=setns:error=EXFULL nsenter -t TARGET -n look",
+        ],
+    ),
+    Row(
+        NeverAsks,
+        &[
+            "strace -e signal=none -e trace=setns -e inject=setns:retval=0 nsenter -t TARGET -n look",
+        ],
+    ),
+];
+
+const BWRAP: &[Row] = &[
+    Row(
+        Enters,
+        &["USER bwrap --userns @/proc/MINE/ns/user --bind / / look"],
+    ),
+    Row(
+        Enters,
+        &["bwrap --pidns @/proc/TARGET/ns/pid --bind / / --proc /proc look"],
+    ),
+    Row(
+        Enters,
+        &["bwrap --cap-add ALL --bind / / --unshare-net nsenter -t TARGET -u look"],
+    ),
+    Row(
+        Refused,
+        &["USER bwrap --userns @/proc/TARGET/ns/user --bind / / look"],
+    ),
+    Row(
+        Refused,
+        &["bwrap --pidns @/proc/TARGET/ns/net --bind / / look"],
+    ),
+    Row(NeverAsks, &["USER bwrap --bind / / --unshare-all look"]),
+];
+
+/// Containers: see [`files`](super::files) for what is in them.
+const CRUN: &[Row] = &[
+    Row(
+        Enters,
+        &[
+            "crun run --detach --bundle /run/box box",
+            "crun exec box look",
+            "crun exec box hostname",
+            "crun exec --user 1000:1000 box look",
+            "crun delete --force box",
+        ],
+    ),
+    Row(
+        Enters,
+        &[
+            "crun create --bundle /run/userbox box",
+            "crun start box",
+            "crun exec box look",
+            "crun exec box cat /proc/self/uid_map",
+            "crun delete --force box",
+        ],
+    ),
+    // In the network of another, as those of a pod are
+    Row(
+        Enters,
+        &[
+            "touch /run/ns",
+            "mount --bind /proc/TARGET/ns/net /run/ns",
+            "crun run --detach --bundle /run/netbox box",
+            "crun exec box ip link",
+            "crun exec box look",
+            "crun delete --force box",
+            "umount /run/ns",
+            "rm /run/ns",
+        ],
+    ),
+    Row(
+        Refused,
+        &[
+            "touch /run/ns",
+            "mount --bind /proc/TARGET/ns/uts /run/ns",
+            "crun run --detach --bundle /run/netbox box",
+            "umount /run/ns",
+            "rm /run/ns",
+        ],
+    ),
+];
+
+/// A plugin of CNI, which is in Go: it locks one of its threads to the namespace that it enters.
+const LOOPBACK: &[Row] = &[
+    Row(
+        Enters,
+        &[
+            "PLUGIN CNI_COMMAND=ADD CNI_NETNS=/proc/TARGET/ns/net loopback </run/cni.json",
+            "nsenter -t TARGET -n ip addr",
+            "PLUGIN CNI_COMMAND=DEL CNI_NETNS=/proc/TARGET/ns/net loopback </run/cni.json",
+            "nsenter -t TARGET -n ip addr",
+        ],
+    ),
+    Row(
+        Refused,
+        &["PLUGIN CNI_COMMAND=ADD CNI_NETNS=/proc/TARGET/ns/uts loopback </run/cni.json"],
     ),
 ];

@@ -7,12 +7,14 @@ use anyhow::{Context as _, Result, bail};
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
     fs::MemfdFlags,
+    io::FdFlags,
     process::{Pid, PidfdFlags, Signal},
 };
 use std::{
     fmt,
     fs::File,
     io::{Read as _, Seek as _},
+    os::fd::AsRawFd as _,
     os::unix::process::{CommandExt as _, ExitStatusExt as _},
     process::{Child, Command, ExitStatus, Stdio},
 };
@@ -48,7 +50,8 @@ const PATIENCE: Timespec = Timespec {
 };
 
 impl Side {
-    /// Runs a program that is in the path of a guest with programs of others.
+    /// Runs a program that is in the path of a guest with programs of others; of `@FILE` and
+    /// `<FILE` says [`rows`](super::rows) what they are.
     ///
     /// # Errors
     ///
@@ -56,15 +59,35 @@ impl Side {
     pub(crate) fn run(self, words: &[String], clocks: &ClockBase) -> Result<Ran> {
         // Not by pipes: what is left of a program may hold them open.
         let mut output = [memory("stdout")?, memory("stderr")?];
-        let mut command = Command::new(&words[0]);
+        let (words, stdin) = match words.split_last() {
+            Some((last, words)) if last.starts_with('<') => {
+                let file = File::open(&last[1..]).with_context(|| last.clone())?;
+                (words, file.into())
+            }
+            _ => (words, Stdio::null()),
+        };
+        let mut open = Vec::new();
+        let mut number = |word: &String| match word.strip_prefix('@') {
+            Some(path) => {
+                let file = File::open(path).with_context(|| word.clone())?;
+                // For the program, too.
+                rustix::io::fcntl_setfd(&file, FdFlags::empty())?;
+                open.push(file);
+                Ok(open[open.len() - 1].as_raw_fd().to_string())
+            }
+            None => Ok(word.clone()),
+        };
+        let words = words.iter().map(&mut number).collect::<Result<Vec<_>>>()?;
+        let (program, arguments) = words.split_first().context("a command without a word")?;
+        let mut command = Command::new(program);
         command
-            .args(&words[1..])
+            .args(arguments)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env(look::CLOCKS, serde_json::to_string(clocks)?)
             .current_dir("/root")
             .process_group(0)
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(output[0].try_clone()?)
             .stderr(output[1].try_clone()?);
         if self == Self::Module {
