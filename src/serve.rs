@@ -8,6 +8,7 @@ use crate::{
         caller::Caller,
         namespace::KINDS,
         redirect::{redirect, Serve},
+        served,
         uapi::{NSPROXY_SERVE_OFF, NSPROXY_SERVE_ON, NSPROXY_SERVE_QUERY},
     },
 };
@@ -65,13 +66,14 @@ static ENTERED: [Atomic<i64>; KINDS.len()] = [const { Atomic::new(0) }; KINDS.le
 /// By errno, 0 for success.
 static RETURNED: [Atomic<i64>; ERRNOS] = [const { Atomic::new(0) }; ERRNOS];
 
-/// `/sys/kernel/debug/nsproxy_rs/served`: how many calls are being served, and what came of those
-/// that were since the module was loaded. Each kind of a set counts.
+/// `/sys/kernel/debug/nsproxy_rs/served`: how many processes are served and how many calls are
+/// being, and what came of the calls since the module was loaded. Each kind of a set counts.
 pub(crate) struct Served;
 
 impl fmt::Debug for Served {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_fmt(fmt!("inside {}", INSIDE.load(Relaxed)))?;
+        f.write_fmt(fmt!("processes {}", served::count()))?;
+        f.write_fmt(fmt!("\ninside {}", INSIDE.load(Relaxed)))?;
         for ((name, _), count) in KINDS.iter().zip(&ENTERED) {
             f.write_fmt(fmt!("\nentered {name} {}", count.load(Relaxed)))?;
         }

@@ -14,7 +14,15 @@ use kernel::{
     },
     error::to_result,
     prelude::*,
+    sync::atomic::{Atomic, Relaxed},
 };
+
+static COUNT: Atomic<i64> = Atomic::new(0);
+
+/// How many processes are served.
+pub(crate) fn count() -> i64 {
+    COUNT.load(Relaxed)
+}
 
 /// A process, by its tgid in the initial pid namespace.
 #[doc(alias = "task_tgid_nr")]
@@ -105,12 +113,20 @@ impl Process {
             return Err(error);
         }
         // SAFETY: What was there before is there no more.
-        Ok(unsafe { ModuleRef::from_entry(old) }.is_some())
+        let was = unsafe { ModuleRef::from_entry(old) }.is_some();
+        if !was {
+            COUNT.add(1, Relaxed);
+        }
+        Ok(was)
     }
 
     /// Has it be served no more. Returns whether it was.
     pub(crate) fn leave(self) -> bool {
         // SAFETY: As above; what was there is there no more.
-        unsafe { ModuleRef::from_entry(xa_erase(table(), self.index())) }.is_some()
+        let was = unsafe { ModuleRef::from_entry(xa_erase(table(), self.index())) }.is_some();
+        if was {
+            COUNT.add(-1, Relaxed);
+        }
+        was
     }
 }
