@@ -14,16 +14,26 @@ const FILE: &str = "/sys/kernel/debug/nsproxy_rs/served";
 
 /// How many calls of setns(2) it has served since it was loaded.
 pub(crate) fn calls() -> Result<u64> {
+    // By what they returned.
+    let counts = counts("returned")?;
+    ensure!(
+        !counts.is_empty(),
+        "{FILE} does not say what calls returned"
+    );
+    Ok(counts.iter().sum())
+}
+
+/// What the lines of a name end with.
+fn counts(name: &str) -> Result<Vec<u64>> {
     let text = fs::read_to_string(FILE).context(FILE)?;
-    let mut calls = None;
+    let mut counts = Vec::new();
     for line in text.lines() {
-        // By what they returned.
-        if let Some(("returned", line)) = line.split_once(' ') {
-            let (_errno, count) = line.split_once(' ').context(FILE)?;
-            *calls.get_or_insert(0) += count.parse::<u64>().context(FILE)?;
+        let mut words = line.split(' ');
+        if words.next() == Some(name) {
+            counts.push(words.next_back().context(FILE)?.parse().context(FILE)?);
         }
     }
-    calls.context("no line says what calls returned")
+    Ok(counts)
 }
 
 /// Has this process be served, and returns whether it was.
@@ -37,6 +47,22 @@ pub(crate) fn ask(device: &Device) -> Result<bool> {
             "the kernel is built without CONFIG_FUNCTION_TRACER",
         )),
         was => was.context("NSPROXY_SERVE"),
+    }
+}
+
+/// Whether this kernel can.
+///
+/// # Errors
+///
+/// Those that say something else.
+pub(crate) fn can(device: &Device) -> Result<bool> {
+    match device.serve(true) {
+        Err(Errno::OPNOTSUPP) => Ok(false),
+        was => {
+            was.context("NSPROXY_SERVE")?;
+            device.serve(false)?;
+            Ok(true)
+        }
     }
 }
 

@@ -281,6 +281,8 @@ fn differences(stage: &Stage) -> Vec<String> {
     let sides = [
         (Entry::Syscall, Entry::Device),
         (Entry::Device, Entry::Syscall),
+        (Entry::Syscall, Entry::Served),
+        (Entry::Served, Entry::Syscall),
     ];
     for &situation in Situation::ALL {
         for (one, other) in sides {
@@ -329,6 +331,7 @@ struct Totals {
     wrong: u64,
     syscalls: u64,
     device: u64,
+    served: u64,
     kills: u64,
     unloads: u64,
     refused: u64,
@@ -344,6 +347,7 @@ impl Totals {
         self.scenes += 1;
         self.syscalls += switches(Entry::Syscall);
         self.device += switches(Entry::Device) + switches(Entry::Device2011);
+        self.served += switches(Entry::Served);
         self.kills += stage.count(Event::Kill);
         self.unloads += stage.count(Event::Unload);
         self.refused += stage.count(Event::Busy);
@@ -356,19 +360,21 @@ impl Totals {
             wrong,
             syscalls,
             device,
+            served,
             kills,
             unloads,
             refused,
         } = self;
         host::summary(format_args!(
             "races: {scenes} scenes, {device} switches by device, {syscalls} by setns(2), \
-             {kills} killed, {unloads} unloads, {wrong} wrong"
+             {served} served, {kills} killed, {unloads} unloads, {wrong} wrong"
         ))?;
         for (name, value) in [
             ("scenes", scenes),
             ("wrong", wrong),
             ("switches.device", device),
             ("switches.setns", syscalls),
+            ("switches.served", served),
             ("killed", kills),
             ("unloads", unloads),
             ("unloads.refused", refused),

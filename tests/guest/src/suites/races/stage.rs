@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     errno::{Code, Outcome, word},
+    served,
     sys::Shared,
     via::{Device, Entry, Kind, flags_of},
     world::{Process, Target},
@@ -36,8 +37,19 @@ const fn flags_of_kinds() -> u32 {
 
 /// The two implementations of today's call.
 pub(super) const BOTH: &[Entry] = &[Entry::Syscall, Entry::Device];
-/// With the one of 2011, where it knows the kind.
-pub(super) const ALL: &[Entry] = &[Entry::Syscall, Entry::Device, Entry::Device2011];
+/// The ways to them. Whether a process is served any thread of it may change meanwhile: then the
+/// system call is the one or the other implementation.
+pub(super) const TODAY: &[Entry] = &[Entry::Syscall, Entry::Device, Entry::Served];
+/// With the implementation of 2011, where it knows the kind.
+pub(super) const ALL: &[Entry] = &[
+    Entry::Syscall,
+    Entry::Device,
+    Entry::Served,
+    Entry::Device2011,
+];
+/// For a module that is unloaded: what serving has changed in the kernel's code is then changed
+/// back, which an emulator with a thread for each CPU does not survive (see the suite `serve`).
+pub(super) const UNSERVED: &[Entry] = &[Entry::Syscall, Entry::Device, Entry::Device2011];
 
 /// As many processes can be known to others at a time.
 const SLOTS: usize = 16;
@@ -94,6 +106,8 @@ pub(super) struct Stage {
     /// The `/proc` of the test, whatever mount namespace one is in.
     pub(super) proc: OwnedFd,
     device: Option<Device>,
+    /// Whether the kernel can have the module serve setns(2).
+    serves: bool,
     counters: Shared,
     pub(super) complaints: Complaints,
 }
@@ -139,11 +153,13 @@ impl Stage {
             homes.push(Home::of(process.pid, Some(process))?);
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let device = device.then(Device::open).transpose()?;
         Ok(Self {
             homes,
             seed,
             proc: rustix::fs::open("/proc", flags, Mode::empty())?,
-            device: device.then(Device::open).transpose()?,
+            serves: device.as_ref().map_or(Ok(false), served::can)?,
+            device,
             counters: Shared::new(At::LEN)?,
             complaints: Complaints::new()?,
         })
@@ -234,7 +250,10 @@ impl Stage {
         fd: impl AsFd,
         nstype: u32,
     ) -> Result<Outcome> {
-        let entry = ways[rng.usize(..ways.len())];
+        let entry = match ways[rng.usize(..ways.len())] {
+            Entry::Served if !self.serves => Entry::Device,
+            entry => entry,
+        };
         let outcome = entry.setns(device, fd.as_fd().as_raw_fd(), nstype as i32)?;
         self.counter(At::Call(entry, situation, outcome))
             .fetch_add(1, Relaxed);

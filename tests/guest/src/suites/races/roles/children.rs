@@ -6,7 +6,7 @@ use super::{
     super::{
         crew::{child, wait},
         outcome::{Event, Situation},
-        stage::{BOTH, Stage},
+        stage::{Stage, TODAY},
     },
     become_user, pause,
 };
@@ -48,10 +48,10 @@ pub(crate) fn enter_user(stage: &Stage, rng: &mut Rng) -> Result<()> {
         if rng.bool() {
             let home = stage.any_home(rng);
             let file = home.file(Kind::User);
-            stage.call(rng, Situation::UserFirst, BOTH, file, 0)?.ok();
+            stage.call(rng, Situation::UserFirst, TODAY, file, 0)?.ok();
             stage.expect_in("user", home.inode(Kind::User), "after it was entered")?;
             stage
-                .call(rng, Situation::UserAgain, BOTH, file, flag)?
+                .call(rng, Situation::UserAgain, TODAY, file, flag)?
                 .ok();
             return Ok(());
         }
@@ -64,7 +64,7 @@ pub(crate) fn enter_user(stage: &Stage, rng: &mut Rng) -> Result<()> {
         };
         pause(rng, 2000);
         let before = stage.own("user")?;
-        let entered = stage.call(rng, Situation::UserDying, BOTH, &pidfd, flag)?;
+        let entered = stage.call(rng, Situation::UserDying, TODAY, &pidfd, flag)?;
         if entered.is_ok() == (stage.own("user")? == before) {
             stage.wrong(&format!(
                 "user: {entered:?}, and the namespace says otherwise"
@@ -80,7 +80,7 @@ pub(crate) fn enter_time_afresh(stage: &Stage, rng: &mut Rng) -> Result<()> {
         let home = stage.any_home(rng);
         let (fd, inode) = (home.file(Kind::Time), home.inode(Kind::Time));
         stage
-            .call(rng, Situation::Fresh, BOTH, fd, Kind::Time.flag())?
+            .call(rng, Situation::Fresh, TODAY, fd, Kind::Time.flag())?
             .ok();
         for link in ["time", "time_for_children"] {
             stage.expect_in(link, inode, "after it was entered")?;
@@ -124,7 +124,7 @@ fn enter_time(stage: &Stage, rng: &mut Rng) -> Result<()> {
     let before = stage.own("time")?;
     let home = stage.any_home(rng);
     let file = home.file(Kind::Time);
-    let entered = stage.call(rng, Situation::Threads, BOTH, file, 0)?;
+    let entered = stage.call(rng, Situation::Threads, TODAY, file, 0)?;
     let expected = entered.map_or(before, |()| home.inode(Kind::Time));
     stage.expect_in("time", expected, "beside a thread")
 }

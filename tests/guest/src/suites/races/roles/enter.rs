@@ -6,7 +6,7 @@ use super::{
     super::{
         crew::{child, wait},
         outcome::{Event, Situation},
-        stage::{BOTH, FLAGS, Stage},
+        stage::{FLAGS, Stage, TODAY},
     },
     become_user, look, pause,
 };
@@ -52,12 +52,12 @@ fn enter(
             continue;
         };
         for _ in 0..TIMES {
-            match stage.call(rng, situation, BOTH, &pidfd, flags)? {
+            match stage.call(rng, situation, TODAY, &pidfd, flags)? {
                 Ok(()) => entered(stage, rng)?,
                 Err(Code::ESRCH) => {
                     stage.happened(how_gone(&pidfd)?);
                     // Once more: what is gone stays gone.
-                    if stage.call(rng, situation, BOTH, &pidfd, flags)?.is_ok() {
+                    if stage.call(rng, situation, TODAY, &pidfd, flags)?.is_ok() {
                         stage.wrong("entered a task that was gone");
                     }
                     break;
@@ -115,7 +115,7 @@ pub(crate) fn enter_threads(stage: &Stage, rng: &mut Rng) -> Result<()> {
                 continue;
             };
             for _ in 0..TIMES {
-                match stage.call(rng, Situation::Moving, BOTH, &pidfd, FLAGS)? {
+                match stage.call(rng, Situation::Moving, TODAY, &pidfd, FLAGS)? {
                     Ok(()) => stage.expect_one_home("after a moving thread was entered")?,
                     Err(_) => break,
                 }

@@ -5,7 +5,7 @@
 use super::{
     super::{
         outcome::{Event, Situation},
-        stage::{ALL, Stage},
+        stage::{Stage, UNSERVED},
     },
     pause,
 };
@@ -58,7 +58,7 @@ pub(crate) fn call_and_close(stage: &Stage, rng: &mut Rng) -> Result<()> {
             let home = stage.any_home(rng);
             let file = home.file(Kind::Uts);
             stage
-                .call_with(Some(&device), rng, Situation::Stays, ALL, file, 0)?
+                .call_with(Some(&device), rng, Situation::Stays, UNSERVED, file, 0)?
                 .ok();
             stage.expect_in("uts", home.inode(Kind::Uts), "after it was entered")?;
         }

@@ -6,7 +6,7 @@ use super::{
     super::{
         crew::wait,
         outcome::Situation,
-        stage::{BOTH, Stage},
+        stage::{Stage, TODAY},
     },
     pause,
     target::moment_of_sharing,
@@ -47,7 +47,7 @@ pub(crate) fn enter_mounts(stage: &Stage, rng: &mut Rng) -> Result<()> {
             fd => fd.context("a target")?,
         };
         if stage
-            .call(rng, Situation::Mounting, BOTH, &fd, nstype)?
+            .call(rng, Situation::Mounting, TODAY, &fd, nstype)?
             .is_err()
         {
             continue;
@@ -61,7 +61,7 @@ pub(crate) fn enter_mounts(stage: &Stage, rng: &mut Rng) -> Result<()> {
         }
         if rng.bool() {
             let file = home.file(Kind::Mnt);
-            stage.call(rng, Situation::Stays, BOTH, file, 0)?.ok();
+            stage.call(rng, Situation::Stays, TODAY, file, 0)?.ok();
             stage.expect_in("mnt", home.inode(Kind::Mnt), "after coming back")?;
         }
     }
@@ -76,7 +76,7 @@ pub(crate) fn enter_while_shared(stage: &Stage, rng: &mut Rng) -> Result<()> {
             let before = stage.own("mnt")?;
             let home = stage.any_home(rng);
             let file = home.file(Kind::Mnt);
-            let entered = stage.call(rng, Situation::SharedRoot, BOTH, file, 0)?;
+            let entered = stage.call(rng, Situation::SharedRoot, TODAY, file, 0)?;
             let expected = entered.map_or(before, |()| home.inode(Kind::Mnt));
             stage.expect_in("mnt", expected, "with a root that was shared")?;
         }

@@ -4,7 +4,7 @@
 
 use super::super::{
     outcome::{Event, Situation},
-    stage::{ALL, BOTH, FLAGS, KINDS, Stage},
+    stage::{ALL, FLAGS, KINDS, Stage, TODAY},
 };
 use crate::{
     sys,
@@ -70,7 +70,7 @@ fn by_file(stage: &Stage, rng: &mut Rng) -> Result<()> {
 
 /// The implementations that know the kind.
 fn ways(kind: Kind) -> &'static [Entry] {
-    if kind == Kind::Cgroup { BOTH } else { ALL }
+    if kind == Kind::Cgroup { TODAY } else { ALL }
 }
 
 /// All four namespaces of someone at once, by a pidfd.
@@ -83,7 +83,7 @@ pub(super) fn by_pidfd(stage: &Stage, rng: &mut Rng) -> Result<()> {
     let home = stage.any_home(rng);
     let pidfd = &home.pidfd;
     if stage
-        .call(rng, Situation::Stays, BOTH, pidfd, FLAGS)?
+        .call(rng, Situation::Stays, TODAY, pidfd, FLAGS)?
         .is_ok()
     {
         for kind in KINDS {
