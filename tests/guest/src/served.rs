@@ -6,7 +6,7 @@ use crate::{
     ktap::{Skip, Test},
     via::Device,
 };
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use rustix::io::Errno;
 use std::fs;
 
@@ -21,6 +21,14 @@ pub(crate) fn calls() -> Result<u64> {
         "{FILE} does not say what calls returned"
     );
     Ok(counts.iter().sum())
+}
+
+/// How many processes are served now.
+pub(crate) fn processes() -> Result<u64> {
+    let [count] = counts("processes")?[..] else {
+        bail!("{FILE} does not say how many processes are served");
+    };
+    Ok(count)
 }
 
 /// What the lines of a name end with.

@@ -5,7 +5,7 @@
 use crate::{enter, errno::show, open};
 use anyhow::{Result, anyhow};
 use rustix::io::Errno;
-use std::{ffi::OsString, process::ExitCode};
+use std::{ffi::OsString, fs, process::ExitCode};
 
 const AFTER_HELP: &str = "\
 The command is any program: it calls setns(2), and the module answers. That
@@ -26,15 +26,37 @@ pub(crate) struct Args {
 pub(crate) fn main(Args { command }: Args) -> Result<ExitCode> {
     open::device()?.serve(true).map_err(|errno| {
         let remedy = match errno {
-            Errno::OPNOTSUPP => "the kernel is built without CONFIG_FUNCTION_TRACER",
-            Errno::BUSY => {
-                "somebody else redirects the system call, see /sys/kernel/livepatch and \
-                 /sys/kernel/tracing/enabled_functions"
-            }
-            Errno::NOTTY => "the module that is loaded is older than this program",
-            _ => "see the kernel's log",
+            Errno::OPNOTSUPP => "the kernel is built without CONFIG_FUNCTION_TRACER".to_owned(),
+            Errno::BUSY => somebody_else(),
+            Errno::NOTTY => "the module that is loaded is older than this program".to_owned(),
+            _ => "see the kernel's log".to_owned(),
         };
         anyhow!("setns(2) cannot be served: {}; {remedy}", show(errno))
     })?;
     Ok(enter::run(command, false))
+}
+
+/// Who has redirected the system call, as ftrace tells it.
+fn somebody_else() -> String {
+    // Mounted by people, or by whoever looks there.
+    let directories = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+    let functions = directories
+        .iter()
+        .find_map(|dir| fs::read_to_string(format!("{dir}/enabled_functions")).ok());
+    let Some(functions) = functions else {
+        return "somebody else redirects the system call: with tracefs mounted at \
+                /sys/kernel/tracing, this says who"
+            .to_owned();
+    };
+    let of_setns = |line: &&str| {
+        let mut words = line.split_whitespace();
+        let function = words.next().unwrap_or_default();
+        // I is for IPMODIFY.
+        function.ends_with("_sys_setns") && words.any(|word| word == "I")
+    };
+    let lines: Vec<_> = functions.lines().filter(of_setns).map(str::trim).collect();
+    format!(
+        "somebody else redirects the system call, says ftrace: {}",
+        lines.join("; ")
+    )
 }

@@ -6,7 +6,7 @@ use super::{errno, kinds, pidfd};
 use crate::{
     case::Case,
     errno::Code,
-    ktap::Test,
+    ktap::{Skip, Test},
     module,
     served::{self, ask},
     sys::{self, Fork},
@@ -43,12 +43,17 @@ pub(crate) fn tests() -> Vec<Test> {
             "a child that gives it up, and its parent does not",
             given_up,
         ),
+        Test::new("processes are counted while they are served", counted),
         Test::new("senseless requests: EINVAL", senseless),
         Test::new("under a seccomp filter that denies setns(2)", seccomp),
         Test::new("a tracer sees the call and its result", traced),
         Test::new("not unloaded while a process is served", while_served),
         Test::new("on and off while others call", while_others_call),
     ];
+    tests.extend(ENTRIES.map(|entry| {
+        let name = format!("somebody else has redirected {entry}: EBUSY");
+        Test::new(name, move |world| taken(entry, world))
+    }));
     let served = |(suite, case): (&str, Case)| Case {
         name: format!("{suite}: {}", case.name),
         subject: Entry::Served,
@@ -269,6 +274,31 @@ fn given_up(_: &mut World) -> Result<()> {
     })
 }
 
+fn counted(_: &mut World) -> Result<()> {
+    let counts = |expected: u64| {
+        let count = served::processes()?;
+        ensure!(count == expected, "{count} processes, expected {expected}");
+        Ok(())
+    };
+    let before = served::processes()?;
+    let device = Device::open()?;
+    let other = Child::served()?;
+    let result = in_child(|| {
+        counts(before + 1)?;
+        ask(&device)?;
+        device.serve(true)?;
+        counts(before + 2)?;
+        in_child(|| counts(before + 3))?;
+        counts(before + 2)?;
+        device.serve(false)?;
+        device.serve(false)?;
+        counts(before + 1)
+    });
+    other.kill()?;
+    result?;
+    counts(before)
+}
+
 fn senseless(_: &mut World) -> Result<()> {
     let device = Device::open()?;
     let fd = device.as_fd().as_raw_fd();
@@ -371,6 +401,52 @@ fn switch() -> Result<()> {
         module::load(c"")?.context("finit_module")?;
     }
     Ok(())
+}
+
+/// The entries of the system call: the 64-bit one, and that of int 0x80.
+const ENTRIES: [&str; 2] = ["__x64_sys_setns", "__ia32_sys_setns"];
+
+fn taken(entry: &'static str, world: &mut World) -> Result<()> {
+    const INJECT: &str = "/sys/kernel/debug/fail_function/inject";
+    const ENABLED: &str = "/sys/kernel/debug/tracing/enabled_functions";
+    if !fs::exists(INJECT)? {
+        return Err(Skip::because(
+            "the kernel is built without CONFIG_FAIL_FUNCTION",
+        ));
+    }
+    // Each fails as often as all others there are told to: never.
+    let take = |entry: &str| fs::write(INJECT, entry);
+    let give_back = |entry: &str| fs::write(INJECT, format!("!{entry}"));
+
+    world.end_idle();
+    // Until somebody asks, a module redirects nothing.
+    module::unload_soon()?;
+    module::load(c"")?.context("finit_module")?;
+    take(entry).context("fail_function, before anybody is served")?;
+    let refused = in_child(|| {
+        let device = Device::open()?;
+        let asked = device.serve(true);
+        ensure!(asked == Err(Errno::BUSY), "NSPROXY_SERVE: {asked:?}");
+        ensure!(!device.serves()?, "served all the same");
+        serves(0, call_twice)?;
+        // Nothing is left of what was begun.
+        let enabled = fs::read_to_string(ENABLED).context(ENABLED)?;
+        ensure!(!enabled.contains("[nsproxy_rs]"), "{ENABLED}: {enabled}");
+        let said = Command::new("nsproxy").args(["serve", "true"]).output()?;
+        let stderr = String::from_utf8_lossy(&said.stderr);
+        ensure!(
+            said.status.code() == Some(1) && stderr.contains("EBUSY") && stderr.contains(entry),
+            "nsproxy serve: {} {stderr}",
+            said.status
+        );
+        Ok(())
+    });
+    give_back(entry)?;
+    refused?;
+    in_child(|| {
+        ask(&Device::open()?)?;
+        serves(2, call_twice)
+    })
 }
 
 /// While ftrace patches the entry of the system call, which it does by way of an int3, QEMU with a
