@@ -3,14 +3,15 @@
 //! `/dev/nsproxy`: decode, call, encode.
 
 use crate::{
-    module_parameters, serve, setns, setns_2011,
+    explain, module_parameters, serve, setns, setns_2011,
     sys::{
         caller::Caller,
         chardev::Ioctl,
         namespace, symbols,
         uapi::{
-            nsproxy_setns, nsproxy_version, Abi, NSPROXY_ABI_VERSION, NSPROXY_IOC_MAGIC,
-            NSPROXY_SERVE, NSPROXY_SETNS, NSPROXY_SETNS_2011, NSPROXY_VERSION, RELEASE,
+            nsproxy_explain, nsproxy_setns, nsproxy_version, Abi, NSPROXY_ABI_VERSION,
+            NSPROXY_EXPLAIN, NSPROXY_IOC_MAGIC, NSPROXY_SERVE, NSPROXY_SETNS, NSPROXY_SETNS_2011,
+            NSPROXY_VERSION, RELEASE,
         },
     },
 };
@@ -36,10 +37,12 @@ impl Ioctl for NsproxyDevice {
         }
         if is(cmd, NSPROXY_SETNS) {
             let args = setns_args(caller, cmd, arg)?;
-            setns::setns(caller, args.fd, args.nstype as u32)?;
+            setns::setns(caller, args.fd, args.nstype as u32, &mut ())?;
         } else if is(cmd, NSPROXY_SETNS_2011) {
             let args = setns_args(caller, cmd, arg)?;
-            setns_2011::setns(caller, args.fd, args.nstype as u32)?;
+            setns_2011::setns(caller, args.fd, args.nstype as u32, &mut ())?;
+        } else if is(cmd, NSPROXY_EXPLAIN) {
+            explain(caller, cmd, arg)?;
         } else if is(cmd, NSPROXY_VERSION) {
             version(cmd, arg)?;
         } else if is(cmd, NSPROXY_SERVE) {
@@ -61,13 +64,42 @@ impl Ioctl for NsproxyDevice {
 /// [`EPERM`] under a seccomp filter: one that denies setns(2) does not see it in here. [`EINVAL`]
 /// for a struct of another size, [`EFAULT`].
 fn setns_args(caller: &Caller<'_>, cmd: u32, arg: UserPtr) -> Result<nsproxy_setns> {
-    if caller.is_under_seccomp() && !module_parameters::allow_seccomp.value() {
-        return Err(EPERM);
-    }
+    no_filter(caller)?;
     if _IOC_SIZE(cmd) != size_of::<nsproxy_setns>() {
         return Err(EINVAL);
     }
     nsproxy_setns::read(arg, size_of::<nsproxy_setns>())
+}
+
+/// Refuses to serve callers under a seccomp filter.
+///
+/// # Errors
+///
+/// [`EPERM`].
+fn no_filter(caller: &Caller<'_>) -> Result {
+    if caller.is_under_seccomp() && !module_parameters::allow_seccomp.value() {
+        return Err(EPERM);
+    }
+    Ok(())
+}
+
+/// `NSPROXY_EXPLAIN`.
+///
+/// # Errors
+///
+/// [`EPERM`] under a seccomp filter, [`EINVAL`] for a struct shorter than the first version of it
+/// or an unknown flag, [`E2BIG`], [`EFAULT`].
+fn explain(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
+    no_filter(caller)?;
+    let size = _IOC_SIZE(cmd);
+    if size < size_of::<nsproxy_explain>() {
+        return Err(EINVAL);
+    }
+    let mut args = nsproxy_explain::read(arg, size)?;
+    // A call of which nobody would hear what it came to is not made.
+    args.write(arg, size)?;
+    explain::explain(caller, &mut args)?;
+    args.write(arg, size)
 }
 
 /// `NSPROXY_VERSION`.

@@ -7,17 +7,21 @@
 //!
 //! - [`nsset`]: a set of namespaces is prepared, validated, committed;
 //! - [`nsproxy`]: a new `struct nsproxy` is made, and switched to;
+//! - [`record`] goes along, and is told for which [`reason`] the call is refused;
 //! - [`sys`]: the kernel's objects as types, and all that is `unsafe`.
 //!
 //! Upwards there are the ways in: [`device`], the ioctl edge, and [`serve`], the system call itself
-//! for those who ask for it. Beside it stands [`setns_2011`]: the same call as it was when it was
+//! for those who ask for it; with [`explain`], which says why. Beside it stands [`setns_2011`]: the same call as it was when it was
 //! introduced.
 
 use kernel::{debugfs, miscdevice::MiscDeviceRegistration, prelude::*};
 
 mod device;
+mod explain;
 mod nsproxy;
 mod nsset;
+mod reason;
+mod record;
 mod serve;
 mod setns;
 mod setns_2011;

@@ -19,6 +19,8 @@
 
 use crate::{
     nsproxy::{create_new_namespaces, switch_task_namespaces},
+    reason::{Reason, Refused},
+    record::Record,
     sys::{
         caller::Caller,
         cred::{PreparedCred, SetCred},
@@ -59,21 +61,28 @@ impl NsSet {
     ///
     /// [`ENOMEM`]; what was made before is released.
     #[doc(alias = "prepare_nsset")]
-    pub(crate) fn prepare(caller: &Caller<'_>, flags: u32) -> Result<Self> {
-        let nsproxy = create_new_namespaces(caller.nsproxy())?;
+    pub(crate) fn prepare(
+        caller: &Caller<'_>,
+        flags: u32,
+        record: &mut impl Record,
+    ) -> Result<Self> {
+        let nsproxy = create_new_namespaces(caller.nsproxy())
+            .map_err(|_| record.refuse(Reason::NoNsProxy, None))?;
 
         let cred = if flags & CLONE_NEWUSER != 0 {
-            SetCred::Prepared(PreparedCred::new(caller)?)
+            SetCred::Prepared(
+                PreparedCred::new(caller).map_err(|_| record.refuse(Reason::NoCred, None))?,
+            )
         } else {
             SetCred::Current
         };
 
         // A copy only where one is needed: with other kinds beside it, a mount namespace must
-        // not show before all of them are installed.
-        let fs = if flags == CLONE_NEWNS {
+        // not show before all of them are installed, and in a dry run not at all.
+        let fs = if flags == CLONE_NEWNS && !record.is_dry_run() {
             SetFs::Current
         } else if flags & CLONE_NEWNS != 0 {
-            SetFs::Copy(FsStruct::copy(caller)?)
+            SetFs::Copy(FsStruct::copy(caller).map_err(|_| record.refuse(Reason::NoFs, None))?)
         } else {
             SetFs::None
         };
@@ -91,8 +100,13 @@ impl NsSet {
     /// # Errors
     ///
     /// Those of the kind, see [`install`].
-    pub(crate) fn validate_ns(mut self, caller: &mut Caller<'_>, ns: &Ns) -> Result<ValidNsSet> {
-        self.install(caller, ns)?;
+    pub(crate) fn validate_ns(
+        mut self,
+        caller: &mut Caller<'_>,
+        ns: &Ns,
+        record: &mut impl Record,
+    ) -> Result<ValidNsSet> {
+        self.install(caller, ns, record)?;
         Ok(ValidNsSet(self))
     }
 
@@ -107,8 +121,10 @@ impl NsSet {
         mut self,
         caller: &mut Caller<'_>,
         pid: &Pid,
+        record: &mut impl Record,
     ) -> Result<ValidNsSet> {
-        let target = Snapshot::take(pid, self.flags)?;
+        let target =
+            Snapshot::take(pid, self.flags).map_err(|reason| record.refuse(reason, None))?;
 
         // User first: it decides what the caller may do with the others.
         let nsproxy = &target.nsproxy;
@@ -124,13 +140,13 @@ impl NsSet {
         ];
         for ns in in_order.into_iter().flatten() {
             if self.flags & ns.ns_type() != 0 {
-                self.install(caller, ns)?;
+                self.install(caller, ns, record)?;
             }
         }
         Ok(ValidNsSet(self))
     }
 
-    fn install(&mut self, caller: &mut Caller<'_>, ns: &Ns) -> Result {
+    fn install(&mut self, caller: &mut Caller<'_>, ns: &Ns, record: &mut impl Record) -> Result {
         install(
             caller,
             ns,
@@ -139,6 +155,14 @@ impl NsSet {
             &mut self.cred,
             &mut self.fs,
         )
+        .inspect_err(|error| {
+            record.refuse_install(&Refused {
+                caller,
+                ns,
+                cred: &self.cred,
+                error: *error,
+            })
+        })
     }
 }
 
@@ -151,20 +175,20 @@ struct Snapshot {
 
 impl Snapshot {
     /// Looks at the task with the id `pid`; the pid and the user namespace only if `flags` ask.
-    fn take(pid: &Pid, flags: u32) -> Result<Self> {
+    fn take(pid: &Pid, flags: u32) -> Result<Self, Reason> {
         // Declared before the RCU guard and so dropped after it, whichever way this returns:
         // dropping the last reference may sleep.
         let nsproxy;
 
         let rcu = rcu::read_lock();
-        let task = pid.task(&rcu).ok_or(ESRCH)?;
+        let task = pid.task(&rcu).ok_or(Reason::Reaped)?;
         if !task.ptrace_may_access() {
-            return Err(EPERM);
+            return Err(Reason::Ptrace);
         }
-        nsproxy = task.nsproxy().ok_or(ESRCH)?;
+        nsproxy = task.nsproxy().ok_or(Reason::Exiting)?;
 
         let pid_ns = if flags & CLONE_NEWPID != 0 {
-            Some(task.active_pid_ns(&rcu).ok_or(ESRCH)?)
+            Some(task.active_pid_ns(&rcu).ok_or(Reason::NoPidNs)?)
         } else {
             None
         };

@@ -4,6 +4,8 @@
 
 use crate::{
     nsset::NsSet,
+    reason::Reason,
+    record::Record,
     sys::{
         caller::Caller,
         file::{pidfd_pid, proc_ns_file},
@@ -26,7 +28,8 @@ enum Request<'a> {
 ///
 /// `fd` is an nsfs file, and `flags` 0 or the namespace's `CLONE_NEW*`; or it is a pidfd, and
 /// `flags` one or more `CLONE_NEW*`. Either all of it happens or nothing. Returns the kinds of
-/// what the caller was moved into.
+/// what the caller was moved into. `record` is told why not, and may have it end where it cannot
+/// fail any more, and nothing has happened.
 ///
 /// # Errors
 ///
@@ -36,28 +39,36 @@ enum Request<'a> {
 /// - [`ENOMEM`], from [`NsSet::prepare`];
 /// - what [`NsSet::validate_ns`] and [`NsSet::validate_nsset`] say.
 #[doc(alias = "SYSCALL_DEFINE2")]
-pub(crate) fn setns(caller: &mut Caller<'_>, fd: i32, flags: u32) -> Result<u32> {
-    let file = LocalFile::fget(fd as u32)?;
+pub(crate) fn setns(
+    caller: &mut Caller<'_>,
+    fd: i32,
+    flags: u32,
+    record: &mut impl Record,
+) -> Result<u32> {
+    let file = LocalFile::fget(fd as u32).map_err(|_| record.refuse(Reason::BadFd, None))?;
 
     let (request, kinds) = if let Some(ns) = proc_ns_file(&file) {
         if flags != 0 && flags != ns.ns_type() {
-            return Err(EINVAL);
+            return Err(record.refuse(Reason::NsType, Some(ns)));
         }
         (Request::Namespace(ns), ns.ns_type())
     } else if let Some(pid) = pidfd_pid(&file) {
-        check_setns_flags(flags)?;
+        check_setns_flags(flags).map_err(|reason| record.refuse(reason, None))?;
         (Request::Process(pid), flags)
     } else {
-        return Err(EINVAL);
+        return Err(record.refuse(Reason::Neither, None));
     };
 
+    let nsset = NsSet::prepare(caller, kinds, record)?;
     let nsset = match request {
-        Request::Namespace(ns) => NsSet::prepare(caller, kinds)?.validate_ns(caller, ns)?,
-        Request::Process(pid) => NsSet::prepare(caller, kinds)?.validate_nsset(caller, pid)?,
+        Request::Namespace(ns) => nsset.validate_ns(caller, ns, record)?,
+        Request::Process(pid) => nsset.validate_nsset(caller, pid, record)?,
     };
 
-    nsset.commit(caller);
-    caller.perf_event_namespaces();
+    if !record.is_dry_run() {
+        nsset.commit(caller);
+        caller.perf_event_namespaces();
+    }
     Ok(kinds)
 }
 
@@ -66,12 +77,15 @@ pub(crate) fn setns(caller: &mut Caller<'_>, fd: i32, flags: u32) -> Result<u32>
 /// # Errors
 ///
 /// [`EINVAL`]: none, one that is no `CLONE_NEW*`, or one that the kernel was built without.
-fn check_setns_flags(flags: u32) -> Result {
-    if flags == 0 || flags & !namespace::ALL != 0 {
-        return Err(EINVAL);
+fn check_setns_flags(flags: u32) -> Result<(), Reason> {
+    if flags == 0 {
+        return Err(Reason::NoFlags);
+    }
+    if flags & !namespace::ALL != 0 {
+        return Err(Reason::UnknownFlags);
     }
     if flags & !namespace::SUPPORTED != 0 {
-        return Err(EINVAL);
+        return Err(Reason::Unsupported);
     }
     Ok(())
 }

@@ -17,6 +17,8 @@
 
 use crate::{
     nsproxy::{create_new_namespaces, switch_task_namespaces},
+    reason::Reason,
+    record::Record,
     sys::{
         caller::Caller,
         file::proc_ns_file,
@@ -43,20 +45,29 @@ const KINDS: u32 = CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC;
 /// - [`EBADF`]: `fd` is not open;
 /// - [`EINVAL`]: not a namespace file, or of a kind that was none then; of another type;
 /// - [`ENOMEM`].
-pub(crate) fn setns(caller: &mut Caller<'_>, fd: i32, nstype: u32) -> Result {
+pub(crate) fn setns(
+    caller: &mut Caller<'_>,
+    fd: i32,
+    nstype: u32,
+    record: &mut impl Record,
+) -> Result {
     if !caller.is_capable_of_sys_admin() {
-        return Err(EPERM);
+        return Err(record.refuse(Reason::CapInit, None));
     }
 
-    let file = LocalFile::fget(fd as u32)?;
+    let file = LocalFile::fget(fd as u32).map_err(|_| record.refuse(Reason::BadFd, None))?;
     let ns = proc_ns_file(&file)
         .filter(|ns| ns.ns_type() & KINDS != 0)
-        .ok_or(EINVAL)?;
+        .ok_or_else(|| record.refuse(Reason::NoNs, None))?;
     if nstype != 0 && nstype != ns.ns_type() {
-        return Err(EINVAL);
+        return Err(record.refuse(Reason::NsType, Some(ns)));
     }
 
-    let mut new = create_new_namespaces(caller.nsproxy())?;
+    let mut new = create_new_namespaces(caller.nsproxy())
+        .map_err(|_| record.refuse(Reason::NoNsProxy, None))?;
+    if record.is_dry_run() {
+        return Ok(());
+    }
     install(caller, &mut new, ns)?;
     switch_task_namespaces(caller, new);
     Ok(())

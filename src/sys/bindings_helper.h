@@ -9,6 +9,7 @@
 #include <linux/cgroup_namespace.h>
 #include <linux/pid_namespace.h>
 #include <net/net_namespace.h>
+#include <uapi/linux/nsfs.h>
 
 /* Macros that bindgen cannot evaluate as they are */
 const unsigned int NSPROXY_RS_PTRACE_MODE_READ_REALCREDS = PTRACE_MODE_READ_REALCREDS;
@@ -17,6 +18,8 @@ const unsigned int NSPROXY_RS_SETNS = NSPROXY_SETNS;
 const unsigned int NSPROXY_RS_SETNS_2011 = NSPROXY_SETNS_2011;
 const unsigned int NSPROXY_RS_VERSION = NSPROXY_VERSION;
 const unsigned int NSPROXY_RS_SERVE = NSPROXY_SERVE;
+const unsigned int NSPROXY_RS_EXPLAIN = NSPROXY_EXPLAIN;
+const unsigned int NSPROXY_RS_MNT_NS_ANON_INO = MNT_NS_ANON_INO;
 
 /* Where each kind keeps its ns_common */
 #define NS_OF(type) NSPROXY_RS_NS_OF_##type = offsetof(struct type, ns)

@@ -6,7 +6,7 @@ use super::{
     bindings::{self, layout},
     cred::PreparedCred,
     fs::FsStruct,
-    namespace::{Kind, TimeNamespace},
+    namespace::{Kind, TimeNamespace, UserNamespace},
     nsproxy::NsProxy,
     served::Process,
 };
@@ -66,6 +66,51 @@ impl<'a> Caller<'a> {
     pub(crate) fn is_capable_of_sys_admin(&self) -> bool {
         // SAFETY: Always safe to call for `current`.
         unsafe { kernel::bindings::capable(kernel::bindings::CAP_SYS_ADMIN as c_int) }
+    }
+
+    /// `ns_capable()`: whether the caller has the capability in that user namespace. Not audited:
+    /// this is not for deciding anything.
+    #[doc(alias = "ns_capable_noaudit")]
+    pub(crate) fn is_ns_capable(&self, user_ns: &UserNamespace, cap: u32) -> bool {
+        // SAFETY: Always safe to call for `current`; the namespace is valid.
+        unsafe { kernel::bindings::ns_capable_noaudit(user_ns.as_raw(), cap as c_int) }
+    }
+
+    /// `current_user_ns()`.
+    #[doc(alias = "current_user_ns")]
+    pub(crate) fn user_ns(&self) -> &UserNamespace {
+        // SAFETY: Credentials in use do not change, own a reference to their user namespace, and
+        // are replaced only by the task itself, for which `commit_creds()` wants `&mut self`.
+        unsafe { UserNamespace::of_cred(self.cred()) }
+    }
+
+    /// How many tasks share the caller's root and working directory, the caller among them.
+    pub(crate) fn fs_users(&self) -> u32 {
+        // SAFETY: `current->fs` is valid. Another task may write meanwhile: as C does, it is read
+        // as it is.
+        unsafe {
+            (&raw const (*self.fs().cast::<layout::fs_struct>()).users).read_volatile() as u32
+        }
+    }
+
+    /// Whether the caller's process has no other thread: `thread_group_empty()`.
+    #[doc(alias = "thread_group_empty")]
+    pub(crate) fn is_only_thread(&self) -> bool {
+        // SAFETY: Always safe to call.
+        unsafe { bindings::nsproxy_rs_current_is_only_thread() }
+    }
+
+    /// How many threads the caller's process has.
+    #[doc(alias = "get_nr_threads")]
+    pub(crate) fn threads(&self) -> u32 {
+        // SAFETY: Always safe to call.
+        unsafe { bindings::nsproxy_rs_current_threads() }
+    }
+
+    /// How many tasks use the caller's memory, or look into it at the moment.
+    pub(crate) fn mm_users(&self) -> u32 {
+        // SAFETY: A task that makes system calls has memory.
+        unsafe { bindings::nsproxy_rs_current_mm_users() }
     }
 
     /// Whether a seccomp filter watches the caller's system calls.

@@ -2,7 +2,7 @@
 
 //! Credentials that are being made.
 
-use super::caller::Caller;
+use super::{caller::Caller, namespace::UserNamespace};
 use core::ptr::NonNull;
 use kernel::{bindings, prelude::*};
 
@@ -54,6 +54,13 @@ pub(crate) enum SetCred {
 }
 
 impl SetCred {
+    /// The user namespace that the set is in: the caller's, or one that was installed.
+    pub(crate) fn user_ns<'a>(&'a self, caller: &'a Caller<'_>) -> &'a UserNamespace {
+        // SAFETY: The credentials own a reference to their user namespace. The caller's do not
+        // change while it is borrowed, a copy only changes in `install()`, which wants `&mut`.
+        unsafe { UserNamespace::of_cred(self.as_ptr(caller)) }
+    }
+
     pub(super) fn as_ptr(&self, caller: &Caller<'_>) -> *const bindings::cred {
         match self {
             SetCred::Current => caller.cred(),

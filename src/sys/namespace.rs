@@ -46,6 +46,30 @@ impl Ns {
         unsafe { (*self.as_ptr()).ns_type }
     }
 
+    /// The id that no other namespace ever has: `NS_GET_ID`.
+    pub(crate) fn id(&self) -> u64 {
+        // SAFETY: Valid by the type's invariants; never written after initialisation.
+        unsafe { bindings::nsproxy_rs_ns_id(self.as_ptr()) }
+    }
+
+    /// The user namespace that it belongs to; [`None`] for the initial user namespace.
+    pub(crate) fn owner(&self) -> Option<&UserNamespace> {
+        // SAFETY: Valid by the type's invariants. A namespace has a reference to its owner.
+        unsafe { UserNamespace::from_raw(bindings::nsproxy_rs_ns_owner(self.as_ptr())) }
+    }
+
+    /// Whether it is a mount namespace without a name: `is_anon_ns()`.
+    #[doc(alias = "is_anon_ns")]
+    pub(crate) fn is_anonymous(&self) -> bool {
+        // SAFETY: Valid by the type's invariants; never written after initialisation.
+        unsafe { (*self.as_ptr()).inum == bindings::NSPROXY_RS_MNT_NS_ANON_INO }
+    }
+
+    /// Whether both are the same namespace.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        core::ptr::eq(self, other)
+    }
+
     /// This namespace as one of the kind `K`, or [`None`] if it is of another kind.
     ///
     /// The `to_*_ns()` functions of the kernel, with the check that those leave to their caller.
@@ -247,6 +271,19 @@ kinds! {
     TimeNamespace { "time", time_namespace, CLONE_NEWTIME, if cfg!(CONFIG_TIME_NS), at NSPROXY_RS_NS_OF_time_namespace }
     /// `struct user_namespace`: ids and capabilities; owns all other kinds.
     UserNamespace { "user", user_namespace, CLONE_NEWUSER, if cfg!(CONFIG_USER_NS), at NSPROXY_RS_NS_OF_user_namespace }
+}
+
+impl UserNamespace {
+    /// The user namespace of credentials, borrowed.
+    ///
+    /// # Safety
+    ///
+    /// `cred` must be valid, and neither it nor its user namespace change for all of `'a`.
+    pub(super) unsafe fn of_cred<'a>(cred: *const kernel::bindings::cred) -> &'a Self {
+        // SAFETY: By the requirements above; all credentials have a user namespace, to which they
+        // own a reference.
+        unsafe { &*(*cred.cast::<bindings::layout::cred>()).user_ns.cast() }
+    }
 }
 
 // A kernel with a ninth kind is one that this module does not mirror.

@@ -11,6 +11,7 @@
 #include <linux/kernel.h>
 #include <linux/kprobes.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/seccomp.h>
 #include <linux/static_call.h>
 #include <linux/uaccess.h>
@@ -160,6 +161,31 @@ void nsproxy_rs_ns_put(struct ns_common *ns)
 int nsproxy_rs_ns_install(struct nsset *nsset, struct ns_common *ns)
 {
 	return ns->ops->install(nsset, ns);
+}
+
+u64 nsproxy_rs_ns_id(const struct ns_common *ns)
+{
+	return ns->ns_id;
+}
+
+struct user_namespace *nsproxy_rs_ns_owner(struct ns_common *ns)
+{
+	return ns->ops->owner(ns);
+}
+
+bool nsproxy_rs_current_is_only_thread(void)
+{
+	return thread_group_empty(current);
+}
+
+unsigned int nsproxy_rs_current_threads(void)
+{
+	return get_nr_threads(current);
+}
+
+unsigned int nsproxy_rs_current_mm_users(void)
+{
+	return atomic_read(&current->mm->mm_users);
 }
 
 bool nsproxy_rs_current_has_seccomp(void)

@@ -59,7 +59,12 @@ void nsproxy_rs_symbols_install(void);
 void nsproxy_rs_ns_get(struct ns_common *ns);
 void nsproxy_rs_ns_put(struct ns_common *ns);
 int nsproxy_rs_ns_install(struct nsset *nsset, struct ns_common *ns);
+u64 nsproxy_rs_ns_id(const struct ns_common *ns);
+struct user_namespace *nsproxy_rs_ns_owner(struct ns_common *ns);
 bool nsproxy_rs_current_has_seccomp(void);
+bool nsproxy_rs_current_is_only_thread(void);
+unsigned int nsproxy_rs_current_threads(void);
+unsigned int nsproxy_rs_current_mm_users(void);
 int nsproxy_rs_copy_struct_from_user(void *dst, size_t ksize,
 				     const void __user *src, size_t usize);
 int nsproxy_rs_copy_struct_to_user(void __user *dst, size_t usize,

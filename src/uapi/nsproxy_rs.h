@@ -21,7 +21,7 @@
 #include <linux/types.h>
 
 /* Raised when a command is added or a struct grows; never means "incompatible". */
-#define NSPROXY_ABI_VERSION	2
+#define NSPROXY_ABI_VERSION	3
 
 #define NSPROXY_IOC_MAGIC	0xB9
 
@@ -75,5 +75,76 @@ struct nsproxy_version {
 #define NSPROXY_SERVE_OFF	0
 #define NSPROXY_SERVE_ON	1
 #define NSPROXY_SERVE_QUERY	2
+
+/**
+ * struct nsproxy_explain - setns(2), and which check decided; grows
+ * @fd:         in: as in struct nsproxy_setns
+ * @nstype:     in: as in struct nsproxy_setns
+ * @flags:      in: NSPROXY_EXPLAIN_*
+ * @error:      out: 0, or the errno that setns(2) gives
+ * @reason:     out: NSPROXY_REASON_* of the check that was failed, 0 if none was
+ * @kind:       out: CLONE_NEW* of the namespace that it was about, 0 if about none
+ * @cap:        out: CAP_* that the caller lacks; 0 (CAP_CHOWN) if it is not about one
+ * @count:      out: how many share what may not be shared, the caller among them
+ * @ns_id:      out: id of that namespace, as NS_GET_ID gives it
+ * @user_ns_id: out: id of the user namespace in which the caller lacks @cap
+ *
+ * What it came to is in the struct: the ioctl itself fails for none of the
+ * reasons below.
+ */
+struct nsproxy_explain {
+	__s32 fd;
+	__s32 nstype;
+	__u32 flags;
+	__u32 error;
+	__u32 reason;
+	__u32 kind;
+	__u32 cap;
+	__u32 count;
+	__u64 ns_id;
+	__u64 user_ns_id;
+};
+
+/* Everything up to the point of no return, and then it is released: nothing changes. */
+#define NSPROXY_EXPLAIN_DRY_RUN		0x1
+/* The path of NSPROXY_SETNS_2011 instead of the one of NSPROXY_SETNS. */
+#define NSPROXY_EXPLAIN_2011		0x2
+
+/* What the file descriptor is */
+#define NSPROXY_REASON_BADF		1	/* not open, or open with O_PATH */
+#define NSPROXY_REASON_NEITHER		2	/* neither nsfs file nor pidfd */
+#define NSPROXY_REASON_NSTYPE		3	/* a namespace of another kind */
+#define NSPROXY_REASON_NO_FLAGS		4	/* a pidfd, and no kind is asked for */
+#define NSPROXY_REASON_UNKNOWN_FLAGS	5	/* a pidfd, and more than kinds */
+#define NSPROXY_REASON_UNSUPPORTED	6	/* a kind that this kernel was built without */
+/* prepare_nsset() */
+#define NSPROXY_REASON_NO_NSPROXY	7	/* no memory for a struct nsproxy */
+#define NSPROXY_REASON_NO_CRED		8	/* no memory for a struct cred */
+#define NSPROXY_REASON_NO_FS		9	/* no memory for a struct fs_struct */
+/* validate_nsset() */
+#define NSPROXY_REASON_REAPED		10	/* the process is gone */
+#define NSPROXY_REASON_PTRACE		11	/* the process may not be looked into */
+#define NSPROXY_REASON_EXITING		12	/* the process has no namespaces any more */
+#define NSPROXY_REASON_NO_PID_NS	13	/* the process is in no pid namespace any more */
+/* install() */
+#define NSPROXY_REASON_CAP_OWNER	14	/* @cap in the owner of the namespace */
+#define NSPROXY_REASON_CAP_SET		15	/* @cap in the user namespace of who enters */
+#define NSPROXY_REASON_CHROOT		16	/* the same, CAP_SYS_CHROOT */
+#define NSPROXY_REASON_CAP_USER		17	/* @cap in the user namespace to enter */
+#define NSPROXY_REASON_ANONYMOUS	18	/* a mount namespace without a name */
+#define NSPROXY_REASON_FS_SHARED	19	/* @count tasks share root and directory */
+#define NSPROXY_REASON_ROOT		20	/* the root of the mount namespace is not found */
+#define NSPROXY_REASON_NOT_BELOW	21	/* a pid namespace that is not ours or below */
+#define NSPROXY_REASON_SAME_USER	22	/* the user namespace that one is in */
+#define NSPROXY_REASON_THREADS		23	/* user: @count threads */
+#define NSPROXY_REASON_UCOUNTS		24	/* user: what is counted there cannot be */
+#define NSPROXY_REASON_MM_SHARED	25	/* time: @count tasks share the memory */
+/* NSPROXY_SETNS_2011 */
+#define NSPROXY_REASON_CAP_INIT		26	/* @cap in the initial user namespace */
+#define NSPROXY_REASON_NO_NS		27	/* no namespace file of then */
+/* The kernel refused, and no check that is known here would: a bug of this module. */
+#define NSPROXY_REASON_UNEXPLAINED	28
+
+#define NSPROXY_EXPLAIN		_IOWR(NSPROXY_IOC_MAGIC, 0x04, struct nsproxy_explain)
 
 #endif /* _UAPI_NSPROXY_RS_H */
