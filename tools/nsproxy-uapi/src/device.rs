@@ -2,7 +2,7 @@
 
 //! `/dev/nsproxy`, open.
 
-use crate::{Kind, sys};
+use crate::{Explain, Explained, Kind, sys};
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
@@ -66,6 +66,24 @@ impl Device {
             sys::NSPROXY_SETNS_2011,
             &mut sys::nsproxy_setns { fd, nstype },
         )
+    }
+
+    /// `NSPROXY_EXPLAIN`: makes the call, or would, and says what comes of it. Any numbers may be
+    /// tried.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` under a seccomp filter, unless the module was loaded with `allow_seccomp=1`; `ENOTTY`
+    /// for a module that is older than this library. That the call is refused is no error.
+    pub fn explain(&self, fd: i32, nstype: i32, how: Explain) -> Result<Explained, Errno> {
+        let mut args = sys::nsproxy_explain {
+            fd,
+            nstype,
+            flags: how.flags(),
+            ..Default::default()
+        };
+        self.call(sys::NSPROXY_EXPLAIN, &mut args)?;
+        Explained::of(&args)
     }
 
     /// `NSPROXY_VERSION`.
@@ -158,6 +176,10 @@ mod tests {
             opcode::read_write::<sys::nsproxy_version>(MAGIC, 2)
         );
         assert_eq!(sys::NSPROXY_SERVE, opcode::none(MAGIC, 3));
+        assert_eq!(
+            sys::NSPROXY_EXPLAIN,
+            opcode::read_write::<sys::nsproxy_explain>(MAGIC, 4)
+        );
     }
 
     /// What programs were compiled with cannot change; a struct that grows only gets longer.
@@ -165,6 +187,9 @@ mod tests {
     fn structs_are_as_they_were_published() {
         assert_eq!(size_of::<sys::nsproxy_setns>(), 8);
         assert!(size_of::<sys::nsproxy_version>() >= 88);
+        assert!(size_of::<sys::nsproxy_explain>() >= 48);
+        assert_eq!(offset_of!(sys::nsproxy_explain, reason), 16);
+        assert_eq!(offset_of!(sys::nsproxy_explain, ns_id), 32);
         assert_eq!(offset_of!(sys::nsproxy_setns, nstype), 4);
         assert_eq!(offset_of!(sys::nsproxy_version, release), 16);
     }

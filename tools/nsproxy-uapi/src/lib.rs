@@ -3,11 +3,15 @@
 //! The ABI of `/dev/nsproxy` for user space, and setns(2) beside it.
 
 mod device;
+mod explained;
 mod kind;
+mod reason;
 mod via;
 
 pub use device::{Device, Version};
+pub use explained::{Explain, Explained};
 pub use kind::Kind;
+pub use reason::Reason;
 pub use via::Via;
 
 /// What bindgen makes of `src/uapi/nsproxy_rs.h`.
@@ -28,4 +32,6 @@ pub mod sys {
     pub const NSPROXY_VERSION: u32 = NSPROXY_IOCTL_VERSION;
     /// Number of the ioctl of the same name.
     pub const NSPROXY_SERVE: u32 = NSPROXY_IOCTL_SERVE;
+    /// Number of the ioctl of the same name.
+    pub const NSPROXY_EXPLAIN: u32 = NSPROXY_IOCTL_EXPLAIN;
 }

@@ -3,8 +3,10 @@
 //! `nsproxy`: what a person types to go through `/dev/nsproxy`.
 
 mod all;
+mod asked;
 mod enter;
 mod errno;
+mod explain;
 mod kinds;
 mod open;
 mod plan;
@@ -29,6 +31,8 @@ struct Args {
 enum Command {
     /// Run a command in other namespaces, as nsenter(1) does.
     Setns(setns::Args),
+    /// Say whether namespaces could be entered, and if not, which check refuses and what helps.
+    Explain(explain::Args),
     /// Run a command whose setns(2) the module serves, whatever program it is.
     Serve(serve::Args),
     /// Say which module is loaded, and what it can do.
@@ -38,6 +42,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Setns(args) => setns::main(args),
+        Command::Explain(args) => explain::main(args),
         Command::Serve(args) => serve::main(args),
         Command::Version => version::main(),
     };

@@ -2,7 +2,12 @@
 
 //! `nsproxy setns`.
 
-use crate::{all, enter, kinds::Kinds, open, plan, seen::Seen, why};
+use crate::{
+    asked::{self, Asked},
+    enter, explain, open, plan,
+    seen::Seen,
+    why,
+};
 use anyhow::{Result, anyhow};
 use clap::ValueEnum;
 use nsproxy_uapi::{Kind, Via};
@@ -20,20 +25,8 @@ for a mistake in the options, 126 or 127 when the command could not be run.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// The process whose namespaces to enter
-    #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
-    target: Option<i32>,
-
-    /// Enter every namespace in which the target is and we are not
-    #[arg(short, long, requires = "target")]
-    all: bool,
-
     #[command(flatten)]
-    kinds: Kinds,
-
-    /// Take the path of 2011: net, uts and ipc, one call each, for root only
-    #[arg(long = "2011")]
-    as_of_2011: bool,
+    asked: Asked,
 
     /// Who switches the namespaces
     #[arg(long, value_enum, default_value_t = Through::Device, conflicts_with = "as_of_2011")]
@@ -61,28 +54,21 @@ enum Through {
 }
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
-    if let (true, Some(target)) = (args.all, args.target) {
-        let named = std::mem::replace(&mut args.kinds, all::differing(target)?);
-        args.kinds.override_with(named);
-    } else if args.kinds.0.is_empty() {
-        return Ok(usage(
-            "no namespace is asked for: name kinds (-m -u …), or --all",
-        ));
-    }
-    let calls = match plan::calls(&args.kinds, args.target, args.as_of_2011) {
+    let calls = match args.asked.calls()? {
         Ok(calls) => calls,
-        Err(message) => return Ok(usage(&message)),
+        Err(message) => return Ok(asked::usage("setns", &message)),
     };
 
     let via = match args.via {
         Through::Syscall => Via::Syscall,
-        Through::Device if args.as_of_2011 => Via::Device2011(open::device()?),
+        Through::Device if args.asked.as_of_2011 => Via::Device2011(open::device()?),
         Through::Device => Via::Device(open::device()?),
     };
     // All files first: /proc may be another one after the first call.
     let files = calls.iter().map(open::source).collect::<Result<Vec<_>>>()?;
 
-    let entered = |kind| args.kinds.0.iter().any(|(entered, _)| *entered == kind);
+    let kinds = &args.asked.kinds.0;
+    let entered = |kind| kinds.iter().any(|(entered, _)| *entered == kind);
     let become_root = entered(Kind::User) && !args.preserve_credentials;
     let groups_dropped = become_root && enter::drop_groups();
     plan::make(&calls, |index| {
@@ -90,11 +76,12 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     })
     .map_err(|(index, errno)| {
         let call = &calls[index];
-        let seen = Seen::look(call, files[index].as_fd());
-        anyhow!(
-            "cannot enter {call}: {}",
+        let file = files[index].as_fd();
+        let why = explain::after(errno, call, file, args.asked.as_of_2011).unwrap_or_else(|| {
+            let seen = Seen::look(call, file);
             why::explain(errno, call, &via, &seen)
-        )
+        });
+        anyhow!("cannot enter {call}: {why}")
     })?;
     drop((files, via));
 
@@ -105,15 +92,10 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     Ok(enter::run(args.command, fork))
 }
 
-/// What clap says of mistakes that it can see, for those that it cannot.
-fn usage(message: &str) -> ExitCode {
-    eprintln!("nsproxy: {message}\nFor more information, try 'nsproxy setns --help'.");
-    ExitCode::from(2)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::Kinds;
     use clap::{Parser, error::ErrorKind};
 
     #[derive(Debug, Parser)]
@@ -134,11 +116,11 @@ mod tests {
             let args = parse(line).unwrap();
             assert_eq!(args.command, ["ip", "-t", "-m"], "{line}");
             assert_eq!(
-                (args.target, args.via),
+                (args.asked.target, args.via),
                 (Some(7), Through::Device),
                 "{line}"
             );
-            assert_eq!(args.kinds, Kinds(vec![(Kind::Net, None)]), "{line}");
+            assert_eq!(args.asked.kinds, Kinds(vec![(Kind::Net, None)]), "{line}");
         }
     }
 

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Which namespaces are asked for: nsenter(1)'s options, for all commands that have them.
+
+use crate::{
+    all,
+    kinds::Kinds,
+    plan::{self, Call},
+};
+use anyhow::Result;
+use std::process::ExitCode;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Asked {
+    /// The process whose namespaces to enter
+    #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
+    pub(crate) target: Option<i32>,
+
+    /// Enter every namespace in which the target is and we are not
+    #[arg(short, long, requires = "target")]
+    pub(crate) all: bool,
+
+    #[command(flatten)]
+    pub(crate) kinds: Kinds,
+
+    /// Take the path of 2011: net, uts and ipc, one call each, for root only
+    #[arg(long = "2011")]
+    pub(crate) as_of_2011: bool,
+}
+
+impl Asked {
+    /// The calls that it comes to; a mistake in the options is in words for the user. The kinds of
+    /// `--all` are among [`kinds`](Self::kinds) afterwards.
+    ///
+    /// # Errors
+    ///
+    /// When the target cannot be looked at.
+    pub(crate) fn calls(&mut self) -> Result<Result<Vec<Call>, String>> {
+        if let (true, Some(target)) = (self.all, self.target) {
+            let named = std::mem::replace(&mut self.kinds, all::differing(target)?);
+            self.kinds.override_with(named);
+        } else if self.kinds.0.is_empty() {
+            let message = "no namespace is asked for: name kinds (-m -u …), or --all";
+            return Ok(Err(message.to_owned()));
+        }
+        Ok(plan::calls(&self.kinds, self.target, self.as_of_2011))
+    }
+}
+
+/// What clap says of mistakes that it can see, for those that it cannot.
+pub(crate) fn usage(command: &str, message: &str) -> ExitCode {
+    eprintln!("nsproxy: {message}\nFor more information, try 'nsproxy {command} --help'.");
+    ExitCode::from(2)
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `nsproxy explain`, and why another command failed.
+
+use crate::{
+    asked::{self, Asked},
+    errno::show,
+    open,
+    plan::{Call, Source},
+};
+use anyhow::{Result, anyhow};
+use nsproxy_uapi::{Device, Explain, Explained, Kind, Reason};
+use rustix::io::Errno;
+use std::{
+    fmt::Write as _,
+    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd},
+    process::ExitCode,
+};
+
+const AFTER_HELP: &str = "\
+Each call is made as far as it can fail, and released: nothing changes. Calls
+that come after another one are asked about from where we are now.
+
+The exit status is 0 when all of them would succeed, 1 when one would not, 2 for
+a mistake in the options.";
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    asked: Asked,
+}
+
+pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
+    let calls = match args.asked.calls()? {
+        Ok(calls) => calls,
+        Err(message) => return Ok(asked::usage("explain", &message)),
+    };
+    let device = open::device()?;
+    let how = Explain {
+        dry_run: true,
+        as_of_2011: args.asked.as_of_2011,
+    };
+    let mut status = ExitCode::SUCCESS;
+    for call in &calls {
+        let file = open::source(call)?;
+        let explained = device
+            .explain(file.as_raw_fd(), call.nstype() as i32, how)
+            .map_err(no_answer)?;
+        match explained {
+            Explained::Succeeds => println!("{call}: can be entered"),
+            Explained::Refused { errno, .. } => {
+                println!("{call}: {}\n{}", show(errno), words(explained, call));
+                status = ExitCode::FAILURE;
+            }
+        }
+    }
+    Ok(status)
+}
+
+fn no_answer(errno: Errno) -> anyhow::Error {
+    let remedy = match errno {
+        Errno::PERM => {
+            "; a seccomp filter is on, and the module does not serve such callers unless loaded \
+             with allow_seccomp=1"
+        }
+        Errno::NOTTY => "; the module that is loaded is older than this program",
+        Errno::PROTO => "; the module that is loaded is newer than this program",
+        _ => "",
+    };
+    anyhow!("{} does not explain: {}{remedy}", Device::PATH, show(errno))
+}
+
+/// Why a call failed with `errno`, if the module is there to say it and still says the same.
+pub(crate) fn after(
+    errno: Errno,
+    call: &Call,
+    file: BorrowedFd<'_>,
+    as_of_2011: bool,
+) -> Option<String> {
+    let how = Explain {
+        dry_run: true,
+        as_of_2011,
+    };
+    let device = Device::open().ok()?;
+    let explained = device.explain(file.as_fd().as_raw_fd(), call.nstype() as i32, how);
+    let explained = explained.ok()?;
+    (explained.outcome() == Err(errno))
+        .then(|| format!("{}\n{}", show(errno), words(explained, call)))
+}
+
+/// Which check it was, in words, and what helps; nothing for what succeeds.
+fn words(explained: Explained, call: &Call) -> String {
+    let Explained::Refused {
+        reason,
+        cap,
+        count,
+        namespace,
+        ..
+    } = explained
+    else {
+        return String::new();
+    };
+    let (why, remedy) = sentence(reason, count);
+    let mut text = format!("reason: {why}");
+    if let Some((cap, user_ns)) = cap {
+        let _ = write!(
+            text,
+            "\n  lacking: {} in user namespace {user_ns}",
+            name_of(cap)
+        );
+    }
+    if let Some((kind, id)) = namespace {
+        let _ = write!(text, "\n  about: {} namespace {id}", kind.name());
+    }
+    let with_user = call.kinds.contains(&Kind::User);
+    let of_process = matches!(call.source, Source::Process(_));
+    let remedy = match reason {
+        Reason::CapOwner | Reason::CapSet | Reason::Chroot if !with_user && of_process => {
+            "be root there; or with -U, if its user namespace is another one than ours, enter that \
+             first"
+        }
+        _ => remedy,
+    };
+    if !remedy.is_empty() {
+        let _ = write!(text, "\n  remedy: {remedy}");
+    }
+    text
+}
+
+fn name_of(cap: u32) -> String {
+    match cap {
+        18 => "CAP_SYS_CHROOT".to_owned(),
+        21 => "CAP_SYS_ADMIN".to_owned(),
+        other => format!("capability {other}"),
+    }
+}
+
+/// Each check that can be failed, and what helps against it.
+fn sentence(reason: Reason, count: u32) -> (String, &'static str) {
+    let (why, remedy) = match reason {
+        Reason::BadFd => (
+            "the descriptor is not open, or was opened with O_PATH",
+            "open it for reading",
+        ),
+        Reason::Neither => (
+            "the file is neither a namespace nor a process",
+            "use /proc/PID/ns/KIND, a bind mount of it, or a pidfd",
+        ),
+        Reason::NsType => (
+            "the file is a namespace of another kind",
+            "name the kind that it is of, or 0",
+        ),
+        Reason::NoFlags => (
+            "a pidfd, and no kind is asked for",
+            "name one or more kinds",
+        ),
+        Reason::UnknownFlags => (
+            "more is asked for than the eight kinds",
+            "ask for CLONE_NEW* only",
+        ),
+        Reason::Unsupported => ("the kernel was built without one of the kinds", ""),
+        Reason::NoNsProxy => ("no memory for a struct nsproxy", ""),
+        Reason::NoCred => ("no memory for a struct cred", ""),
+        Reason::NoFs => ("no memory for a struct fs_struct", ""),
+        Reason::Reaped => ("the process has exited, and its parent has taken note", ""),
+        Reason::Ptrace => (
+            "we may not look into the process: ptrace(2), PTRACE_MODE_READ_REALCREDS",
+            "the same user as its, and no fewer capabilities; or CAP_SYS_PTRACE",
+        ),
+        Reason::Exiting => ("the process has exited: it is a zombie", ""),
+        Reason::NoPidNs => (
+            "the process is about to be gone: it is in no pid namespace any more",
+            "",
+        ),
+        Reason::CapOwner => (
+            "no right in the user namespace that owns the namespace",
+            "be root there",
+        ),
+        Reason::CapSet => (
+            "no right in the user namespace that we are in",
+            "be root there",
+        ),
+        Reason::Chroot => (
+            "entering a mount namespace changes the root directory",
+            "be root there",
+        ),
+        Reason::CapUser => (
+            "no right in the user namespace to be entered",
+            "it takes its owner, in the parent, or root above it",
+        ),
+        Reason::Anonymous => (
+            "the mount namespace is an anonymous one: it cannot be entered",
+            "",
+        ),
+        Reason::FsShared => {
+            return (
+                format!(
+                    "{count} tasks share our root and working directory (CLONE_FS), us among them"
+                ),
+                "unshare(CLONE_FS) first; threads share them, too",
+            );
+        }
+        Reason::Root => ("the root of the mount namespace cannot be found", ""),
+        Reason::NotBelow => (
+            "the pid namespace is neither ours nor a descendant of it",
+            "from a process further up: one cannot leave one's own",
+        ),
+        Reason::SameUser => ("we are in that user namespace already", "leave it out"),
+        Reason::Threads => {
+            return (
+                format!("we are one of {count} threads: a process is in one user namespace"),
+                "call before the first thread is made, or from a child",
+            );
+        }
+        Reason::Ucounts => (
+            "what is counted by user and namespace cannot be counted there",
+            "",
+        ),
+        Reason::MmShared => {
+            return (
+                format!("{count} tasks share our memory: the clocks of the vDSO are in it"),
+                "call before the first thread is made, or from a child of fork(2)",
+            );
+        }
+        Reason::CapInit => (
+            "in 2011 it took CAP_SYS_ADMIN in the initial user namespace, before all else",
+            "be root",
+        ),
+        Reason::NoNs => ("in 2011 there were namespace files of net, uts and ipc", ""),
+        Reason::Unexplained => (
+            "the kernel refused, and no check that is known here would",
+            "this is a bug of nsproxy_rs: please report it",
+        ),
+    };
+    (why.to_owned(), remedy)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(kinds: &[Kind]) -> Call {
+        Call {
+            source: Source::Process(7),
+            kinds: kinds.to_vec(),
+        }
+    }
+
+    fn refused(reason: Reason) -> Explained {
+        Explained::Refused {
+            errno: Errno::PERM,
+            reason,
+            cap: Some((21, 99)),
+            count: 3,
+            namespace: Some((Kind::Net, 12)),
+        }
+    }
+
+    #[test]
+    fn it_says_what_is_lacking_where() {
+        let text = words(refused(Reason::CapOwner), &call(&[Kind::Net]));
+        assert!(
+            text.contains("CAP_SYS_ADMIN in user namespace 99"),
+            "{text}"
+        );
+        assert!(
+            text.contains("net namespace 12") && text.contains("with -U"),
+            "{text}"
+        );
+        let text = words(refused(Reason::CapOwner), &call(&[Kind::Net, Kind::User]));
+        assert!(!text.contains("with -U"), "{text}");
+    }
+
+    #[test]
+    fn every_reason_has_words_of_its_own() {
+        let mut all: Vec<_> = Reason::ALL
+            .iter()
+            .map(|reason| sentence(*reason, 3).0)
+            .collect();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), Reason::ALL.len());
+    }
+}
