@@ -8,6 +8,7 @@ use crate::{
     via::{Entry, Kind},
     world::Target,
 };
+use nsproxy_uapi::Reason;
 
 /// What the file descriptor of a call refers to. How it comes about: [`crate::handle`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,6 +106,8 @@ pub(crate) struct Case {
     pub(crate) handle: Handle,
     pub(crate) nstype: i32,
     pub(crate) expect: Expect,
+    /// The check that it fails, if it is to be a certain one.
+    pub(crate) reason: Option<Reason>,
     /// Who looks, besides the caller itself.
     pub(crate) witnesses: Witnesses,
     /// Which allocation of the call is to fail, counted from 1, if one is: see [`crate::fault`].
@@ -125,6 +128,7 @@ impl Case {
             handle,
             nstype,
             expect: Expect::AsReference,
+            reason: None,
             witnesses: Witnesses::All,
             fail_allocation: None,
             subject: Entry::Device,
@@ -145,6 +149,15 @@ impl Case {
     pub(crate) fn moves(mut self, kinds: u32) -> Self {
         self.expect = Expect::Moved(kinds);
         self
+    }
+
+    /// It fails, for this reason.
+    pub(crate) fn refused(mut self, reason: Reason) -> Self {
+        self.reason = Some(reason);
+        match reason.errno() {
+            Some(errno) => self.fails(errno.into()),
+            None => self,
+        }
     }
 
     pub(crate) fn fails(mut self, code: Code) -> Self {

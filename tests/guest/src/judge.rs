@@ -4,12 +4,13 @@
 
 use crate::{
     case::{Case, Expect, Handle},
-    errno::word,
+    errno::{Outcome, word},
     snapshot::{Difference, LINKS},
     trial::{Ran, Side},
     via::{self, Kind},
     world::{self, Process},
 };
+use nsproxy_uapi::Reason;
 use std::fmt::Write as _;
 
 /// One side against what the case says.
@@ -20,8 +21,12 @@ pub(crate) fn judge(case: &Case, ran: &Ran, target: Option<&Process>, wrong: &mu
         before,
         outcome,
         to_go,
+        foreseen,
         after,
     } = &ran.side;
+    if let Some((foreseen, reason)) = foreseen {
+        judge_foreseen(case, *outcome, *foreseen, *reason, wrong);
+    }
     match (case.expect, outcome) {
         (Expect::Moved(_), Err(code)) => {
             wrong.push(format!("{entry} failed with {code}, expected success"));
@@ -39,11 +44,12 @@ pub(crate) fn judge(case: &Case, ran: &Ran, target: Option<&Process>, wrong: &mu
             "{entry} made too few allocations: {to_go} to go until the one that was to fail"
         ));
     }
-    if outcome.is_err() {
+    if outcome.is_err() || !entry.changes() {
         // All or nothing.
+        let word = word(*outcome);
         for Difference { key, left, right } in before.differences(after) {
             wrong.push(format!(
-                "{entry} failed, and yet {key} changed: {left} -> {right}"
+                "{entry} returned {word}, and yet {key} changed: {left} -> {right}"
             ));
         }
         return;
@@ -69,6 +75,38 @@ pub(crate) fn judge(case: &Case, ran: &Ran, target: Option<&Process>, wrong: &mu
         if key.starts_with("companion/") {
             wrong.push(format!("{entry}: {key} changed: {left} -> {right}"));
         }
+    }
+}
+
+/// A dry run knows what comes of the call, and why.
+fn judge_foreseen(
+    case: &Case,
+    outcome: Outcome,
+    foreseen: Outcome,
+    reason: Option<Reason>,
+    wrong: &mut Vec<String>,
+) {
+    if foreseen != outcome {
+        wrong.push(format!(
+            "the dry run said {}, the call returned {}",
+            word(foreseen),
+            word(outcome)
+        ));
+    }
+    let name = |reason: Option<Reason>| reason.map_or("none", Reason::name);
+    if reason == Some(Reason::Unexplained) || reason.is_some() != foreseen.is_err() {
+        wrong.push(format!(
+            "the dry run said {}, for this reason: {}",
+            word(foreseen),
+            name(reason)
+        ));
+    }
+    if case.reason.is_some() && reason != case.reason {
+        wrong.push(format!(
+            "the dry run gave this reason: {}, expected {}",
+            name(reason),
+            name(case.reason)
+        ));
     }
 }
 

@@ -22,6 +22,7 @@ use crate::{
     world::{self, Process, World},
 };
 use anyhow::{Context as _, Result, bail, ensure};
+use nsproxy_uapi::Reason;
 use rustix::process::Pid;
 use std::fs::File;
 
@@ -32,6 +33,8 @@ pub(crate) struct Side {
     pub(crate) outcome: Outcome,
     /// If an allocation was to fail: how many more there were to go until that one.
     pub(crate) to_go: Option<u32>,
+    /// What a dry run had said of the call, and the reason that it gave, if it was asked.
+    pub(crate) foreseen: Option<(Outcome, Option<Reason>)>,
     pub(crate) after: Snapshot,
 }
 
@@ -247,7 +250,8 @@ impl Caller {
     /// May serve another case if nothing has happened to it, which the case has just looked at.
     fn rest(mut self, case: &Case, ran: &Side, world: &mut World) -> Result<()> {
         let is_of_target = |step: &Step| matches!(step, Step::EnterTarget(_));
-        if ran.outcome.is_err() && !case.caller.iter().any(is_of_target) {
+        if (ran.outcome.is_err() || !self.entry.changes()) && !case.caller.iter().any(is_of_target)
+        {
             self.seen = ran.after.clone();
             world.rest(State::of(case, self.entry), self);
         }
@@ -351,16 +355,21 @@ impl Caller {
         let Ok(
             [
                 Reply::Opened { inode, .. },
-                Reply::Attempted(Called { outcome, to_go }, after),
+                Reply::Attempted(called, after),
                 _,
             ],
         ) = <[Reply; 3]>::try_from(replies)
         else {
             bail!("odd answers to a call");
         };
+        let Called {
+            outcome,
+            to_go,
+            foreseen,
+        } = called;
         let records = self.perf.as_mut().map(NamespacesWatch::take);
         let mut after = self.seen_from_outside(after)?;
-        if outcome.is_ok() {
+        if outcome.is_ok() && self.entry.changes() {
             perf_records(&mut after, records.as_deref());
         }
         Ok(Ran {
@@ -369,6 +378,7 @@ impl Caller {
                 before: std::mem::take(&mut self.seen),
                 outcome,
                 to_go,
+                foreseen: foreseen.map(|(outcome, reason)| (outcome, Reason::of(reason))),
                 after,
             },
             opened: inode,

@@ -6,7 +6,7 @@ pub(crate) use nsproxy_uapi::{Device, Kind};
 
 use crate::errno::{Code, Outcome};
 use anyhow::{Context as _, Result, bail};
-use nsproxy_uapi::Via;
+use nsproxy_uapi::{Explain, Explained, Reason, Via};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
@@ -33,6 +33,10 @@ pub(crate) enum Entry {
     Device2011,
     /// setns(2), served by the module.
     Served,
+    /// `NSPROXY_EXPLAIN`.
+    Explained,
+    /// `NSPROXY_EXPLAIN`, without doing it.
+    DryRun,
 }
 
 impl Entry {
@@ -49,9 +53,38 @@ impl Entry {
                 device()?.serve(false).context("NSPROXY_SERVE")?;
                 result
             }
+            Self::Explained | Self::DryRun => {
+                let how = Explain {
+                    dry_run: self == Self::DryRun,
+                    as_of_2011: false,
+                };
+                return Ok(explained(device()?, fd, nstype, how)?.0);
+            }
         };
         Ok(result.map_err(Code::from))
     }
+}
+
+impl Entry {
+    /// Whether a call that succeeds changes anything.
+    pub(crate) fn changes(self) -> bool {
+        self != Self::DryRun
+    }
+}
+
+/// What `NSPROXY_EXPLAIN` says of a call, and for which reason it is refused.
+pub(crate) fn explained(
+    device: &Device,
+    fd: i32,
+    nstype: i32,
+    how: Explain,
+) -> Result<(Outcome, Option<Reason>)> {
+    let explained = device.explain(fd, nstype, how).context("NSPROXY_EXPLAIN")?;
+    let reason = match explained {
+        Explained::Succeeds => None,
+        Explained::Refused { reason, .. } => Some(reason),
+    };
+    Ok((explained.outcome().map_err(Code::from), reason))
 }
 
 impl fmt::Display for Entry {
@@ -61,6 +94,8 @@ impl fmt::Display for Entry {
             Self::Device => "/dev/nsproxy",
             Self::Device2011 => "/dev/nsproxy as of 2011",
             Self::Served => "setns(2), served",
+            Self::Explained => "/dev/nsproxy, explained",
+            Self::DryRun => "/dev/nsproxy, dry run",
         })
     }
 }

@@ -87,6 +87,8 @@ pub(crate) struct Called {
     pub(crate) outcome: Outcome,
     /// If an allocation was to fail: how many more there were to go until that one. 0: it failed.
     pub(crate) to_go: Option<u32>,
+    /// What a dry run had said of it, with the number of its reason, if the module was asked.
+    pub(crate) foreseen: Option<(Outcome, u32)>,
 }
 
 /// What came of many calls, which all returned the same.

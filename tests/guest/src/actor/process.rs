@@ -8,9 +8,10 @@ use crate::{
     fault::Armed,
     snapshot::{Children, Snapshot},
     sys::{self, Fork},
-    via::{self, Device},
+    via::{self, Device, Entry},
 };
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use nsproxy_uapi::{Explain, Reason};
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
@@ -147,7 +148,7 @@ impl Process {
                 children,
             } => {
                 let called = self.call(call)?;
-                let children = if called.outcome.is_ok() {
+                let children = if called.outcome.is_ok() && call.entry.changes() {
                     children
                 } else {
                     Children::None
@@ -217,10 +218,37 @@ impl Process {
 
     fn call(&self, call: Call) -> Result<Called> {
         let fd = self.fd(call.slot)?;
+        let foreseen = self.foresee(call, fd)?;
         let armed = call.fail_nth.map(Armed::new).transpose()?;
         let outcome = call.entry.setns(self.device.as_ref(), fd, call.nstype)?;
         let to_go = armed.map(|armed| armed.to_go()).transpose()?;
-        Ok(Called { outcome, to_go })
+        Ok(Called {
+            outcome,
+            to_go,
+            foreseen,
+        })
+    }
+
+    /// What a dry run says of a call by the device that is about to be made, with nothing in its way.
+    fn foresee(&self, call: Call, fd: RawFd) -> Result<Option<(Outcome, u32)>> {
+        let as_of_2011 = call.entry == Entry::Device2011;
+        let (Some(device), None, true) = (
+            &self.device,
+            call.fail_nth,
+            as_of_2011 || call.entry == Entry::Device,
+        ) else {
+            return Ok(None);
+        };
+        let how = Explain {
+            dry_run: true,
+            as_of_2011,
+        };
+        match via::explained(device, fd, call.nstype, how) {
+            Ok((outcome, reason)) => Ok(Some((outcome, reason.map_or(0, Reason::number)))),
+            // Under a seccomp filter nothing is said.
+            Err(error) if error.downcast_ref() == Some(&Errno::PERM) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn repeat(&self, call: Call, times: u32, in_children: bool) -> Result<Repeated> {

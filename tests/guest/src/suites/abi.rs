@@ -7,7 +7,7 @@ use crate::{
     ktap::Test,
     sys::{self, LastPage, PAGE},
     via::{Device, Kind, all_kinds},
-    world::{World, links_of},
+    world::{Target, World, links_of},
 };
 use anyhow::{Context as _, Result, ensure};
 use nsproxy_uapi::sys as uapi;
@@ -26,6 +26,13 @@ const MAX_SIZE: u32 = (1 << 14) - 1;
 /// What a struct of the ABI looks like to this test: bytes.
 const SETNS_SIZE: usize = mem::size_of::<uapi::nsproxy_setns>();
 const VERSION_SIZE: usize = mem::size_of::<uapi::nsproxy_version>();
+const EXPLAIN_SIZE: usize = mem::size_of::<uapi::nsproxy_explain>();
+
+/// The commands whose struct grows, each with as much as there is of it today.
+const GROWING: [(&str, u32, usize); 2] = [
+    ("VERSION", uapi::NSPROXY_VERSION, VERSION_SIZE),
+    ("EXPLAIN", uapi::NSPROXY_EXPLAIN, EXPLAIN_SIZE),
+];
 
 /// The two commands that take a `struct nsproxy_setns`.
 const SETNS: [(&str, u32); 2] = [
@@ -38,7 +45,12 @@ pub(crate) fn tests() -> Vec<Test> {
     unknown_commands(&mut tests);
     setns_sizes(&mut tests);
     setns_pointers(&mut tests);
+    for (name, command, size) in GROWING {
+        growing(&mut tests, name, command, size);
+        written_pointers(&mut tests, name, command, size);
+    }
     version(&mut tests);
+    explain(&mut tests);
     tests
 }
 
@@ -100,7 +112,7 @@ fn unknown_commands(tests: &mut Vec<Test>) {
     let known = uapi::NSPROXY_SETNS;
     let mut unknown: Vec<(String, u32)> = (3..=0xff)
         .step_by(63)
-        .chain([3, 4, 5, 0xff])
+        .chain([3, 4, 5, 6, 0xff])
         .map(|nr| (format!("nr {nr:#x}"), known & !0xff | nr))
         .collect();
     unknown.extend([
@@ -217,21 +229,19 @@ fn setns_pointers(tests: &mut Vec<Test>) {
     }
 }
 
-/// Calls `NSPROXY_VERSION` on these bytes.
-fn version_of(bytes: &mut [u8]) -> Result<Result<(), Code>> {
-    let command = with_size(uapi::NSPROXY_VERSION, bytes.len() as u32);
+/// Calls a command whose struct grows on these bytes.
+fn call_on(command: u32, bytes: &mut [u8]) -> Result<Result<(), Code>> {
+    let command = with_size(command, bytes.len() as u32);
     ioctl(command, bytes.as_mut_ptr().addr())
 }
 
-fn version(tests: &mut Vec<Test>) {
-    tests.push(Test::new("VERSION tells the truth", version_is_true));
-    let right = VERSION_SIZE;
+fn growing(tests: &mut Vec<Test>, name: &'static str, command: u32, right: usize) {
     for size in [0, 4, 16, right - 1] {
         tests.push(Test::new(
-            format!("VERSION of {size} bytes, shorter than the first one, is EINVAL"),
+            format!("{name} of {size} bytes, shorter than the first one, is EINVAL"),
             move |_| {
                 let mut bytes = vec![0; PAGE];
-                let outcome = version_of(&mut bytes[..size])?;
+                let outcome = call_on(command, &mut bytes[..size])?;
                 ensure!(outcome == Err(Code::EINVAL), "returned {}", word(outcome));
                 ensure!(bytes.iter().all(|byte| *byte == 0), "wrote something");
                 Ok(())
@@ -240,12 +250,12 @@ fn version(tests: &mut Vec<Test>) {
     }
     for size in [right + 1, right + 8, 2 * PAGE, MAX_SIZE as usize] {
         tests.push(Test::new(
-            format!("VERSION of {size} bytes, the unknown ones zero, is filled in"),
+            format!("{name} of {size} bytes, the unknown ones zero, is filled in"),
             move |_| {
                 let mut known = vec![0; right];
-                version_of(&mut known)?.ok().context("VERSION")?;
+                call_on(command, &mut known)?.ok().context(name)?;
                 let mut bytes = vec![0; size];
-                let outcome = version_of(&mut bytes)?;
+                let outcome = call_on(command, &mut bytes)?;
                 ensure!(outcome.is_ok(), "returned {}", word(outcome));
                 ensure!(
                     bytes[..right] == known,
@@ -260,11 +270,11 @@ fn version(tests: &mut Vec<Test>) {
         ));
         for at in [right, size - 1] {
             tests.push(Test::new(
-                format!("VERSION of {size} bytes, byte {at} set, is E2BIG"),
+                format!("{name} of {size} bytes, byte {at} set, is E2BIG"),
                 move |_| {
                     let mut bytes = vec![0; size];
                     bytes[at] = 1;
-                    let outcome = version_of(&mut bytes)?;
+                    let outcome = call_on(command, &mut bytes)?;
                     ensure!(outcome == Err(Code::E2BIG), "returned {}", word(outcome));
                     ensure!(bytes[..right].iter().all(|byte| *byte == 0), "wrote");
                     Ok(())
@@ -272,59 +282,111 @@ fn version(tests: &mut Vec<Test>) {
             ));
         }
     }
-    for bit in [0, 31] {
+}
+
+/// Of structs that are written, too.
+fn written_pointers(tests: &mut Vec<Test>, name: &'static str, command: u32, right: usize) {
+    for (what, address) in NOWHERE {
         tests.push(Test::new(
-            format!("VERSION with bit {bit} of the reserved field is EINVAL"),
+            format!("{name} at {what} is EFAULT"),
+            move |_| expect(command, address, Err(Code::EFAULT)),
+        ));
+    }
+    tests.push(Test::new(
+        format!("{name} across the end of memory is EFAULT"),
+        move |_| {
+            let page = LastPage::new()?;
+            expect(command, page.end() - right + 1, Err(Code::EFAULT))
+        },
+    ));
+    tests.push(Test::new(
+        format!("{name} in read-only memory is EFAULT"),
+        move |_| {
+            let page = LastPage::new()?;
+            page.make_read_only()?;
+            expect(command, page.end() - right, Err(Code::EFAULT))
+        },
+    ));
+}
+
+/// Each bit of a field of 32 bits is EINVAL.
+fn bits_are_unknown(
+    tests: &mut Vec<Test>,
+    (name, command, size): (&'static str, u32, usize),
+    (field, at): (&'static str, usize),
+    bits: &[u32],
+) {
+    for &bit in bits {
+        tests.push(Test::new(
+            format!("{name} with bit {bit} of {field} is EINVAL"),
             move |_| {
-                let mut bytes = vec![0; right];
-                let at = mem::offset_of!(uapi::nsproxy_version, reserved);
+                let mut bytes = vec![0; size];
                 bytes[at..at + 4].copy_from_slice(&(1_u32 << bit).to_ne_bytes());
-                let outcome = version_of(&mut bytes)?;
+                let outcome = call_on(command, &mut bytes)?;
                 ensure!(outcome == Err(Code::EINVAL), "returned {}", word(outcome));
                 Ok(())
             },
         ));
     }
+}
+
+/// What is in the output fields before does not show through.
+fn does_not_read(command: u32, size: usize, inputs: &[usize]) -> Result<()> {
+    let mut zero = vec![0; size];
+    let mut junk = vec![0xff; size];
+    for at in inputs {
+        junk[*at..at + 4].fill(0);
+    }
+    for bytes in [&mut zero, &mut junk] {
+        let outcome = call_on(command, bytes)?;
+        ensure!(outcome.is_ok(), "returned {}", word(outcome));
+    }
+    ensure!(zero == junk, "what was there before shows through");
+    Ok(())
+}
+
+fn version(tests: &mut Vec<Test>) {
+    let reserved = mem::offset_of!(uapi::nsproxy_version, reserved);
+    tests.push(Test::new("VERSION tells the truth", version_is_true));
+    bits_are_unknown(
+        tests,
+        GROWING[0],
+        ("the reserved field", reserved),
+        &[0, 31],
+    );
     tests.push(Test::new(
         "VERSION does not read its own output fields",
-        move |_| {
-            let mut zero = vec![0; right];
-            let mut junk = vec![0xff; right];
-            let at = mem::offset_of!(uapi::nsproxy_version, reserved);
-            junk[at..at + 4].fill(0);
-            for bytes in [&mut zero, &mut junk] {
-                let outcome = version_of(bytes)?;
-                ensure!(outcome.is_ok(), "returned {}", word(outcome));
-            }
-            ensure!(zero == junk, "what was there before shows through");
-            Ok(())
-        },
+        move |_| does_not_read(uapi::NSPROXY_VERSION, VERSION_SIZE, &[reserved]),
     ));
-    for (what, address) in NOWHERE {
-        tests.push(Test::new(
-            format!("VERSION at {what} is EFAULT"),
-            move |_| expect(uapi::NSPROXY_VERSION, address, Err(Code::EFAULT)),
-        ));
-    }
+}
+
+fn explain(tests: &mut Vec<Test>) {
+    let flags = mem::offset_of!(uapi::nsproxy_explain, flags);
+    bits_are_unknown(tests, GROWING[1], ("the flags", flags), &[2, 3, 31]);
     tests.push(Test::new(
-        "VERSION across the end of memory is EFAULT",
-        move |_| {
-            let page = LastPage::new()?;
-            expect(
-                uapi::NSPROXY_VERSION,
-                page.end() - right + 1,
-                Err(Code::EFAULT),
-            )
-        },
+        "EXPLAIN does not read its own output fields",
+        move |_| does_not_read(uapi::NSPROXY_EXPLAIN, EXPLAIN_SIZE, &[0, 4, flags]),
     ));
     tests.push(Test::new(
-        "VERSION in read-only memory is EFAULT",
-        move |_| {
-            let page = LastPage::new()?;
-            page.make_read_only()?;
-            expect(uapi::NSPROXY_VERSION, page.end() - right, Err(Code::EFAULT))
-        },
+        "EXPLAIN of which nobody would hear is not made",
+        not_heard_of,
     ));
+}
+
+/// Into a namespace in which the test would be seen to be afterwards.
+fn not_heard_of(world: &mut World) -> Result<()> {
+    let target = world.target(&Target::in_new(Kind::Uts.flag()))?;
+    let file = File::open(format!("/proc/{}/ns/uts", target.pid))?;
+    let page = LastPage::new()?;
+    let mut bytes = [0; EXPLAIN_SIZE];
+    bytes[..4].copy_from_slice(&file.as_raw_fd().to_ne_bytes());
+    page.fill_end(&bytes);
+    page.make_read_only()?;
+    expect(
+        uapi::NSPROXY_EXPLAIN,
+        page.end() - EXPLAIN_SIZE,
+        Err(Code::EFAULT),
+    )
 }
 
 fn version_is_true(_: &mut World) -> Result<()> {

@@ -11,11 +11,11 @@ use crate::{
     actor::state::Step,
     caps,
     case::{Case, Handle, Unrelated, Way},
-    errno::Code,
     ktap::Test,
     via::{self, Kind},
     world::{Fate, Target, USER},
 };
+use nsproxy_uapi::Reason;
 
 pub(crate) fn tests() -> Vec<Test> {
     let mut tests = of_cases(cases());
@@ -53,11 +53,11 @@ pub(super) fn cases() -> Vec<Case> {
 fn entry() -> Vec<Case> {
     let uts = Kind::Uts.flag() as i32;
     let mut cases = Vec::new();
-    let mut case = |name: String, handle: Handle, nstype: i32, code: Code| {
+    let mut case = |name: String, handle: Handle, nstype: i32, reason: Reason| {
         cases.push(
             Case::new(name, handle, nstype)
                 .target(Target::in_all_new())
-                .fails(code),
+                .refused(reason),
         );
     };
     for number in [-1, 999, i32::MIN, i32::MAX, libc::AT_FDCWD] {
@@ -65,14 +65,14 @@ fn entry() -> Vec<Case> {
             format!("E1 fd {number} is not open"),
             Handle::Number(number),
             0,
-            Code::EBADF,
+            Reason::BadFd,
         );
     }
     case(
         "E1 nsfs file opened with O_PATH".into(),
         Handle::TargetBy(Way::OPath, Kind::Uts),
         0,
-        Code::EBADF,
+        Reason::BadFd,
     );
     for kind in Kind::ALL {
         let name = kind.name();
@@ -81,14 +81,14 @@ fn entry() -> Vec<Case> {
                 format!("E2 nsfs file of {name}, nstype of {}", other.name()),
                 Handle::Target(name),
                 other.flag() as i32,
-                Code::EINVAL,
+                Reason::NsType,
             );
         }
         case(
             format!("E2 nsfs file of {name}, nstype of it and another"),
             Handle::Target(name),
             (kind.flag() | Kind::ALL[(kind as usize + 1) % 8].flag()) as i32,
-            Code::EINVAL,
+            Reason::NsType,
         );
         for (junk, word) in [
             (1, "1"),
@@ -99,11 +99,16 @@ fn entry() -> Vec<Case> {
                 format!("E2 nsfs file of {name}, nstype of it and {word}"),
                 Handle::Target(name),
                 kind.flag() as i32 | junk,
-                Code::EINVAL,
+                Reason::NsType,
             );
         }
     }
-    case("E3 pidfd, nstype 0".into(), Handle::Pidfd, 0, Code::EINVAL);
+    case(
+        "E3 pidfd, nstype 0".into(),
+        Handle::Pidfd,
+        0,
+        Reason::NoFlags,
+    );
     for (bits, word) in [
         (1, "1"),
         (-1, "-1"),
@@ -120,7 +125,7 @@ fn entry() -> Vec<Case> {
             format!("E4 pidfd, nstype {word}"),
             Handle::Pidfd,
             bits,
-            Code::EINVAL,
+            Reason::UnknownFlags,
         );
     }
     for nstype in [0, uts] {
@@ -135,33 +140,33 @@ fn entry() -> Vec<Case> {
                 format!("E6 {what}, nstype {word}"),
                 handle,
                 nstype,
-                Code::EINVAL,
+                Reason::Neither,
             );
         }
     }
     // No capability is needed up to here.
-    for (name, handle, nstype, code) in [
-        ("E1 fd -1", Handle::Number(-1), 0, Code::EBADF),
+    for (name, handle, nstype, reason) in [
+        ("E1 fd -1", Handle::Number(-1), 0, Reason::BadFd),
         (
             "E2 nsfs file of uts, nstype of net",
             Handle::Target("uts"),
             Kind::Net.flag() as i32,
-            Code::EINVAL,
+            Reason::NsType,
         ),
-        ("E3 pidfd, nstype 0", Handle::Pidfd, 0, Code::EINVAL),
-        ("E4 pidfd, nstype 1", Handle::Pidfd, 1, Code::EINVAL),
+        ("E3 pidfd, nstype 0", Handle::Pidfd, 0, Reason::NoFlags),
+        ("E4 pidfd, nstype 1", Handle::Pidfd, 1, Reason::UnknownFlags),
         (
             "E6 a pipe",
             Handle::Unrelated(Unrelated::Pipe),
             uts,
-            Code::EINVAL,
+            Reason::Neither,
         ),
     ] {
         cases.push(
             Case::new(format!("{name}, by a user without rights"), handle, nstype)
                 .target(Target::in_all_new())
                 .caller([Step::SetIds(USER)])
-                .fails(code),
+                .refused(reason),
         );
     }
     cases
@@ -181,7 +186,7 @@ fn target() -> Vec<Case> {
                 kinds as i32,
             )
             .target(target.clone().with_fate(Fate::Reaped))
-            .fails(Code::ESRCH),
+            .refused(Reason::Reaped),
         );
         cases.push(
             Case::new(
@@ -190,7 +195,7 @@ fn target() -> Vec<Case> {
                 kinds as i32,
             )
             .target(target.clone().with_fate(Fate::Zombie))
-            .fails(Code::ESRCH),
+            .refused(Reason::Exiting),
         );
     }
     let uts = Kind::Uts.flag() as i32;
@@ -204,7 +209,7 @@ fn target() -> Vec<Case> {
         )
         .target(target.clone())
         .caller([curious.clone()])
-        .fails(Code::EPERM),
+        .refused(Reason::Ptrace),
         Case::new(
             "V2 ptrace access: a user to a target of root's",
             Handle::Pidfd,
@@ -212,7 +217,7 @@ fn target() -> Vec<Case> {
         )
         .target(target.clone())
         .caller([Step::SetIds(USER)])
-        .fails(Code::EPERM),
+        .refused(Reason::Ptrace),
         Case::new(
             "V2 before V3: a zombie that may not be looked into",
             Handle::Pidfd,
@@ -220,7 +225,7 @@ fn target() -> Vec<Case> {
         )
         .target(target.clone().with_fate(Fate::Zombie))
         .caller([curious.clone()])
-        .fails(Code::EPERM),
+        .refused(Reason::Ptrace),
         Case::new(
             "V1 before V2: a reaped one that could not have been looked into",
             Handle::Pidfd,
@@ -228,7 +233,7 @@ fn target() -> Vec<Case> {
         )
         .target(target.clone().with_fate(Fate::Reaped))
         .caller([curious])
-        .fails(Code::ESRCH),
+        .refused(Reason::Reaped),
         // The real credentials count, and of these what is permitted.
         Case::new(
             "V2 ptrace access: CAP_SYS_PTRACE only permitted, to a target that has it",
@@ -266,17 +271,17 @@ fn mnt() -> Vec<Case> {
         cases.push(
             case("EINVAL CLONE_FS shared with a process")
                 .caller([Step::ShareFs])
-                .fails(Code::EINVAL),
+                .refused(Reason::FsShared),
         );
         cases.push(
             case("EINVAL CLONE_FS shared with a thread")
                 .caller([Step::Thread])
-                .fails(Code::EINVAL),
+                .refused(Reason::FsShared),
         );
         cases.push(
             case("EPERM without CAP_SYS_CHROOT")
                 .caller([Step::KeepCaps(caps::SYS_ADMIN | caps::SYS_PTRACE)])
-                .fails(Code::EPERM),
+                .refused(Reason::Chroot),
         );
         cases.push(
             case("EPERM before EINVAL")
@@ -284,7 +289,7 @@ fn mnt() -> Vec<Case> {
                     Step::ShareFs,
                     Step::KeepCaps(caps::SYS_ADMIN | caps::SYS_PTRACE),
                 ])
-                .fails(Code::EPERM),
+                .refused(Reason::Chroot),
         );
         cases.push(
             case("with no more than it asks for")
@@ -310,16 +315,16 @@ fn pid() -> Vec<Case> {
             Handle::Home("pid"),
         )
         .caller(nested.clone())
-        .fails(Code::EINVAL),
+        .refused(Reason::NotBelow),
         case(
             "EINVAL one beside the caller's: nsfs",
             Handle::Target("pid"),
         )
         .caller(nested.clone())
-        .fails(Code::EINVAL),
+        .refused(Reason::NotBelow),
         case("EINVAL one beside the caller's: pidfd", Handle::Pidfd)
             .caller(nested.clone())
-            .fails(Code::EINVAL),
+            .refused(Reason::NotBelow),
         // It is the caller's own that counts, not the one for its children.
         case(
             "the caller's own, its children being in another",
@@ -342,6 +347,11 @@ fn user() -> Vec<Case> {
     let nested = [Step::Unshare(user), Step::MapRoot];
     let mut cases = Vec::new();
     for (word, handle) in [("nsfs", Handle::Target("user")), ("pidfd", Handle::Pidfd)] {
+        // Who may not look at the target does not get that far.
+        let unless_pidfd = |reason| match handle {
+            Handle::Pidfd => Reason::Ptrace,
+            _ => reason,
+        };
         let case = |name: &str| {
             Case::new(format!("user {name}: {word}"), handle, user as i32)
                 .target(Target::in_new(user))
@@ -349,27 +359,22 @@ fn user() -> Vec<Case> {
         cases.extend([
             case("EINVAL the same as the caller's")
                 .caller([Step::EnterTarget(user)])
-                .fails(Code::EINVAL),
+                .refused(Reason::SameUser),
             case("EINVAL the caller has threads")
                 .caller([Step::Thread])
-                .fails(Code::EINVAL),
+                .refused(Reason::Threads),
             case("EINVAL CLONE_FS shared with a process")
                 .caller([Step::ShareFs])
-                .fails(Code::EINVAL),
+                .refused(Reason::FsShared),
             case("EINVAL before EPERM: CLONE_FS shared by a user without rights")
                 .caller([Step::ShareFs, Step::SetIds(USER)])
-                .fails(if handle == Handle::Pidfd {
-                    // Who may not look at the target does not get that far.
-                    Code::EPERM
-                } else {
-                    Code::EINVAL
-                }),
+                .refused(unless_pidfd(Reason::FsShared)),
             case("EPERM not in the owner's parent, no capability")
                 .caller([Step::SetIds(USER)])
-                .fails(Code::EPERM),
+                .refused(unless_pidfd(Reason::CapUser)),
             case("EPERM from one beside it")
                 .caller(nested.clone())
-                .fails(Code::EPERM),
+                .refused(unless_pidfd(Reason::CapUser)),
             case("by its owner without any capability")
                 .caller([Step::KeepCaps(caps::NONE)])
                 .moves(user),
@@ -386,7 +391,7 @@ fn user() -> Vec<Case> {
             user as i32,
         )
         .caller(nested)
-        .fails(Code::EPERM),
+        .refused(Reason::CapUser),
     );
     cases
 }
@@ -403,13 +408,13 @@ fn time() -> Vec<Case> {
         cases.extend([
             case("EUSERS the caller has threads")
                 .caller([Step::Thread])
-                .fails(Code::EUSERS),
+                .refused(Reason::MmShared),
             case("EUSERS memory shared with a process")
                 .caller([Step::ShareVm])
-                .fails(Code::EUSERS),
+                .refused(Reason::MmShared),
             case("EUSERS the caller is a child of vfork")
                 .caller([Step::Vfork])
-                .fails(Code::EUSERS),
+                .refused(Reason::MmShared),
             case("root and working directory shared with a process")
                 .caller([Step::ShareFs])
                 .moves(time),
@@ -423,7 +428,7 @@ fn time() -> Vec<Case> {
         )
         .target(Target::in_new(time))
         .caller([Step::SetIds(USER), Step::Thread])
-        .fails(Code::EUSERS),
+        .refused(Reason::MmShared),
     );
     cases
 }
@@ -440,6 +445,10 @@ fn capabilities() -> Vec<Case> {
         // Owner of the target's user namespace, and so capable of everything in it, but of
         // nothing where it is itself. (A mount namespace asks for CAP_SYS_CHROOT before.)
         let owner = [Step::KeepCaps(caps::SYS_CHROOT | caps::SYS_PTRACE)];
+        let first_asked = match kind {
+            Kind::Cgroup => Reason::CapSet,
+            _ => Reason::CapOwner,
+        };
         let below = Target::in_new(user | flag);
         let beside = Target::in_new(flag);
         cases.extend([
@@ -450,7 +459,7 @@ fn capabilities() -> Vec<Case> {
             )
             .target(beside.clone())
             .caller(root_below.clone())
-            .fails(Code::EPERM),
+            .refused(Reason::CapOwner),
             Case::new(
                 format!("{name} EPERM cap in the set's user namespace: nsfs"),
                 Handle::Target(name),
@@ -458,7 +467,7 @@ fn capabilities() -> Vec<Case> {
             )
             .target(below.clone())
             .caller(owner.clone())
-            .fails(Code::EPERM),
+            .refused(Reason::CapSet),
             Case::new(
                 format!("{name} EPERM cap in the set's user namespace: pidfd"),
                 Handle::Pidfd,
@@ -466,7 +475,7 @@ fn capabilities() -> Vec<Case> {
             )
             .target(below.clone())
             .caller(owner.clone())
-            .fails(Code::EPERM),
+            .refused(Reason::CapSet),
             // With the user namespace in the set it is the new one that counts.
             Case::new(
                 format!("{name} with user: the set's user namespace is the new one"),
@@ -483,7 +492,7 @@ fn capabilities() -> Vec<Case> {
             )
             .target(owned_by_initial(flag))
             .caller([Step::KeepCaps(caps::SYS_CHROOT | caps::SYS_PTRACE)])
-            .fails(Code::EPERM),
+            .refused(Reason::CapOwner),
             Case::new(
                 format!("{name} EPERM no capability anywhere: nsfs"),
                 Handle::Target(name),
@@ -491,7 +500,7 @@ fn capabilities() -> Vec<Case> {
             )
             .target(beside)
             .caller([Step::SetIds(USER)])
-            .fails(Code::EPERM),
+            .refused(first_asked),
         ]);
     }
     cases

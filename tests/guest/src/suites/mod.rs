@@ -7,6 +7,7 @@ mod complaints;
 mod demo;
 mod device;
 mod errno;
+mod explain;
 mod faults;
 mod fuzz;
 mod kinds;
@@ -61,6 +62,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite::of("abi", Run::Tests(abi::tests)),
     Suite::of("device", Run::Tests(device::tests)),
     Suite::of("setns-2011", Run::Tests(setns_2011::tests)),
+    Suite::of("explain", Run::Tests(explain::tests)),
     Suite::of("serve", Run::Tests(serve::tests)),
     Suite::of("third-party", Run::Found(third_party::tests)),
     Suite::of("sequences", Run::Found(sequences::tests)),

@@ -3,12 +3,14 @@
 //! Each allocation of each call fails once, and each way out of a call is taken many times.
 //!
 //! - [`sweep`]: both sides make the same allocations, and fail in the same way at each;
+//! - [`reasons`]: the module can tell which allocation it was;
 //! - [`leaks`]: no way out of the device leaves anything behind;
 //! - [`known`]: what the kernel itself gets wrong.
 
 mod calls;
 mod known;
 mod leaks;
+mod reasons;
 mod sweep;
 
 use crate::{host, ktap::Test};
@@ -38,6 +40,7 @@ pub(crate) fn tests() -> Vec<Test> {
     let counts = Shared::default();
     let mut tests = Vec::new();
     tests.extend(sweep::tests(&counts));
+    tests.extend(reasons::tests());
     tests.extend(leaks::tests(&counts));
     tests.extend(known::tests(&counts));
     let last = counts.clone();

@@ -3,7 +3,7 @@
 //! What a call may return, by the first of the documented checks that its input does not pass.
 
 use super::{
-    call::{Call, Command, Place, SETNS_SIZE, VERSION_SIZE},
+    call::{Call, Command, EXPLAIN_SIZE, Place, SETNS_SIZE, VERSION_SIZE},
     pool::{Pool, What},
 };
 use crate::{
@@ -32,7 +32,7 @@ pub(super) enum Decider {
     Reserved,
     /// `NSPROXY_SERVE` does not know it.
     Argument,
-    /// `NSPROXY_VERSION` and `NSPROXY_SERVE` can be served.
+    /// `NSPROXY_VERSION`, `NSPROXY_SERVE` and `NSPROXY_EXPLAIN` can be served.
     Served,
     /// `NSPROXY_SETNS_2011` asks this before anything else.
     Capable,
@@ -105,7 +105,10 @@ pub(super) fn decider(call: &Call, pool: &Pool, rights: Rights) -> Decider {
             Ok(NSPROXY_SERVE_OFF | NSPROXY_SERVE_QUERY) => Decider::Served,
             _ => Decider::Argument,
         },
-        Command::Setns | Command::Setns2011 if rights.filtered => Decider::Seccomp,
+        Command::Setns | Command::Setns2011 | Command::Explain if rights.filtered => {
+            Decider::Seccomp
+        }
+        Command::Explain => explain(call),
         Command::Setns | Command::Setns2011 if call.size() != SETNS_SIZE => Decider::Size,
         Command::Setns | Command::Setns2011 if call.bytes.len() < SETNS_SIZE => Decider::Pointer,
         Command::Setns => setns(call, pool),
@@ -120,10 +123,23 @@ fn version(call: &Call) -> Decider {
     }
     match call.place {
         // What is beyond the known struct is looked at first, up to where it can be read.
-        _ if call.tail_is_set() => Decider::Tail,
+        _ if call.tail_is_set(VERSION_SIZE) => Decider::Tail,
         Place::Short(_) | Place::Wild => Decider::Pointer,
         _ if call.reserved_is_set() => Decider::Reserved,
         Place::ReadOnly => Decider::Pointer,
+        Place::Good => Decider::Served,
+    }
+}
+
+/// What the call would come to is in the struct.
+fn explain(call: &Call) -> Decider {
+    if call.size() < EXPLAIN_SIZE {
+        return Decider::Size;
+    }
+    match call.place {
+        _ if call.tail_is_set(EXPLAIN_SIZE) => Decider::Tail,
+        Place::Short(_) | Place::Wild | Place::ReadOnly => Decider::Pointer,
+        Place::Good if call.flags_are_unknown() => Decider::Reserved,
         Place::Good => Decider::Served,
     }
 }

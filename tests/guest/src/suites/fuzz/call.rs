@@ -15,7 +15,11 @@ use std::mem::offset_of;
 pub(super) const MAX_SIZE: usize = (1 << 14) - 1;
 pub(super) const SETNS_SIZE: usize = size_of::<uapi::nsproxy_setns>();
 pub(super) const VERSION_SIZE: usize = size_of::<uapi::nsproxy_version>();
+pub(super) const EXPLAIN_SIZE: usize = size_of::<uapi::nsproxy_explain>();
+/// The fields that it reads come first.
+pub(super) const EXPLAIN_INPUTS: usize = offset_of!(uapi::nsproxy_explain, error);
 const RESERVED: usize = offset_of!(uapi::nsproxy_version, reserved);
+const FLAGS: usize = offset_of!(uapi::nsproxy_explain, flags);
 
 /// What the device makes of a command's number, its size left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,17 +28,25 @@ pub(super) enum Command {
     Setns2011,
     Version,
     Serve,
+    Explain,
     /// None of ours.
     Unknown,
 }
 
 impl Command {
-    const KNOWN: [Self; 4] = [Self::Setns, Self::Setns2011, Self::Version, Self::Serve];
-    pub(super) const ALL: [Self; 5] = [
+    const KNOWN: [Self; 5] = [
         Self::Setns,
         Self::Setns2011,
         Self::Version,
         Self::Serve,
+        Self::Explain,
+    ];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Setns,
+        Self::Setns2011,
+        Self::Version,
+        Self::Serve,
+        Self::Explain,
         Self::Unknown,
     ];
 
@@ -44,6 +56,7 @@ impl Command {
             Self::Setns2011 => uapi::NSPROXY_SETNS_2011,
             Self::Version => uapi::NSPROXY_VERSION,
             Self::Serve => uapi::NSPROXY_SERVE,
+            Self::Explain => uapi::NSPROXY_EXPLAIN,
             Self::Unknown => 0,
         }
     }
@@ -98,7 +111,9 @@ fn number(rng: &mut Rng) -> u32 {
     let right = size_of_command(number);
     match rng.u32(..100) {
         0..60 => match command {
-            Command::Version if rng.bool() => with_size(number, rng.usize(right..=MAX_SIZE)),
+            Command::Version | Command::Explain if rng.bool() => {
+                with_size(number, rng.usize(right..=MAX_SIZE))
+            }
             _ => number,
         },
         60..72 => with_size(number, rng.usize(..=MAX_SIZE)),
@@ -188,9 +203,14 @@ impl Call {
         self.bytes[RESERVED..RESERVED + 4].iter().any(|b| *b != 0)
     }
 
+    /// Whether `NSPROXY_EXPLAIN` has flags that it does not know; of a struct that can be read.
+    pub(super) fn flags_are_unknown(&self) -> bool {
+        self.bytes[FLAGS] & !3 != 0 || self.bytes[FLAGS + 1..FLAGS + 4].iter().any(|b| *b != 0)
+    }
+
     /// Whether something is set beyond what is known, as far as that can be read.
-    pub(super) fn tail_is_set(&self) -> bool {
-        let tail = self.bytes.get(VERSION_SIZE..).unwrap_or_default();
+    pub(super) fn tail_is_set(&self, known: usize) -> bool {
+        let tail = self.bytes.get(known..).unwrap_or_default();
         tail.iter().any(|byte| *byte != 0)
     }
 }
@@ -298,6 +318,18 @@ fn content(rng: &mut Rng, command: Command, size: usize, fd: i32, nstype: i32) -
         }
         if size > VERSION_SIZE && rng.u32(..4) == 0 {
             bytes[rng.usize(VERSION_SIZE..size)] = rng.u8(1..);
+        }
+    } else if command == Command::Explain && size >= EXPLAIN_SIZE {
+        rng.fill(&mut bytes[FLAGS + 4..EXPLAIN_SIZE]);
+        bytes[..4].copy_from_slice(&fd.to_ne_bytes());
+        bytes[4..8].copy_from_slice(&nstype.to_ne_bytes());
+        // What is done, the other commands do.
+        bytes[FLAGS] = (uapi::NSPROXY_EXPLAIN_DRY_RUN | rng.u32(..2) << 1) as u8;
+        if rng.u32(..8) == 0 {
+            bytes[FLAGS + rng.usize(..4)] |= 1 << rng.u32(..8);
+        }
+        if size > EXPLAIN_SIZE && rng.u32(..4) == 0 {
+            bytes[rng.usize(EXPLAIN_SIZE..size)] = rng.u8(1..);
         }
     } else {
         bytes[..4].copy_from_slice(&fd.to_ne_bytes());

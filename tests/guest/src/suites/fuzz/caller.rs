@@ -5,7 +5,7 @@
 use super::{
     allowed::{Decider, Rights, allowed, decider},
     board::{BATCH, Board, Side},
-    call::{Call, Command, Place, SETNS_SIZE, VERSION_SIZE},
+    call::{Call, Command, EXPLAIN_INPUTS, EXPLAIN_SIZE, Place, SETNS_SIZE, VERSION_SIZE},
     pool::Pool,
 };
 use crate::{
@@ -206,13 +206,22 @@ impl Batch<'_> {
             return Ok(outcome);
         }
 
-        // Only VERSION writes, and only what it knows.
-        let written = match (decider, outcome) {
-            (Decider::Served, Ok(())) => VERSION_SIZE,
+        // Only VERSION and EXPLAIN write, and only what they know.
+        let written = match (decider, outcome, call.command()) {
+            (Decider::Served, Ok(()), Command::Explain) => EXPLAIN_SIZE,
+            (Decider::Served, Ok(()), _) => VERSION_SIZE,
             _ => 0,
         };
-        if !arena.holds(range.start, &version[..written]) {
-            self.complain(i, call, "not what VERSION tells otherwise");
+        let known = match call.command() {
+            Command::Explain => &call.bytes[..written.min(EXPLAIN_INPUTS)],
+            _ => &version[..written],
+        };
+        if !arena.holds(range.start, known) {
+            self.complain(
+                i,
+                call,
+                "not what VERSION tells otherwise, or EXPLAIN was told",
+            );
         }
         if !arena.holds(range.start + written, &call.bytes[written..]) {
             self.complain(i, call, "the argument was written to");

@@ -90,6 +90,16 @@ const DOCUMENTED: &[(Command, &[Outcome])] = &[
         ],
     ),
     (Command::Serve, &[Ok(()), Err(Code::EINVAL)]),
+    (
+        Command::Explain,
+        &[
+            Ok(()),
+            Err(Code::EINVAL),
+            Err(Code::EPERM),
+            Err(Code::E2BIG),
+            Err(Code::EFAULT),
+        ],
+    ),
     (Command::Unknown, &[Err(Code::ENOTTY)]),
 ];
 

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `NSPROXY_EXPLAIN`: the call and the dry run, where the plain call is tested.
+//!
+//! What a dry run says of a plain call every suite looks at that makes one, and for which reason it
+//! is to fail the suite errno says: see [`crate::judge`]. What memory it lacks is for the suite faults.
+
+use super::{errno, kinds, of_cases, pidfd};
+use crate::{
+    case::{Case, Expect},
+    ktap::Test,
+    via::{self, Device, Entry, Kind},
+    world::{self, Target, World},
+};
+use anyhow::{Result, ensure};
+use nsproxy_uapi::Explain;
+use std::{fs::File, os::fd::AsRawFd as _};
+
+pub(crate) fn tests() -> Vec<Test> {
+    let cases = || {
+        let of = |suite, cases: Vec<Case>| cases.into_iter().map(move |case| (suite, case));
+        of("kinds", kinds::cases())
+            .chain(of("pidfd", pidfd::cases()))
+            .chain(of("errno", errno::cases()))
+    };
+    let done = cases().map(|(suite, case)| Case {
+        name: format!("{suite}: {}", case.name),
+        subject: Entry::Explained,
+        ..case
+    });
+    let dry = cases()
+        // What is to come of it nobody else says then.
+        .filter(|(_, case)| case.expect != Expect::AsReference)
+        .map(|(suite, case)| Case {
+            name: format!("dry run: {suite}: {}", case.name),
+            subject: Entry::DryRun,
+            reference: None,
+            ..case
+        });
+    let mut tests = of_cases(done.chain(dry));
+    tests.push(Test::new("dry run of 2011 changes nothing", dry_2011));
+    tests
+}
+
+fn dry_2011(world: &mut World) -> Result<()> {
+    let target = world.target(&Target::in_new(Kind::Uts.flag()))?;
+    let file = File::open(format!("/proc/{}/ns/uts", target.pid))?;
+    let before = world::links_of("self");
+    let how = Explain {
+        dry_run: true,
+        as_of_2011: true,
+    };
+    let (outcome, reason) = via::explained(&Device::open()?, file.as_raw_fd(), 0, how)?;
+    ensure!(outcome.is_ok(), "{outcome:?}, {reason:?}");
+    ensure!(before == world::links_of("self"), "the test has moved");
+    Ok(())
+}

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Each allocation of a call that fails is a reason of its own.
+
+use crate::{
+    errno::word,
+    fault::{self, Armed},
+    ktap::Test,
+    via::{self, Device, Kind},
+    world::{Target, World},
+};
+use anyhow::{Result, bail, ensure};
+use nsproxy_uapi::{Explain, Reason};
+use std::os::fd::AsRawFd as _;
+
+/// In the order in which a call for user and mount namespaces makes them, by a user whom nobody has
+/// counted in that user namespace.
+const REASONS: [Reason; 5] = [
+    Reason::NoNsProxy,
+    Reason::NoCred,
+    Reason::NoFs,
+    Reason::Ucounts,
+    Reason::Root,
+];
+/// How often it is tried: see [`super::sweep`].
+const ATTEMPTS: u32 = 20;
+
+pub(super) fn tests() -> Vec<Test> {
+    let tests = REASONS.into_iter().zip(1..);
+    tests
+        .map(|(reason, n)| {
+            Test::new(
+                format!(
+                    "allocation {n} for user and mnt, explained: {}",
+                    reason.name()
+                ),
+                move |world| is_named(n, reason, world),
+            )
+        })
+        .collect()
+}
+
+/// The call is not made: a dry run makes the same allocations.
+fn is_named(n: u32, expected: Reason, world: &mut World) -> Result<()> {
+    fault::prepare()?;
+    let target = world.target(&Target::in_all_new().of_user())?;
+    let pidfd = target.pidfd()?;
+    let kinds = via::flags_of(&[Kind::User, Kind::Mnt]) as i32;
+    let device = Device::open()?;
+    let how = Explain {
+        dry_run: true,
+        as_of_2011: false,
+    };
+    let mut last = String::new();
+    for _ in 0..ATTEMPTS {
+        let armed = Armed::new(n)?;
+        let said = via::explained(&device, pidfd.as_raw_fd(), kinds, how);
+        let to_go = armed.to_go()?;
+        drop(armed);
+        let (outcome, reason) = said?;
+        ensure!(
+            reason != Some(Reason::Unexplained),
+            "{}, unexplained",
+            word(outcome)
+        );
+        if to_go == 0 && reason == Some(expected) {
+            return Ok(());
+        }
+        let reason = reason.map_or("none", Reason::name);
+        last = format!("{}, reason {reason}, {to_go} to go", word(outcome));
+    }
+    bail!(
+        "{ATTEMPTS} times not {}; the last time {last}",
+        expected.name()
+    );
+}
