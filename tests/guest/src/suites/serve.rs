@@ -37,7 +37,10 @@ pub(crate) fn tests() -> Vec<Test> {
     let mut tests = vec![
         Test::new("nobody is served who did not ask", nobody),
         Test::new("from asking on, until asked not to", on_and_off),
-        Test::new("by int 0x80, too", by_int_0x80),
+        Test::new("by the instruction itself, without libc", |_| {
+            by_instruction(sys::setns_64)
+        }),
+        Test::new("by int 0x80, too", |_| by_instruction(sys::setns_32)),
         Test::new("threads, children and what they execute", inherited),
         Test::new(
             "a child that gives it up, and its parent does not",
@@ -212,12 +215,12 @@ fn on_and_off(_: &mut World) -> Result<()> {
     })
 }
 
-fn by_int_0x80(_: &mut World) -> Result<()> {
+fn by_instruction(setns: fn(i32, i32) -> Result<(), Errno>) -> Result<()> {
     let device = Device::open()?;
     let own = File::open("/proc/self/ns/uts")?;
     in_child(|| {
         let calls = || -> Result<()> {
-            let (good, bad) = (sys::setns_32(own.as_raw_fd(), 0), sys::setns_32(-1, 0));
+            let (good, bad) = (setns(own.as_raw_fd(), 0), setns(-1, 0));
             ensure!(
                 (good, bad) == (Ok(()), Err(Errno::BADF)),
                 "setns(): {good:?} and {bad:?}"

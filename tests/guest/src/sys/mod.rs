@@ -18,7 +18,7 @@ pub(crate) use memory::{LastPage, PAGE, StuckPage, map_file};
 pub(crate) use perf::{NAMESPACES_IN_ORDER, NamespacesWatch};
 pub(crate) use seccomp::{before_exec, seccomp_allow_all, seccomp_no_setns};
 pub(crate) use shared::Shared;
-pub(crate) use syscall::{setns_32, trace_syscall};
+pub(crate) use syscall::{setns_32, setns_64, trace_syscall};
 pub(crate) use task::{
     Fork, exec, exit, fork, fork_into, fork_sharing_fs, fork_to_zombie, has_ended_within,
     ignore_children, keep_only, sleep_forever, spawn_sharing_vm, vfork,

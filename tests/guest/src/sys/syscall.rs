@@ -10,6 +10,22 @@ use rustix::{
 };
 use std::{arch::asm, mem, ptr};
 
+/// setns(2) by the `syscall` instruction itself, with no library in between.
+pub(crate) fn setns_64(fd: i32, nstype: i32) -> Result<(), Errno> {
+    let result: i64;
+    // SAFETY: Takes no pointer; the instruction changes rcx and r11.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") libc::SYS_setns => result,
+            in("rdi") i64::from(fd),
+            in("rsi") i64::from(nstype),
+            out("rcx") _, out("r11") _,
+        );
+    }
+    outcome(result as i32)
+}
+
 /// setns(2) by `int 0x80`, as a 32-bit program calls it.
 pub(crate) fn setns_32(fd: i32, nstype: i32) -> Result<(), Errno> {
     const SETNS: u64 = 346;
@@ -27,7 +43,11 @@ pub(crate) fn setns_32(fd: i32, nstype: i32) -> Result<(), Errno> {
         );
     }
     // A 32-bit program would see the lower half.
-    match result as i32 {
+    outcome(result as i32)
+}
+
+fn outcome(result: i32) -> Result<(), Errno> {
+    match result {
         0 => Ok(()),
         errno => Err(Errno::from_raw_os_error(-errno)),
     }
