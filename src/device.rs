@@ -83,6 +83,19 @@ fn no_filter(caller: &Caller<'_>) -> Result {
     Ok(())
 }
 
+/// The argument of a command whose struct grows, and how long user space says that it is.
+///
+/// # Errors
+///
+/// [`EINVAL`] for one shorter than the first version, [`E2BIG`], [`EFAULT`].
+fn growing<T: Abi>(cmd: u32, arg: UserPtr) -> Result<(T, usize)> {
+    let size = _IOC_SIZE(cmd);
+    if size < size_of::<T>() {
+        return Err(EINVAL);
+    }
+    Ok((T::read(arg, size)?, size))
+}
+
 /// `NSPROXY_EXPLAIN`.
 ///
 /// # Errors
@@ -91,11 +104,7 @@ fn no_filter(caller: &Caller<'_>) -> Result {
 /// or an unknown flag, [`E2BIG`], [`EFAULT`].
 fn explain(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
     no_filter(caller)?;
-    let size = _IOC_SIZE(cmd);
-    if size < size_of::<nsproxy_explain>() {
-        return Err(EINVAL);
-    }
-    let mut args = nsproxy_explain::read(arg, size)?;
+    let (mut args, size) = growing::<nsproxy_explain>(cmd, arg)?;
     // A call of which nobody would hear what it came to is not made.
     args.write(arg, size)?;
     explain::explain(caller, &mut args)?;
@@ -109,11 +118,8 @@ fn explain(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
 /// [`EINVAL`] for a struct shorter than the first version of it or a reserved field that is set,
 /// [`E2BIG`], [`EFAULT`].
 fn version(cmd: u32, arg: UserPtr) -> Result {
-    let size = _IOC_SIZE(cmd);
-    if size < size_of::<nsproxy_version>() {
-        return Err(EINVAL);
-    }
-    if nsproxy_version::read(arg, size)?.reserved != 0 {
+    let (args, size) = growing::<nsproxy_version>(cmd, arg)?;
+    if args.reserved != 0 {
         return Err(EINVAL);
     }
 

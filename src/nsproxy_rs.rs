@@ -10,9 +10,9 @@
 //! - [`record`] goes along, and is told for which [`reason`] the call is refused;
 //! - [`sys`]: the kernel's objects as types, and all that is `unsafe`.
 //!
-//! Upwards there are the ways in: [`device`], the ioctl edge, and [`serve`], the system call itself
-//! for those who ask for it; with [`explain`], which says why. Beside it stands [`setns_2011`]: the same call as it was when it was
-//! introduced.
+//! Upwards there are the ways in: [`device`], the ioctl edge, with [`explain`], which says why, and
+//! [`serve`], the system call itself for those who ask for it. Beside it stands [`setns_2011`]: the
+//! same call as it was when it was introduced.
 
 use kernel::{debugfs, miscdevice::MiscDeviceRegistration, prelude::*};
 

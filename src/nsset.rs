@@ -55,7 +55,7 @@ pub(crate) struct ValidNsSet(NsSet);
 impl NsSet {
     /// Everything that may need memory, so that nothing after this does.
     ///
-    /// `flags` are one or more `CLONE_NEW*`.
+    /// `flags` are one or more `CLONE_NEW*`. Like the next steps, it tells `record` why it fails.
     ///
     /// # Errors
     ///

@@ -3,8 +3,8 @@
 //! Why a call is refused: a reason for each check of the path.
 //!
 //! What is decided here, in Rust, knows its reason. What `install()` of a kind decides is the
-//! kernel's, and returns an errno that several checks can give: [`diagnose`] asks the same questions
-//! again, in the same order, until one has that answer.
+//! kernel's, and returns an errno that several checks can give: [`diagnose`] asks the same
+//! questions again, in the same order, until one has that answer.
 
 use crate::sys::{
     caller::Caller,

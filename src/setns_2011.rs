@@ -37,7 +37,8 @@ const KINDS: u32 = CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC;
 
 /// Moves the caller into the namespace that `fd` refers to.
 ///
-/// `nstype` is 0 or the namespace's `CLONE_NEW*`.
+/// `nstype` is 0 or the namespace's `CLONE_NEW*`. `record` is told why not; a dry run ends before
+/// `install()`, which refuses nothing.
 ///
 /// # Errors
 ///

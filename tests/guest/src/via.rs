@@ -6,7 +6,7 @@ pub(crate) use nsproxy_uapi::{Device, Kind};
 
 use crate::errno::{Code, Outcome};
 use anyhow::{Context as _, Result, bail};
-use nsproxy_uapi::{Explain, Explained, Reason, Via};
+use nsproxy_uapi::{Explain, Reason, Via};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
@@ -79,12 +79,11 @@ pub(crate) fn explained(
     nstype: i32,
     how: Explain,
 ) -> Result<(Outcome, Option<Reason>)> {
-    let explained = device.explain(fd, nstype, how).context("NSPROXY_EXPLAIN")?;
-    let reason = match explained {
-        Explained::Succeeds => None,
-        Explained::Refused { reason, .. } => Some(reason),
-    };
-    Ok((explained.outcome().map_err(Code::from), reason))
+    let refusal = device.explain(fd, nstype, how).context("NSPROXY_EXPLAIN")?;
+    Ok(match refusal {
+        None => (Ok(()), None),
+        Some(refusal) => (Err(refusal.errno.into()), Some(refusal.reason)),
+    })
 }
 
 impl fmt::Display for Entry {

@@ -2,7 +2,7 @@
 
 //! `/dev/nsproxy`, open.
 
-use crate::{Explain, Explained, Kind, sys};
+use crate::{Explain, Kind, Refusal, sys};
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
@@ -68,14 +68,14 @@ impl Device {
         )
     }
 
-    /// `NSPROXY_EXPLAIN`: makes the call, or would, and says what comes of it. Any numbers may be
-    /// tried.
+    /// `NSPROXY_EXPLAIN`: makes the call, or would, and says why it is refused, if it is. Any numbers
+    /// may be tried.
     ///
     /// # Errors
     ///
     /// `EPERM` under a seccomp filter, unless the module was loaded with `allow_seccomp=1`; `ENOTTY`
     /// for a module that is older than this library. That the call is refused is no error.
-    pub fn explain(&self, fd: i32, nstype: i32, how: Explain) -> Result<Explained, Errno> {
+    pub fn explain(&self, fd: i32, nstype: i32, how: Explain) -> Result<Option<Refusal>, Errno> {
         let mut args = sys::nsproxy_explain {
             fd,
             nstype,
@@ -83,7 +83,7 @@ impl Device {
             ..Default::default()
         };
         self.call(sys::NSPROXY_EXPLAIN, &mut args)?;
-        Explained::of(&args)
+        Refusal::of(&args)
     }
 
     /// `NSPROXY_VERSION`.

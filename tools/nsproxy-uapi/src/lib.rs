@@ -9,7 +9,7 @@ mod reason;
 mod via;
 
 pub use device::{Device, Version};
-pub use explained::{Explain, Explained};
+pub use explained::{Explain, Refusal};
 pub use kind::Kind;
 pub use reason::Reason;
 pub use via::Via;

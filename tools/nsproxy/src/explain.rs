@@ -9,8 +9,8 @@ use crate::{
     plan::{Call, Source},
 };
 use anyhow::{Result, anyhow};
-use nsproxy_uapi::{Device, Explain, Explained, Kind, Reason};
-use rustix::io::Errno;
+use nsproxy_uapi::{Device, Explain, Kind, Reason, Refusal};
+use rustix::{io::Errno, thread::CapabilitySet};
 use std::{
     fmt::Write as _,
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd},
@@ -21,8 +21,8 @@ const AFTER_HELP: &str = "\
 Each call is made as far as it can fail, and released: nothing changes. Calls
 that come after another one are asked about from where we are now.
 
-The exit status is 0 when all of them would succeed, 1 when one would not, 2 for
-a mistake in the options.";
+The exit status is 0 when all of them would succeed, 1 when one would not or
+nobody can say, 2 for a mistake in the options.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
@@ -37,25 +37,29 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         Err(message) => return Ok(asked::usage("explain", &message)),
     };
     let device = open::device()?;
-    let how = Explain {
-        dry_run: true,
-        as_of_2011: args.asked.as_of_2011,
-    };
     let mut status = ExitCode::SUCCESS;
     for call in &calls {
         let file = open::source(call)?;
-        let explained = device
-            .explain(file.as_raw_fd(), call.nstype() as i32, how)
-            .map_err(no_answer)?;
-        match explained {
-            Explained::Succeeds => println!("{call}: can be entered"),
-            Explained::Refused { errno, .. } => {
-                println!("{call}: {}\n{}", show(errno), words(explained, call));
+        match ask(&device, call, file.as_fd(), args.asked.as_of_2011).map_err(no_answer)? {
+            None => println!("{call}: can be entered"),
+            Some(refusal) => {
+                println!("{call}: {}", words(refusal, call));
                 status = ExitCode::FAILURE;
             }
         }
     }
     Ok(status)
+}
+
+/// Why a call would be refused; [`None`] if it would not.
+fn ask(
+    device: &Device,
+    call: &Call,
+    file: BorrowedFd<'_>,
+    as_of_2011: bool,
+) -> Result<Option<Refusal>, Errno> {
+    let how = Explain::dry_run(as_of_2011);
+    device.explain(file.as_raw_fd(), call.nstype() as i32, how)
 }
 
 fn no_answer(errno: Errno) -> anyhow::Error {
@@ -78,31 +82,21 @@ pub(crate) fn after(
     file: BorrowedFd<'_>,
     as_of_2011: bool,
 ) -> Option<String> {
-    let how = Explain {
-        dry_run: true,
-        as_of_2011,
-    };
-    let device = Device::open().ok()?;
-    let explained = device.explain(file.as_fd().as_raw_fd(), call.nstype() as i32, how);
-    let explained = explained.ok()?;
-    (explained.outcome() == Err(errno))
-        .then(|| format!("{}\n{}", show(errno), words(explained, call)))
+    let refusal = ask(&Device::open().ok()?, call, file, as_of_2011).ok()??;
+    (refusal.errno == errno).then(|| words(refusal, call))
 }
 
-/// Which check it was, in words, and what helps; nothing for what succeeds.
-fn words(explained: Explained, call: &Call) -> String {
-    let Explained::Refused {
+/// The errno, which check it was, and what helps.
+fn words(refusal: Refusal, call: &Call) -> String {
+    let Refusal {
+        errno,
         reason,
         cap,
         count,
         namespace,
-        ..
-    } = explained
-    else {
-        return String::new();
-    };
+    } = refusal;
     let (why, remedy) = sentence(reason, count);
-    let mut text = format!("reason: {why}");
+    let mut text = format!("{}\nreason: {why}", show(errno));
     if let Some((cap, user_ns)) = cap {
         let _ = write!(
             text,
@@ -113,26 +107,24 @@ fn words(explained: Explained, call: &Call) -> String {
     if let Some((kind, id)) = namespace {
         let _ = write!(text, "\n  about: {} namespace {id}", kind.name());
     }
-    let with_user = call.kinds.contains(&Kind::User);
-    let of_process = matches!(call.source, Source::Process(_));
-    let remedy = match reason {
-        Reason::CapOwner | Reason::CapSet | Reason::Chroot if !with_user && of_process => {
-            "be root there; or with -U, if its user namespace is another one than ours, enter that \
-             first"
-        }
-        _ => remedy,
-    };
     if !remedy.is_empty() {
         let _ = write!(text, "\n  remedy: {remedy}");
+    }
+    let is_for_want_of_rights =
+        matches!(reason, Reason::CapOwner | Reason::CapSet | Reason::Chroot);
+    let of_process = matches!(call.source, Source::Process(_));
+    if is_for_want_of_rights && of_process && !call.kinds.contains(&Kind::User) {
+        text += "\n  or: with -U, if its user namespace is another one than ours, enter that first";
     }
     text
 }
 
+/// `CAP_SYS_ADMIN` and the like.
 fn name_of(cap: u32) -> String {
-    match cap {
-        18 => "CAP_SYS_CHROOT".to_owned(),
-        21 => "CAP_SYS_ADMIN".to_owned(),
-        other => format!("capability {other}"),
+    let set = 1_u64.checked_shl(cap).map(CapabilitySet::from_bits_retain);
+    match set.and_then(|set| set.iter_names().next()) {
+        Some((name, _)) => format!("CAP_{name}"),
+        None => format!("capability {cap}"),
     }
 }
 
@@ -247,8 +239,8 @@ mod tests {
         }
     }
 
-    fn refused(reason: Reason) -> Explained {
-        Explained::Refused {
+    fn refused(reason: Reason) -> Refusal {
+        Refusal {
             errno: Errno::PERM,
             reason,
             cap: Some((21, 99)),
@@ -270,6 +262,13 @@ mod tests {
         );
         let text = words(refused(Reason::CapOwner), &call(&[Kind::Net, Kind::User]));
         assert!(!text.contains("with -U"), "{text}");
+    }
+
+    #[test]
+    fn capabilities_have_names() {
+        assert_eq!(name_of(18), "CAP_SYS_CHROOT");
+        assert_eq!(name_of(63), "capability 63");
+        assert_eq!(name_of(u32::MAX), "capability 4294967295");
     }
 
     #[test]

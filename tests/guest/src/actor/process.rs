@@ -16,6 +16,7 @@ use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
     process::{PidfdFlags, Signal, WaitOptions},
+    thread::{SecureComputingMode, secure_computing_mode},
 };
 use std::{
     fs::File,
@@ -239,14 +240,16 @@ impl Process {
         ) else {
             return Ok(None);
         };
-        let how = Explain {
-            dry_run: true,
-            as_of_2011,
-        };
+        let how = Explain::dry_run(as_of_2011);
         match via::explained(device, fd, call.nstype, how) {
             Ok((outcome, reason)) => Ok(Some((outcome, reason.map_or(0, Reason::number)))),
-            // Under a seccomp filter nothing is said.
-            Err(error) if error.downcast_ref() == Some(&Errno::PERM) => Ok(None),
+            // Under a seccomp filter, and only there, nothing is said.
+            Err(error)
+                if error.downcast_ref() == Some(&Errno::PERM)
+                    && secure_computing_mode()? == SecureComputingMode::Filter =>
+            {
+                Ok(None)
+            }
             Err(error) => Err(error),
         }
     }

@@ -28,11 +28,10 @@ const SETNS_SIZE: usize = mem::size_of::<uapi::nsproxy_setns>();
 const VERSION_SIZE: usize = mem::size_of::<uapi::nsproxy_version>();
 const EXPLAIN_SIZE: usize = mem::size_of::<uapi::nsproxy_explain>();
 
-/// The commands whose struct grows, each with as much as there is of it today.
-const GROWING: [(&str, u32, usize); 2] = [
-    ("VERSION", uapi::NSPROXY_VERSION, VERSION_SIZE),
-    ("EXPLAIN", uapi::NSPROXY_EXPLAIN, EXPLAIN_SIZE),
-];
+/// A command whose struct grows, with as much as there is of it today.
+type Growing = (&'static str, u32, usize);
+const VERSION: Growing = ("VERSION", uapi::NSPROXY_VERSION, VERSION_SIZE);
+const EXPLAIN: Growing = ("EXPLAIN", uapi::NSPROXY_EXPLAIN, EXPLAIN_SIZE);
 
 /// The two commands that take a `struct nsproxy_setns`.
 const SETNS: [(&str, u32); 2] = [
@@ -45,9 +44,9 @@ pub(crate) fn tests() -> Vec<Test> {
     unknown_commands(&mut tests);
     setns_sizes(&mut tests);
     setns_pointers(&mut tests);
-    for (name, command, size) in GROWING {
-        growing(&mut tests, name, command, size);
-        written_pointers(&mut tests, name, command, size);
+    for command in [VERSION, EXPLAIN] {
+        growing(&mut tests, command);
+        written_pointers(&mut tests, command);
     }
     version(&mut tests);
     explain(&mut tests);
@@ -235,7 +234,7 @@ fn call_on(command: u32, bytes: &mut [u8]) -> Result<Result<(), Code>> {
     ioctl(command, bytes.as_mut_ptr().addr())
 }
 
-fn growing(tests: &mut Vec<Test>, name: &'static str, command: u32, right: usize) {
+fn growing(tests: &mut Vec<Test>, (name, command, right): Growing) {
     for size in [0, 4, 16, right - 1] {
         tests.push(Test::new(
             format!("{name} of {size} bytes, shorter than the first one, is EINVAL"),
@@ -285,7 +284,7 @@ fn growing(tests: &mut Vec<Test>, name: &'static str, command: u32, right: usize
 }
 
 /// Of structs that are written, too.
-fn written_pointers(tests: &mut Vec<Test>, name: &'static str, command: u32, right: usize) {
+fn written_pointers(tests: &mut Vec<Test>, (name, command, right): Growing) {
     for (what, address) in NOWHERE {
         tests.push(Test::new(
             format!("{name} at {what} is EFAULT"),
@@ -312,7 +311,7 @@ fn written_pointers(tests: &mut Vec<Test>, name: &'static str, command: u32, rig
 /// Each bit of a field of 32 bits is EINVAL.
 fn bits_are_unknown(
     tests: &mut Vec<Test>,
-    (name, command, size): (&'static str, u32, usize),
+    (name, command, size): Growing,
     (field, at): (&'static str, usize),
     bits: &[u32],
 ) {
@@ -331,7 +330,7 @@ fn bits_are_unknown(
 }
 
 /// What is in the output fields before does not show through.
-fn does_not_read(command: u32, size: usize, inputs: &[usize]) -> Result<()> {
+fn does_not_read((_, command, size): Growing, inputs: &[usize]) -> Result<()> {
     let mut zero = vec![0; size];
     let mut junk = vec![0xff; size];
     for at in inputs {
@@ -348,24 +347,19 @@ fn does_not_read(command: u32, size: usize, inputs: &[usize]) -> Result<()> {
 fn version(tests: &mut Vec<Test>) {
     let reserved = mem::offset_of!(uapi::nsproxy_version, reserved);
     tests.push(Test::new("VERSION tells the truth", version_is_true));
-    bits_are_unknown(
-        tests,
-        GROWING[0],
-        ("the reserved field", reserved),
-        &[0, 31],
-    );
+    bits_are_unknown(tests, VERSION, ("the reserved field", reserved), &[0, 31]);
     tests.push(Test::new(
         "VERSION does not read its own output fields",
-        move |_| does_not_read(uapi::NSPROXY_VERSION, VERSION_SIZE, &[reserved]),
+        move |_| does_not_read(VERSION, &[reserved]),
     ));
 }
 
 fn explain(tests: &mut Vec<Test>) {
     let flags = mem::offset_of!(uapi::nsproxy_explain, flags);
-    bits_are_unknown(tests, GROWING[1], ("the flags", flags), &[2, 3, 31]);
+    bits_are_unknown(tests, EXPLAIN, ("the flags", flags), &[2, 3, 31]);
     tests.push(Test::new(
         "EXPLAIN does not read its own output fields",
-        move |_| does_not_read(uapi::NSPROXY_EXPLAIN, EXPLAIN_SIZE, &[0, 4, flags]),
+        move |_| does_not_read(EXPLAIN, &[0, 4, flags]),
     ));
     tests.push(Test::new(
         "EXPLAIN of which nobody would hear is not made",

@@ -2,8 +2,8 @@
 
 //! `NSPROXY_EXPLAIN`: the call and the dry run, where the plain call is tested.
 //!
-//! What a dry run says of a plain call every suite looks at that makes one, and for which reason it
-//! is to fail the suite errno says: see [`crate::judge`]. What memory it lacks is for the suite faults.
+//! What a dry run says of a plain call every suite of cases looks at, and for which reason it is to
+//! fail the suite errno says: see [`crate::judge`]. What memory it lacks is for the suite faults.
 
 use super::{errno, kinds, of_cases, pidfd};
 use crate::{
@@ -46,10 +46,7 @@ fn dry_2011(world: &mut World) -> Result<()> {
     let target = world.target(&Target::in_new(Kind::Uts.flag()))?;
     let file = File::open(format!("/proc/{}/ns/uts", target.pid))?;
     let before = world::links_of("self");
-    let how = Explain {
-        dry_run: true,
-        as_of_2011: true,
-    };
+    let how = Explain::dry_run(true);
     let (outcome, reason) = via::explained(&Device::open()?, file.as_raw_fd(), 0, how)?;
     ensure!(outcome.is_ok(), "{outcome:?}, {reason:?}");
     ensure!(before == world::links_of("self"), "the test has moved");

@@ -47,10 +47,7 @@ fn is_named(n: u32, expected: Reason, world: &mut World) -> Result<()> {
     let pidfd = target.pidfd()?;
     let kinds = via::flags_of(&[Kind::User, Kind::Mnt]) as i32;
     let device = Device::open()?;
-    let how = Explain {
-        dry_run: true,
-        as_of_2011: false,
-    };
+    let how = Explain::dry_run(false);
     let mut last = String::new();
     for _ in 0..ATTEMPTS {
         let armed = Armed::new(n)?;

@@ -205,7 +205,12 @@ impl Call {
 
     /// Whether `NSPROXY_EXPLAIN` has flags that it does not know; of a struct that can be read.
     pub(super) fn flags_are_unknown(&self) -> bool {
-        self.bytes[FLAGS] & !3 != 0 || self.bytes[FLAGS + 1..FLAGS + 4].iter().any(|b| *b != 0)
+        let known = uapi::NSPROXY_EXPLAIN_DRY_RUN | uapi::NSPROXY_EXPLAIN_2011;
+        let flags = &self.bytes[FLAGS..FLAGS + 4];
+        flags
+            .iter()
+            .zip(known.to_ne_bytes())
+            .any(|(is, known)| is & !known != 0)
     }
 
     /// Whether something is set beyond what is known, as far as that can be read.
@@ -306,34 +311,40 @@ fn nstype(rng: &mut Rng, what: What) -> i32 {
 
 fn content(rng: &mut Rng, command: Command, size: usize, fd: i32, nstype: i32) -> Vec<u8> {
     let mut bytes = vec![0; size.max(SETNS_SIZE)];
+    // As much of a struct that grows as is known, and there.
+    let known = size.min(match command {
+        Command::Version => VERSION_SIZE,
+        Command::Explain => EXPLAIN_SIZE,
+        _ => size,
+    });
+    // Outputs may hold anything.
+    match command {
+        Command::Version => rng.fill(&mut bytes[..known]),
+        Command::Explain if known == EXPLAIN_SIZE => rng.fill(&mut bytes[EXPLAIN_INPUTS..known]),
+        _ => {}
+    }
     if command == Command::Version {
-        // Outputs may hold anything.
-        let known = size.min(VERSION_SIZE);
-        rng.fill(&mut bytes[..known]);
         if known == VERSION_SIZE {
             bytes[RESERVED..RESERVED + 4].fill(0);
             if rng.u32(..4) == 0 {
                 bytes[RESERVED + rng.usize(..4)] = 1 << rng.u32(..8);
             }
         }
-        if size > VERSION_SIZE && rng.u32(..4) == 0 {
-            bytes[rng.usize(VERSION_SIZE..size)] = rng.u8(1..);
-        }
-    } else if command == Command::Explain && size >= EXPLAIN_SIZE {
-        rng.fill(&mut bytes[FLAGS + 4..EXPLAIN_SIZE]);
-        bytes[..4].copy_from_slice(&fd.to_ne_bytes());
-        bytes[4..8].copy_from_slice(&nstype.to_ne_bytes());
-        // What is done, the other commands do.
-        bytes[FLAGS] = (uapi::NSPROXY_EXPLAIN_DRY_RUN | rng.u32(..2) << 1) as u8;
-        if rng.u32(..8) == 0 {
-            bytes[FLAGS + rng.usize(..4)] |= 1 << rng.u32(..8);
-        }
-        if size > EXPLAIN_SIZE && rng.u32(..4) == 0 {
-            bytes[rng.usize(EXPLAIN_SIZE..size)] = rng.u8(1..);
-        }
     } else {
         bytes[..4].copy_from_slice(&fd.to_ne_bytes());
         bytes[4..8].copy_from_slice(&nstype.to_ne_bytes());
+    }
+    if command == Command::Explain && known == EXPLAIN_SIZE {
+        // What is done, the other commands do.
+        let path = [0, uapi::NSPROXY_EXPLAIN_2011][rng.usize(..2)];
+        let flags = uapi::NSPROXY_EXPLAIN_DRY_RUN | path;
+        bytes[FLAGS..FLAGS + 4].copy_from_slice(&flags.to_ne_bytes());
+        if rng.u32(..8) == 0 {
+            bytes[FLAGS + rng.usize(..4)] |= 1 << rng.u32(..8);
+        }
+    }
+    if size > known && rng.u32(..4) == 0 {
+        bytes[rng.usize(known..size)] = rng.u8(1..);
     }
     bytes.truncate(size);
     bytes

@@ -7,10 +7,10 @@ use Outcome::{Enters, NeverAsks, Refused};
 /// Commands that are run one after the other, whatever comes of each, and what does.
 ///
 /// Words of them that stand for others: `TARGET`, the pid of a process in new namespaces of all
-/// kinds, which root made; `MINE`, the same, made by user 1000; `USER`, to be user 1000; `PLUGIN`, to be called
-/// as a plugin of CNI; `look`,
-/// what is described above; `@FILE`, the number of a descriptor of that
-/// file; `<FILE`, at the end, that it is the command's standard input.
+/// kinds, which root made; `MINE`, the same, made by user 1000; `USER`, to be user 1000; `PLUGIN`,
+/// to be called as a plugin of CNI; `look`, a program that tells all that it sees there, see
+/// [`commands`](super::commands); `@FILE`, the number of a descriptor of that file; `<FILE`, at the
+/// end, that it is the command's standard input.
 pub(super) struct Row(pub(super) Outcome, pub(super) &'static [&'static str]);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
