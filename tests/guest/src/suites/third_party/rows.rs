@@ -9,8 +9,8 @@ use Outcome::{Enters, NeverAsks, Refused};
 /// Words of them that stand for others: `TARGET`, the pid of a process in new namespaces of all
 /// kinds, which root made; `MINE`, the same, made by user 1000; `USER`, to be user 1000; `PLUGIN`,
 /// to be called as a plugin of CNI; `look`, a program that tells all that it sees there, see
-/// [`commands`](super::commands); `@FILE`, the number of a descriptor of that file; `<FILE`, at the
-/// end, that it is the command's standard input.
+/// [`commands`](super::commands); `@FILE`, the number of a descriptor of that file; `<FILE` and
+/// `2>FILE`, at the end, that it is the command's standard input or error output.
 pub(super) struct Row(pub(super) Outcome, pub(super) &'static [&'static str]);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -486,7 +486,7 @@ const CRUN: &[Row] = &[
             "touch /run/ns",
             "mount --bind /proc/TARGET/ns/uts /run/ns",
             // Whether it hears why its child failed, or only that it did, is a race of its own.
-            "crun --log /dev/null run --detach --bundle /run/netbox box",
+            "crun run --detach --bundle /run/netbox box 2>/dev/null",
             "umount /run/ns",
             "rm /run/ns",
         ],

@@ -50,8 +50,8 @@ const PATIENCE: Timespec = Timespec {
 };
 
 impl Side {
-    /// Runs a program that is in the path of a guest with programs of others; of `@FILE` and
-    /// `<FILE` says [`rows`](super::rows) what they are.
+    /// Runs a program that is in the path of a guest with programs of others; of `@FILE`, `<FILE`
+    /// and `2>FILE` says [`rows`](super::rows) what they are.
     ///
     /// # Errors
     ///
@@ -65,6 +65,13 @@ impl Side {
                 (words, file.into())
             }
             _ => (words, Stdio::null()),
+        };
+        let (words, stderr) = match words.split_last() {
+            Some((last, words)) if last.starts_with("2>") => {
+                let file = File::options().write(true).open(&last[2..]);
+                (words, file.with_context(|| last.clone())?)
+            }
+            _ => (words, output[1].try_clone()?),
         };
         let mut open = Vec::new();
         let mut number = |word: &String| match word.strip_prefix('@') {
@@ -89,7 +96,7 @@ impl Side {
             .process_group(0)
             .stdin(stdin)
             .stdout(output[0].try_clone()?)
-            .stderr(output[1].try_clone()?);
+            .stderr(stderr);
         if self == Self::Module {
             sys::before_exec(&mut command, || Device::open()?.serve(true).map(drop));
         }
