@@ -3,15 +3,16 @@
 //! `/dev/nsproxy`: decode, call, encode.
 
 use crate::{
-    explain, module_parameters, serve, setns, setns_2011,
+    explain, module_parameters, serve, setns, setns_2011, show,
     sys::{
         caller::Caller,
         chardev::Ioctl,
         namespace, symbols,
         uapi::{
-            nsproxy_explain, nsproxy_setns, nsproxy_version, Abi, NSPROXY_ABI_VERSION,
-            NSPROXY_EXPLAIN, NSPROXY_IOC_MAGIC, NSPROXY_SERVE, NSPROXY_SETNS, NSPROXY_SETNS_2011,
-            NSPROXY_VERSION, RELEASE,
+            clear_steps, nsproxy_explain, nsproxy_setns, nsproxy_show, nsproxy_version,
+            write_steps, Abi, NSPROXY_ABI_VERSION, NSPROXY_EXPLAIN, NSPROXY_IOC_MAGIC,
+            NSPROXY_SERVE, NSPROXY_SETNS, NSPROXY_SETNS_2011, NSPROXY_SHOW, NSPROXY_VERSION,
+            RELEASE,
         },
     },
 };
@@ -43,6 +44,8 @@ impl Ioctl for NsproxyDevice {
             setns_2011::setns(caller, args.fd, args.nstype as u32, &mut ())?;
         } else if is(cmd, NSPROXY_EXPLAIN) {
             explain(caller, cmd, arg)?;
+        } else if is(cmd, NSPROXY_SHOW) {
+            show(caller, cmd, arg)?;
         } else if is(cmd, NSPROXY_VERSION) {
             version(cmd, arg)?;
         } else if is(cmd, NSPROXY_SERVE) {
@@ -90,7 +93,7 @@ fn no_filter(caller: &Caller<'_>) -> Result {
 /// [`EINVAL`] for one shorter than the first version, [`E2BIG`], [`EFAULT`].
 fn growing<T: Abi>(cmd: u32, arg: UserPtr) -> Result<(T, usize)> {
     let size = _IOC_SIZE(cmd);
-    if size < size_of::<T>() {
+    if size < T::FIRST {
         return Err(EINVAL);
     }
     Ok((T::read(arg, size)?, size))
@@ -101,13 +104,29 @@ fn growing<T: Abi>(cmd: u32, arg: UserPtr) -> Result<(T, usize)> {
 /// # Errors
 ///
 /// [`EPERM`] under a seccomp filter, [`EINVAL`] for a struct shorter than the first version of it
-/// or an unknown flag, [`E2BIG`], [`EFAULT`].
+/// or an unknown flag, [`E2BIG`], [`EFAULT`], [`ENOMEM`] for the journal.
 fn explain(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
     no_filter(caller)?;
     let (mut args, size) = growing::<nsproxy_explain>(cmd, arg)?;
     // A call of which nobody would hear what it came to is not made.
     args.write(arg, size)?;
-    explain::explain(caller, &mut args)?;
+    let journal = UserPtr::from_addr(args.journal as usize);
+    clear_steps(explain::room(&args), journal)?;
+
+    let steps = explain::explain(caller, &mut args)?;
+    write_steps(&steps, journal)?;
+    args.write(arg, size)
+}
+
+/// `NSPROXY_SHOW`.
+///
+/// # Errors
+///
+/// [`EINVAL`] for a struct shorter than the first version of it, [`E2BIG`], [`EFAULT`], and what
+/// [`show::show`] says.
+fn show(caller: &Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
+    let (mut args, size) = growing::<nsproxy_show>(cmd, arg)?;
+    show::show(caller, &mut args)?;
     args.write(arg, size)
 }
 

@@ -1,25 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `NSPROXY_EXPLAIN`: a call, and which check decided.
+//! `NSPROXY_EXPLAIN`: a call, which check decided, and what each step did.
 
 use crate::{
+    journal::Journal,
     reason::{diagnose, Finding, Reason, Refused},
-    record::Record,
+    record::{errno, About, Record, Step},
     setns, setns_2011,
     sys::{
         caller::Caller,
         namespace::Ns,
-        uapi::{nsproxy_explain, NSPROXY_EXPLAIN_2011, NSPROXY_EXPLAIN_DRY_RUN},
+        uapi::{
+            nsproxy_explain, nsproxy_step, NSPROXY_EXPLAIN_2011, NSPROXY_EXPLAIN_DRY_RUN,
+            NSPROXY_JOURNAL_MAX,
+        },
     },
 };
 use kernel::prelude::*;
 
-/// Makes the call that `args` ask for, and fills in what came of it.
+/// Makes the call that `args` ask for, and fills in what came of it. Returns the lines of the
+/// journal that there is room for.
 ///
 /// # Errors
 ///
-/// [`EINVAL`] for flags that are none. That the call is refused is no error here.
-pub(crate) fn explain(caller: &mut Caller<'_>, args: &mut nsproxy_explain) -> Result {
+/// [`EINVAL`] for flags that are none; [`ENOMEM`], when there is none for the journal. That the call
+/// is refused is no error here.
+pub(crate) fn explain(
+    caller: &mut Caller<'_>,
+    args: &mut nsproxy_explain,
+) -> Result<KVVec<nsproxy_step>> {
     if args.flags & !(NSPROXY_EXPLAIN_DRY_RUN | NSPROXY_EXPLAIN_2011) != 0 {
         return Err(EINVAL);
     }
@@ -34,23 +43,50 @@ pub(crate) fn explain(caller: &mut Caller<'_>, args: &mut nsproxy_explain) -> Re
         count: 0,
         ns_id: 0,
         user_ns_id: 0,
+        journal: args.journal,
+        room: args.room,
+        lines: 0,
     };
     let (fd, nstype) = (args.fd, args.nstype as u32);
-    let result = if args.flags & NSPROXY_EXPLAIN_2011 != 0 {
-        setns_2011::setns(caller, fd, nstype, &mut Verdict(args))
-    } else {
-        setns::setns(caller, fd, nstype, &mut Verdict(args)).map(|_| ())
+    let as_of_2011 = args.flags & NSPROXY_EXPLAIN_2011 != 0;
+    let journal = match room(args) {
+        0 => None,
+        room => Some(Journal::new(caller, room)?),
     };
-    args.error = result.map_or_else(|error| error.to_errno().unsigned_abs(), |()| 0);
-    Ok(())
+    let mut account = Account {
+        verdict: args,
+        journal,
+    };
+    let result = if as_of_2011 {
+        setns_2011::setns(caller, fd, nstype, &mut account)
+    } else {
+        setns::setns(caller, fd, nstype, &mut account).map(|_| ())
+    };
+    account.verdict.error = result.map_or_else(errno, |()| 0);
+
+    let Some(mut journal) = account.journal else {
+        return Ok(KVVec::new());
+    };
+    journal.step(Step::Return, About::Nothing, args.error);
+    let (lines, total) = journal.close();
+    args.lines = total;
+    Ok(lines)
 }
 
-/// Keeps the verdict.
-struct Verdict<'a>(&'a mut nsproxy_explain);
+/// How many lines of the journal are to be kept.
+pub(crate) fn room(args: &nsproxy_explain) -> usize {
+    args.room.min(NSPROXY_JOURNAL_MAX) as usize
+}
 
-impl Verdict<'_> {
-    fn keep(&mut self, finding: Finding, ns: Option<&Ns>) {
-        let to = &mut *self.0;
+/// Keeps the verdict, and the journal if there is to be one.
+struct Account<'a> {
+    verdict: &'a mut nsproxy_explain,
+    journal: Option<Journal>,
+}
+
+impl Account<'_> {
+    fn refused(&mut self, step: Step, finding: Finding, ns: Option<&Ns>, error: Error) {
+        let to = &mut *self.verdict;
         to.reason = finding.reason as u32;
         to.count = finding.count;
         if let Some((cap, user_ns_id)) = finding.cap {
@@ -61,20 +97,40 @@ impl Verdict<'_> {
             to.kind = ns.ns_type();
             to.ns_id = ns.id();
         }
+        if let Some(journal) = &mut self.journal {
+            let about = ns.map_or(About::Nothing, About::Namespace);
+            journal.step(step, about, errno(error));
+        }
     }
 }
 
-impl Record for Verdict<'_> {
+impl Record for Account<'_> {
     fn is_dry_run(&self) -> bool {
-        self.0.flags & NSPROXY_EXPLAIN_DRY_RUN != 0
+        self.verdict.flags & NSPROXY_EXPLAIN_DRY_RUN != 0
+    }
+
+    fn meet(&mut self, ns: &Ns) {
+        if let Some(journal) = &mut self.journal {
+            journal.meet(ns);
+        }
+    }
+
+    fn step(&mut self, step: Step, about: About<'_>) {
+        ().step(step, about);
+        if let Some(journal) = &mut self.journal {
+            journal.step(step, about, 0);
+        }
     }
 
     fn refuse(&mut self, reason: Reason, ns: Option<&Ns>) -> Error {
-        self.keep(reason.into(), ns);
-        ().refuse(reason, ns)
+        let error = ().refuse(reason, ns);
+        self.refused(reason.step(), reason.into(), ns, error);
+        error
     }
 
     fn refuse_install(&mut self, refused: &Refused<'_>) {
-        self.keep(diagnose(refused), Some(refused.ns));
+        ().refuse_install(refused);
+        let finding = diagnose(refused);
+        self.refused(Step::Install, finding, Some(refused.ns), refused.error);
     }
 }

@@ -5,9 +5,12 @@
 //! Mirrors `create_new_namespaces()` and `switch_task_namespaces()` of `kernel/nsproxy.c`. The
 //! third of the three, `nsproxy_free()`, is what dropping a [`NewNsProxy`] does.
 
-use crate::sys::{
-    caller::Caller,
-    nsproxy::{Namespaces, NewNsProxy, NsProxy},
+use crate::{
+    record::{About, Record, Step},
+    sys::{
+        caller::Caller,
+        nsproxy::{Namespaces, NewNsProxy, NsProxy},
+    },
 };
 use kernel::{prelude::*, sync::aref::ARef, task::might_sleep};
 
@@ -45,9 +48,19 @@ pub(crate) fn create_new_namespaces(old: &NsProxy) -> Result<NewNsProxy> {
 ///
 /// The active references of `new` come first, so that a namespace which both have is never seen
 /// inactive. The old nsproxy goes last, outside the lock: dropping it may sleep.
-pub(crate) fn switch_task_namespaces(caller: &mut Caller<'_>, new: NewNsProxy) {
+pub(crate) fn switch_task_namespaces(
+    caller: &mut Caller<'_>,
+    new: NewNsProxy,
+    record: &mut impl Record,
+) {
     might_sleep();
 
-    let old = caller.replace_nsproxy(new.activate());
-    drop(old);
+    let new = new.activate();
+    record.step(Step::Activate, About::Nothing);
+
+    let old = caller.replace_nsproxy(new);
+    record.step(Step::Switch, About::Nothing);
+
+    let count = NsProxy::put(old);
+    record.step(Step::PutNsproxy, About::NsProxy([count, count - 1]));
 }

@@ -7,17 +7,19 @@
 //!
 //! - [`nsset`]: a set of namespaces is prepared, validated, committed;
 //! - [`nsproxy`]: a new `struct nsproxy` is made, and switched to;
-//! - [`record`] goes along, and is told for which [`reason`] the call is refused;
+//! - [`record`] goes along, and is told of each step, and for which [`reason`] one refuses;
 //! - [`sys`]: the kernel's objects as types, and all that is `unsafe`.
 //!
-//! Upwards there are the ways in: [`device`], the ioctl edge, with [`explain`], which says why, and
-//! [`serve`], the system call itself for those who ask for it. Beside it stands [`setns_2011`]: the
-//! same call as it was when it was introduced.
+//! Upwards there are the ways in: [`device`], the ioctl edge, with [`explain`], which says why and
+//! keeps a [`journal`], and [`serve`], the system call itself for those who ask for it. Beside it
+//! stand [`setns_2011`], the same call as it was when it was introduced, and [`show`], for a look at
+//! what the call changes.
 
 use kernel::{debugfs, miscdevice::MiscDeviceRegistration, prelude::*};
 
 mod device;
 mod explain;
+mod journal;
 mod nsproxy;
 mod nsset;
 mod reason;
@@ -25,6 +27,7 @@ mod record;
 mod serve;
 mod setns;
 mod setns_2011;
+mod show;
 mod sys;
 
 use device::NsproxyDevice;

@@ -20,7 +20,7 @@
 use crate::{
     nsproxy::{create_new_namespaces, switch_task_namespaces},
     reason::{Reason, Refused},
-    record::Record,
+    record::{About, Record, Step},
     sys::{
         caller::Caller,
         cred::{PreparedCred, SetCred},
@@ -28,7 +28,7 @@ use crate::{
         install::install,
         namespace::{Ns, PidNamespace, UserNamespace},
         nsproxy::{NewNsProxy, NsProxy},
-        target::Pid,
+        target::{Pid, PtraceMode},
     },
 };
 use kernel::{
@@ -68,11 +68,13 @@ impl NsSet {
     ) -> Result<Self> {
         let nsproxy = create_new_namespaces(caller.nsproxy())
             .map_err(|_| record.refuse(Reason::NoNsProxy, None))?;
+        record.step(Step::Create, About::NsProxy([0, 1]));
 
         let cred = if flags & CLONE_NEWUSER != 0 {
-            SetCred::Prepared(
-                PreparedCred::new(caller).map_err(|_| record.refuse(Reason::NoCred, None))?,
-            )
+            let cred =
+                PreparedCred::new(caller).map_err(|_| record.refuse(Reason::NoCred, None))?;
+            record.step(Step::Cred, About::Nothing);
+            SetCred::Prepared(cred)
         } else {
             SetCred::Current
         };
@@ -82,7 +84,9 @@ impl NsSet {
         let fs = if flags == CLONE_NEWNS && !record.is_dry_run() {
             SetFs::Current
         } else if flags & CLONE_NEWNS != 0 {
-            SetFs::Copy(FsStruct::copy(caller).map_err(|_| record.refuse(Reason::NoFs, None))?)
+            let fs = FsStruct::copy(caller).map_err(|_| record.refuse(Reason::NoFs, None))?;
+            record.step(Step::Fs, About::Nothing);
+            SetFs::Copy(fs)
         } else {
             SetFs::None
         };
@@ -123,8 +127,9 @@ impl NsSet {
         pid: &Pid,
         record: &mut impl Record,
     ) -> Result<ValidNsSet> {
-        let target =
-            Snapshot::take(pid, self.flags).map_err(|reason| record.refuse(reason, None))?;
+        let target = Snapshot::take(pid, self.flags, record)
+            .map_err(|reason| record.refuse(reason, None))?;
+        record.step(Step::Target, About::NsProxy([0, target.nsproxy.count()]));
 
         // User first: it decides what the caller may do with the others.
         let nsproxy = &target.nsproxy;
@@ -143,6 +148,7 @@ impl NsSet {
                 self.install(caller, ns, record)?;
             }
         }
+        target.put(record);
         Ok(ValidNsSet(self))
     }
 
@@ -162,7 +168,9 @@ impl NsSet {
                 cred: &self.cred,
                 error: *error,
             })
-        })
+        })?;
+        record.step(Step::Install, About::Namespace(ns));
+        Ok(())
     }
 }
 
@@ -175,25 +183,34 @@ struct Snapshot {
 
 impl Snapshot {
     /// Looks at the task with the id `pid`; the pid and the user namespace only if `flags` ask.
-    fn take(pid: &Pid, flags: u32) -> Result<Self, Reason> {
+    fn take(pid: &Pid, flags: u32, record: &mut impl Record) -> Result<Self, Reason> {
         // Declared before the RCU guard and so dropped after it, whichever way this returns:
         // dropping the last reference may sleep.
         let nsproxy;
 
         let rcu = rcu::read_lock();
         let task = pid.task(&rcu).ok_or(Reason::Reaped)?;
-        if !task.ptrace_may_access() {
+        if !task.ptrace_may_access(PtraceMode::ReadRealcreds) {
             return Err(Reason::Ptrace);
         }
         nsproxy = task.nsproxy().ok_or(Reason::Exiting)?;
+        for ns in nsproxy.members().into_iter().flatten() {
+            if flags & ns.ns_type() & !CLONE_NEWPID != 0 {
+                record.meet(ns);
+            }
+        }
 
         let pid_ns = if flags & CLONE_NEWPID != 0 {
-            Some(task.active_pid_ns(&rcu).ok_or(Reason::NoPidNs)?)
+            let pid_ns = task.active_pid_ns(&rcu).ok_or(Reason::NoPidNs)?;
+            record.meet(pid_ns);
+            Some(pid_ns.into())
         } else {
             None
         };
         let user_ns = if flags & CLONE_NEWUSER != 0 {
-            task.user_ns(&rcu)
+            let user_ns = task.user_ns(&rcu);
+            record.meet(user_ns);
+            Some(user_ns.into())
         } else {
             None
         };
@@ -205,6 +222,19 @@ impl Snapshot {
             user_ns,
         })
     }
+
+    /// Lets go of it. Dropping it does the same, and nobody hears of it.
+    fn put(self, record: &mut impl Record) {
+        let Self {
+            pid_ns,
+            nsproxy,
+            user_ns,
+        } = self;
+        drop(pid_ns);
+        let count = NsProxy::put(nsproxy);
+        drop(user_ns);
+        record.step(Step::TargetPut, About::NsProxy([count, count - 1]));
+    }
 }
 
 impl ValidNsSet {
@@ -213,7 +243,7 @@ impl ValidNsSet {
     /// Each step gives what it commits away: the cred to the task, the nsproxy to the task. What
     /// is left at the end, the temporary `fs_struct`, is dropped.
     #[doc(alias = "commit_nsset")]
-    pub(crate) fn commit(self, caller: &mut Caller<'_>) {
+    pub(crate) fn commit(self, caller: &mut Caller<'_>, record: &mut impl Record) {
         let NsSet {
             flags,
             cred,
@@ -223,23 +253,27 @@ impl ValidNsSet {
 
         if let SetCred::Prepared(cred) = cred {
             caller.commit_creds(cred);
+            record.step(Step::CommitCreds, About::Nothing);
         }
 
         if let SetFs::Copy(fs) = &fs {
             caller.set_fs_root_and_pwd(fs);
+            record.step(Step::SetFs, About::Nothing);
         }
 
         // While the caller is still in the old ipc namespace, which the undo belongs to.
         if flags & CLONE_NEWIPC != 0 {
             caller.exit_sem();
+            record.step(Step::ExitSem, About::Nothing);
         }
 
         if flags & CLONE_NEWTIME != 0 {
             if let Some(time_ns) = nsproxy.time_ns() {
                 caller.timens_commit(time_ns);
+                record.step(Step::Timens, About::Nothing);
             }
         }
 
-        switch_task_namespaces(caller, nsproxy);
+        switch_task_namespaces(caller, nsproxy, record);
     }
 }

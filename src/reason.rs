@@ -6,11 +6,14 @@
 //! kernel's, and returns an errno that several checks can give: [`diagnose`] asks the same
 //! questions again, in the same order, until one has that answer.
 
-use crate::sys::{
-    caller::Caller,
-    cred::SetCred,
-    namespace::{Ns, UserNamespace},
-    uapi::reason::*,
+use crate::{
+    record::Step,
+    sys::{
+        caller::Caller,
+        cred::SetCred,
+        namespace::{Ns, UserNamespace},
+        uapi::reason::*,
+    },
 };
 use kernel::{
     bindings::{
@@ -98,6 +101,23 @@ reasons! {
     NoNs = NSPROXY_REASON_NO_NS => Some(EINVAL),
     /// The kernel refused, and none of the checks above would.
     Unexplained = NSPROXY_REASON_UNEXPLAINED => None,
+}
+
+impl Reason {
+    /// The step that refuses for it.
+    pub(crate) fn step(self) -> Step {
+        use Reason::*;
+        match self {
+            CapInit => Step::Capable,
+            BadFd => Step::Fget,
+            Neither | NsType | NoFlags | UnknownFlags | Unsupported | NoNs => Step::Type,
+            NoNsProxy => Step::Create,
+            NoCred => Step::Cred,
+            NoFs => Step::Fs,
+            Reaped | Ptrace | Exiting | NoPidNs => Step::Target,
+            _ => Step::Install,
+        }
+    }
 }
 
 /// What a check found that a caller failed.

@@ -5,7 +5,7 @@
 use crate::{
     nsset::NsSet,
     reason::Reason,
-    record::Record,
+    record::{About, Record, Step},
     sys::{
         caller::Caller,
         file::{pidfd_pid, proc_ns_file},
@@ -28,8 +28,8 @@ enum Request<'a> {
 ///
 /// `fd` is an nsfs file, and `flags` 0 or the namespace's `CLONE_NEW*`; or it is a pidfd, and
 /// `flags` one or more `CLONE_NEW*`. Either all of it happens or nothing. Returns the kinds of
-/// what the caller was moved into. `record` is told why not, and may have it end where it cannot
-/// fail any more, and nothing has happened.
+/// what the caller was moved into. `record` is told of each step and why one refuses, and may have
+/// it end where it cannot fail any more, and nothing has happened.
 ///
 /// # Errors
 ///
@@ -46,14 +46,18 @@ pub(crate) fn setns(
     record: &mut impl Record,
 ) -> Result<u32> {
     let file = LocalFile::fget(fd as u32).map_err(|_| record.refuse(Reason::BadFd, None))?;
+    record.step(Step::Fget, About::Nothing);
 
     let (request, kinds) = if let Some(ns) = proc_ns_file(&file) {
+        record.meet(ns);
         if flags != 0 && flags != ns.ns_type() {
             return Err(record.refuse(Reason::NsType, Some(ns)));
         }
+        record.step(Step::Type, About::Namespace(ns));
         (Request::Namespace(ns), ns.ns_type())
     } else if let Some(pid) = pidfd_pid(&file) {
         check_setns_flags(flags).map_err(|reason| record.refuse(reason, None))?;
+        record.step(Step::Type, About::Nothing);
         (Request::Process(pid), flags)
     } else {
         return Err(record.refuse(Reason::Neither, None));
@@ -66,8 +70,9 @@ pub(crate) fn setns(
     };
 
     if !record.is_dry_run() {
-        nsset.commit(caller);
+        nsset.commit(caller, record);
         caller.perf_event_namespaces();
+        record.step(Step::Perf, About::Nothing);
     }
     Ok(kinds)
 }

@@ -18,7 +18,7 @@
 use crate::{
     nsproxy::{create_new_namespaces, switch_task_namespaces},
     reason::Reason,
-    record::Record,
+    record::{About, Record, Step},
     sys::{
         caller::Caller,
         file::proc_ns_file,
@@ -55,27 +55,37 @@ pub(crate) fn setns(
     if !caller.is_capable_of_sys_admin() {
         return Err(record.refuse(Reason::CapInit, None));
     }
+    record.step(Step::Capable, About::Nothing);
 
     let file = LocalFile::fget(fd as u32).map_err(|_| record.refuse(Reason::BadFd, None))?;
+    record.step(Step::Fget, About::Nothing);
     let ns = proc_ns_file(&file)
         .filter(|ns| ns.ns_type() & KINDS != 0)
         .ok_or_else(|| record.refuse(Reason::NoNs, None))?;
+    record.meet(ns);
     if nstype != 0 && nstype != ns.ns_type() {
         return Err(record.refuse(Reason::NsType, Some(ns)));
     }
+    record.step(Step::Type, About::Namespace(ns));
 
     let mut new = create_new_namespaces(caller.nsproxy())
         .map_err(|_| record.refuse(Reason::NoNsProxy, None))?;
+    record.step(Step::Create, About::NsProxy([0, 1]));
     if record.is_dry_run() {
         return Ok(());
     }
-    install(caller, &mut new, ns)?;
-    switch_task_namespaces(caller, new);
+    install(caller, &mut new, ns, record)?;
+    switch_task_namespaces(caller, new, record);
     Ok(())
 }
 
 /// `netns_install()`, `utsns_install()` and `ipcns_install()` of then.
-fn install(caller: &mut Caller<'_>, new: &mut NewNsProxy, ns: &Ns) -> Result {
+fn install(
+    caller: &mut Caller<'_>,
+    new: &mut NewNsProxy,
+    ns: &Ns,
+    record: &mut impl Record,
+) -> Result {
     if let Some(net) = ns.downcast::<NetNamespace>() {
         new.replace(net);
     } else if let Some(uts) = ns.downcast::<UtsNamespace>() {
@@ -83,9 +93,11 @@ fn install(caller: &mut Caller<'_>, new: &mut NewNsProxy, ns: &Ns) -> Result {
     } else if let Some(ipc) = ns.downcast::<IpcNamespace>() {
         // The undo belongs to the old namespace, in which the caller still is.
         caller.exit_sem();
+        record.step(Step::ExitSem, About::Nothing);
         new.replace(ipc);
     } else {
         return Err(EINVAL);
     }
+    record.step(Step::Install, About::Namespace(ns));
     Ok(())
 }

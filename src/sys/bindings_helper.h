@@ -13,12 +13,14 @@
 
 /* Macros that bindgen cannot evaluate as they are */
 const unsigned int NSPROXY_RS_PTRACE_MODE_READ_REALCREDS = PTRACE_MODE_READ_REALCREDS;
+const unsigned int NSPROXY_RS_PTRACE_MODE_READ_FSCREDS = PTRACE_MODE_READ_FSCREDS;
 const unsigned int NSPROXY_RS_CLONE_NS_ALL = CLONE_NS_ALL;
 const unsigned int NSPROXY_RS_SETNS = NSPROXY_SETNS;
 const unsigned int NSPROXY_RS_SETNS_2011 = NSPROXY_SETNS_2011;
 const unsigned int NSPROXY_RS_VERSION = NSPROXY_VERSION;
 const unsigned int NSPROXY_RS_SERVE = NSPROXY_SERVE;
 const unsigned int NSPROXY_RS_EXPLAIN = NSPROXY_EXPLAIN;
+const unsigned int NSPROXY_RS_SHOW = NSPROXY_SHOW;
 const unsigned int NSPROXY_RS_MNT_NS_ANON_INO = MNT_NS_ANON_INO;
 
 /* Where each kind keeps its ns_common */

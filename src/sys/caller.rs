@@ -6,9 +6,10 @@ use super::{
     bindings::{self, layout},
     cred::PreparedCred,
     fs::FsStruct,
-    namespace::{Kind, TimeNamespace, UserNamespace},
+    namespace::{Kind, Ns, TimeNamespace, UserNamespace},
     nsproxy::NsProxy,
     served::Process,
+    target::TargetTask,
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -16,6 +17,7 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
+        rcu,
         SpinLock, //
     },
     task::CurrentTask,
@@ -51,6 +53,29 @@ impl<'a> Caller<'a> {
     /// The same, where a member is wanted.
     fn as_layout(&self) -> *mut layout::task_struct {
         self.as_ptr().cast()
+    }
+
+    /// The caller as a task like any other.
+    pub(crate) fn as_target<'rcu>(&self, _rcu: &'rcu rcu::Guard) -> &'rcu TargetTask {
+        // SAFETY: The task that runs here stays for as long as it does.
+        unsafe { TargetTask::from_raw(self.as_ptr()) }
+    }
+
+    /// The namespaces that the caller's nsproxy and credentials point at, by `NSPROXY_MEMBER_*`.
+    pub(crate) fn members(&self) -> [Option<&Ns>; 9] {
+        let [mnt, uts, ipc, pid, cgroup, net, time, time_for_children] = self.nsproxy().members();
+        let user = Some(&**self.user_ns());
+        [
+            mnt,
+            uts,
+            ipc,
+            pid,
+            cgroup,
+            net,
+            time,
+            time_for_children,
+            user,
+        ]
     }
 
     /// The process that the caller is a thread of.

@@ -16,6 +16,8 @@
 //! | [`chardev`], [`uapi`] | the edge to user space |
 //! | [`redirect`], `redirect.c` | the other one: the system call itself |
 //! | [`served`] | the processes for which it is |
+//! | [`trace`], `trace.h`, `trace.c` | the tracepoint |
+//! | [`clock`] | what time it is |
 //!
 //! The rules of the directory: every pointer that comes from C gets a type that says who owns the
 //! reference and what keeps the object alive; each `unsafe` block argues from that; and nothing
@@ -24,6 +26,7 @@
 mod bindings;
 pub(crate) mod caller;
 pub(crate) mod chardev;
+pub(crate) mod clock;
 pub(crate) mod cred;
 pub(crate) mod file;
 pub(crate) mod fs;
@@ -34,4 +37,5 @@ pub(crate) mod redirect;
 pub(crate) mod served;
 pub(crate) mod symbols;
 pub(crate) mod target;
+pub(crate) mod trace;
 pub(crate) mod uapi;

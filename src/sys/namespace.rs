@@ -58,6 +58,41 @@ impl Ns {
         unsafe { UserNamespace::from_raw(bindings::nsproxy_rs_ns_owner(self.as_ptr())) }
     }
 
+    /// The one that it is a descendant of, for the kinds that have that; [`None`] for the topmost.
+    pub(crate) fn parent(&self) -> Option<&Self> {
+        // SAFETY: Valid by the type's invariants.
+        let parent = unsafe { bindings::nsproxy_rs_ns_parent(self.as_ptr()) };
+        // SAFETY: A namespace has a reference to its parent.
+        (!parent.is_null()).then(|| unsafe { Self::from_raw(parent) })
+    }
+
+    /// Its inode number in nsfs.
+    pub(crate) fn inum(&self) -> u32 {
+        // SAFETY: Valid by the type's invariants; never written after initialisation.
+        unsafe { (*self.as_ptr()).inum }
+    }
+
+    /// Whether it was there from boot, and its references are not counted.
+    #[doc(alias = "is_ns_init_id")]
+    pub(crate) fn is_initial(&self) -> bool {
+        // SAFETY: Valid by the type's invariants.
+        unsafe { bindings::nsproxy_rs_ns_is_initial(self.as_ptr()) }
+    }
+
+    /// How many references keep it in memory, as it is at this moment.
+    #[doc(alias = "__ns_ref_read")]
+    pub(crate) fn ns_ref(&self) -> u32 {
+        // SAFETY: Valid by the type's invariants.
+        unsafe { bindings::nsproxy_rs_ns_ref(self.as_ptr()) }
+    }
+
+    /// How many references keep it visible, as it is at this moment.
+    #[doc(alias = "__ns_ref_active_read")]
+    pub(crate) fn active(&self) -> u32 {
+        // SAFETY: Valid by the type's invariants.
+        unsafe { bindings::nsproxy_rs_ns_active(self.as_ptr()) }
+    }
+
     /// Whether it is a mount namespace without a name: `is_anon_ns()`.
     #[doc(alias = "is_anon_ns")]
     pub(crate) fn is_anonymous(&self) -> bool {

@@ -37,6 +37,40 @@ impl NsProxy {
         // SAFETY: By the requirements above; `NsProxy` is transparent.
         unsafe { &*ptr.cast() }
     }
+
+    /// How many references there are, as it is at this moment.
+    pub(crate) fn count(&self) -> u32 {
+        // SAFETY: The shared reference means that the nsproxy is alive. Others write meanwhile.
+        let count = unsafe { (&raw const (*self.0.get()).count.refs.counter).read_volatile() };
+        count as u32
+    }
+
+    /// Drops a reference, and says how many there were. The last one may sleep.
+    #[doc(alias = "put_nsproxy")]
+    pub(crate) fn put(nsproxy: ARef<Self>) -> u32 {
+        // SAFETY: The reference is given away.
+        unsafe { Self::dec(ARef::into_raw(nsproxy)) }
+    }
+
+    /// [`put`](Self::put), for a reference that has no owner.
+    ///
+    /// # Safety
+    ///
+    /// A reference must be given away.
+    #[doc(alias = "deactivate_nsproxy")]
+    unsafe fn dec(obj: NonNull<Self>) -> u32 {
+        let ptr = obj.cast::<kernel::bindings::nsproxy>();
+        // SAFETY: By the requirements above.
+        let before = unsafe { bindings::nsproxy_rs_nsproxy_dec(ptr.as_ptr()) };
+        if before == 1 {
+            // SAFETY: It was the last reference, so nobody else knows the nsproxy, and by the
+            // type's invariants it is active.
+            unsafe { bindings::nsproxy_rs_nsproxy_ns_active_put(ptr.as_ptr()) };
+            // INVARIANT: Ours alone, and not active any more.
+            drop(NewNsProxy(ptr));
+        }
+        before
+    }
 }
 
 // SAFETY: `count` is the reference count of an nsproxy.
@@ -47,21 +81,9 @@ unsafe impl AlwaysRefCounted for NsProxy {
         unsafe { kernel::bindings::refcount_inc(&raw mut (*self.0.get()).count) };
     }
 
-    /// Drops a reference; the last one may sleep.
-    #[doc(alias = "put_nsproxy")]
-    #[doc(alias = "deactivate_nsproxy")]
     unsafe fn dec_ref(obj: NonNull<Self>) {
-        let ptr = obj.cast::<kernel::bindings::nsproxy>();
         // SAFETY: The caller owns a reference and gives it away.
-        let last =
-            unsafe { kernel::bindings::refcount_dec_and_test(&raw mut (*ptr.as_ptr()).count) };
-        if last {
-            // SAFETY: It was the last reference, so nobody else knows the nsproxy, and by the
-            // type's invariants it is active.
-            unsafe { bindings::nsproxy_rs_nsproxy_ns_active_put(ptr.as_ptr()) };
-            // INVARIANT: Ours alone, and not active any more.
-            drop(NewNsProxy(ptr));
-        }
+        unsafe { Self::dec(obj) };
     }
 }
 
@@ -150,6 +172,19 @@ impl Drop for NewNsProxy {
     }
 }
 
+/// The members of an nsproxy by their numbers in the ABI.
+#[allow(non_camel_case_types)]
+enum Member {
+    mnt_ns = bindings::NSPROXY_MEMBER_MNT as isize,
+    uts_ns = bindings::NSPROXY_MEMBER_UTS as isize,
+    ipc_ns = bindings::NSPROXY_MEMBER_IPC as isize,
+    pid_ns_for_children = bindings::NSPROXY_MEMBER_PID_FOR_CHILDREN as isize,
+    cgroup_ns = bindings::NSPROXY_MEMBER_CGROUP as isize,
+    net_ns = bindings::NSPROXY_MEMBER_NET as isize,
+    time_ns = bindings::NSPROXY_MEMBER_TIME as isize,
+    time_ns_for_children = bindings::NSPROXY_MEMBER_TIME_FOR_CHILDREN as isize,
+}
+
 macro_rules! members {
     ($($member:ident: $kind:ident),* $(,)?) => {
         /// What an nsproxy holds: a reference to a namespace of each kind.
@@ -190,6 +225,13 @@ macro_rules! members {
         }
 
         impl NsProxy {
+            /// All of them, by `NSPROXY_MEMBER_*`, borrowed.
+            pub(crate) fn members(&self) -> [Option<&Ns>; 8] {
+                let mut members = [None; 8];
+                $(members[Member::$member as usize] = self.$member().map(|ns| &**ns);)*
+                members
+            }
+
             $(
                 #[doc = concat!("`nsproxy->", stringify!($member), "`, borrowed.")]
                 pub(crate) fn $member(&self) -> Option<&$kind> {

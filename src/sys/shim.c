@@ -10,10 +10,12 @@
 #include <linux/kallsyms.h>
 #include <linux/kernel.h>
 #include <linux/kprobes.h>
+#include <linux/pid_namespace.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 #include <linux/seccomp.h>
 #include <linux/static_call.h>
+#include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 
 #include "shim.h"
@@ -173,6 +175,52 @@ struct user_namespace *nsproxy_rs_ns_owner(struct ns_common *ns)
 	return ns->ops->owner(ns);
 }
 
+/* Of the kinds that have one above the other; NULL for the topmost. */
+struct ns_common *nsproxy_rs_ns_parent(struct ns_common *ns)
+{
+	struct pid_namespace *pid_ns;
+	struct user_namespace *user_ns;
+
+	switch (ns->ns_type) {
+	case CLONE_NEWPID:
+		pid_ns = container_of(ns, struct pid_namespace, ns)->parent;
+		return pid_ns ? &pid_ns->ns : NULL;
+	case CLONE_NEWUSER:
+		user_ns = container_of(ns, struct user_namespace, ns)->parent;
+		return user_ns ? &user_ns->ns : NULL;
+	default:
+		return NULL;
+	}
+}
+
+bool nsproxy_rs_ns_is_initial(const struct ns_common *ns)
+{
+	return is_ns_init_id(ns);
+}
+
+unsigned int nsproxy_rs_ns_ref(const struct ns_common *ns)
+{
+	return __ns_ref_read(ns);
+}
+
+unsigned int nsproxy_rs_ns_active(const struct ns_common *ns)
+{
+	return __ns_ref_active_read(ns);
+}
+
+/* refcount_dec_and_test(), for who wants to know what there was. */
+unsigned int nsproxy_rs_nsproxy_dec(struct nsproxy *ns)
+{
+	int old;
+
+	return __refcount_dec_and_test(&ns->count, &old) ? 1 : old;
+}
+
+u64 nsproxy_rs_now(void)
+{
+	return ktime_get_ns();
+}
+
 bool nsproxy_rs_current_is_only_thread(void)
 {
 	return thread_group_empty(current);
@@ -203,4 +251,9 @@ int nsproxy_rs_copy_struct_to_user(void __user *dst, size_t usize,
 				   const void *src, size_t ksize)
 {
 	return copy_struct_to_user(dst, usize, src, ksize, NULL);
+}
+
+unsigned long nsproxy_rs_clear_user(void __user *to, unsigned long n)
+{
+	return clear_user(to, n);
 }

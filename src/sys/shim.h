@@ -25,6 +25,8 @@
 #include <linux/utsname.h>
 #include <linux/xarray.h>
 
+#include "trace.h"
+
 /* One wrapper for each function of symbols.def, one getter for what is no function. */
 #define CALL(option, ret, name, params, args) ret nsproxy_rs_##name params;
 #define DATA(option, type, name) type nsproxy_rs_##name(void);
@@ -61,6 +63,12 @@ void nsproxy_rs_ns_put(struct ns_common *ns);
 int nsproxy_rs_ns_install(struct nsset *nsset, struct ns_common *ns);
 u64 nsproxy_rs_ns_id(const struct ns_common *ns);
 struct user_namespace *nsproxy_rs_ns_owner(struct ns_common *ns);
+struct ns_common *nsproxy_rs_ns_parent(struct ns_common *ns);
+bool nsproxy_rs_ns_is_initial(const struct ns_common *ns);
+unsigned int nsproxy_rs_ns_ref(const struct ns_common *ns);
+unsigned int nsproxy_rs_ns_active(const struct ns_common *ns);
+unsigned int nsproxy_rs_nsproxy_dec(struct nsproxy *ns);
+u64 nsproxy_rs_now(void);
 bool nsproxy_rs_current_has_seccomp(void);
 bool nsproxy_rs_current_is_only_thread(void);
 unsigned int nsproxy_rs_current_threads(void);
@@ -69,6 +77,11 @@ int nsproxy_rs_copy_struct_from_user(void *dst, size_t ksize,
 				     const void __user *src, size_t usize);
 int nsproxy_rs_copy_struct_to_user(void __user *dst, size_t usize,
 				   const void *src, size_t ksize);
+unsigned long nsproxy_rs_clear_user(void __user *to, unsigned long n);
+
+/* trace.c: what a tracepoint is called by once it is known to be on */
+void rust_do_trace_nsproxy_rs_step(unsigned int step, struct ns_common *ns,
+				   unsigned int error);
 
 /* redirect.c: the system call itself, for those processes that are served */
 extern struct xarray nsproxy_rs_served;

@@ -45,6 +45,16 @@ impl Pid {
     }
 }
 
+/// With which credentials the caller looks: `PTRACE_MODE_READ_*`.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum PtraceMode {
+    /// As setns(2) does.
+    ReadRealcreds = bindings::NSPROXY_RS_PTRACE_MODE_READ_REALCREDS,
+    /// As `/proc` does.
+    ReadFscreds = bindings::NSPROXY_RS_PTRACE_MODE_READ_FSCREDS,
+}
+
 /// Some task, possibly exiting, for as long as an RCU read-side critical section lasts.
 ///
 /// # Invariants
@@ -59,15 +69,20 @@ impl TargetTask {
         self.0.get().cast()
     }
 
-    /// Whether the caller may look into the task: `PTRACE_MODE_READ_REALCREDS`.
-    pub(crate) fn ptrace_may_access(&self) -> bool {
+    /// The task at `ptr`, borrowed.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must point at a task that stays alive for all of `'a`.
+    pub(super) unsafe fn from_raw<'a>(ptr: *mut task_struct) -> &'a Self {
+        // SAFETY: By the requirements above; `TargetTask` is transparent.
+        unsafe { &*ptr.cast() }
+    }
+
+    /// Whether the caller may look into the task.
+    pub(crate) fn ptrace_may_access(&self, mode: PtraceMode) -> bool {
         // SAFETY: The task is valid.
-        unsafe {
-            bindings::nsproxy_rs_ptrace_may_access(
-                self.0.get(),
-                bindings::NSPROXY_RS_PTRACE_MODE_READ_REALCREDS,
-            )
-        }
+        unsafe { bindings::nsproxy_rs_ptrace_may_access(self.0.get(), mode as u32) }
     }
 
     /// The task's nsproxy, with a reference; [`None`] once it has given up its namespaces.
@@ -88,23 +103,23 @@ impl TargetTask {
         Some(ARef::from(unsafe { NsProxy::from_raw(nsproxy) }))
     }
 
-    /// The pid namespace that the task is in, with a reference; [`None`] once it has left it.
+    /// The pid namespace that the task is in, borrowed; [`None`] once it has left it.
     ///
     /// That is where its own pid is from, not where its children's will be.
     #[doc(alias = "task_active_pid_ns")]
-    pub(crate) fn active_pid_ns(&self, _rcu: &rcu::Guard) -> Option<ARef<PidNamespace>> {
+    pub(crate) fn active_pid_ns<'rcu>(&self, _rcu: &'rcu rcu::Guard) -> Option<&'rcu PidNamespace> {
         // SAFETY: The task is valid; RCU keeps its `struct pid`, and with it the namespace.
         unsafe { PidNamespace::from_raw(kernel::bindings::task_active_pid_ns(self.0.get())) }
-            .map(ARef::from)
     }
 
-    /// The user namespace of the task's objective credentials, with a reference.
+    /// The user namespace of the task's objective credentials, borrowed.
     #[doc(alias = "__task_cred")]
-    pub(crate) fn user_ns(&self, _rcu: &rcu::Guard) -> Option<ARef<UserNamespace>> {
+    pub(crate) fn user_ns<'rcu>(&self, _rcu: &'rcu rcu::Guard) -> &'rcu UserNamespace {
         // SAFETY: Every task has objective credentials. Another CPU may replace them: one
         // volatile read, as `rcu_dereference()` does, and RCU keeps what was read.
         let cred = unsafe { (&raw const (*self.as_layout()).real_cred).read_volatile() };
-        // SAFETY: Credentials in use do not change, and own a reference to their user namespace.
-        unsafe { UserNamespace::from_raw((*cred.cast::<layout::cred>()).user_ns) }.map(ARef::from)
+        // SAFETY: Credentials that were in use do not change, and RCU keeps them and with them the
+        // reference that they own to their user namespace.
+        unsafe { UserNamespace::of_cred(cred.cast()) }
     }
 }

@@ -4,14 +4,19 @@
 
 use super::bindings;
 use core::mem::MaybeUninit;
-use kernel::{error::to_result, prelude::*, uaccess::UserPtr};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    uaccess::{UserPtr, UserSlice},
+};
 
 pub(crate) use bindings::{
-    nsproxy_explain, nsproxy_setns, nsproxy_version, NSPROXY_ABI_VERSION, NSPROXY_EXPLAIN_2011,
-    NSPROXY_EXPLAIN_DRY_RUN, NSPROXY_IOC_MAGIC, NSPROXY_RS_EXPLAIN as NSPROXY_EXPLAIN,
-    NSPROXY_RS_SERVE as NSPROXY_SERVE, NSPROXY_RS_SETNS as NSPROXY_SETNS,
-    NSPROXY_RS_SETNS_2011 as NSPROXY_SETNS_2011, NSPROXY_RS_VERSION as NSPROXY_VERSION,
-    NSPROXY_SERVE_OFF, NSPROXY_SERVE_ON, NSPROXY_SERVE_QUERY,
+    nsproxy_explain, nsproxy_ns, nsproxy_setns, nsproxy_show, nsproxy_step, nsproxy_version,
+    NSPROXY_ABI_VERSION, NSPROXY_EXPLAIN_2011, NSPROXY_EXPLAIN_DRY_RUN, NSPROXY_IOC_MAGIC,
+    NSPROXY_JOURNAL_MAX, NSPROXY_RS_EXPLAIN as NSPROXY_EXPLAIN, NSPROXY_RS_SERVE as NSPROXY_SERVE,
+    NSPROXY_RS_SETNS as NSPROXY_SETNS, NSPROXY_RS_SETNS_2011 as NSPROXY_SETNS_2011,
+    NSPROXY_RS_SHOW as NSPROXY_SHOW, NSPROXY_RS_VERSION as NSPROXY_VERSION, NSPROXY_SERVE_OFF,
+    NSPROXY_SERVE_ON, NSPROXY_SERVE_QUERY,
 };
 
 /// `NSPROXY_REASON_*`.
@@ -29,6 +34,18 @@ pub(crate) mod reason {
     };
 }
 
+/// `NSPROXY_STEP_*` and `NSPROXY_MEMBER_*`.
+pub(crate) mod step {
+    pub(crate) use super::bindings::{
+        NSPROXY_MEMBER_PID, NSPROXY_MEMBER_USER, NSPROXY_NR_MEMBERS, NSPROXY_STEP_ACTIVATE,
+        NSPROXY_STEP_CALLER, NSPROXY_STEP_CAPABLE, NSPROXY_STEP_COMMIT_CREDS, NSPROXY_STEP_CREATE,
+        NSPROXY_STEP_CRED, NSPROXY_STEP_EXIT_SEM, NSPROXY_STEP_FGET, NSPROXY_STEP_FS,
+        NSPROXY_STEP_F_ABOUT, NSPROXY_STEP_F_CONSTANT, NSPROXY_STEP_INSTALL, NSPROXY_STEP_PERF,
+        NSPROXY_STEP_PUT_NSPROXY, NSPROXY_STEP_RETURN, NSPROXY_STEP_SET_FS, NSPROXY_STEP_SWITCH,
+        NSPROXY_STEP_TARGET, NSPROXY_STEP_TARGET_PUT, NSPROXY_STEP_TIMENS, NSPROXY_STEP_TYPE,
+    };
+}
+
 /// `uname -r` of the kernel that the module is built for.
 pub(crate) const RELEASE: &[u8] = bindings::UTS_RELEASE;
 
@@ -39,6 +56,9 @@ pub(crate) const RELEASE: &[u8] = bindings::UTS_RELEASE;
 /// Any bytes must be a valid value of the type, and a value must have no padding, so that it
 /// can be shown to user space whole.
 pub(crate) unsafe trait Abi: Sized {
+    /// How long its first version was, in bytes.
+    const FIRST: usize;
+
     /// Reads the struct from user space, which calls it `usize` bytes long.
     ///
     /// # Errors
@@ -80,15 +100,48 @@ pub(crate) unsafe trait Abi: Sized {
 }
 
 macro_rules! abi {
-    ($($name:ident: $size:expr),* $(,)?) => { $(
+    ($($name:ident: $size:expr, at first $first:expr;)*) => { $(
         // SAFETY: Integers and arrays of integers; the size says that there is no padding.
-        unsafe impl Abi for $name {}
+        unsafe impl Abi for $name {
+            const FIRST: usize = $first as usize;
+        }
         const _: () = assert!(size_of::<$name>() == $size);
     )* };
 }
 
 abi! {
-    nsproxy_setns: 4 + 4,
-    nsproxy_version: 4 + 4 + 4 + 4 + 72,
-    nsproxy_explain: 8 * 4 + 2 * 8,
+    nsproxy_setns: 4 + 4, at first 8;
+    nsproxy_version: 4 + 4 + 4 + 4 + 72, at first 88;
+    nsproxy_explain: 8 * 4 + 2 * 8 + 8 + 2 * 4, at first bindings::NSPROXY_EXPLAIN_SIZE_VER0;
+    nsproxy_show: 4 * 4 + 10 * (3 * 8 + 6 * 4), at first 496;
+}
+
+/// Writes the lines of a journal to user space.
+///
+/// # Errors
+///
+/// [`EFAULT`].
+pub(crate) fn write_steps(steps: &[nsproxy_step], to: UserPtr) -> Result {
+    const { assert!(size_of::<nsproxy_step>() == 2 * 8 + 12 * 4) };
+    let bytes = size_of_val(steps);
+    // SAFETY: Integers and arrays of integers, and no padding between them.
+    let steps = unsafe { core::slice::from_raw_parts(steps.as_ptr().cast(), bytes) };
+    UserSlice::new(to, bytes).writer().write_slice(steps)
+}
+
+/// Fills the place for that many of them with zeros.
+///
+/// # Errors
+///
+/// [`EFAULT`]: there is no such place, or not to write to.
+pub(crate) fn clear_steps(count: usize, to: UserPtr) -> Result {
+    // SAFETY: Any address may be tried.
+    let left = unsafe {
+        bindings::nsproxy_rs_clear_user(to.as_mut_ptr(), count * size_of::<nsproxy_step>())
+    };
+    if left == 0 {
+        Ok(())
+    } else {
+        Err(EFAULT)
+    }
 }

@@ -21,7 +21,7 @@
 #include <linux/types.h>
 
 /* Raised when a command is added or a struct grows; never means "incompatible". */
-#define NSPROXY_ABI_VERSION	3
+#define NSPROXY_ABI_VERSION	4
 
 #define NSPROXY_IOC_MAGIC	0xB9
 
@@ -88,6 +88,10 @@ struct nsproxy_version {
  * @count:      out: how many share what may not be shared, the caller among them
  * @ns_id:      out: id of that namespace, as NS_GET_ID gives it
  * @user_ns_id: out: id of the user namespace in which the caller lacks @cap
+ * @journal:    in: where to write the journal, an array of struct nsproxy_step
+ * @room:       in: how many lines of it there is room for; 0 for no journal
+ * @lines:      out: how many lines the journal has; what is more than @room, or
+ *              than NSPROXY_JOURNAL_MAX, was not written
  *
  * What it came to is in the struct: the ioctl itself fails for none of the
  * reasons below.
@@ -103,7 +107,13 @@ struct nsproxy_explain {
 	__u32 count;
 	__u64 ns_id;
 	__u64 user_ns_id;
+	/* since ABI 4 */
+	__u64 journal;
+	__u32 room;
+	__u32 lines;
 };
+
+#define NSPROXY_EXPLAIN_SIZE_VER0	48	/* ABI 3 */
 
 /* Everything up to the point of no return, and then it is released: nothing changes. */
 #define NSPROXY_EXPLAIN_DRY_RUN		0x1
@@ -146,5 +156,126 @@ struct nsproxy_explain {
 #define NSPROXY_REASON_UNEXPLAINED	28
 
 #define NSPROXY_EXPLAIN		_IOWR(NSPROXY_IOC_MAGIC, 0x04, struct nsproxy_explain)
+
+/*
+ * What a struct nsproxy points at, and the two that a task is in by other ways.
+ * A set of them has the bit 1 << NSPROXY_MEMBER_* for each.
+ */
+#define NSPROXY_MEMBER_MNT			0
+#define NSPROXY_MEMBER_UTS			1
+#define NSPROXY_MEMBER_IPC			2
+#define NSPROXY_MEMBER_PID_FOR_CHILDREN		3
+#define NSPROXY_MEMBER_CGROUP			4
+#define NSPROXY_MEMBER_NET			5
+#define NSPROXY_MEMBER_TIME			6
+#define NSPROXY_MEMBER_TIME_FOR_CHILDREN	7
+#define NSPROXY_MEMBER_USER			8	/* cred->user_ns */
+#define NSPROXY_MEMBER_PID			9	/* task_active_pid_ns() */
+#define NSPROXY_NR_MEMBERS			10
+
+/**
+ * struct nsproxy_step - a line of the journal
+ * @time:    CLOCK_MONOTONIC when the step had been taken, in ns
+ * @ns_id:   id of the namespace that the line is about, 0 for none
+ * @seq:     number of the step, from 0; the lines of a step stand together
+ * @step:    NSPROXY_STEP_*
+ * @error:   0, or the errno with which the step refused
+ * @kind:    CLONE_NEW* of that namespace
+ * @members: in NSPROXY_STEP_CALLER: what of the caller's it is; else 0
+ * @flags:   NSPROXY_STEP_F_*
+ * @nsproxy: count of the nsproxy that the step is about, before and after it;
+ *           0 and 0 if about none
+ * @ns_ref:  __ns_ref of the namespace, before and after the step
+ * @active:  __ns_ref_active, likewise
+ *
+ * A step has a line for the namespace that it is about, and for each other one
+ * of which it changed a count; if there is neither, one without a namespace.
+ * Before is when the last step had been taken: nothing is left out between two
+ * lines of a namespace, and what others do meanwhile shows, too. The references
+ * that the journal itself holds are not counted.
+ */
+struct nsproxy_step {
+	__u64 time;
+	__u64 ns_id;
+	__u32 seq;
+	__u32 step;
+	__u32 error;
+	__u32 kind;
+	__u32 members;
+	__u32 flags;
+	__u32 nsproxy[2];
+	__u32 ns_ref[2];
+	__u32 active[2];
+};
+
+#define NSPROXY_JOURNAL_MAX		1024
+
+#define NSPROXY_STEP_CALLER		1	/* what the caller has before the call */
+#define NSPROXY_STEP_CAPABLE		2	/* 2011: capable() */
+#define NSPROXY_STEP_FGET		3	/* fget() */
+#define NSPROXY_STEP_TYPE		4	/* what file it is, and that it fits */
+#define NSPROXY_STEP_CREATE		5	/* create_new_namespaces() */
+#define NSPROXY_STEP_CRED		6	/* prepare_creds() */
+#define NSPROXY_STEP_FS			7	/* copy_fs_struct() */
+#define NSPROXY_STEP_TARGET		8	/* a process: its namespaces are taken hold of */
+#define NSPROXY_STEP_INSTALL		9	/* ops->install() */
+#define NSPROXY_STEP_TARGET_PUT		10	/* a process: they are let go */
+#define NSPROXY_STEP_COMMIT_CREDS	11	/* commit_creds() */
+#define NSPROXY_STEP_SET_FS		12	/* set_fs_root(), set_fs_pwd() */
+#define NSPROXY_STEP_EXIT_SEM		13	/* exit_sem() */
+#define NSPROXY_STEP_TIMENS		14	/* timens_commit() */
+#define NSPROXY_STEP_ACTIVATE		15	/* nsproxy_ns_active_get() */
+#define NSPROXY_STEP_SWITCH		16	/* task->nsproxy, under task_lock() */
+#define NSPROXY_STEP_PUT_NSPROXY	17	/* put_nsproxy(), of the old one */
+#define NSPROXY_STEP_PERF		18	/* perf_event_namespaces() */
+#define NSPROXY_STEP_RETURN		19	/* what was held is released: put_nsset(), fput() */
+
+#define NSPROXY_STEP_F_ABOUT		0x1	/* the step is about this namespace */
+#define NSPROXY_STEP_F_CONSTANT		0x2	/* an initial namespace: its counts never move */
+
+/**
+ * struct nsproxy_ns - a namespace of a task
+ * @ns_id:    its id, as NS_GET_ID gives it; 0 if the task has none of the kind
+ * @owner_id: id of the user namespace that owns it; 0 if none does: the initial one
+ * @parent_id: id of the one above it, for user and pid; 0 if there is none
+ * @inum:     inode number, as in /proc/PID/ns
+ * @kind:     CLONE_NEW*
+ * @ns_ref:   __ns_ref: what keeps it in memory
+ * @active:   __ns_ref_active: what keeps it visible
+ * @flags:    0 or NSPROXY_STEP_F_CONSTANT
+ * @reserved: zero
+ */
+struct nsproxy_ns {
+	__u64 ns_id;
+	__u64 owner_id;
+	__u64 parent_id;
+	__u32 inum;
+	__u32 kind;
+	__u32 ns_ref;
+	__u32 active;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/**
+ * struct nsproxy_show - the namespaces of a task, and who holds them; grows
+ * @pidfd: in: of the process; -1 for the caller
+ * @flags: in: zero
+ * @count: out: nsproxy->count: how many tasks share it, and who else looks
+ * @reserved: in: zero
+ * @ns:    out: by NSPROXY_MEMBER_*
+ *
+ * EBADF and EINVAL for what is no pidfd, ESRCH for a process that has exited,
+ * EACCES for one of which /proc/PID/ns cannot be read either.
+ */
+struct nsproxy_show {
+	__s32 pidfd;
+	__u32 flags;
+	__u32 count;
+	__u32 reserved;
+	struct nsproxy_ns ns[NSPROXY_NR_MEMBERS];
+};
+
+#define NSPROXY_SHOW		_IOWR(NSPROXY_IOC_MAGIC, 0x05, struct nsproxy_show)
 
 #endif /* _UAPI_NSPROXY_RS_H */

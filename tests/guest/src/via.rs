@@ -6,7 +6,7 @@ pub(crate) use nsproxy_uapi::{Device, Kind};
 
 use crate::errno::{Code, Outcome};
 use anyhow::{Context as _, Result, bail};
-use nsproxy_uapi::{Explain, Reason, Via};
+use nsproxy_uapi::{Explain, Reason, Refusal, Via};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
@@ -58,7 +58,7 @@ impl Entry {
                     dry_run: self == Self::DryRun,
                     as_of_2011: false,
                 };
-                return Ok(explained(device()?, fd, nstype, how)?.0);
+                return Ok(traced(device()?, fd, nstype, how)?.0);
             }
         };
         Ok(result.map_err(Code::from))
@@ -80,10 +80,43 @@ pub(crate) fn explained(
     how: Explain,
 ) -> Result<(Outcome, Option<Reason>)> {
     let refusal = device.explain(fd, nstype, how).context("NSPROXY_EXPLAIN")?;
-    Ok(match refusal {
+    Ok(verdict(refusal))
+}
+
+fn verdict(refusal: Option<Refusal>) -> (Outcome, Option<Reason>) {
+    match refusal {
         None => (Ok(()), None),
         Some(refusal) => (Err(refusal.errno.into()), Some(refusal.reason)),
-    })
+    }
+}
+
+/// What is said of a journal whose counts do not add up.
+pub(crate) const UNBALANCED: &str = "the journal does not add up";
+
+/// The same with a journal, whose counts have to add up.
+///
+/// A call that changes nothing is made again if they do not: others come and go, and what is wrong
+/// is so every time.
+pub(crate) fn traced(
+    device: &Device,
+    fd: i32,
+    nstype: i32,
+    how: Explain,
+) -> Result<(Outcome, Option<Reason>)> {
+    const TIMES: usize = 4;
+    let mut times = 0;
+    loop {
+        times += 1;
+        let (refusal, journal) = device.trace(fd, nstype, how).context("NSPROXY_EXPLAIN")?;
+        let changed = refusal.is_none() && !how.dry_run;
+        match journal.audit() {
+            Ok(()) => return Ok(verdict(refusal)),
+            Err(what) if changed || times == TIMES => {
+                bail!("{UNBALANCED}: {what}\n{journal:#?}")
+            }
+            Err(_) => {}
+        }
+    }
 }
 
 impl fmt::Display for Entry {

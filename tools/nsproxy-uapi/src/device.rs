@@ -2,7 +2,7 @@
 
 //! `/dev/nsproxy`, open.
 
-use crate::{Explain, Kind, Refusal, sys};
+use crate::{Explain, Journal, Kind, Refusal, Shown, sys};
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
@@ -76,14 +76,70 @@ impl Device {
     /// `EPERM` under a seccomp filter, unless the module was loaded with `allow_seccomp=1`; `ENOTTY`
     /// for a module that is older than this library. That the call is refused is no error.
     pub fn explain(&self, fd: i32, nstype: i32, how: Explain) -> Result<Option<Refusal>, Errno> {
+        self.explain_with(fd, nstype, how, &mut [])
+            .map(|(refusal, _)| refusal)
+    }
+
+    /// `NSPROXY_EXPLAIN` with a journal: what each step of the call did, too.
+    ///
+    /// # Errors
+    ///
+    /// As [`explain`](Self::explain); `ENOMEM`, before anything was done; `EOVERFLOW` if the journal
+    /// is longer than [`Self::JOURNAL`] lines, after all was.
+    pub fn trace(
+        &self,
+        fd: i32,
+        nstype: i32,
+        how: Explain,
+    ) -> Result<(Option<Refusal>, Journal), Errno> {
+        let mut lines = [sys::nsproxy_step::default(); Self::JOURNAL];
+        let (refusal, count) = self.explain_with(fd, nstype, how, &mut lines)?;
+        let lines = lines.get(..count).ok_or(Errno::OVERFLOW)?;
+        Ok((refusal, Journal::of(lines)?))
+    }
+
+    /// How many lines of a journal [`trace`](Self::trace) has room for: several times as many as a
+    /// call has that enters eight namespaces and frees those that it leaves.
+    pub const JOURNAL: usize = 256;
+
+    /// Returns the verdict, and how many lines the journal has, written or not.
+    fn explain_with(
+        &self,
+        fd: i32,
+        nstype: i32,
+        how: Explain,
+        lines: &mut [sys::nsproxy_step],
+    ) -> Result<(Option<Refusal>, usize), Errno> {
         let mut args = sys::nsproxy_explain {
             fd,
             nstype,
             flags: how.flags(),
+            journal: lines.as_mut_ptr() as u64,
+            room: lines.len() as u32,
             ..Default::default()
         };
         self.call(sys::NSPROXY_EXPLAIN, &mut args)?;
-        Refusal::of(&args)
+        Ok((Refusal::of(&args)?, args.lines as usize))
+    }
+
+    /// `NSPROXY_SHOW`: the namespaces of the process of `pidfd`, or our own.
+    ///
+    /// # Errors
+    ///
+    /// `EBADF` and `EINVAL` for what is no pidfd, `ESRCH` for a process that has exited, `EACCES`
+    /// for one into which we may not look.
+    pub fn show(&self, pidfd: Option<BorrowedFd<'_>>) -> Result<Shown, Errno> {
+        self.show_raw(pidfd.map_or(-1, |fd| fd.as_raw_fd()))
+    }
+
+    /// The same. Any number may be tried.
+    pub fn show_raw(&self, pidfd: i32) -> Result<Shown, Errno> {
+        let mut args = sys::nsproxy_show {
+            pidfd,
+            ..Default::default()
+        };
+        self.call(sys::NSPROXY_SHOW, &mut args)?;
+        Ok(Shown::of(&args))
     }
 
     /// `NSPROXY_VERSION`.
@@ -134,7 +190,8 @@ impl Device {
 
     fn call<T>(&self, number: u32, arg: &mut T) -> Result<(), Errno> {
         // SAFETY: Each command reads and writes at most the struct whose size is part of its
-        // number, and `arg` is that struct in every call above.
+        // number, and `arg` is that struct in every call above. With `NSPROXY_EXPLAIN` it is also
+        // the lines of a journal, for which the struct says where and how many there may be.
         let result = unsafe { libc::ioctl(self.0.as_raw_fd(), number.into(), arg) };
         crate::via::outcome(result)
     }
@@ -180,6 +237,10 @@ mod tests {
             sys::NSPROXY_EXPLAIN,
             opcode::read_write::<sys::nsproxy_explain>(MAGIC, 4)
         );
+        assert_eq!(
+            sys::NSPROXY_SHOW,
+            opcode::read_write::<sys::nsproxy_show>(MAGIC, 5)
+        );
     }
 
     /// What programs were compiled with cannot change; a struct that grows only gets longer.
@@ -187,7 +248,12 @@ mod tests {
     fn structs_are_as_they_were_published() {
         assert_eq!(size_of::<sys::nsproxy_setns>(), 8);
         assert!(size_of::<sys::nsproxy_version>() >= 88);
-        assert!(size_of::<sys::nsproxy_explain>() >= 48);
+        assert!(size_of::<sys::nsproxy_explain>() >= 64);
+        assert_eq!(offset_of!(sys::nsproxy_explain, journal), 48);
+        assert_eq!(size_of::<sys::nsproxy_step>(), 64);
+        assert_eq!(offset_of!(sys::nsproxy_step, nsproxy), 40);
+        assert!(size_of::<sys::nsproxy_show>() >= 496);
+        assert_eq!(size_of::<sys::nsproxy_ns>(), 48);
         assert_eq!(offset_of!(sys::nsproxy_explain, reason), 16);
         assert_eq!(offset_of!(sys::nsproxy_explain, ns_id), 32);
         assert_eq!(offset_of!(sys::nsproxy_setns, nstype), 4);

@@ -2,16 +2,25 @@
 
 //! The ABI of `/dev/nsproxy` for user space, and setns(2) beside it.
 
+mod audit;
 mod device;
 mod explained;
+mod journal;
 mod kind;
+mod member;
 mod reason;
+mod show;
+mod step;
 mod via;
 
 pub use device::{Device, Version};
 pub use explained::{Explain, Refusal};
+pub use journal::{Count, Journal, Taken};
 pub use kind::Kind;
+pub use member::Member;
 pub use reason::Reason;
+pub use show::{Namespace, Shown};
+pub use step::Step;
 pub use via::Via;
 
 /// What bindgen makes of `src/uapi/nsproxy_rs.h`.
@@ -34,4 +43,6 @@ pub mod sys {
     pub const NSPROXY_SERVE: u32 = NSPROXY_IOCTL_SERVE;
     /// Number of the ioctl of the same name.
     pub const NSPROXY_EXPLAIN: u32 = NSPROXY_IOCTL_EXPLAIN;
+    /// Number of the ioctl of the same name.
+    pub const NSPROXY_SHOW: u32 = NSPROXY_IOCTL_SHOW;
 }

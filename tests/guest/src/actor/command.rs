@@ -48,6 +48,8 @@ pub(crate) enum Command {
     },
     /// `NSPROXY_VERSION`, answered with [`Reply::Returned`].
     Version,
+    /// `NSPROXY_SHOW` of the process of a pidfd, answered with [`Reply::Returned`].
+    Show { slot: usize },
     /// Looks at itself, and has children look. Answered with [`Reply::Seen`].
     Look {
         clocks: ClockBase,

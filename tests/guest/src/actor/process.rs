@@ -164,6 +164,10 @@ impl Process {
             Command::Version => {
                 Reply::Returned(self.device()?.version().map(drop).map_err(Code::from))
             }
+            Command::Show { slot } => {
+                let shown = self.device()?.show_raw(self.fd(slot)?);
+                Reply::Returned(shown.map(drop).map_err(Code::from))
+            }
             Command::Look { clocks, children } => {
                 Reply::Seen(Snapshot::take(&self.proc, &clocks, children)?)
             }
@@ -241,7 +245,7 @@ impl Process {
             return Ok(None);
         };
         let how = Explain::dry_run(as_of_2011);
-        match via::explained(device, fd, call.nstype, how) {
+        match via::traced(device, fd, call.nstype, how) {
             Ok((outcome, reason)) => Ok(Some((outcome, reason.map_or(0, Reason::number)))),
             // Under a seccomp filter, and only there, nothing is said.
             Err(error)

@@ -27,11 +27,23 @@ const MAX_SIZE: u32 = (1 << 14) - 1;
 const SETNS_SIZE: usize = mem::size_of::<uapi::nsproxy_setns>();
 const VERSION_SIZE: usize = mem::size_of::<uapi::nsproxy_version>();
 const EXPLAIN_SIZE: usize = mem::size_of::<uapi::nsproxy_explain>();
+const EXPLAIN_FIRST: usize = uapi::NSPROXY_EXPLAIN_SIZE_VER0 as usize;
+const SHOW_SIZE: usize = mem::size_of::<uapi::nsproxy_show>();
 
 /// A command whose struct grows, with as much as there is of it today.
 type Growing = (&'static str, u32, usize);
 const VERSION: Growing = ("VERSION", uapi::NSPROXY_VERSION, VERSION_SIZE);
 const EXPLAIN: Growing = ("EXPLAIN", uapi::NSPROXY_EXPLAIN, EXPLAIN_SIZE);
+const SHOW: Growing = ("SHOW", uapi::NSPROXY_SHOW, SHOW_SIZE);
+
+/// As much as there was of it at first.
+fn first((_, _, size): Growing) -> usize {
+    if size == EXPLAIN_SIZE {
+        EXPLAIN_FIRST
+    } else {
+        size
+    }
+}
 
 /// The two commands that take a `struct nsproxy_setns`.
 const SETNS: [(&str, u32); 2] = [
@@ -44,12 +56,13 @@ pub(crate) fn tests() -> Vec<Test> {
     unknown_commands(&mut tests);
     setns_sizes(&mut tests);
     setns_pointers(&mut tests);
-    for command in [VERSION, EXPLAIN] {
+    for command in [VERSION, EXPLAIN, SHOW] {
         growing(&mut tests, command);
         written_pointers(&mut tests, command);
     }
     version(&mut tests);
     explain(&mut tests);
+    show(&mut tests);
     tests
 }
 
@@ -111,7 +124,7 @@ fn unknown_commands(tests: &mut Vec<Test>) {
     let known = uapi::NSPROXY_SETNS;
     let mut unknown: Vec<(String, u32)> = (3..=0xff)
         .step_by(63)
-        .chain([3, 4, 5, 6, 0xff])
+        .chain([3, 4, 5, 6, 7, 0xff])
         .map(|nr| (format!("nr {nr:#x}"), known & !0xff | nr))
         .collect();
     unknown.extend([
@@ -228,21 +241,32 @@ fn setns_pointers(tests: &mut Vec<Test>) {
     }
 }
 
+/// A struct that asks for what can be answered: zeros, but for SHOW, which is to be of ourselves.
+fn blank(command: u32, size: usize) -> Vec<u8> {
+    let mut bytes = vec![0; size];
+    if command == uapi::NSPROXY_SHOW {
+        let fd = size.min(4);
+        bytes[..fd].fill(0xff);
+    }
+    bytes
+}
+
 /// Calls a command whose struct grows on these bytes.
 fn call_on(command: u32, bytes: &mut [u8]) -> Result<Result<(), Code>> {
     let command = with_size(command, bytes.len() as u32);
     ioctl(command, bytes.as_mut_ptr().addr())
 }
 
-fn growing(tests: &mut Vec<Test>, (name, command, right): Growing) {
-    for size in [0, 4, 16, right - 1] {
+fn growing(tests: &mut Vec<Test>, growing: Growing) {
+    let (name, command, right) = growing;
+    for size in [0, 4, 12, first(growing) - 1] {
         tests.push(Test::new(
             format!("{name} of {size} bytes, shorter than the first one, is EINVAL"),
             move |_| {
-                let mut bytes = vec![0; PAGE];
+                let mut bytes = blank(command, PAGE);
                 let outcome = call_on(command, &mut bytes[..size])?;
                 ensure!(outcome == Err(Code::EINVAL), "returned {}", word(outcome));
-                ensure!(bytes.iter().all(|byte| *byte == 0), "wrote something");
+                ensure!(bytes == blank(command, PAGE), "wrote something");
                 Ok(())
             },
         ));
@@ -251,9 +275,9 @@ fn growing(tests: &mut Vec<Test>, (name, command, right): Growing) {
         tests.push(Test::new(
             format!("{name} of {size} bytes, the unknown ones zero, is filled in"),
             move |_| {
-                let mut known = vec![0; right];
+                let mut known = blank(command, right);
                 call_on(command, &mut known)?.ok().context(name)?;
-                let mut bytes = vec![0; size];
+                let mut bytes = blank(command, size);
                 let outcome = call_on(command, &mut bytes)?;
                 ensure!(outcome.is_ok(), "returned {}", word(outcome));
                 ensure!(
@@ -271,16 +295,32 @@ fn growing(tests: &mut Vec<Test>, (name, command, right): Growing) {
             tests.push(Test::new(
                 format!("{name} of {size} bytes, byte {at} set, is E2BIG"),
                 move |_| {
-                    let mut bytes = vec![0; size];
+                    let mut bytes = blank(command, size);
                     bytes[at] = 1;
                     let outcome = call_on(command, &mut bytes)?;
                     ensure!(outcome == Err(Code::E2BIG), "returned {}", word(outcome));
-                    ensure!(bytes[..right].iter().all(|byte| *byte == 0), "wrote");
+                    ensure!(bytes[..right] == blank(command, right), "wrote");
                     Ok(())
                 },
             ));
         }
     }
+}
+
+/// A program that was made for an older module.
+fn shorter(_: &mut World) -> Result<()> {
+    let (name, command, right) = EXPLAIN;
+    let mut known = vec![0; right];
+    call_on(command, &mut known)?.ok().context(name)?;
+    for size in [EXPLAIN_FIRST, EXPLAIN_FIRST + 1, right - 1] {
+        let mut bytes = vec![0; right];
+        let outcome = call_on(command, &mut bytes[..size])?;
+        ensure!(outcome.is_ok(), "{size} bytes: returned {}", word(outcome));
+        ensure!(bytes[..size] == known[..size], "{size} bytes: others");
+        let beyond = &bytes[size..];
+        ensure!(beyond.iter().all(|byte| *byte == 0), "{size} bytes: beyond");
+    }
+    Ok(())
 }
 
 /// Of structs that are written, too.
@@ -302,6 +342,7 @@ fn written_pointers(tests: &mut Vec<Test>, (name, command, right): Growing) {
         format!("{name} in read-only memory is EFAULT"),
         move |_| {
             let page = LastPage::new()?;
+            page.fill_end(&blank(command, right));
             page.make_read_only()?;
             expect(command, page.end() - right, Err(Code::EFAULT))
         },
@@ -319,7 +360,7 @@ fn bits_are_unknown(
         tests.push(Test::new(
             format!("{name} with bit {bit} of {field} is EINVAL"),
             move |_| {
-                let mut bytes = vec![0; size];
+                let mut bytes = blank(command, size);
                 bytes[at..at + 4].copy_from_slice(&(1_u32 << bit).to_ne_bytes());
                 let outcome = call_on(command, &mut bytes)?;
                 ensure!(outcome == Err(Code::EINVAL), "returned {}", word(outcome));
@@ -331,7 +372,7 @@ fn bits_are_unknown(
 
 /// What is in the output fields before does not show through.
 fn does_not_read((_, command, size): Growing, inputs: &[usize]) -> Result<()> {
-    let mut zero = vec![0; size];
+    let mut zero = blank(command, size);
     let mut junk = vec![0xff; size];
     for at in inputs {
         junk[*at..at + 4].fill(0);
@@ -359,11 +400,109 @@ fn explain(tests: &mut Vec<Test>) {
     bits_are_unknown(tests, EXPLAIN, ("the flags", flags), &[2, 3, 31]);
     tests.push(Test::new(
         "EXPLAIN does not read its own output fields",
-        move |_| does_not_read(EXPLAIN, &[0, 4, flags]),
+        move |_| {
+            let journal = mem::offset_of!(uapi::nsproxy_explain, journal);
+            let room = mem::offset_of!(uapi::nsproxy_explain, room);
+            does_not_read(EXPLAIN, &[0, 4, flags, journal, journal + 4, room])
+        },
+    ));
+    tests.push(Test::new("EXPLAIN of before it grew is filled in", shorter));
+    for (what, address) in NOWHERE {
+        tests.push(Test::new(
+            format!("a journal at {what} is EFAULT, and the call is not made"),
+            move |world| no_journal(world, address, 1),
+        ));
+    }
+    tests.push(Test::new(
+        "a journal that ends beyond memory is EFAULT, and the call is not made",
+        |world| no_journal(world, LastPage::new()?.end() - STEP_SIZE, 2),
+    ));
+    tests.push(Test::new(
+        "a journal longer than its place is not written beyond it, and says so",
+        short_journal,
+    ));
+    tests.push(Test::new(
+        "a journal with all the room that can be named is one",
+        |_| {
+            let (lines, _) = journal(u32::MAX, uapi::NSPROXY_JOURNAL_MAX as usize)?;
+            ensure!(lines > 0, "no lines");
+            Ok(())
+        },
     ));
     tests.push(Test::new(
         "EXPLAIN of which nobody would hear is not made",
         not_heard_of,
+    ));
+}
+
+const STEP_SIZE: usize = mem::size_of::<uapi::nsproxy_step>();
+
+/// A journal has nowhere to go.
+fn no_journal(world: &mut World, address: usize, room: u32) -> Result<()> {
+    let target = world.target(&Target::in_new(Kind::Uts.flag()))?;
+    let file = File::open(format!("/proc/{}/ns/uts", target.pid))?;
+    let mut args = uapi::nsproxy_explain {
+        fd: file.as_raw_fd(),
+        journal: address as u64,
+        room,
+        ..Default::default()
+    };
+    expect(
+        uapi::NSPROXY_EXPLAIN,
+        (&raw mut args).addr(),
+        Err(Code::EFAULT),
+    )
+}
+
+/// A dry run with room for so many lines, in memory for `there` of them and one. Returns how many
+/// lines there were, and what is in the memory.
+fn journal(room: u32, there: usize) -> Result<(usize, Vec<uapi::nsproxy_step>)> {
+    let valid = Valid::new()?;
+    let mut lines = vec![uapi::nsproxy_step::default(); there + 1];
+    let mut args = uapi::nsproxy_explain {
+        fd: valid.args.fd,
+        flags: uapi::NSPROXY_EXPLAIN_DRY_RUN,
+        journal: lines.as_mut_ptr().expose_provenance() as u64,
+        room,
+        ..Default::default()
+    };
+    expect(uapi::NSPROXY_EXPLAIN, (&raw mut args).addr(), Ok(()))?;
+    let beyond = lines.pop().map(|line| line.step);
+    ensure!(beyond == Some(0), "a line more than there is room for");
+    Ok((args.lines as usize, lines))
+}
+
+fn short_journal(_: &mut World) -> Result<()> {
+    let (all, whole) = journal(256, 256)?;
+    ensure!((5..256).contains(&all), "{all} lines");
+    for room in [1, 2, all - 1, all, all + 1] {
+        let (lines, written) = journal(room as u32, room)?;
+        ensure!(
+            lines == all,
+            "{lines} lines with room for {room}, not {all}"
+        );
+        let steps = |lines: &[uapi::nsproxy_step]| {
+            lines
+                .iter()
+                .map(|line| (line.step, line.ns_id))
+                .collect::<Vec<_>>()
+        };
+        ensure!(
+            steps(&written) == steps(&whole[..room]),
+            "other lines with room for {room}"
+        );
+    }
+    Ok(())
+}
+
+fn show(tests: &mut Vec<Test>) {
+    let flags = mem::offset_of!(uapi::nsproxy_show, flags);
+    let reserved = mem::offset_of!(uapi::nsproxy_show, reserved);
+    bits_are_unknown(tests, SHOW, ("the flags", flags), &[0, 31]);
+    bits_are_unknown(tests, SHOW, ("the reserved field", reserved), &[0, 31]);
+    tests.push(Test::new(
+        "SHOW does not read its own output fields",
+        move |_| does_not_read(SHOW, &[flags, reserved]),
     ));
 }
 

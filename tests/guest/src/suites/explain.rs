@@ -5,10 +5,11 @@
 //! What a dry run says of a plain call every suite of cases looks at, and for which reason it is to
 //! fail the suite errno says: see [`crate::judge`]. What memory it lacks is for the suite faults.
 
-use super::{errno, kinds, of_cases, pidfd};
+use super::{errno, kinds, pidfd};
 use crate::{
     case::{Case, Expect},
     ktap::Test,
+    trial,
     via::{self, Device, Entry, Kind},
     world::{self, Target, World},
 };
@@ -37,9 +38,26 @@ pub(crate) fn tests() -> Vec<Test> {
             reference: None,
             ..case
         });
-    let mut tests = of_cases(done.chain(dry));
+    let mut tests: Vec<_> = done
+        .chain(dry)
+        .map(|case| Test::new(case.name.clone(), move |world| check(&case, world)))
+        .collect();
     tests.push(Test::new("dry run of 2011 changes nothing", dry_2011));
     tests
+}
+
+/// A call that was made cannot be made again when its journal does not add up because somebody came
+/// or went meanwhile. The case can.
+fn check(case: &Case, world: &mut World) -> Result<()> {
+    const TIMES: usize = 4;
+    let mut times = 0;
+    loop {
+        times += 1;
+        match trial::check(case, world) {
+            Err(error) if times < TIMES && error.to_string().contains(via::UNBALANCED) => {}
+            result => return result,
+        }
+    }
 }
 
 fn dry_2011(world: &mut World) -> Result<()> {

@@ -19,6 +19,7 @@ mod sequences;
 mod serve;
 mod setns_2011;
 mod third_party;
+mod watch;
 
 use crate::{
     case::Case,
@@ -63,6 +64,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite::of("device", Run::Tests(device::tests)),
     Suite::of("setns-2011", Run::Tests(setns_2011::tests)),
     Suite::of("explain", Run::Tests(explain::tests)),
+    Suite::of("watch", Run::Tests(watch::tests)),
     Suite::of("serve", Run::Tests(serve::tests)),
     Suite::of("third-party", Run::Found(third_party::tests)),
     Suite::of("sequences", Run::Found(sequences::tests)),

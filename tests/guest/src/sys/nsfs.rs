@@ -55,6 +55,19 @@ pub(crate) fn namespace_type(of: impl AsFd) -> Result<u32, Errno> {
     Ok(super::ioctl(of.as_fd().as_raw_fd(), NS_GET_NSTYPE, 0)? as u32)
 }
 
+/// `NS_GET_ID`: the id that no other namespace ever has.
+///
+/// # Errors
+///
+/// `ENOTTY` for what is no file of nsfs.
+pub(crate) fn id(of: impl AsFd) -> Result<u64, Errno> {
+    const NS_GET_ID: c_uint = 0x8008_b70d;
+    let mut id = 0_u64;
+    let address = (&raw mut id).expose_provenance();
+    super::ioctl(of.as_fd().as_raw_fd(), NS_GET_ID, address)?;
+    Ok(id)
+}
+
 /// `SIOCGSKNS`: the network namespace that a socket belongs to.
 pub(crate) fn net_of_socket(socket: impl AsFd) -> Result<OwnedFd, Errno> {
     ioctl_that_opens(socket, 0x894c)

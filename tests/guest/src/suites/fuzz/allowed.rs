@@ -3,7 +3,9 @@
 //! What a call may return, by the first of the documented checks that its input does not pass.
 
 use super::{
-    call::{Call, Command, EXPLAIN_SIZE, Place, SETNS_SIZE, VERSION_SIZE},
+    call::{
+        Call, Command, EXPLAIN_FIRST, EXPLAIN_SIZE, Place, SETNS_SIZE, SHOW_SIZE, VERSION_SIZE,
+    },
     pool::{Pool, What},
 };
 use crate::{
@@ -32,8 +34,13 @@ pub(super) enum Decider {
     Reserved,
     /// `NSPROXY_SERVE` does not know it.
     Argument,
-    /// `NSPROXY_VERSION`, `NSPROXY_SERVE` and `NSPROXY_EXPLAIN` can be served.
+    /// All but the two that switch can be served.
     Served,
+    /// `NSPROXY_SHOW` of a process that lives, or is dead.
+    ShownAlive,
+    /// And there is nowhere to say it.
+    ShownUnheard,
+    ShownZombie,
     /// `NSPROXY_SETNS_2011` asks this before anything else.
     Capable,
     NotOpen,
@@ -58,6 +65,12 @@ const ALLOWED: &[(Decider, &[Outcome])] = &[
     (Decider::Reserved, &[Err(Code::EINVAL)]),
     (Decider::Argument, &[Err(Code::EINVAL)]),
     (Decider::Served, &[Ok(())]),
+    (Decider::ShownAlive, &[Ok(()), Err(Code::EACCES)]),
+    (
+        Decider::ShownUnheard,
+        &[Err(Code::EFAULT), Err(Code::EACCES)],
+    ),
+    (Decider::ShownZombie, &[Err(Code::ESRCH), Err(Code::EACCES)]),
     (Decider::Capable, &[Err(Code::EPERM)]),
     (Decider::NotOpen, &[Err(Code::EBADF)]),
     (Decider::File, &[Err(Code::EINVAL)]),
@@ -90,7 +103,7 @@ pub(super) fn allowed(decider: Decider, rights: Rights) -> Vec<Outcome> {
     }
     if rights.all && allowed.len() > 1 {
         // Root may do all of it.
-        allowed.retain(|outcome| *outcome != Err(Code::EPERM));
+        allowed.retain(|outcome| ![Err(Code::EPERM), Err(Code::EACCES)].contains(outcome));
     }
     allowed
 }
@@ -109,6 +122,7 @@ pub(super) fn decider(call: &Call, pool: &Pool, rights: Rights) -> Decider {
             Decider::Seccomp
         }
         Command::Explain => explain(call),
+        Command::Show => show(call, pool),
         Command::Setns | Command::Setns2011 if call.size() != SETNS_SIZE => Decider::Size,
         Command::Setns | Command::Setns2011 if call.bytes.len() < SETNS_SIZE => Decider::Pointer,
         Command::Setns => setns(call, pool),
@@ -133,14 +147,36 @@ fn version(call: &Call) -> Decider {
 
 /// What the call would come to is in the struct.
 fn explain(call: &Call) -> Decider {
-    if call.size() < EXPLAIN_SIZE {
+    if call.size() < EXPLAIN_FIRST {
         return Decider::Size;
     }
     match call.place {
         _ if call.tail_is_set(EXPLAIN_SIZE) => Decider::Tail,
         Place::Short(_) | Place::Wild | Place::ReadOnly => Decider::Pointer,
+        Place::Good if call.journal_is_nowhere() => Decider::Pointer,
         Place::Good if call.flags_are_unknown() => Decider::Reserved,
         Place::Good => Decider::Served,
+    }
+}
+
+fn show(call: &Call, pool: &Pool) -> Decider {
+    if call.size() < SHOW_SIZE {
+        return Decider::Size;
+    }
+    let entry = &pool.entries[call.entry];
+    match (call.place, entry.what) {
+        _ if call.tail_is_set(SHOW_SIZE) => Decider::Tail,
+        (Place::Short(_) | Place::Wild, _) => Decider::Pointer,
+        _ if call.reserved_is_set() => Decider::Reserved,
+        // The caller itself.
+        (Place::Good, _) if entry.number == -1 => Decider::Served,
+        (Place::ReadOnly, _) if entry.number == -1 => Decider::Pointer,
+        (_, What::NotOpen) => Decider::NotOpen,
+        (_, What::Reaped) => Decider::Reaped,
+        (_, What::Zombie) => Decider::ShownZombie,
+        (Place::Good, What::Alive) => Decider::ShownAlive,
+        (Place::ReadOnly, What::Alive) => Decider::ShownUnheard,
+        _ => Decider::File,
     }
 }
 

@@ -9,17 +9,36 @@ use crate::{
 };
 use fastrand::Rng;
 use nsproxy_uapi::sys as uapi;
-use std::mem::offset_of;
+use std::{mem::offset_of, sync::atomic::AtomicU64};
 
 /// As many bytes as an ioctl number has room for.
 pub(super) const MAX_SIZE: usize = (1 << 14) - 1;
 pub(super) const SETNS_SIZE: usize = size_of::<uapi::nsproxy_setns>();
 pub(super) const VERSION_SIZE: usize = size_of::<uapi::nsproxy_version>();
 pub(super) const EXPLAIN_SIZE: usize = size_of::<uapi::nsproxy_explain>();
-/// The fields that it reads come first.
+/// As long as it was at first.
+pub(super) const EXPLAIN_FIRST: usize = uapi::NSPROXY_EXPLAIN_SIZE_VER0 as usize;
+/// The fields that it reads come first, but for those of the journal.
 pub(super) const EXPLAIN_INPUTS: usize = offset_of!(uapi::nsproxy_explain, error);
+pub(super) const SHOW_SIZE: usize = size_of::<uapi::nsproxy_show>();
+/// What it reads.
+pub(super) const SHOW_INPUTS: usize = offset_of!(uapi::nsproxy_show, count);
 const RESERVED: usize = offset_of!(uapi::nsproxy_version, reserved);
 const FLAGS: usize = offset_of!(uapi::nsproxy_explain, flags);
+const JOURNAL: usize = offset_of!(uapi::nsproxy_explain, journal);
+const ROOM: usize = offset_of!(uapi::nsproxy_explain, room);
+const SHOW_FLAGS: usize = offset_of!(uapi::nsproxy_show, flags);
+const SHOW_RESERVED: usize = offset_of!(uapi::nsproxy_show, reserved);
+
+/// Lines that there is room for in [`journal`].
+const LINES: usize = 64;
+
+/// Where a journal may be written: the same for all calls, and nobody reads it.
+fn journal() -> usize {
+    static JOURNAL: [AtomicU64; LINES * size_of::<uapi::nsproxy_step>() / 8] =
+        [const { AtomicU64::new(0) }; _];
+    (&raw const JOURNAL).expose_provenance()
+}
 
 /// What the device makes of a command's number, its size left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,24 +48,27 @@ pub(super) enum Command {
     Version,
     Serve,
     Explain,
+    Show,
     /// None of ours.
     Unknown,
 }
 
 impl Command {
-    const KNOWN: [Self; 5] = [
+    const KNOWN: [Self; 6] = [
         Self::Setns,
         Self::Setns2011,
         Self::Version,
         Self::Serve,
         Self::Explain,
+        Self::Show,
     ];
-    pub(super) const ALL: [Self; 6] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Setns,
         Self::Setns2011,
         Self::Version,
         Self::Serve,
         Self::Explain,
+        Self::Show,
         Self::Unknown,
     ];
 
@@ -57,6 +79,7 @@ impl Command {
             Self::Version => uapi::NSPROXY_VERSION,
             Self::Serve => uapi::NSPROXY_SERVE,
             Self::Explain => uapi::NSPROXY_EXPLAIN,
+            Self::Show => uapi::NSPROXY_SHOW,
             Self::Unknown => 0,
         }
     }
@@ -174,6 +197,7 @@ impl Call {
             size,
             pool.entries[entry].number,
             nstype,
+            arena,
         );
         bytes.truncate(match place {
             Place::Good | Place::ReadOnly => size,
@@ -200,7 +224,24 @@ impl Call {
 
     /// Whether a reserved field is set; of a struct that can be read.
     pub(super) fn reserved_is_set(&self) -> bool {
-        self.bytes[RESERVED..RESERVED + 4].iter().any(|b| *b != 0)
+        let fields: &[usize] = match self.command() {
+            Command::Show => &[SHOW_FLAGS, SHOW_RESERVED],
+            _ => &[RESERVED],
+        };
+        let mut bytes = fields.iter().flat_map(|at| &self.bytes[*at..at + 4]);
+        bytes.any(|byte| *byte != 0)
+    }
+
+    /// Whether `NSPROXY_EXPLAIN` is asked for a journal where none can be; of a struct that can be
+    /// read.
+    pub(super) fn journal_is_nowhere(&self) -> bool {
+        let (Some(at), Some(room)) = (
+            self.bytes.get(JOURNAL..JOURNAL + 8),
+            self.bytes.get(ROOM..ROOM + 4),
+        ) else {
+            return false;
+        };
+        room != [0; 4] && at != journal().to_ne_bytes()
     }
 
     /// Whether `NSPROXY_EXPLAIN` has flags that it does not know; of a struct that can be read.
@@ -309,18 +350,29 @@ fn nstype(rng: &mut Rng, what: What) -> i32 {
     flags as i32
 }
 
-fn content(rng: &mut Rng, command: Command, size: usize, fd: i32, nstype: i32) -> Vec<u8> {
+fn content(
+    rng: &mut Rng,
+    command: Command,
+    size: usize,
+    fd: i32,
+    nstype: i32,
+    arena: &Arena,
+) -> Vec<u8> {
     let mut bytes = vec![0; size.max(SETNS_SIZE)];
     // As much of a struct that grows as is known, and there.
     let known = size.min(match command {
         Command::Version => VERSION_SIZE,
         Command::Explain => EXPLAIN_SIZE,
+        Command::Show => SHOW_SIZE,
         _ => size,
     });
     // Outputs may hold anything.
     match command {
         Command::Version => rng.fill(&mut bytes[..known]),
-        Command::Explain if known == EXPLAIN_SIZE => rng.fill(&mut bytes[EXPLAIN_INPUTS..known]),
+        Command::Explain if known >= EXPLAIN_FIRST => {
+            rng.fill(&mut bytes[EXPLAIN_INPUTS..EXPLAIN_FIRST]);
+        }
+        Command::Show => rng.fill(&mut bytes[SHOW_INPUTS.min(known)..known]),
         _ => {}
     }
     if command == Command::Version {
@@ -330,11 +382,30 @@ fn content(rng: &mut Rng, command: Command, size: usize, fd: i32, nstype: i32) -
                 bytes[RESERVED + rng.usize(..4)] = 1 << rng.u32(..8);
             }
         }
+    } else if command == Command::Show {
+        bytes[..4].copy_from_slice(&fd.to_ne_bytes());
+        for field in [SHOW_FLAGS, SHOW_RESERVED] {
+            if known >= field + 4 {
+                bytes[field..field + 4].fill(0);
+                if rng.u32(..8) == 0 {
+                    bytes[field + rng.usize(..4)] = 1 << rng.u32(..8);
+                }
+            }
+        }
     } else {
         bytes[..4].copy_from_slice(&fd.to_ne_bytes());
         bytes[4..8].copy_from_slice(&nstype.to_ne_bytes());
     }
-    if command == Command::Explain && known == EXPLAIN_SIZE {
+    if command == Command::Explain && known == EXPLAIN_SIZE && rng.bool() {
+        let (at, most) = match rng.u32(..3) {
+            0 => (wild(rng, arena), u32::MAX),
+            _ => (journal(), LINES as u32),
+        };
+        bytes[JOURNAL..JOURNAL + 8].copy_from_slice(&at.to_ne_bytes());
+        bytes[ROOM..ROOM + 4].copy_from_slice(&rng.u32(0..=most).to_ne_bytes());
+        rng.fill(&mut bytes[ROOM + 4..EXPLAIN_SIZE]);
+    }
+    if command == Command::Explain && known >= EXPLAIN_FIRST {
         // What is done, the other commands do.
         let path = [0, uapi::NSPROXY_EXPLAIN_2011][rng.usize(..2)];
         let flags = uapi::NSPROXY_EXPLAIN_DRY_RUN | path;

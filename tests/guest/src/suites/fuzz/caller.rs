@@ -5,7 +5,10 @@
 use super::{
     allowed::{Decider, Rights, allowed, decider},
     board::{BATCH, Board, Side},
-    call::{Call, Command, EXPLAIN_INPUTS, EXPLAIN_SIZE, Place, SETNS_SIZE, VERSION_SIZE},
+    call::{
+        Call, Command, EXPLAIN_INPUTS, EXPLAIN_SIZE, Place, SETNS_SIZE, SHOW_INPUTS, SHOW_SIZE,
+        VERSION_SIZE,
+    },
     pool::Pool,
 };
 use crate::{
@@ -206,11 +209,15 @@ impl Batch<'_> {
             return Ok(outcome);
         }
 
-        // Only VERSION and EXPLAIN write, and only what they know.
+        // Only VERSION, EXPLAIN and SHOW write, and only what they know.
         let (written, expected) = match (decider, outcome, call.command()) {
             // What it was told it leaves as it is.
-            (Decider::Served, Ok(()), Command::Explain) => {
-                (EXPLAIN_SIZE, &call.bytes[..EXPLAIN_INPUTS])
+            (Decider::Served, Ok(()), Command::Explain) => (
+                EXPLAIN_SIZE.min(call.bytes.len()),
+                &call.bytes[..EXPLAIN_INPUTS],
+            ),
+            (Decider::Served | Decider::ShownAlive, Ok(()), Command::Show) => {
+                (SHOW_SIZE, &call.bytes[..SHOW_INPUTS])
             }
             (Decider::Served, Ok(()), _) => (VERSION_SIZE, version),
             _ => (0, &[][..]),

@@ -100,6 +100,18 @@ const DOCUMENTED: &[(Command, &[Outcome])] = &[
             Err(Code::EFAULT),
         ],
     ),
+    (
+        Command::Show,
+        &[
+            Ok(()),
+            Err(Code::EBADF),
+            Err(Code::EINVAL),
+            Err(Code::ESRCH),
+            Err(Code::EACCES),
+            Err(Code::E2BIG),
+            Err(Code::EFAULT),
+        ],
+    ),
     (Command::Unknown, &[Err(Code::ENOTTY)]),
 ];
 

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The journal of a call: each step, and what it did to which count.
+//!
+//! Nothing in the path says what it took or dropped. The journal looks: it knows every namespace
+//! that the call has to do with, and after each step compares their counts with those that it read
+//! after the last one. So it shows what the code does, and not what it means to do.
+
+use crate::{
+    record::{About, Step},
+    sys::{
+        caller::Caller,
+        clock::ktime_get_ns,
+        namespace::Ns,
+        uapi::{nsproxy_step, step::*},
+    },
+};
+use kernel::{prelude::*, sync::aref::ARef};
+
+/// More than there can be: those that the caller has, and those of a process.
+const ACCOUNTS: usize = 2 * NSPROXY_NR_MEMBERS as usize;
+
+pub(crate) struct Journal {
+    lines: KVVec<nsproxy_step>,
+    /// How many lines there were, kept or not.
+    total: u32,
+    /// Number of the next step.
+    seq: u32,
+    accounts: KVec<Account>,
+}
+
+/// A namespace, and its counts after the last step.
+struct Account {
+    /// So that the counts can be read whatever the call gives up. See [`Counts::of`].
+    ns: ARef<Ns>,
+    counts: Counts,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Counts {
+    ns_ref: u32,
+    active: u32,
+}
+
+impl Counts {
+    /// Those of a namespace of which `own` references are the journal's.
+    fn of(ns: &Ns, own: u32) -> Self {
+        Self {
+            // Nobody's references to an initial namespace are counted.
+            ns_ref: ns.ns_ref() - if ns.is_initial() { 0 } else { own },
+            active: ns.active(),
+        }
+    }
+}
+
+impl Journal {
+    /// A journal with room for that many lines, which starts with what the caller has.
+    ///
+    /// # Errors
+    ///
+    /// [`ENOMEM`].
+    pub(crate) fn new(caller: &Caller<'_>, room: usize) -> Result<Self> {
+        let mut journal = Self {
+            lines: KVVec::with_capacity(room, GFP_KERNEL)?,
+            total: 0,
+            seq: 0,
+            accounts: KVec::with_capacity(ACCOUNTS, GFP_KERNEL)?,
+        };
+        let nsproxy = caller.nsproxy();
+        let members = caller.members();
+        for ns in members.iter().flatten() {
+            journal.meet(ns);
+        }
+
+        let count = nsproxy.count();
+        let line = journal.line(Step::Caller, About::NsProxy([count, count]), 0);
+        for index in 0..journal.accounts.len() {
+            let account = &journal.accounts[index];
+            let is_it = |member: &Option<&Ns>| member.is_some_and(|ns| ns.is(&account.ns));
+            let mut line = account.line(&line, account.counts);
+            line.members = (0..)
+                .zip(&members)
+                .filter(|(_, member)| is_it(member))
+                .fold(0, |set, (bit, _)| set | 1 << bit);
+            journal.write(line);
+        }
+        journal.seq += 1;
+        Ok(journal)
+    }
+
+    /// See [`Record::meet`](crate::record::Record::meet).
+    pub(crate) fn meet(&mut self, ns: &Ns) {
+        if self.accounts.iter().any(|account| account.ns.is(ns)) {
+            return;
+        }
+        let counts = Counts::of(ns, 0);
+        let ns = ARef::from(ns);
+        let account = Account { ns, counts };
+        kernel::warn_on!(self.accounts.push_within_capacity(account).is_err());
+    }
+
+    /// A step was taken, or refused with that errno.
+    pub(crate) fn step(&mut self, step: Step, about: About<'_>, error: u32) {
+        let line = self.line(step, about, error);
+        let before = self.total;
+        for index in 0..self.accounts.len() {
+            let account = &mut self.accounts[index];
+            let counts = Counts::of(&account.ns, 1);
+            let is_about = about.namespace().is_some_and(|ns| ns.is(&account.ns));
+            if is_about || counts != account.counts {
+                let mut line = account.line(&line, counts);
+                if is_about {
+                    line.flags |= NSPROXY_STEP_F_ABOUT;
+                }
+                account.counts = counts;
+                self.write(line);
+            }
+        }
+        if self.total == before {
+            self.write(line);
+        }
+        self.seq += 1;
+    }
+
+    /// The lines that there was room for, and how many there were.
+    pub(crate) fn close(self) -> (KVVec<nsproxy_step>, u32) {
+        (self.lines, self.total)
+    }
+
+    /// A line of this step, about no namespace.
+    fn line(&self, step: Step, about: About<'_>, error: u32) -> nsproxy_step {
+        nsproxy_step {
+            time: ktime_get_ns(),
+            ns_id: 0,
+            seq: self.seq,
+            step: step as u32,
+            error,
+            kind: 0,
+            members: 0,
+            flags: 0,
+            nsproxy: match about {
+                About::NsProxy(counts) => counts,
+                _ => [0; 2],
+            },
+            ns_ref: [0; 2],
+            active: [0; 2],
+        }
+    }
+
+    fn write(&mut self, line: nsproxy_step) {
+        // What there is no room for is counted, and told.
+        let _ = self.lines.push_within_capacity(line);
+        self.total += 1;
+    }
+}
+
+impl Account {
+    /// The line, about this namespace, of which the counts are these now.
+    fn line(&self, line: &nsproxy_step, now: Counts) -> nsproxy_step {
+        nsproxy_step {
+            ns_id: self.ns.id(),
+            kind: self.ns.ns_type(),
+            flags: if self.ns.is_initial() {
+                NSPROXY_STEP_F_CONSTANT
+            } else {
+                0
+            },
+            ns_ref: [self.counts.ns_ref, now.ns_ref],
+            active: [self.counts.active, now.active],
+            ..*line
+        }
+    }
+}

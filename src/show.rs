@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `NSPROXY_SHOW`: the namespaces of a task, and who holds them.
+
+use crate::sys::{
+    caller::Caller,
+    file::pidfd_pid,
+    namespace::{Ns, PidNamespace, UserNamespace},
+    nsproxy::NsProxy,
+    target::{PtraceMode, TargetTask},
+    uapi::{nsproxy_ns, nsproxy_show, step::*},
+};
+use kernel::{
+    fs::LocalFile,
+    prelude::*,
+    sync::{aref::ARef, rcu},
+};
+
+/// Fills in the namespaces of the process that `args` ask for.
+///
+/// # Errors
+///
+/// - [`EINVAL`]: unknown flags; no pidfd;
+/// - [`EBADF`]: not open, or open with `O_PATH`;
+/// - [`ESRCH`]: the process is gone, or going;
+/// - [`EACCES`]: the caller may not look into it.
+pub(crate) fn show(caller: &Caller<'_>, args: &mut nsproxy_show) -> Result {
+    if args.flags != 0 || args.reserved != 0 {
+        return Err(EINVAL);
+    }
+    let held = if args.pidfd == -1 {
+        Held::take(|rcu| Ok(caller.as_target(rcu)))?
+    } else {
+        let file = LocalFile::fget(args.pidfd as u32)?;
+        let pid = pidfd_pid(&file).ok_or(EINVAL)?;
+        Held::take(|rcu| pid.task(rcu).ok_or(ESRCH))?
+    };
+
+    args.count = held.nsproxy.count() - 1;
+    for (to, ns) in args.ns.iter_mut().zip(held.nsproxy.members()) {
+        *to = describe(ns, 0);
+    }
+    args.ns[NSPROXY_MEMBER_USER as usize] = describe(Some(&held.user_ns), 1);
+    args.ns[NSPROXY_MEMBER_PID as usize] = describe(Some(&held.pid_ns), 1);
+    Ok(())
+}
+
+/// What is in the namespaces of a task, with a reference to each that its nsproxy does not hold.
+struct Held {
+    nsproxy: ARef<NsProxy>,
+    user_ns: ARef<UserNamespace>,
+    pid_ns: ARef<PidNamespace>,
+}
+
+impl Held {
+    /// Those of the task that `find` finds.
+    ///
+    /// # Errors
+    ///
+    /// What `find` says; [`EACCES`], as reading `/proc/PID/ns` would; [`ESRCH`].
+    fn take(find: impl FnOnce(&rcu::Guard) -> Result<&TargetTask>) -> Result<Self> {
+        // Outlives the RCU guard: dropping it may sleep.
+        let nsproxy;
+
+        let rcu = rcu::read_lock();
+        let task = find(&rcu)?;
+        if !task.ptrace_may_access(PtraceMode::ReadFscreds) {
+            return Err(EACCES);
+        }
+        nsproxy = task.nsproxy().ok_or(ESRCH)?;
+        let pid_ns = task.active_pid_ns(&rcu).ok_or(ESRCH)?.into();
+        let user_ns = task.user_ns(&rcu).into();
+        drop(rcu);
+
+        Ok(Self {
+            nsproxy,
+            user_ns,
+            pid_ns,
+        })
+    }
+}
+
+/// A namespace of which `own` references are ours.
+fn describe(ns: Option<&Ns>, own: u32) -> nsproxy_ns {
+    let id = |ns: Option<&Ns>| ns.map_or(0, Ns::id);
+    nsproxy_ns {
+        ns_id: id(ns),
+        owner_id: id(ns.and_then(|ns| ns.owner()).map(|owner| &**owner)),
+        parent_id: id(ns.and_then(Ns::parent)),
+        inum: ns.map_or(0, Ns::inum),
+        kind: ns.map_or(0, Ns::ns_type),
+        ns_ref: ns.map_or(0, |ns| ns.ns_ref() - if ns.is_initial() { 0 } else { own }),
+        active: ns.map_or(0, Ns::active),
+        flags: match ns {
+            Some(ns) if ns.is_initial() => NSPROXY_STEP_F_CONSTANT,
+            _ => 0,
+        },
+        reserved: 0,
+    }
+}

@@ -1,0 +1,410 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What can be watched from outside of a call: the counts by `NSPROXY_SHOW`, the steps by the
+//! tracepoint.
+
+use crate::{
+    actor::{
+        Actor,
+        command::{Call, Command},
+        state::Step,
+    },
+    errno::{Code, Outcome, word},
+    ktap::Test,
+    sys::nsfs::{self, Relative},
+    via::{Device, Entry, Kind, all_kinds},
+    world::{self, Fate, Process, Target, USER, World},
+};
+use anyhow::{Context as _, Result, ensure};
+use nsproxy_uapi::{Member, Namespace, Shown};
+use rustix::mount::{MountFlags, mount};
+use std::{
+    fs::{self, File},
+    os::fd::{AsFd as _, OwnedFd},
+    path::Path,
+    thread,
+    time::Duration,
+};
+
+pub(crate) fn tests() -> Vec<Test> {
+    let mut tests = vec![
+        Test::new(
+            "SHOW of a process in new namespaces of all kinds",
+            |world| {
+                let target = world.target(&Target::in_all_new())?;
+                as_proc_has_it(&show(target.pidfd()?)?, &target.pid.to_string())
+            },
+        ),
+        Test::new("SHOW of ourselves", |_| {
+            as_proc_has_it(&Device::open()?.show(None)?, "self")
+        }),
+        Test::new("SHOW of a process that its children are not with", |_| {
+            let kinds = Kind::Pid.flag() | Kind::Time.flag();
+            let target = Process::start(&Target::new([Step::Unshare(kinds)]))?;
+            as_proc_has_it(&show(target.pidfd()?)?, &target.pid.to_string())
+        }),
+        Test::new("initial namespaces are constant, others are not", constant),
+        Test::new(
+            "an open file of a namespace is one more of each count",
+            open_file,
+        ),
+        Test::new("a child is one more of the nsproxy", child),
+        Test::new("SHOW does not count itself", not_itself),
+        Test::new("SHOW of what is not open is EBADF", |_| {
+            shown(Device::open()?.show_raw(-2), Err(Code::EBADF))
+        }),
+        Test::new("SHOW of what is no process is EINVAL", |_| {
+            let file = File::open("/proc/self/ns/net")?;
+            shown(Device::open()?.show(Some(file.as_fd())), Err(Code::EINVAL))
+        }),
+    ];
+    for fate in [Fate::Zombie, Fate::Reaped] {
+        tests.push(Test::new(
+            format!("SHOW of a process that is {fate:?} is ESRCH"),
+            move |_| {
+                let target = Process::start(&Target::default().with_fate(fate))?;
+                let pidfd = target.pidfd()?;
+                shown(Device::open()?.show(Some(pidfd.as_fd())), Err(Code::ESRCH))
+            },
+        ));
+    }
+    tests.extend([
+        Test::new(
+            "SHOW of root's process by a user is EACCES, as in /proc",
+            access,
+        ),
+        Test::new("SHOW of a user's process by that user", own_access),
+        Test::new(
+            "the tracepoint has each step of a call with a file",
+            |world| {
+                // An actor that is to call by the device has a dry run first: see `Process::call`.
+                let steps = format!("{TO_INSTALL} {TO_INSTALL} {SWITCH} perf_event_namespaces");
+                traced(world, Entry::Device, UTS as i32, Ok(()), &steps)
+            },
+        ),
+        Test::new(
+            "the tracepoint has each step of a call with a pidfd",
+            of_pidfd,
+        ),
+        Test::new("the tracepoint has the step that refuses", |world| {
+            let steps = "fget type:22";
+            traced(world, Entry::Explained, 1, Err(Code::EINVAL), steps)
+        }),
+        Test::new(
+            "the tracepoint has each step of a call that is served",
+            |world| {
+                let steps = format!("{TO_INSTALL} {SWITCH} perf_event_namespaces");
+                traced(world, Entry::Served, 0, Ok(()), &steps)
+            },
+        ),
+        Test::new("the tracepoint has each step of a dry run", |world| {
+            traced(world, Entry::DryRun, 0, Ok(()), TO_INSTALL)
+        }),
+        Test::new(
+            "the tracepoint has each step of the path of 2011",
+            |world| {
+                let dry = "capable fget type create_new_namespaces";
+                let steps = format!("{dry} {dry} install {SWITCH}");
+                traced(world, Entry::Device2011, 0, Ok(()), &steps)
+            },
+        ),
+        Test::new("the tracepoint is silent when it is off", |world| {
+            let (mut actor, call) = caller(world, Entry::Device, 0)?;
+            let trace = Trace::on()?;
+            trace.off()?;
+            let outcome = actor.call(call)?;
+            let lines = trace.of(&mut actor)?;
+            ensure!(outcome.is_ok(), "returned {}", word(outcome));
+            ensure!(lines.is_empty(), "it said {lines:?}");
+            Ok(())
+        }),
+    ]);
+    tests
+}
+
+const UTS: u32 = Kind::Uts.flag();
+
+/// The steps of a call with a file, as far as it can fail, and those that change something.
+const TO_INSTALL: &str = "fget type create_new_namespaces install";
+const SWITCH: &str = "nsproxy_ns_active_get switch put_nsproxy";
+
+fn show(pidfd: OwnedFd) -> Result<Shown> {
+    Device::open()?
+        .show(Some(pidfd.as_fd()))
+        .context("NSPROXY_SHOW")
+}
+
+fn shown(shown: Result<Shown, rustix::io::Errno>, expected: Outcome) -> Result<()> {
+    let outcome = shown.map(drop).map_err(Code::from);
+    ensure!(
+        outcome == expected,
+        "returned {}, expected {}",
+        word(outcome),
+        word(expected)
+    );
+    Ok(())
+}
+
+fn find(shown: &Shown, member: Member) -> Result<Namespace> {
+    let mut all = shown.namespaces.iter();
+    let found = all.find(|ns| ns.member == member);
+    found.copied().with_context(|| member.name())
+}
+
+/// All of it, by the files of `/proc` and what nsfs says of them.
+fn as_proc_has_it(shown: &Shown, process: &str) -> Result<()> {
+    ensure!(
+        shown.namespaces.len() == Member::ALL.len(),
+        "{} namespaces",
+        shown.namespaces.len()
+    );
+    let id = |file: Result<OwnedFd, _>| file.ok().map(nsfs::id).transpose();
+    for ns in &shown.namespaces {
+        let name = ns.member.name();
+        let file = File::open(format!("/proc/{process}/ns/{name}"))?;
+        let link = fs::read_link(format!("/proc/{process}/ns/{name}"))?;
+        ensure!(
+            link.to_str().and_then(world::inode) == Some(ns.inum.into()),
+            "{name} is {}, not {}",
+            ns.inum,
+            link.display()
+        );
+        ensure!(ns.id == nsfs::id(&file)?, "{name} has another id");
+        let owner = id(nsfs::relative(&file, Relative::Owner))?;
+        ensure!(
+            ns.owner == owner,
+            "{name} is of {:?}, not {owner:?}",
+            ns.owner
+        );
+        let parent = id(nsfs::relative(&file, Relative::Parent))?;
+        ensure!(
+            ns.parent == parent,
+            "{name} is below {:?}, not {parent:?}",
+            ns.parent
+        );
+        ensure!(ns.ns_ref > 0 && ns.active > 0, "{name} is held by nobody");
+    }
+    Ok(())
+}
+
+fn constant(world: &mut World) -> Result<()> {
+    let ours = Device::open()?.show(None)?;
+    let initial = |ns: &Namespace| ns.constant && (ns.ns_ref, ns.active) == (1, 1);
+    ensure!(ours.namespaces.iter().all(initial), "ours: {ours:#?}");
+    let target = world.target(&Target::in_all_new())?;
+    let theirs = show(target.pidfd()?)?;
+    let constant = |ns: &&Namespace| ns.constant;
+    let found = theirs.namespaces.iter().find(constant);
+    ensure!(found.is_none(), "{found:?} of a new process");
+    Ok(())
+}
+
+fn open_file(_: &mut World) -> Result<()> {
+    let target = Process::start(&Target::in_new(all_kinds() & !Kind::User.flag()))?;
+    let pidfd = target.pidfd()?;
+    for member in Member::OF_NSPROXY {
+        let look = || find(&show(pidfd.try_clone()?)?, member);
+        let counts = |ns: Namespace| (ns.ns_ref, ns.active);
+        let (ns_ref, active) = counts(look()?);
+        let file = File::open(format!("/proc/{}/ns/{}", target.pid, member.name()))?;
+        let open = counts(look()?);
+        drop(file);
+        let closed = counts(look()?);
+        ensure!(
+            open == (ns_ref + 1, active + 1) && closed == (ns_ref, active),
+            "{}: {:?}, open {open:?}, closed {closed:?}",
+            member.name(),
+            (ns_ref, active)
+        );
+    }
+    Ok(())
+}
+
+fn child(_: &mut World) -> Result<()> {
+    let target = Process::start(&Target::in_new(UTS))?;
+    let before = show(target.pidfd()?)?.count;
+    ensure!(
+        before == 1,
+        "{before} of a process with an nsproxy of its own"
+    );
+    let target = Process::start(&Target::new([Step::Unshare(UTS), Step::Sibling]))?;
+    let after = show(target.pidfd()?)?.count;
+    ensure!(after == 2, "{after} of a process with a child");
+    Ok(())
+}
+
+fn not_itself(_: &mut World) -> Result<()> {
+    let target = Process::start(&Target::in_all_new())?;
+    // What went into making it takes its time to be gone.
+    let steady = || -> Result<Option<Shown>> {
+        let first = show(target.pidfd()?)?;
+        for _ in 0..100 {
+            if show(target.pidfd()?)? != first {
+                return Ok(None);
+            }
+        }
+        Ok(Some(first))
+    };
+    let mut first = None;
+    for _ in 0..20 {
+        first = steady()?;
+        if first.is_some() {
+            break;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
+    let first = first.context("the counts move with every look")?;
+    // One task uses it, and nobody has it open.
+    let target = Process::start(&Target::in_new(UTS))?;
+    let active = find(&show(target.pidfd()?)?, Member::Uts)?.active;
+    ensure!(active == 1, "uts is active {active} times");
+    Ok(())
+}
+
+/// As a user, a process of root: the same as `/proc` says.
+fn access(world: &mut World) -> Result<()> {
+    let target = world.target(&Target::in_new(UTS))?;
+    let outcome = shown_to(&[Step::SetIds(USER)], &target)?;
+    ensure!(
+        outcome == Err(Code::EACCES),
+        "returned {}, expected EACCES",
+        word(outcome)
+    );
+    let outcome = shown_to(&[], &target)?;
+    ensure!(outcome.is_ok(), "to root: {}", word(outcome));
+    Ok(())
+}
+
+fn own_access(_: &mut World) -> Result<()> {
+    let target = Process::start(&Target::in_all_new().of_user())?;
+    let outcome = shown_to(&[Step::SetIds(USER)], &target)?;
+    ensure!(outcome.is_ok(), "returned {}", word(outcome));
+    Ok(())
+}
+
+/// Who opened the device as root, and then took these steps, looks at the target.
+fn shown_to(steps: &[Step], target: &Process) -> Result<Outcome> {
+    let mut actor = Actor::spawn()?;
+    actor
+        .returned(&Command::OpenDevice)?
+        .ok()
+        .context("the device")?;
+    for step in steps {
+        actor.step(step)?;
+    }
+    let slot = actor.take(target.pidfd()?)?.slot;
+    actor.returned(&Command::Show { slot })
+}
+
+/// A process that is to enter a uts namespace in this way.
+fn caller(world: &mut World, entry: Entry, nstype: i32) -> Result<(Actor, Call)> {
+    let target = world.target(&Target::in_new(UTS))?;
+    let mut actor = Actor::spawn()?;
+    let slot = actor.take(target.ns("uts")?)?.slot;
+    let call = Call {
+        entry,
+        slot,
+        nstype,
+        fail_nth: None,
+    };
+    actor
+        .returned(&Command::OpenDevice)?
+        .ok()
+        .context("the device")?;
+    Ok((actor, call))
+}
+
+/// The call is made, and these steps are seen of it, with the errno of one that refuses.
+fn traced(
+    world: &mut World,
+    entry: Entry,
+    nstype: i32,
+    expected: Outcome,
+    steps: &str,
+) -> Result<()> {
+    let (actor, call) = caller(world, entry, nstype)?;
+    seen(actor, call, expected, steps)
+}
+
+fn of_pidfd(world: &mut World) -> Result<()> {
+    let target = world.target(&Target::in_all_new())?;
+    let (mut actor, call) = caller(world, Entry::Explained, all_kinds() as i32)?;
+    let slot = actor.take(target.pidfd()?)?.slot;
+    let steps = "fget type create_new_namespaces prepare_creds copy_fs_struct target install \
+                 install install install install install install install target_put commit_creds \
+                 set_fs exit_sem timens_commit nsproxy_ns_active_get switch put_nsproxy \
+                 perf_event_namespaces";
+    seen(actor, Call { slot, ..call }, Ok(()), steps)
+}
+
+fn seen(mut actor: Actor, call: Call, expected: Outcome, steps: &str) -> Result<()> {
+    let trace = Trace::on()?;
+    let outcome = actor.call(call)?;
+    trace.off()?;
+    ensure!(outcome == expected, "returned {}", word(outcome));
+    let lines = trace.of(&mut actor)?;
+    let word = |line: &String| -> Option<String> {
+        let field = |name: &str| {
+            let mut words = line.split_whitespace();
+            words
+                .find_map(|word| word.strip_prefix(name))
+                .map(str::to_owned)
+        };
+        let (step, error) = (field("step=")?, field("error=")?);
+        Some(if error == "0" {
+            step
+        } else {
+            format!("{step}:{error}")
+        })
+    };
+    let seen: Option<Vec<_>> = lines.iter().map(word).collect();
+    let seen = seen
+        .with_context(|| format!("odd lines: {lines:#?}"))?
+        .join(" ");
+    ensure!(seen == steps, "seen: {seen}\nexpected: {steps}");
+    Ok(())
+}
+
+/// The kernel's trace, with what the module says alone.
+struct Trace;
+
+impl Trace {
+    const ROOT: &str = "/sys/kernel/tracing";
+
+    fn on() -> Result<Self> {
+        if !Path::new(Self::ROOT).join("trace").exists() {
+            mount("tracefs", Self::ROOT, "tracefs", MountFlags::empty(), None)
+                .context("tracefs; was the kernel built with CONFIG_EVENT_TRACING?")?;
+        }
+        let trace = Self;
+        trace.write("trace", "")?;
+        trace.write("events/nsproxy_rs/nsproxy_rs_step/enable", "1")?;
+        Ok(trace)
+    }
+
+    fn off(&self) -> Result<()> {
+        self.write("events/nsproxy_rs/nsproxy_rs_step/enable", "0")
+    }
+
+    fn write(&self, file: &str, text: &str) -> Result<()> {
+        fs::write(Path::new(Self::ROOT).join(file), text).with_context(|| file.to_owned())
+    }
+
+    /// The lines of a process.
+    fn of(&self, actor: &mut Actor) -> Result<Vec<String>> {
+        let process = format!("-{}", actor.pid()?);
+        let all = fs::read_to_string(Path::new(Self::ROOT).join("trace"))?;
+        let lines = all.lines().filter(|line| !line.starts_with('#'));
+        let is_of = |line: &&str| {
+            let task = line.split_whitespace().next();
+            task.is_some_and(|task| task.ends_with(&process))
+        };
+        Ok(lines.filter(is_of).map(str::to_owned).collect())
+    }
+}
+
+impl Drop for Trace {
+    fn drop(&mut self) {
+        let _ = self.off();
+    }
+}

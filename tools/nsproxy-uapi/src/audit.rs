@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Whether the counts of a journal add up.
+//!
+//! The module writes what it sees, and knows nothing of what a step should do. This is the other
+//! side: who holds which reference, step by step, as `kernel/nsproxy.c` has it. Each count has to
+//! have moved by just that.
+
+use crate::{Journal, Kind, Member, Step, journal::Taken};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a step may do to a count: from so many to so many.
+#[derive(Clone, Copy, Debug, Default)]
+struct Range {
+    least: i64,
+    most: i64,
+}
+
+impl Range {
+    fn add(&mut self, by: i64) {
+        self.least += by;
+        self.most += by;
+    }
+
+    fn has(self, moved: i64) -> bool {
+        (self.least..=self.most).contains(&moved)
+    }
+}
+
+/// Which references there are, of those that the call has to do with.
+#[derive(Debug, Default)]
+struct Holders {
+    /// The caller's nsproxy and the user namespace of its cred, from before the call.
+    old: BTreeMap<Member, u64>,
+    /// The nsproxy that is made.
+    set: BTreeMap<Member, u64>,
+    /// The user namespace of the cred that is made.
+    cred: Option<u64>,
+    /// Namespaces of which the ucounts may have been made anew, with a reference.
+    ucounts: BTreeSet<u64>,
+    /// What is held of a process, beside its nsproxy.
+    target: Vec<u64>,
+    /// What may be released later, by RCU: so many references.
+    late: BTreeMap<u64, i64>,
+}
+
+/// What a step should do to `__ns_ref` and to `__ns_ref_active`, by id.
+#[derive(Debug, Default)]
+struct Expected {
+    ns_ref: BTreeMap<u64, Range>,
+    active: BTreeMap<u64, Range>,
+    /// Namespaces become active or inactive, and those that own them may with them.
+    cascades: i64,
+}
+
+impl Expected {
+    fn ns_ref(&mut self, id: u64, by: i64) {
+        self.ns_ref.entry(id).or_default().add(by);
+    }
+
+    fn active(&mut self, id: u64, by: i64) {
+        self.active.entry(id).or_default().add(by);
+    }
+
+    /// Not more than that many references are dropped, now or later.
+    fn may_drop(&mut self, id: u64, most: i64) {
+        self.ns_ref.entry(id).or_default().least -= most;
+    }
+}
+
+impl Journal {
+    /// Whether every count has moved as the step does that moved it, and nothing is left of a call
+    /// that was not made.
+    ///
+    /// # Errors
+    ///
+    /// What does not add up, for a person. Others may have had to do with a namespace meanwhile:
+    /// what is wrong is so each time.
+    pub fn audit(&self) -> Result<(), String> {
+        let mut holders = Holders::default();
+        let mut last: BTreeMap<u64, [u32; 2]> = BTreeMap::new();
+        for (index, taken) in self.steps.iter().enumerate() {
+            let wrong = |what: String| {
+                let of = taken.about.map(|(kind, _)| kind.name()).unwrap_or_default();
+                Err(format!("step {index}, {} {of}: {what}", taken.step.name()))
+            };
+            let mut expected = if taken.errno.is_some() && taken.step != Step::Return {
+                Expected::default()
+            } else {
+                match holders.take(taken) {
+                    Ok(expected) => expected,
+                    Err(what) => return wrong(what),
+                }
+            };
+            for (id, most) in &holders.late {
+                expected.may_drop(*id, *most);
+            }
+            for count in &taken.counts {
+                let now = [count.ns_ref[1], count.active[1]];
+                let then = [count.ns_ref[0], count.active[0]];
+                if last.insert(count.id, now).is_some_and(|last| last != then) {
+                    return wrong(format!(
+                        "{} {} moved before it",
+                        count.kind.name(),
+                        count.id
+                    ));
+                }
+                let moved = |[before, after]: [u32; 2]| i64::from(after) - i64::from(before);
+                let (ns_ref, active) = (moved(count.ns_ref), moved(count.active));
+                let mut may = [
+                    expected.ns_ref.remove(&count.id).unwrap_or_default(),
+                    expected.active.remove(&count.id).unwrap_or_default(),
+                ];
+                if count.constant {
+                    may = [Range::default(); 2];
+                } else if count.kind == Kind::User {
+                    may[1].least += expected.cascades.min(0) * i64::from(u8::MAX);
+                    may[1].most += expected.cascades.max(0) * i64::from(u8::MAX);
+                }
+                for (name, moved, may) in [
+                    ("__ns_ref", ns_ref, may[0]),
+                    ("__ns_ref_active", active, may[1]),
+                ] {
+                    if !may.has(moved) {
+                        return wrong(format!(
+                            "{name} of {} {} moved by {moved:+}, which should be {:+} to {:+}",
+                            count.kind.name(),
+                            count.id,
+                            may.least,
+                            may.most
+                        ));
+                    }
+                }
+                if let Some(late) = holders.late.get_mut(&count.id) {
+                    *late += ns_ref.min(0);
+                }
+            }
+            let left = expected.ns_ref.iter().chain(&expected.active);
+            for (id, range) in left {
+                if !range.has(0) && !self.is_constant(*id) {
+                    return wrong(format!(
+                        "a count of namespace {id} did not move, which should be by {:+}",
+                        range.least
+                    ));
+                }
+            }
+            if let Some([before, after]) = taken.nsproxy {
+                let is_right = match taken.step {
+                    Step::Caller => before == after,
+                    Step::Create => (before, after) == (0, 1),
+                    Step::Target => after > 0,
+                    _ => before == after + 1,
+                };
+                if !is_right {
+                    return wrong(format!(
+                        "the count of an nsproxy went from {before} to {after}"
+                    ));
+                }
+            }
+        }
+        self.order()
+    }
+
+    fn is_constant(&self, id: u64) -> bool {
+        let mut counts = self.steps.iter().flat_map(|taken| &taken.counts);
+        counts.any(|count| count.id == id && count.constant)
+    }
+
+    /// The steps come in the order of the path, each once but for `install()`, and time goes on.
+    fn order(&self) -> Result<(), String> {
+        for pair in self.steps.windows(2) {
+            let [first, second] = pair else { continue };
+            let as_of_2011 = (first.step, second.step) == (Step::ExitSem, Step::Install);
+            let again = (first.step, second.step) == (Step::Install, Step::Install);
+            if !(first.step < second.step || as_of_2011 || again) {
+                return Err(format!(
+                    "{} comes after {}",
+                    second.step.name(),
+                    first.step.name()
+                ));
+            }
+            if second.time < first.time {
+                return Err(format!("{} came before it began", second.step.name()));
+            }
+        }
+        let ends =
+            [self.steps.first(), self.steps.last()].map(|taken| taken.map(|taken| taken.step));
+        if ends != [Some(Step::Caller), Some(Step::Return)] {
+            return Err(
+                "it does not begin with what the caller has and end with what is released".into(),
+            );
+        }
+        Ok(())
+    }
+}
+
+impl Holders {
+    /// The step was taken: who holds what now, and what that did to the counts.
+    fn take(&mut self, taken: &Taken) -> Result<Expected, String> {
+        let mut expected = Expected::default();
+        match taken.step {
+            Step::Caller => {
+                for count in &taken.counts {
+                    for member in &count.members {
+                        self.old.insert(*member, count.id);
+                    }
+                }
+            }
+            Step::Create => {
+                self.set = self.old.clone();
+                self.set.remove(&Member::User);
+                for id in self.set.values() {
+                    expected.ns_ref(*id, 1);
+                }
+            }
+            Step::Cred => {
+                let user = self
+                    .old
+                    .get(&Member::User)
+                    .ok_or("the caller has no cred")?;
+                self.cred = Some(*user);
+                expected.ns_ref(*user, 1);
+            }
+            Step::Target => {
+                // Which of them the call asks for, it knows.
+                for kind in [Kind::Pid, Kind::User] {
+                    let mut moved = taken
+                        .counts
+                        .iter()
+                        .filter(|count| count.kind == kind && count.ns_ref[0] != count.ns_ref[1]);
+                    if let Some(count) = moved.next() {
+                        self.target.push(count.id);
+                        expected.ns_ref(count.id, 1);
+                    }
+                }
+            }
+            Step::Install => self.install(taken, &mut expected)?,
+            Step::TargetPut => {
+                for id in self.target.drain(..) {
+                    expected.ns_ref(id, -1);
+                }
+            }
+            Step::CommitCreds => {
+                let new = self.cred.take().ok_or("there is no cred to commit")?;
+                let old = self
+                    .old
+                    .get(&Member::User)
+                    .ok_or("the caller has no cred")?;
+                // The one in which the caller was: the reference of the cred, and of its ucounts.
+                *self.late.entry(*old).or_default() += 2;
+                expected.active(new, 1);
+                expected.active(*old, -1);
+            }
+            Step::Activate => {
+                for id in self.set.values() {
+                    expected.active(*id, 1);
+                }
+                expected.cascades = 1;
+            }
+            Step::PutNsproxy => {
+                self.set.clear();
+                if taken.nsproxy.is_some_and(|[_, after]| after == 0) {
+                    for (member, id) in &self.old {
+                        if *member != Member::User {
+                            expected.ns_ref(*id, -1);
+                            expected.active(*id, -1);
+                        }
+                    }
+                    expected.cascades = -1;
+                }
+            }
+            Step::Return => {
+                for id in self.set.values().chain(&self.target) {
+                    expected.ns_ref(*id, -1);
+                }
+                if let Some(id) = self.cred {
+                    let of_ucounts = i64::from(self.ucounts.contains(&id));
+                    *self.late.entry(id).or_default() += 1 + of_ucounts;
+                }
+            }
+            Step::Capable
+            | Step::Fget
+            | Step::Type
+            | Step::Fs
+            | Step::SetFs
+            | Step::ExitSem
+            | Step::Timens
+            | Step::Switch
+            | Step::Perf => {}
+        }
+        Ok(expected)
+    }
+
+    fn install(&mut self, taken: &Taken, expected: &mut Expected) -> Result<(), String> {
+        let (kind, new) = taken.about.ok_or("which namespace is it?")?;
+        if kind == Kind::User {
+            let old = self.cred.replace(new).ok_or("there is no cred to change")?;
+            expected.ns_ref(old, -1);
+            expected.ns_ref(new, 1);
+            // That of the ucounts, if there were none of the user in there.
+            expected.ns_ref.entry(new).or_default().most += 1;
+            self.ucounts.insert(new);
+            return Ok(());
+        }
+        for member in Member::installed(kind) {
+            let old = self
+                .set
+                .insert(member, new)
+                .ok_or("there is no such member")?;
+            expected.ns_ref(old, -1);
+            expected.ns_ref(new, 1);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Where a task's namespaces are: the members of `struct nsproxy`, and two that are elsewhere.
+
+use crate::{Kind, sys};
+
+/// What points at a namespace of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Member {
+    /// `nsproxy->mnt_ns`
+    Mnt,
+    /// `nsproxy->uts_ns`
+    Uts,
+    /// `nsproxy->ipc_ns`
+    Ipc,
+    /// `nsproxy->pid_ns_for_children`
+    PidForChildren,
+    /// `nsproxy->cgroup_ns`
+    Cgroup,
+    /// `nsproxy->net_ns`
+    Net,
+    /// `nsproxy->time_ns`
+    Time,
+    /// `nsproxy->time_ns_for_children`
+    TimeForChildren,
+    /// `cred->user_ns`
+    User,
+    /// The pid namespace that the task's own id is from: its `struct pid` knows it.
+    Pid,
+}
+
+impl Member {
+    /// All of them, by their numbers.
+    pub const ALL: [Self; sys::NSPROXY_NR_MEMBERS as usize] = [
+        Self::Mnt,
+        Self::Uts,
+        Self::Ipc,
+        Self::PidForChildren,
+        Self::Cgroup,
+        Self::Net,
+        Self::Time,
+        Self::TimeForChildren,
+        Self::User,
+        Self::Pid,
+    ];
+
+    /// Those of `struct nsproxy`.
+    pub const OF_NSPROXY: [Self; 8] = [
+        Self::Mnt,
+        Self::Uts,
+        Self::Ipc,
+        Self::PidForChildren,
+        Self::Cgroup,
+        Self::Net,
+        Self::Time,
+        Self::TimeForChildren,
+    ];
+
+    /// `NSPROXY_MEMBER_*`.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::Mnt => sys::NSPROXY_MEMBER_MNT,
+            Self::Uts => sys::NSPROXY_MEMBER_UTS,
+            Self::Ipc => sys::NSPROXY_MEMBER_IPC,
+            Self::PidForChildren => sys::NSPROXY_MEMBER_PID_FOR_CHILDREN,
+            Self::Cgroup => sys::NSPROXY_MEMBER_CGROUP,
+            Self::Net => sys::NSPROXY_MEMBER_NET,
+            Self::Time => sys::NSPROXY_MEMBER_TIME,
+            Self::TimeForChildren => sys::NSPROXY_MEMBER_TIME_FOR_CHILDREN,
+            Self::User => sys::NSPROXY_MEMBER_USER,
+            Self::Pid => sys::NSPROXY_MEMBER_PID,
+        }
+    }
+
+    /// The name of the file in `/proc/PID/ns`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PidForChildren => "pid_for_children",
+            Self::TimeForChildren => "time_for_children",
+            _ => self.kind().name(),
+        }
+    }
+
+    /// The kind of what it points at.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::Mnt => Kind::Mnt,
+            Self::Uts => Kind::Uts,
+            Self::Ipc => Kind::Ipc,
+            Self::PidForChildren | Self::Pid => Kind::Pid,
+            Self::Cgroup => Kind::Cgroup,
+            Self::Net => Kind::Net,
+            Self::Time | Self::TimeForChildren => Kind::Time,
+            Self::User => Kind::User,
+        }
+    }
+
+    /// Those that `install()` of a kind changes.
+    pub fn installed(kind: Kind) -> impl Iterator<Item = Self> {
+        Self::ALL
+            .into_iter()
+            .filter(move |member| member.kind() == kind && *member != Self::Pid)
+    }
+
+    /// Those of a set of bits.
+    pub(crate) fn of_bits(bits: u32) -> Vec<Self> {
+        Self::ALL
+            .into_iter()
+            .filter(|member| bits & 1 << member.number() != 0)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Member;
+    use crate::Kind;
+
+    #[test]
+    fn they_are_in_the_order_of_their_numbers() {
+        let numbers = Member::ALL.map(Member::number);
+        assert!(numbers.into_iter().eq(0..10));
+    }
+
+    #[test]
+    fn install_changes_those_of_its_kind() {
+        assert!(Member::installed(Kind::Time).eq([Member::Time, Member::TimeForChildren]));
+        assert!(Member::installed(Kind::Pid).eq([Member::PidForChildren]));
+        assert!(Member::installed(Kind::User).eq([Member::User]));
+    }
+}

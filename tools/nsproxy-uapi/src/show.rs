@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `NSPROXY_SHOW`: the namespaces of a task.
+
+use crate::{Kind, Member, sys};
+
+/// The namespaces of a task, and who holds them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// `nsproxy->count`.
+    pub count: u32,
+    /// What it is in. A kind that the kernel was built without is not among them.
+    pub namespaces: Vec<Namespace>,
+}
+
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Namespace {
+    /// What points at it.
+    pub member: Member,
+    /// Its id.
+    pub id: u64,
+    /// The id of the user namespace that owns it; [`None`] for the initial user namespace.
+    pub owner: Option<u64>,
+    /// The id of the one above it, for user and pid; [`None`] if there is none.
+    pub parent: Option<u64>,
+    /// Inode number, as in `/proc/PID/ns`.
+    pub inum: u32,
+    /// `__ns_ref`: what keeps it in memory.
+    pub ns_ref: u32,
+    /// `__ns_ref_active`: what keeps it visible.
+    pub active: u32,
+    /// Whether it is an initial namespace, the counts of which never move.
+    pub constant: bool,
+}
+
+impl Namespace {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        self.member.kind()
+    }
+}
+
+impl Shown {
+    /// What the module filled in.
+    pub(crate) fn of(args: &sys::nsproxy_show) -> Self {
+        let namespaces = Member::ALL.into_iter().zip(&args.ns);
+        Self {
+            count: args.count,
+            namespaces: namespaces
+                .filter(|(_, ns)| ns.ns_id != 0)
+                .map(|(member, ns)| Namespace {
+                    member,
+                    id: ns.ns_id,
+                    owner: (ns.owner_id != 0).then_some(ns.owner_id),
+                    parent: (ns.parent_id != 0).then_some(ns.parent_id),
+                    inum: ns.inum,
+                    ns_ref: ns.ns_ref,
+                    active: ns.active,
+                    constant: ns.flags & sys::NSPROXY_STEP_F_CONSTANT != 0,
+                })
+                .collect(),
+        }
+    }
+}
