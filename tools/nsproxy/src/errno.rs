@@ -21,6 +21,11 @@ names! {
     ENOENT ENOMEM ENOSPC ENOSYS ENOTDIR ENOTTY ENXIO EOPNOTSUPP EPERM ESRCH EUSERS
 }
 
+/// `errno` by its name, or by its number.
+pub(crate) fn word(errno: Errno) -> String {
+    name(errno).map_or_else(|| errno.raw_os_error().to_string(), str::to_owned)
+}
+
 /// `errno` by its name and in words.
 pub(crate) fn show(errno: Errno) -> String {
     match name(errno) {

@@ -9,7 +9,7 @@ use crate::{
     plan::{Call, Source},
 };
 use anyhow::{Result, anyhow};
-use nsproxy_uapi::{Device, Explain, Kind, Reason, Refusal};
+use nsproxy_uapi::{Device, Explain, Journal, Kind, Reason, Refusal};
 use rustix::{io::Errno, thread::CapabilitySet};
 use std::{
     fmt::Write as _,
@@ -40,7 +40,8 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     let mut status = ExitCode::SUCCESS;
     for call in &calls {
         let file = open::source(call)?;
-        match ask(&device, call, file.as_fd(), args.asked.as_of_2011).map_err(no_answer)? {
+        let how = Explain::dry_run(args.asked.as_of_2011);
+        match ask(&device, call, file.as_fd(), how)? {
             None => println!("{call}: can be entered"),
             Some(refusal) => {
                 println!("{call}: {}", words(refusal, call));
@@ -51,15 +52,36 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     Ok(status)
 }
 
-/// Why a call would be refused; [`None`] if it would not.
-fn ask(
+/// Why a call is refused; [`None`] if it is not.
+///
+/// # Errors
+///
+/// Nobody says, and what to do.
+pub(crate) fn ask(
     device: &Device,
     call: &Call,
     file: BorrowedFd<'_>,
-    as_of_2011: bool,
-) -> Result<Option<Refusal>, Errno> {
-    let how = Explain::dry_run(as_of_2011);
-    device.explain(file.as_raw_fd(), call.nstype() as i32, how)
+    how: Explain,
+) -> Result<Option<Refusal>> {
+    device
+        .explain(file.as_raw_fd(), call.nstype() as i32, how)
+        .map_err(no_answer)
+}
+
+/// The same, and what each step did.
+///
+/// # Errors
+///
+/// Nobody says, and what to do.
+pub(crate) fn trace(
+    device: &Device,
+    call: &Call,
+    file: BorrowedFd<'_>,
+    how: Explain,
+) -> Result<(Option<Refusal>, Journal)> {
+    device
+        .trace(file.as_raw_fd(), call.nstype() as i32, how)
+        .map_err(no_answer)
 }
 
 fn no_answer(errno: Errno) -> anyhow::Error {
@@ -82,12 +104,13 @@ pub(crate) fn after(
     file: BorrowedFd<'_>,
     as_of_2011: bool,
 ) -> Option<String> {
-    let refusal = ask(&Device::open().ok()?, call, file, as_of_2011).ok()??;
+    let how = Explain::dry_run(as_of_2011);
+    let refusal = ask(&Device::open().ok()?, call, file, how).ok()??;
     (refusal.errno == errno).then(|| words(refusal, call))
 }
 
 /// The errno, which check it was, and what helps.
-fn words(refusal: Refusal, call: &Call) -> String {
+pub(crate) fn words(refusal: Refusal, call: &Call) -> String {
     let Refusal {
         errno,
         reason,
@@ -120,7 +143,7 @@ fn words(refusal: Refusal, call: &Call) -> String {
 }
 
 /// `CAP_SYS_ADMIN` and the like.
-fn name_of(cap: u32) -> String {
+pub(crate) fn name_of(cap: u32) -> String {
     let set = 1_u64.checked_shl(cap).map(CapabilitySet::from_bits_retain);
     match set.and_then(|set| set.iter_names().next()) {
         Some((name, _)) => format!("CAP_{name}"),
@@ -129,7 +152,7 @@ fn name_of(cap: u32) -> String {
 }
 
 /// Each check that can be failed, and what helps against it.
-fn sentence(reason: Reason, count: u32) -> (String, &'static str) {
+pub(crate) fn sentence(reason: Reason, count: u32) -> (String, &'static str) {
     let (why, remedy) = match reason {
         Reason::BadFd => (
             "the descriptor is not open, or was opened with O_PATH",

@@ -4,19 +4,24 @@
 
 mod all;
 mod asked;
+mod check;
+mod diff;
 mod enter;
 mod errno;
 mod explain;
+mod generate;
 mod kinds;
 mod open;
 mod plan;
 mod seen;
 mod serve;
 mod setns;
+mod show;
+mod trace;
 mod version;
 mod why;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// Enter namespaces through /dev/nsproxy, the mirror of setns(2).
@@ -33,18 +38,34 @@ enum Command {
     Setns(setns::Args),
     /// Say whether namespaces could be entered, and if not, which check refuses and what helps.
     Explain(explain::Args),
+    /// Say by the exit status whether namespaces could be entered, and which check refuses.
+    Check(check::Args),
+    /// Enter namespaces, and show step by step what that does to them.
+    Trace(trace::Args),
+    /// Make the same calls by setns(2) and by the module, and show both.
+    Diff(diff::Args),
+    /// Show the namespaces of a process, their owners and counts.
+    Show(show::Args),
     /// Run a command whose setns(2) the module serves, whatever program it is.
     Serve(serve::Args),
     /// Say which module is loaded, and what it can do.
     Version,
+    /// Write manual pages and completions.
+    #[command(hide = true)]
+    Generate(generate::Args),
 }
 
 fn main() -> ExitCode {
     let result = match Args::parse().command {
         Command::Setns(args) => setns::main(args),
         Command::Explain(args) => explain::main(args),
+        Command::Check(args) => check::main(args),
+        Command::Trace(args) => trace::main(args),
+        Command::Diff(args) => diff::main(args),
+        Command::Show(args) => show::main(args),
         Command::Serve(args) => serve::main(args),
         Command::Version => version::main(),
+        Command::Generate(args) => generate::main(&args, Args::command()),
     };
     result.unwrap_or_else(|error| {
         eprintln!("nsproxy: {error:#}");

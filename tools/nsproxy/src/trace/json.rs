@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A journal for programs.
+
+use super::{Traced, function::function};
+use crate::{errno, explain};
+use nsproxy_uapi::{Count, Kind, Member, Refusal, Step};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// The document.
+#[derive(Serialize)]
+pub(super) struct Document {
+    calls: Vec<Call>,
+}
+
+#[derive(Serialize)]
+struct Call {
+    call: String,
+    dry_run: bool,
+    as_of_2011: bool,
+    refusal: Option<Refused>,
+    /// What the caller's nsproxy and cred point at: ids, by the names of `/proc/PID/ns`.
+    before: BTreeMap<&'static str, u64>,
+    after: BTreeMap<&'static str, u64>,
+    steps: Vec<Taken>,
+}
+
+#[derive(Serialize)]
+struct Refused {
+    errno: String,
+    number: i32,
+    /// Stable.
+    reason: &'static str,
+    says: String,
+    remedy: Option<&'static str>,
+    cap: Option<String>,
+    user_ns: Option<u64>,
+    count: Option<u32>,
+    namespace: Option<Namespace>,
+}
+
+#[derive(Serialize)]
+struct Namespace {
+    kind: &'static str,
+    id: u64,
+}
+
+#[derive(Serialize)]
+struct Taken {
+    /// Stable.
+    step: &'static str,
+    function: &'static str,
+    /// The functions that called it, from the system call inwards.
+    within: &'static [&'static str],
+    depth: usize,
+    says: &'static str,
+    /// In ns, since the first step.
+    time: u64,
+    errno: Option<String>,
+    about: Option<Namespace>,
+    nsproxy: Option<Moved>,
+    counts: Vec<Counted>,
+}
+
+#[derive(Serialize)]
+struct Moved {
+    before: u32,
+    after: u32,
+}
+
+#[derive(Serialize)]
+struct Counted {
+    id: u64,
+    kind: &'static str,
+    members: Vec<&'static str>,
+    constant: bool,
+    ns_ref: [u32; 2],
+    active: [u32; 2],
+}
+
+impl Document {
+    pub(super) fn of(traced: &[Traced<'_>]) -> Self {
+        Self {
+            calls: traced.iter().map(Call::of).collect(),
+        }
+    }
+
+    pub(super) fn text(&self) -> String {
+        serde_json::to_string_pretty(self).expect("plain data")
+    }
+}
+
+impl Call {
+    fn of(traced: &Traced<'_>) -> Self {
+        let Traced {
+            call,
+            dry_run,
+            as_of_2011,
+            refusal,
+            journal,
+        } = traced;
+        let begun = journal.steps.first().map(|taken| taken.time);
+        let by_name = |all: Vec<(Member, u64)>| {
+            all.into_iter()
+                .map(|(member, id)| (member.name(), id))
+                .collect()
+        };
+        Self {
+            call: call.to_string(),
+            dry_run: *dry_run,
+            as_of_2011: *as_of_2011,
+            refusal: refusal.map(Refused::of),
+            before: by_name(journal.before()),
+            after: by_name(journal.after()),
+            steps: journal
+                .steps
+                .iter()
+                .map(|taken| {
+                    let function = function(taken, journal, *as_of_2011);
+                    let since = taken.time - begun.unwrap_or_default();
+                    let refused = taken.errno.filter(|_| taken.step != Step::Return);
+                    Taken {
+                        step: taken.step.name(),
+                        function: function.name,
+                        within: function.within,
+                        depth: function.within.len() + usize::from(taken.step != Step::Caller),
+                        says: function.says,
+                        time: since.as_nanos() as u64,
+                        errno: refused.map(errno::word),
+                        about: taken.about.map(Namespace::of),
+                        nsproxy: taken.nsproxy.map(|[before, after]| Moved { before, after }),
+                        counts: taken.counts.iter().map(Counted::of).collect(),
+                    }
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Refused {
+    fn of(refusal: Refusal) -> Self {
+        let (says, remedy) = explain::sentence(refusal.reason, refusal.count);
+        Self {
+            errno: errno::word(refusal.errno),
+            number: refusal.errno.raw_os_error(),
+            reason: refusal.reason.name(),
+            says,
+            remedy: (!remedy.is_empty()).then_some(remedy),
+            cap: refusal.cap.map(|(cap, _)| explain::name_of(cap)),
+            user_ns: refusal.cap.map(|(_, user_ns)| user_ns),
+            count: (refusal.count != 0).then_some(refusal.count),
+            namespace: refusal.namespace.map(Namespace::of),
+        }
+    }
+}
+
+impl Namespace {
+    fn of((kind, id): (Kind, u64)) -> Self {
+        Self {
+            kind: kind.name(),
+            id,
+        }
+    }
+}
+
+impl Counted {
+    fn of(count: &Count) -> Self {
+        Self {
+            id: count.id,
+            kind: count.kind.name(),
+            members: count.members.iter().map(|member| member.name()).collect(),
+            constant: count.constant,
+            ns_ref: count.ns_ref,
+            active: count.active,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::samples;
+
+    #[test]
+    fn it_says_what_the_journal_says() {
+        let call = samples::call();
+        let text = Document::of(&[samples::traced(&call)]).text();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let call = &value["calls"][0];
+        assert_eq!(call["before"]["uts"], 7);
+        assert_eq!(call["after"]["uts"], 42);
+        let install = call["steps"].as_array().unwrap();
+        let install = install
+            .iter()
+            .find(|step| step["step"] == "install")
+            .unwrap();
+        assert_eq!(install["function"], "utsns_install");
+        assert_eq!(install["depth"], 2);
+        assert_eq!(install["counts"][1]["ns_ref"], serde_json::json!([3, 4]));
+    }
+}

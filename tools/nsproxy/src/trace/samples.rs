@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A journal to test with: a uts namespace is entered.
+
+use super::Traced;
+use crate::plan::{Call, Source};
+use nsproxy_uapi::{Count, Journal, Kind, Member, Step, Taken};
+use std::time::Duration;
+
+pub(crate) fn call() -> Call {
+    Call {
+        source: Source::File("/uts".into()),
+        kinds: vec![Kind::Uts],
+    }
+}
+
+fn taken(step: Step, time: u64, nsproxy: Option<[u32; 2]>, counts: Vec<Count>) -> Taken {
+    Taken {
+        step,
+        time: Duration::from_nanos(time),
+        errno: None,
+        about: (step == Step::Install).then_some((Kind::Uts, 42)),
+        nsproxy,
+        counts,
+    }
+}
+
+fn uts(id: u64, members: &[Member], ns_ref: [u32; 2], active: [u32; 2]) -> Count {
+    Count {
+        kind: Kind::Uts,
+        id,
+        members: members.to_vec(),
+        constant: id == 7,
+        ns_ref,
+        active,
+    }
+}
+
+pub(super) fn traced(call: &Call) -> Traced<'_> {
+    let steps = vec![
+        taken(
+            Step::Caller,
+            500,
+            Some([2, 2]),
+            vec![uts(7, &[Member::Uts], [1; 2], [1; 2])],
+        ),
+        taken(Step::Fget, 1_500, None, vec![]),
+        taken(Step::Create, 2_500, Some([0, 1]), vec![]),
+        taken(
+            Step::Install,
+            3_500,
+            None,
+            vec![uts(7, &[], [1; 2], [1; 2]), uts(42, &[], [3, 4], [2, 2])],
+        ),
+        taken(
+            Step::Activate,
+            4_500,
+            None,
+            vec![uts(42, &[], [4; 2], [2, 3])],
+        ),
+        taken(Step::Switch, 5_500, None, vec![]),
+        taken(Step::PutNsproxy, 6_500, Some([2, 1]), vec![]),
+        taken(Step::Return, 7_500, None, vec![]),
+    ];
+    Traced {
+        call,
+        dry_run: false,
+        as_of_2011: false,
+        refusal: None,
+        journal: Journal { steps },
+    }
+}
