@@ -65,7 +65,8 @@ struct Taken {
 
 #[derive(Serialize)]
 struct Moved {
-    before: u32,
+    /// Of the nsproxy of a process: it was not seen before.
+    before: Option<u32>,
     after: u32,
 }
 
@@ -129,7 +130,10 @@ impl Call {
                         time: since.as_nanos() as u64,
                         errno: refused.map(errno::word),
                         about: taken.about.map(Namespace::of),
-                        nsproxy: taken.nsproxy.map(|[before, after]| Moved { before, after }),
+                        nsproxy: taken.nsproxy.map(|[before, after]| Moved {
+                            before: (taken.step != Step::Target).then_some(before),
+                            after,
+                        }),
                         counts: taken.counts.iter().map(Counted::of).collect(),
                     }
                 })

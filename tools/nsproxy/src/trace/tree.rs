@@ -94,29 +94,34 @@ fn did(taken: &Taken) -> Vec<String> {
     if let Some(errno) = taken.errno.filter(|_| taken.step != Step::Return) {
         lines.push(format!("{REFUSED}{}{REFUSED:#}", show(errno)));
     }
-    if let Some(counts) = taken.nsproxy {
-        lines.push(format!("{:<24} count {}", "nsproxy", moved(counts)));
-    }
-    lines.extend(taken.counts.iter().map(|count| {
-        let members: Vec<_> = count.members.iter().map(|member| member.name()).collect();
-        let name = match members[..] {
-            [] => count.kind.name().to_owned(),
-            _ => members.join(", "),
+    if let Some([before, after]) = taken.nsproxy {
+        let count = match taken.step {
+            Step::Target => format!("{after}, with the reference just taken"),
+            _ => moved([before, after]),
         };
-        format!("{:<24} {}", format!("{name} {}", count.id), counts(count))
+        lines.push(format!("{:<24} count {count}", "nsproxy"));
+    }
+    let (constant, counted): (Vec<&Count>, _) = taken.counts.iter().partition(|c| c.constant);
+    if !constant.is_empty() {
+        let names: Vec<_> = constant.into_iter().map(name).collect();
+        let names = names.join(", ");
+        lines.push(format!("{QUIET}initial, not counted: {names}{QUIET:#}"));
+    }
+    lines.extend(counted.into_iter().map(|count: &Count| {
+        let (ns_ref, active) = (moved(count.ns_ref), moved(count.active));
+        format!("{:<24} ns_ref {ns_ref}  active {active}", name(count))
     }));
     lines
 }
 
-fn counts(count: &Count) -> String {
-    if count.constant {
-        return format!("{QUIET}initial: not counted{QUIET:#}");
-    }
-    format!(
-        "ns_ref {}  active {}",
-        moved(count.ns_ref),
-        moved(count.active)
-    )
+/// A namespace: what of the caller's it is, or its kind, and its id.
+fn name(count: &Count) -> String {
+    let members: Vec<_> = count.members.iter().map(|member| member.name()).collect();
+    let name = match members[..] {
+        [] => count.kind.name().to_owned(),
+        _ => members.join("="),
+    };
+    format!("{name} {}", count.id)
 }
 
 /// From so many to so many.
@@ -155,7 +160,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("uts 7                    initial: not counted"),
+            text.contains("│    initial, not counted: uts 7\n"),
             "{text}"
         );
         assert!(text.ends_with("succeeded\n"), "{text}");
