@@ -313,3 +313,108 @@ impl Holders {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Count;
+    use std::time::Duration;
+
+    const OLD: u64 = 40;
+    const NEW: u64 = 42;
+
+    fn taken(step: Step, nsproxy: Option<[u32; 2]>, counts: &[(u64, [u32; 2], [u32; 2])]) -> Taken {
+        let counts = counts.iter().map(|&(id, ns_ref, active)| Count {
+            kind: Kind::Uts,
+            id,
+            members: match step {
+                Step::Caller => vec![Member::Uts],
+                _ => vec![],
+            },
+            constant: false,
+            ns_ref,
+            active,
+        });
+        Taken {
+            step,
+            time: Duration::ZERO,
+            errno: None,
+            about: (step == Step::Install).then_some((Kind::Uts, NEW)),
+            nsproxy,
+            counts: counts.collect(),
+        }
+    }
+
+    /// Another uts namespace is entered, by who had the old one for itself alone.
+    fn entered() -> Journal {
+        Journal {
+            steps: vec![
+                taken(Step::Caller, Some([1, 1]), &[(OLD, [1, 1], [1, 1])]),
+                taken(Step::Create, Some([0, 1]), &[(OLD, [1, 2], [1, 1])]),
+                taken(
+                    Step::Install,
+                    None,
+                    &[(OLD, [2, 1], [1, 1]), (NEW, [5, 6], [3, 3])],
+                ),
+                taken(Step::Activate, None, &[(NEW, [6, 6], [3, 4])]),
+                taken(Step::Switch, None, &[]),
+                taken(Step::PutNsproxy, Some([1, 0]), &[(OLD, [1, 0], [1, 0])]),
+                taken(Step::Return, None, &[]),
+            ],
+        }
+    }
+
+    /// The same, and it ends where nothing has changed yet.
+    fn dry_run() -> Journal {
+        let mut journal = entered();
+        journal.steps.truncate(3);
+        journal
+            .steps
+            .push(taken(Step::Return, None, &[(NEW, [6, 5], [3, 3])]));
+        journal
+    }
+
+    #[test]
+    fn what_is_right_adds_up() {
+        assert_eq!(entered().audit(), Ok(()));
+        assert_eq!(dry_run().audit(), Ok(()));
+    }
+
+    #[test]
+    fn each_count_that_is_wrong_is_noticed() {
+        for journal in [entered(), dry_run()] {
+            for step in 1..journal.steps.len() {
+                for count in 0..journal.steps[step].counts.len() {
+                    for which in 0..2 {
+                        let mut wrong = journal.clone();
+                        let count = &mut wrong.steps[step].counts[count];
+                        [&mut count.ns_ref, &mut count.active][which][1] += 1;
+                        assert!(wrong.audit().is_err(), "{wrong:#?}");
+                    }
+                    let mut wrong = journal.clone();
+                    wrong.steps[step].counts.remove(count);
+                    assert!(wrong.audit().is_err(), "{wrong:#?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_nsproxy_that_is_freed_lets_go_of_what_it_held() {
+        let mut journal = entered();
+        journal.steps[5].nsproxy = Some([2, 1]);
+        let wrong = journal.audit().unwrap_err();
+        assert!(wrong.starts_with("step 5, put-nsproxy"), "{wrong}");
+    }
+
+    #[test]
+    fn steps_have_their_order() {
+        let mut journal = entered();
+        journal.steps.swap(3, 4);
+        let wrong = journal.audit().unwrap_err();
+        assert!(wrong.contains("comes after switch"), "{wrong}");
+        let mut journal = entered();
+        journal.steps.pop();
+        assert!(journal.audit().is_err());
+    }
+}
