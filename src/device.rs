@@ -9,7 +9,7 @@ use crate::{
         chardev::Ioctl,
         namespace, symbols,
         uapi::{
-            clear_steps, nsproxy_explain, nsproxy_setns, nsproxy_show, nsproxy_version,
+            expect_steps, nsproxy_explain, nsproxy_setns, nsproxy_show, nsproxy_version,
             write_steps, Abi, NSPROXY_ABI_VERSION, NSPROXY_EXPLAIN, NSPROXY_IOC_MAGIC,
             NSPROXY_SERVE, NSPROXY_SETNS, NSPROXY_SETNS_2011, NSPROXY_SHOW, NSPROXY_VERSION,
             RELEASE,
@@ -111,7 +111,7 @@ fn explain(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
     // A call of which nobody would hear what it came to is not made.
     args.write(arg, size)?;
     let journal = UserPtr::from_addr(args.journal as usize);
-    clear_steps(explain::room(&args), journal)?;
+    expect_steps(explain::room(&args), journal)?;
 
     let steps = explain::explain(caller, &mut args)?;
     write_steps(&steps, journal)?;

@@ -11,7 +11,7 @@ use crate::{
     sys::{
         caller::Caller,
         clock::ktime_get_ns,
-        namespace::Ns,
+        namespace::{Counts, Ns},
         uapi::{nsproxy_step, step::*},
     },
 };
@@ -31,26 +31,11 @@ pub(crate) struct Journal {
 
 /// A namespace, and its counts after the last step.
 struct Account {
-    /// So that the counts can be read whatever the call gives up. See [`Counts::of`].
+    /// So that the counts can be read whatever the call gives up.
     ns: ARef<Ns>,
+    /// How many of its references are the journal's: of an initial namespace nobody's are counted.
+    own: u32,
     counts: Counts,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Counts {
-    ns_ref: u32,
-    active: u32,
-}
-
-impl Counts {
-    /// Those of a namespace of which `own` references are the journal's.
-    fn of(ns: &Ns, own: u32) -> Self {
-        Self {
-            // Nobody's references to an initial namespace are counted.
-            ns_ref: ns.ns_ref() - if ns.is_initial() { 0 } else { own },
-            active: ns.active(),
-        }
-    }
 }
 
 impl Journal {
@@ -93,9 +78,11 @@ impl Journal {
         if self.accounts.iter().any(|account| account.ns.is(ns)) {
             return;
         }
-        let counts = Counts::of(ns, 0);
-        let ns = ARef::from(ns);
-        let account = Account { ns, counts };
+        let account = Account {
+            counts: ns.counts(0),
+            own: if ns.is_initial() { 0 } else { 1 },
+            ns: ARef::from(ns),
+        };
         kernel::warn_on!(self.accounts.push_within_capacity(account).is_err());
     }
 
@@ -105,7 +92,7 @@ impl Journal {
         let before = self.total;
         for index in 0..self.accounts.len() {
             let account = &mut self.accounts[index];
-            let counts = Counts::of(&account.ns, 1);
+            let counts = account.ns.counts(account.own);
             let is_about = about.namespace().is_some_and(|ns| ns.is(&account.ns));
             if is_about || counts != account.counts {
                 let mut line = account.line(&line, counts);
@@ -160,7 +147,7 @@ impl Account {
         nsproxy_step {
             ns_id: self.ns.id(),
             kind: self.ns.ns_type(),
-            flags: if self.ns.is_initial() {
+            flags: if self.own == 0 {
                 NSPROXY_STEP_F_CONSTANT
             } else {
                 0

@@ -80,21 +80,23 @@ impl Held {
     }
 }
 
-/// A namespace of which `own` references are ours.
+/// A namespace of which `own` references are ours; zeros for none.
 fn describe(ns: Option<&Ns>, own: u32) -> nsproxy_ns {
     let id = |ns: Option<&Ns>| ns.map_or(0, Ns::id);
+    let (own, flags) = match ns {
+        Some(ns) if ns.is_initial() => (0, NSPROXY_STEP_F_CONSTANT),
+        _ => (own, 0),
+    };
+    let counts = ns.map(|ns| ns.counts(own));
     nsproxy_ns {
         ns_id: id(ns),
         owner_id: id(ns.and_then(|ns| ns.owner()).map(|owner| &**owner)),
         parent_id: id(ns.and_then(Ns::parent)),
         inum: ns.map_or(0, Ns::inum),
         kind: ns.map_or(0, Ns::ns_type),
-        ns_ref: ns.map_or(0, |ns| ns.ns_ref() - if ns.is_initial() { 0 } else { own }),
-        active: ns.map_or(0, Ns::active),
-        flags: match ns {
-            Some(ns) if ns.is_initial() => NSPROXY_STEP_F_CONSTANT,
-            _ => 0,
-        },
+        ns_ref: counts.map_or(0, |counts| counts.ns_ref),
+        active: counts.map_or(0, |counts| counts.active),
+        flags,
         reserved: 0,
     }
 }

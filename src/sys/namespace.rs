@@ -12,6 +12,15 @@ use kernel::{
     types::Opaque,
 };
 
+/// How many references hold a namespace.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// `__ns_ref`: what keeps it in memory.
+    pub(crate) ns_ref: u32,
+    /// `__ns_ref_active`: what keeps it visible.
+    pub(crate) active: u32,
+}
+
 /// A namespace of any kind: what all kinds have in common.
 ///
 /// A `&Ns` owns no reference: something else keeps the namespace alive for its lifetime (an open
@@ -79,18 +88,16 @@ impl Ns {
         unsafe { bindings::nsproxy_rs_ns_is_initial(self.as_ptr()) }
     }
 
-    /// How many references keep it in memory, as it is at this moment.
+    /// What holds it at this moment, without the `own` references of who asks.
     #[doc(alias = "__ns_ref_read")]
-    pub(crate) fn ns_ref(&self) -> u32 {
-        // SAFETY: Valid by the type's invariants.
-        unsafe { bindings::nsproxy_rs_ns_ref(self.as_ptr()) }
-    }
-
-    /// How many references keep it visible, as it is at this moment.
     #[doc(alias = "__ns_ref_active_read")]
-    pub(crate) fn active(&self) -> u32 {
+    pub(crate) fn counts(&self, own: u32) -> Counts {
         // SAFETY: Valid by the type's invariants.
-        unsafe { bindings::nsproxy_rs_ns_active(self.as_ptr()) }
+        let counts = unsafe { bindings::nsproxy_rs_ns_counts(self.as_ptr()) };
+        Counts {
+            ns_ref: counts.ns_ref.wrapping_sub(own),
+            active: counts.active,
+        }
     }
 
     /// Whether it is a mount namespace without a name: `is_anon_ns()`.

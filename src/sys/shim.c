@@ -198,14 +198,12 @@ bool nsproxy_rs_ns_is_initial(const struct ns_common *ns)
 	return is_ns_init_id(ns);
 }
 
-unsigned int nsproxy_rs_ns_ref(const struct ns_common *ns)
+struct nsproxy_rs_counts nsproxy_rs_ns_counts(const struct ns_common *ns)
 {
-	return __ns_ref_read(ns);
-}
-
-unsigned int nsproxy_rs_ns_active(const struct ns_common *ns)
-{
-	return __ns_ref_active_read(ns);
+	return (struct nsproxy_rs_counts) {
+		.ns_ref = __ns_ref_read(ns),
+		.active = __ns_ref_active_read(ns),
+	};
 }
 
 /* refcount_dec_and_test(), for who wants to know what there was. */
@@ -251,9 +249,4 @@ int nsproxy_rs_copy_struct_to_user(void __user *dst, size_t usize,
 				   const void *src, size_t ksize)
 {
 	return copy_struct_to_user(dst, usize, src, ksize, NULL);
-}
-
-unsigned long nsproxy_rs_clear_user(void __user *to, unsigned long n)
-{
-	return clear_user(to, n);
 }

@@ -57,6 +57,16 @@ extern const unsigned int nsproxy_rs_nr_symbols;
 int nsproxy_rs_symbols_look_up(void);
 void nsproxy_rs_symbols_install(void);
 
+/**
+ * struct nsproxy_rs_counts - what holds a namespace
+ * @ns_ref: __ns_ref, what keeps it in memory
+ * @active: __ns_ref_active, what keeps it visible
+ */
+struct nsproxy_rs_counts {
+	u32 ns_ref;
+	u32 active;
+};
+
 /* Inline functions and macros of the kernel's headers */
 void nsproxy_rs_ns_get(struct ns_common *ns);
 void nsproxy_rs_ns_put(struct ns_common *ns);
@@ -65,8 +75,7 @@ u64 nsproxy_rs_ns_id(const struct ns_common *ns);
 struct user_namespace *nsproxy_rs_ns_owner(struct ns_common *ns);
 struct ns_common *nsproxy_rs_ns_parent(struct ns_common *ns);
 bool nsproxy_rs_ns_is_initial(const struct ns_common *ns);
-unsigned int nsproxy_rs_ns_ref(const struct ns_common *ns);
-unsigned int nsproxy_rs_ns_active(const struct ns_common *ns);
+struct nsproxy_rs_counts nsproxy_rs_ns_counts(const struct ns_common *ns);
 unsigned int nsproxy_rs_nsproxy_dec(struct nsproxy *ns);
 u64 nsproxy_rs_now(void);
 bool nsproxy_rs_current_has_seccomp(void);
@@ -77,7 +86,6 @@ int nsproxy_rs_copy_struct_from_user(void *dst, size_t ksize,
 				     const void __user *src, size_t usize);
 int nsproxy_rs_copy_struct_to_user(void __user *dst, size_t usize,
 				   const void *src, size_t ksize);
-unsigned long nsproxy_rs_clear_user(void __user *to, unsigned long n);
 
 /* trace.c: what a tracepoint is called by once it is known to be on */
 void rust_do_trace_nsproxy_rs_step(unsigned int step, struct ns_common *ns,

@@ -29,7 +29,12 @@ fn is_on() -> bool {
 fn is_on() -> bool {
     // SAFETY: A tracepoint that `trace.c` defines; others write meanwhile.
     let count = unsafe {
-        (&raw const bindings::__tracepoint_nsproxy_rs_step.key.key.enabled.counter).read_volatile()
+        (&raw const bindings::__tracepoint_nsproxy_rs_step
+            .key
+            .key
+            .enabled
+            .counter)
+            .read_volatile()
     };
     count > 0
 }

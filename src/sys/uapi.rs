@@ -129,16 +129,16 @@ pub(crate) fn write_steps(steps: &[nsproxy_step], to: UserPtr) -> Result {
     UserSlice::new(to, bytes).writer().write_slice(steps)
 }
 
-/// Fills the place for that many of them with zeros.
+/// Looks whether that many of them could be written there.
 ///
 /// # Errors
 ///
 /// [`EFAULT`]: there is no such place, or not to write to.
-pub(crate) fn clear_steps(count: usize, to: UserPtr) -> Result {
+#[doc(alias = "fault_in_writeable")]
+pub(crate) fn expect_steps(count: usize, to: UserPtr) -> Result {
+    let bytes = count * size_of::<nsproxy_step>();
     // SAFETY: Any address may be tried.
-    let left = unsafe {
-        bindings::nsproxy_rs_clear_user(to.as_mut_ptr(), count * size_of::<nsproxy_step>())
-    };
+    let left = unsafe { kernel::bindings::fault_in_writeable(to.as_mut_ptr().cast(), bytes) };
     if left == 0 {
         Ok(())
     } else {

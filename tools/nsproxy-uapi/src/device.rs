@@ -98,9 +98,9 @@ impl Device {
         Ok((refusal, Journal::of(lines)?))
     }
 
-    /// How many lines of a journal [`trace`](Self::trace) has room for: several times as many as a
+    /// How many lines of a journal [`trace`](Self::trace) has room for: about twice as many as a
     /// call has that enters eight namespaces and frees those that it leaves.
-    pub const JOURNAL: usize = 256;
+    pub const JOURNAL: usize = 128;
 
     /// Returns the verdict, and how many lines the journal has, written or not.
     fn explain_with(
