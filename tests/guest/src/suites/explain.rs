@@ -43,6 +43,7 @@ pub(crate) fn tests() -> Vec<Test> {
         .map(|case| Test::new(case.name.clone(), move |world| check(&case, world)))
         .collect();
     tests.push(Test::new("dry run of 2011 changes nothing", dry_2011));
+    tests.push(Test::new("2011, explained: there and back", there_and_back));
     tests
 }
 
@@ -68,5 +69,34 @@ fn dry_2011(world: &mut World) -> Result<()> {
     let (outcome, reason) = via::explained(&Device::open()?, file.as_raw_fd(), 0, how)?;
     ensure!(outcome.is_ok(), "{outcome:?}, {reason:?}");
     ensure!(before == world::links_of("self"), "the test has moved");
+    Ok(())
+}
+
+fn there_and_back(world: &mut World) -> Result<()> {
+    let device = Device::open()?;
+    let how = Explain {
+        dry_run: false,
+        as_of_2011: true,
+    };
+    for kind in [Kind::Net, Kind::Uts, Kind::Ipc] {
+        let target = world.target(&Target::in_new(kind.flag()))?;
+        let name = kind.name();
+        let [there, back] = [target.pid.to_string(), "self".to_owned()]
+            .map(|process| File::open(format!("/proc/{process}/ns/{name}")));
+        let (there, back) = (there?, back?);
+        let home = world::links_of("self");
+        let (outcome, _) = via::traced(&device, there.as_raw_fd(), 0, how)?;
+        let away = world::links_of("self");
+        let (returned, _) = via::traced(&device, back.as_raw_fd(), 0, how)?;
+        ensure!(
+            outcome.is_ok() && returned.is_ok(),
+            "{name}: {outcome:?}, {returned:?}"
+        );
+        ensure!(
+            away.get(name).copied() == target.link(name),
+            "{name}: entered another"
+        );
+        ensure!(world::links_of("self") == home, "{name}: not back");
+    }
     Ok(())
 }

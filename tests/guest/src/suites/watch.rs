@@ -236,24 +236,21 @@ fn child(_: &mut World) -> Result<()> {
 fn not_itself(_: &mut World) -> Result<()> {
     let target = Process::start(&Target::in_all_new())?;
     // What went into making it takes its time to be gone.
-    let steady = || -> Result<Option<Shown>> {
+    let is_steady = || -> Result<bool> {
         let first = show(target.pidfd()?)?;
         for _ in 0..100 {
             if show(target.pidfd()?)? != first {
-                return Ok(None);
+                return Ok(false);
             }
         }
-        Ok(Some(first))
+        Ok(true)
     };
-    let mut first = None;
-    for _ in 0..20 {
-        first = steady()?;
-        if first.is_some() {
-            break;
-        }
+    let mut times = 0;
+    while !is_steady()? {
+        times += 1;
+        ensure!(times < 20, "the counts move with every look");
         thread::sleep(Duration::from_millis(50));
     }
-    let first = first.context("the counts move with every look")?;
     // One task uses it, and nobody has it open.
     let target = Process::start(&Target::in_new(UTS))?;
     let active = find(&show(target.pidfd()?)?, Member::Uts)?.active;
