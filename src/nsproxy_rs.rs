@@ -51,8 +51,10 @@ module! {
 /// The loaded module. Dropped from top to bottom: first the device goes.
 #[pin_data]
 struct NsproxyModule {
+    /// `/dev/nsproxy`
     #[pin]
     device: MiscDeviceRegistration<Device<NsproxyDevice>>,
+    /// Undone when no call can come in by the device any more.
     serving: Serving,
     /// `/sys/kernel/debug/nsproxy_rs/served`
     #[pin]
@@ -60,6 +62,7 @@ struct NsproxyModule {
     /// `/sys/kernel/debug/nsproxy_rs/symbols`
     #[pin]
     symbols_file: debugfs::File<Symbols>,
+    /// Last, since all of the above may call what it stands for.
     symbols: Symbols,
 }
 

@@ -39,6 +39,7 @@ use kernel::{
 
 /// A set that is prepared: it shares every namespace with the caller.
 #[doc(alias = "nsset")]
+#[doc(alias = "put_nsset")]
 pub(crate) struct NsSet {
     /// `CLONE_NEW*` of what is asked for.
     flags: u32,

@@ -122,10 +122,11 @@ impl Reason {
 
 /// What a check found that a caller failed.
 pub(crate) struct Finding {
+    /// The check.
     pub(crate) reason: Reason,
-    /// What the caller lacks, and the id of the user namespace in which.
+    /// Which capability the caller lacks, as `CAP_*`, and the id of the user namespace in which.
     pub(crate) cap: Option<(u32, u64)>,
-    /// How many share what may not be shared.
+    /// How many share what may not be shared, the caller among them; 0 if that is not the reason.
     pub(crate) count: u32,
 }
 
@@ -140,10 +141,16 @@ impl From<Reason> for Finding {
 }
 
 /// An `install()` that was refused, while all that it was asked with is still there.
+///
+/// Everything is borrowed: nothing is changed, and no reference taken, by asking again.
 pub(crate) struct Refused<'a> {
+    /// Who wanted to enter.
     pub(crate) caller: &'a Caller<'a>,
+    /// What.
     pub(crate) ns: &'a Ns,
+    /// The credentials of the set, in a user namespace that may have been installed before.
     pub(crate) cred: &'a SetCred,
+    /// What `install()` said.
     pub(crate) error: Error,
 }
 
@@ -162,6 +169,9 @@ fn checks(kind: u32) -> &'static [Reason] {
 }
 
 /// Which check it was.
+///
+/// Others may change meanwhile what was asked about. Then the answer is the next check that has the
+/// errno, or [`Reason::Unexplained`]: it informs, and decides nothing.
 pub(crate) fn diagnose(refused: &Refused<'_>) -> Finding {
     checks(refused.ns.ns_type())
         .iter()
@@ -194,6 +204,7 @@ impl Refused<'_> {
         }
     }
 
+    /// Whether it is this capability that the caller has not, as `ns_capable()` of each kind asks.
     fn lacks(&self, reason: Reason, cap: u32, user_ns: &UserNamespace) -> Option<Finding> {
         (!self.caller.is_ns_capable(user_ns, cap)).then(|| Finding {
             cap: Some((cap, user_ns.id())),

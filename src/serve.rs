@@ -60,6 +60,7 @@ impl Serve for Server {
 /// More than the highest errno that user space sees.
 const ERRNOS: usize = 134;
 
+/// How many calls are being served.
 static INSIDE: Atomic<i64> = Atomic::new(0);
 /// By kind, in the order of [`KINDS`].
 static ENTERED: [Atomic<i64>; KINDS.len()] = [const { Atomic::new(0) }; KINDS.len()];

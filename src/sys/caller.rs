@@ -46,6 +46,7 @@ impl<'a> Caller<'a> {
         Self(current)
     }
 
+    /// `current`.
     fn as_ptr(&self) -> *mut task_struct {
         self.0.as_ptr()
     }
@@ -95,6 +96,7 @@ impl<'a> Caller<'a> {
 
     /// `ns_capable()`: whether the caller has the capability in that user namespace. Not audited:
     /// this is not for deciding anything.
+    #[doc(alias = "ns_capable")]
     #[doc(alias = "ns_capable_noaudit")]
     pub(crate) fn is_ns_capable(&self, user_ns: &UserNamespace, cap: u32) -> bool {
         // SAFETY: Always safe to call for `current`; the namespace is valid.
@@ -109,7 +111,8 @@ impl<'a> Caller<'a> {
         unsafe { UserNamespace::of_cred(self.cred()) }
     }
 
-    /// How many tasks share the caller's root and working directory, the caller among them.
+    /// How many tasks share the caller's root and working directory, the caller among them:
+    /// `current->fs->users`, as it is at the moment.
     pub(crate) fn fs_users(&self) -> u32 {
         // SAFETY: `current->fs` is valid. Another task may write meanwhile: as C does, it is read
         // as it is.
@@ -132,7 +135,7 @@ impl<'a> Caller<'a> {
         unsafe { bindings::nsproxy_rs_current_threads() }
     }
 
-    /// How many tasks use the caller's memory, or look into it at the moment.
+    /// How many tasks use the caller's memory, or look into it at the moment: `mm_users`.
     pub(crate) fn mm_users(&self) -> u32 {
         // SAFETY: A task that makes system calls has memory.
         unsafe { bindings::nsproxy_rs_current_mm_users() }
@@ -145,7 +148,7 @@ impl<'a> Caller<'a> {
         unsafe { bindings::nsproxy_rs_current_has_seccomp() }
     }
 
-    /// `current->nsproxy`.
+    /// `current->nsproxy`, borrowed: without a lock and without a reference, by rule 2.
     pub(crate) fn nsproxy(&self) -> &NsProxy {
         // SAFETY: A task that makes system calls has an nsproxy, it owns a reference, and only
         // the task itself replaces it, for which `replace_nsproxy()` wants `&mut self`. An
@@ -153,13 +156,13 @@ impl<'a> Caller<'a> {
         unsafe { NsProxy::from_raw((*self.as_layout()).nsproxy) }
     }
 
-    /// `current->fs`.
+    /// `current->fs`, without a reference. What it holds may change under its own lock.
     pub(super) fn fs(&self) -> *mut kernel::bindings::fs_struct {
         // SAFETY: Only the task itself replaces the pointer.
         unsafe { (*self.as_layout()).fs.cast() }
     }
 
-    /// `current_cred()`.
+    /// `current_cred()`, without a reference.
     #[doc(alias = "current_cred")]
     pub(super) fn cred(&self) -> *const kernel::bindings::cred {
         // SAFETY: Only the task itself replaces the pointer.
@@ -185,14 +188,19 @@ impl<'a> Caller<'a> {
         unsafe { ARef::from_raw(NonNull::new_unchecked(old).cast()) }
     }
 
-    /// Puts on new credentials: `commit_creds()`.
+    /// Puts on new credentials: `commit_creds()`, which takes over the reference to `new` and drops
+    /// that to the old ones. It moves the active reference from the old user namespace to the new
+    /// one.
     pub(crate) fn commit_creds(&mut self, new: PreparedCred) {
         // SAFETY: `new` comes from `prepare_creds()` and is given away. `&mut self` says that
         // nothing of the old credentials is borrowed. It always returns 0.
         unsafe { kernel::bindings::commit_creds(new.into_raw().as_ptr()) };
     }
 
-    /// Moves the caller's root and working directory to those of `fs`.
+    /// Moves the caller's root and working directory to those of `fs`, with references of its own.
+    ///
+    /// For all tasks that share them with the caller, of which there are none: `install()` of a
+    /// mount namespace sees to that. May sleep.
     #[doc(alias = "set_fs_root")]
     #[doc(alias = "set_fs_pwd")]
     pub(crate) fn set_fs_root_and_pwd(&mut self, fs: &FsStruct) {
@@ -203,13 +211,17 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// Applies the SysV semaphore undo of the caller, in the ipc namespace that it is in.
+    /// Gives up the caller's list of SysV semaphore undos. They are applied if no other task shares
+    /// the list, in the ipc namespace that the caller is in. May sleep.
     pub(crate) fn exit_sem(&mut self) {
         // SAFETY: `current` may always do this; the kernel does when a task exits.
         unsafe { bindings::nsproxy_rs_exit_sem(self.as_ptr()) };
     }
 
     /// Points the caller's vvar page, which the vDSO reads the clocks from, at `ns`.
+    ///
+    /// The mapping takes no reference: `ns` is one that the caller holds from now on, by its
+    /// nsproxy. Takes the `mmap_lock` of the caller's memory; may sleep.
     pub(crate) fn timens_commit(&mut self, ns: &TimeNamespace) {
         // SAFETY: `ns` is valid, and about to become the caller's.
         unsafe { bindings::nsproxy_rs_timens_commit(self.as_ptr(), ns.as_raw()) };

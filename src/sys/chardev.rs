@@ -13,7 +13,12 @@ use kernel::{
 
 /// What a device does when it is called.
 pub(crate) trait Ioctl: Send + Sync + 'static {
-    /// Serves one call. `arg` is what the caller says is a pointer.
+    /// Serves one call, in the context of the process that makes it. `arg` is what the caller says
+    /// is a pointer. Returns what `ioctl(2)` does.
+    ///
+    /// # Errors
+    ///
+    /// The device's own; `ENOTTY` for a `cmd` that is none of its.
     fn ioctl(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result<isize>;
 }
 

@@ -29,7 +29,7 @@ impl PreparedCred {
         cred.map(Self).ok_or(ENOMEM)
     }
 
-    /// Gives the reference to whoever takes the pointer.
+    /// Gives the reference to whoever takes the pointer: `commit_creds()`, which eats it.
     pub(super) fn into_raw(self) -> NonNull<bindings::cred> {
         let cred = self.0;
         core::mem::forget(self);
@@ -46,6 +46,9 @@ impl Drop for PreparedCred {
 }
 
 /// The credentials that a set of namespaces is validated with: `nsset->cred`.
+///
+/// In C, `nsset_cred()` finds out from the flags whether they may be written.
+#[doc(alias = "nsset_cred")]
 pub(crate) enum SetCred {
     /// The caller's own, read only, without a reference.
     Current,
@@ -61,6 +64,7 @@ impl SetCred {
         unsafe { UserNamespace::of_cred(self.as_ptr(caller)) }
     }
 
+    /// For `install()`. The pointer owns nothing, and is valid while both are borrowed.
     pub(super) fn as_ptr(&self, caller: &Caller<'_>) -> *const bindings::cred {
         match self {
             SetCred::Current => caller.cred(),

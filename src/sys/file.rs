@@ -11,7 +11,8 @@ use kernel::{error::from_err_ptr, fs::LocalFile};
 
 /// The namespace that an nsfs file refers to; [`None`] for any other file.
 ///
-/// An open nsfs file owns a reference to its namespace, and an active one.
+/// An open nsfs file owns a reference to its namespace, and an active one: what is returned is
+/// borrowed from the file.
 #[doc(alias = "get_proc_ns")]
 pub(crate) fn proc_ns_file(file: &LocalFile) -> Option<&Ns> {
     // SAFETY: The file is open.
@@ -28,7 +29,7 @@ pub(crate) fn proc_ns_file(file: &LocalFile) -> Option<&Ns> {
 
 /// The process id that a pidfd refers to; [`None`] for any other file.
 ///
-/// A pidfd keeps the id, not the process.
+/// A pidfd keeps the id, not the process. Owns a reference to it, from which this borrows.
 pub(crate) fn pidfd_pid(file: &LocalFile) -> Option<&Pid> {
     // SAFETY: The file is open.
     let pid = from_err_ptr(unsafe { bindings::nsproxy_rs_pidfd_pid(file.as_ptr()) }).ok()?;

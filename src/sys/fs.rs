@@ -14,7 +14,7 @@ use kernel::{
     prelude::*,
 };
 
-/// A copy of the caller's root and working directory that no task uses.
+/// A copy of the caller's root and working directory that no task uses. It owns references to both.
 ///
 /// Dropping it is `free_fs_struct()`.
 ///
@@ -37,11 +37,13 @@ impl FsStruct {
         fs.map(Self).ok_or(ENOMEM)
     }
 
+    /// The root, borrowed.
     pub(super) fn root(&self) -> *const path {
         // SAFETY: Valid by the type's invariants.
         unsafe { &raw const (*self.0.cast::<layout::fs_struct>().as_ptr()).root }
     }
 
+    /// The working directory, borrowed.
     pub(super) fn pwd(&self) -> *const path {
         // SAFETY: Valid by the type's invariants.
         unsafe { &raw const (*self.0.cast::<layout::fs_struct>().as_ptr()).pwd }
@@ -67,6 +69,7 @@ pub(crate) enum SetFs {
 }
 
 impl SetFs {
+    /// For `install()`. The pointer owns nothing, and is valid while both are borrowed.
     pub(super) fn as_ptr(&self, caller: &Caller<'_>) -> *mut fs_struct {
         match self {
             SetFs::None => core::ptr::null_mut(),

@@ -19,7 +19,10 @@ use kernel::{
 /// Asks the kind of `ns` whether the caller may enter it, and puts it into the set if so.
 ///
 /// Takes `&mut Caller` because the mount kind changes the caller's root and working directory at
-/// once when it is the only one asked for. On an error nothing is changed.
+/// once when it is the only one asked for. On an error nothing is changed. `flags` are the
+/// `CLONE_NEW*` of all that is asked for, `ns` among it.
+///
+/// The reference to what `ns` replaces in `nsproxy` is dropped, and one to `ns` taken. May sleep.
 ///
 /// # Errors
 ///

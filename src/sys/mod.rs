@@ -8,7 +8,7 @@
 //! | [`symbols`] | looks them up when the module is loaded, all or nothing |
 //! | [`caller`] | `current`, and what only `current` may do |
 //! | [`target`] | the other task, the one behind a pidfd |
-//! | [`file`] | nsfs file or pidfd |
+//! | [`file`](mod@file) | nsfs file or pidfd |
 //! | [`namespace`] | the eight kinds and their reference counts |
 //! | [`nsproxy`] | `struct nsproxy`, one that tasks use and one that is being made |
 //! | [`cred`], [`fs`] | what else a set of namespaces carries until it is committed |

@@ -45,6 +45,7 @@ impl Ns {
         unsafe { &*ptr.cast() }
     }
 
+    /// For C, which keeps none of it without a reference of its own.
     pub(super) fn as_ptr(&self) -> *mut ns_common {
         self.0.get()
     }
@@ -61,7 +62,8 @@ impl Ns {
         unsafe { bindings::nsproxy_rs_ns_id(self.as_ptr()) }
     }
 
-    /// The user namespace that it belongs to; [`None`] for the initial user namespace.
+    /// The user namespace that it belongs to, borrowed; [`None`] for the initial user namespace. That
+    /// of a user namespace is its parent.
     pub(crate) fn owner(&self) -> Option<&UserNamespace> {
         // SAFETY: Valid by the type's invariants. A namespace has a reference to its owner.
         unsafe { UserNamespace::from_raw(bindings::nsproxy_rs_ns_owner(self.as_ptr())) }
@@ -129,7 +131,17 @@ impl Ns {
 // SAFETY: `__ns_ref` is the reference count of every namespace. It does not move for the initial
 // namespaces, which live forever.
 unsafe impl AlwaysRefCounted for Ns {
+    /// Takes a reference, as `ns_ref_inc()` does for each kind.
+    #[doc(alias = "ns_ref_inc")]
     #[doc(alias = "__ns_ref_inc")]
+    #[doc(alias = "get_mnt_ns")]
+    #[doc(alias = "get_uts_ns")]
+    #[doc(alias = "get_ipc_ns")]
+    #[doc(alias = "get_pid_ns")]
+    #[doc(alias = "get_cgroup_ns")]
+    #[doc(alias = "get_net")]
+    #[doc(alias = "get_time_ns")]
+    #[doc(alias = "get_user_ns")]
     fn inc_ref(&self) {
         // SAFETY: The shared reference means that the namespace is alive.
         unsafe { bindings::nsproxy_rs_ns_get(self.as_ptr()) };
@@ -162,6 +174,7 @@ pub(crate) unsafe trait Kind: Deref<Target = Ns> + AlwaysRefCounted {
     type C;
 
     /// `to_ns_common()` of C.
+    #[doc(alias = "to_ns_common")]
     ///
     /// # Safety
     ///
@@ -204,7 +217,7 @@ pub(crate) unsafe trait Embedded: Kind {
     const NS_OFFSET: usize;
 }
 
-/// Turns an owned reference into the pointer that C keeps.
+/// Turns an owned reference into the pointer that C keeps, which owns it now; [`None`] into NULL.
 pub(super) fn into_raw<K: Kind>(ns: Option<ARef<K>>) -> *mut K::C {
     ns.map_or(core::ptr::null_mut(), |ns| {
         ARef::into_raw(ns).as_ptr().cast()

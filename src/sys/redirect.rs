@@ -8,16 +8,22 @@ use kernel::{error::to_result, prelude::*};
 /// What setns(2) does for a process that is served.
 pub(crate) trait Serve {
     /// Serves one call.
+    ///
+    /// # Errors
+    ///
+    /// Those of setns(2).
     fn setns(caller: &mut Caller<'_>, fd: i32, flags: u32) -> Result;
 }
 
 /// Proof that the calls of served processes go to the module. Dropping it has them go to the
 /// kernel again, for which it may sleep.
 ///
-/// There is one: see [`REDIRECT`].
+/// There is one: see [`REDIRECT`](static@REDIRECT).
 struct Redirect(());
 
 impl Redirect {
+    /// Has the calls go to `T`. May sleep.
+    ///
     /// # Errors
     ///
     /// [`EOPNOTSUPP`], [`EBUSY`], [`ENOMEM`].
@@ -63,7 +69,8 @@ impl Drop for Serving {
     }
 }
 
-/// Has setns(2) of served processes go to `T`, from the first of them to the module's end.
+/// Has setns(2) of served processes go to `T`, from the first of them to the module's end. May
+/// sleep.
 ///
 /// # Errors
 ///
@@ -94,7 +101,10 @@ unsafe extern "C" fn setns<T: Serve>(fd: c_int, flags: c_int) -> c_long {
     }
 }
 
-/// A process was made.
+/// A process was made: it is served if the one that made it is.
+///
+/// Called in the parent, which has not let the child run yet, by a tracepoint: must not sleep. An
+/// errno has the child killed.
 extern "C" fn forks(parent: c_int, child: c_int) -> c_int {
     match Process(child).inherit(Process(parent)) {
         Ok(()) => 0,
@@ -102,7 +112,7 @@ extern "C" fn forks(parent: c_int, child: c_int) -> c_int {
     }
 }
 
-/// The last thread of a process exits.
+/// The last thread of a process exits. Called in it, by a tracepoint: must not sleep.
 extern "C" fn exits(tgid: c_int) {
     Process(tgid).leave();
 }

@@ -17,9 +17,10 @@ use kernel::{
     sync::atomic::{Atomic, Relaxed},
 };
 
+/// Counts the entries of the xarray.
 static COUNT: Atomic<i64> = Atomic::new(0);
 
-/// How many processes are served.
+/// How many processes are served, at the moment.
 pub(crate) fn count() -> i64 {
     COUNT.load(Relaxed)
 }
@@ -66,11 +67,13 @@ impl Drop for ModuleRef {
     }
 }
 
+/// The xarray: by tgid, a [`ModuleRef`].
 fn table() -> *mut xarray {
     &raw mut bindings::nsproxy_rs_served
 }
 
 impl Process {
+    /// Where it is in the xarray.
     fn index(self) -> usize {
         self.0 as usize
     }
@@ -102,6 +105,7 @@ impl Process {
         Ok(())
     }
 
+    /// Makes the entry, which owns a reference on the module. Returns whether there was one.
     fn store(self, gfp: gfp_t) -> Result<bool> {
         let entry = ModuleRef::get().into_entry();
         // SAFETY: As above; the entry is aligned as a pointer in an xarray must be.
