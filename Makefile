@@ -24,6 +24,7 @@ help:
 	@echo 'make module         build nsproxy_rs.ko'
 	@echo 'make tools          build the tool, the tests and the runner'
 	@echo 'make check          formatting, lints, unit tests'
+	@echo 'make doc            write the documentation of the source to build/doc/'
 	@echo 'make rust-analyzer  write rust-project.json for editors'
 	@echo 'make clean          remove build/; the cache with the kernels stays'
 	@echo
@@ -61,9 +62,11 @@ mutants: deps
 shell: deps
 	@scripts/guest shell $(KERNEL)
 
-.PHONY: check rust-analyzer clean
+.PHONY: check doc rust-analyzer clean
 check: deps
 	@scripts/check
+doc: deps
+	@scripts/guest doc $(KERNEL)
 rust-analyzer: deps
 	@scripts/guest rust-analyzer $(KERNEL)
 clean:
