@@ -65,8 +65,8 @@ struct Taken {
 
 #[derive(Serialize)]
 struct Moved {
-    /// Of the nsproxy of a process: it was not seen before.
-    before: Option<u32>,
+    /// 0 if it is new; and at the step `target`, where it was not seen before.
+    before: u32,
     after: u32,
 }
 
@@ -130,10 +130,7 @@ impl Call {
                         time: since.as_nanos() as u64,
                         errno: refused.map(errno::word),
                         about: taken.about.map(Namespace::of),
-                        nsproxy: taken.nsproxy.map(|[before, after]| Moved {
-                            before: (taken.step != Step::Target).then_some(before),
-                            after,
-                        }),
+                        nsproxy: taken.nsproxy.map(|[before, after]| Moved { before, after }),
                         counts: taken.counts.iter().map(Counted::of).collect(),
                     }
                 })
