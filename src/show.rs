@@ -38,7 +38,9 @@ pub(crate) fn show(caller: &Caller<'_>, args: &mut nsproxy_show) -> Result {
 
     args.count = held.nsproxy.count() - 1;
     for (to, ns) in args.ns.iter_mut().zip(held.nsproxy.members()) {
-        *to = describe(ns, 0);
+        // That of its children is its own pid namespace as well, but for few tasks.
+        let is_held = ns.is_some_and(|ns| ns.is(&held.pid_ns));
+        *to = describe(ns, is_held.into());
     }
     args.ns[NSPROXY_MEMBER_USER as usize] = describe(Some(&held.user_ns), 1);
     args.ns[NSPROXY_MEMBER_PID as usize] = describe(Some(&held.pid_ns), 1);

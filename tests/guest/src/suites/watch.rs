@@ -251,6 +251,14 @@ fn not_itself(_: &mut World) -> Result<()> {
         ensure!(times < 20, "the counts move with every look");
         thread::sleep(Duration::from_millis(50));
     }
+    // One namespace, on two lines.
+    let shown = show(target.pidfd()?)?;
+    let counts = |member| find(&shown, member).map(|ns| (ns.id, ns.ns_ref, ns.active));
+    let (own, of_children) = (counts(Member::Pid)?, counts(Member::PidForChildren)?);
+    ensure!(
+        own == of_children,
+        "the pid namespace is {own:?}, and as that of the children {of_children:?}"
+    );
     // One task uses it, and nobody has it open.
     let target = Process::start(&Target::in_new(UTS))?;
     let active = find(&show(target.pidfd()?)?, Member::Uts)?.active;
