@@ -58,8 +58,8 @@ pub(crate) struct GuestArgs {
     /// A busybox that is linked statically
     #[arg(long, value_name = "FILE", default_value = "/bin/busybox")]
     pub(crate) busybox: PathBuf,
-    /// What a suite's guest has besides, and a shell's: a list like initramfs.list
-    #[arg(long, value_name = "SUITE=LIST", value_parser = extra)]
+    /// What the guests of some suites have besides, and a shell's: a list like initramfs.list
+    #[arg(long, value_name = "SUITE,...=LIST", value_parser = extra)]
     pub(crate) extra: Option<Extra>,
     /// Where logs and verdicts are kept, in KERNEL/SUITE
     #[arg(long, value_name = "DIR", default_value = "build/results")]
@@ -72,7 +72,7 @@ pub(crate) struct GuestArgs {
 /// More than every guest has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Extra {
-    pub(crate) suite: String,
+    pub(crate) suites: Vec<String>,
     /// For `gen_init_cpio`.
     pub(crate) list: PathBuf,
 }
@@ -132,9 +132,9 @@ fn file_name(text: &str) -> Result<String, &'static str> {
 }
 
 fn extra(text: &str) -> Result<Extra, &'static str> {
-    let (suite, list) = text.split_once('=').ok_or("that is SUITE=LIST")?;
+    let (suites, list) = text.split_once('=').ok_or("that is SUITE,...=LIST")?;
     Ok(Extra {
-        suite: file_name(suite)?,
+        suites: suites.split(',').map(file_name).collect::<Result<_, _>>()?,
         list: list.into(),
     })
 }
@@ -183,17 +183,17 @@ mod tests {
     }
 
     #[test]
-    fn an_extra_list_is_for_a_suite() {
-        let args = parse("kinds", &["--extra=third-party=/a=b"]);
+    fn an_extra_list_is_for_suites() {
+        let args = parse("kinds", &["--extra=third-party,labs=/a=b"]);
         let Ok(Command::Run(run)) = args.map(|args| args.command) else {
             panic!("--extra is refused");
         };
         let expected = Extra {
-            suite: "third-party".to_owned(),
+            suites: vec!["third-party".to_owned(), "labs".to_owned()],
             list: "/a=b".into(),
         };
         assert_eq!(run.guest.extra, Some(expected));
-        for extra in ["third-party", "=list", "../kinds=list"] {
+        for extra in ["third-party", "=list", "../kinds=list", "labs,=list"] {
             assert!(parse("kinds", &["--extra", extra]).is_err(), "{extra}");
         }
     }

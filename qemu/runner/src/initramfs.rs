@@ -16,15 +16,15 @@ use std::{
 /// What guests boot with: most of them the same, and a few more than that.
 pub(crate) struct Initramfs {
     common: PathBuf,
-    /// A suite, and what it has instead.
-    extra: Option<(String, PathBuf)>,
+    /// Some suites, and what they have instead.
+    extra: Option<(Vec<String>, PathBuf)>,
 }
 
 impl Initramfs {
     /// For a guest that runs `suite`.
     pub(crate) fn of_suite(&self, suite: &str) -> &Path {
         match &self.extra {
-            Some((name, path)) if name == suite => path,
+            Some((suites, path)) if suites.iter().any(|name| name == suite) => path,
             _ => &self.common,
         }
     }
@@ -44,13 +44,13 @@ pub(crate) fn make(kernel: &Kernel, args: &GuestArgs, dir: &Path) -> Result<Init
     let common = args.qemu_dir.join("initramfs.list");
     let extra = match &args.extra {
         None => None,
-        Some(Extra { suite, list }) => {
-            let both = dir.join(format!("initramfs-{suite}.list"));
+        Some(Extra { suites, list }) => {
+            let both = dir.join("initramfs-extra.list");
             fs::write(&both, read(&common)? + &read(list)?)
                 .with_context(|| format!("cannot write {}", both.display()))?;
-            let path = dir.join(format!("initramfs-{suite}.cpio"));
+            let path = dir.join("initramfs-extra.cpio");
             generate(kernel, args, &both, &path)?;
-            Some((suite.clone(), path))
+            Some((suites.clone(), path))
         }
     };
     let path = dir.join("initramfs.cpio");
