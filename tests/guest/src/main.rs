@@ -5,6 +5,7 @@
 mod actor;
 mod caps;
 mod case;
+mod company;
 mod errno;
 mod fault;
 mod gate;
@@ -41,7 +42,9 @@ struct Args {
     list: bool,
 
     /// A suite; or `gate-namespaces`, which tells whether the suites left namespaces behind; or
-    /// `look`, which tells all that it sees of its own.
+    /// `look`, which tells all that it sees of its own; or `share-fs COMMAND...`, which runs a
+    /// command that shares root and working directory with another; or `two-threads FILE...`,
+    /// which tells whether a process of two threads could enter these namespaces.
     #[arg(required_unless_present = "list")]
     suite: Option<String>,
 
@@ -66,6 +69,9 @@ fn main() -> Result<ExitCode> {
     // Before anything else: it is started by the thousand.
     if std::env::args_os().nth(1).is_some_and(|arg| arg == "links") {
         return snapshot::print_links();
+    }
+    if let Some(result) = company::main(std::env::args_os().skip(1)) {
+        return result;
     }
     let args = Args::parse();
     if args.list {

@@ -11,6 +11,7 @@ mod explain;
 mod faults;
 mod fuzz;
 mod kinds;
+mod labs;
 mod matrix;
 mod module;
 mod pidfd;
@@ -65,6 +66,7 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite::of("setns-2011", Run::Tests(setns_2011::tests)),
     Suite::of("explain", Run::Tests(explain::tests)),
     Suite::of("watch", Run::Tests(watch::tests)),
+    Suite::of("labs", Run::Tests(labs::tests)),
     Suite::of("serve", Run::Tests(serve::tests)),
     Suite::of("third-party", Run::Found(third_party::tests)),
     Suite::of("sequences", Run::Found(sequences::tests)),
