@@ -63,7 +63,8 @@ shell: deps
 	@scripts/guest shell $(KERNEL)
 
 .PHONY: check doc rust-analyzer clean
-check: deps
+check:
+	@scripts/deps install all
 	@scripts/check
 doc: deps
 	@scripts/guest doc $(KERNEL)
