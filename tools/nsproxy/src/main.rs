@@ -12,6 +12,7 @@ mod explain;
 mod generate;
 mod kinds;
 mod open;
+mod page;
 mod plan;
 mod seen;
 mod serve;

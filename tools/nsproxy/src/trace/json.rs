@@ -183,6 +183,15 @@ mod tests {
     use super::*;
     use crate::trace::samples;
 
+    /// The page reads what is written here.
+    #[test]
+    fn it_can_be_a_page() {
+        let call = samples::call();
+        let html = crate::page::page(&Document::of(&[samples::traced(&call)]).text());
+        assert!(html.contains("<code>uts</code> 7 → 42"), "{html}");
+        assert!(html.contains("uts 42 ns_ref 3 → 4 (+1)"), "{html}");
+    }
+
     #[test]
     fn it_says_what_the_journal_says() {
         let call = samples::call();

@@ -10,12 +10,12 @@ mod tree;
 
 use crate::{
     asked::{self, Asked},
-    explain, open,
+    explain, open, page,
     plan::{self, Call},
 };
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use nsproxy_uapi::{Explain, Journal, Refusal};
-use std::{os::fd::AsFd as _, process::ExitCode};
+use std::{fs::File, io::Write as _, os::fd::AsFd as _, path::PathBuf, process::ExitCode};
 
 const AFTER_HELP: &str = "\
 The calls are made, by this process, which ends when all is shown; with
@@ -39,6 +39,10 @@ pub(crate) struct Args {
     /// For programs
     #[arg(long)]
     json: bool,
+
+    /// Write a page as well, to go through the steps in a browser
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
 }
 
 /// A call that was made, and what it did.
@@ -56,6 +60,15 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         Err(message) => return Ok(asked::usage("trace", &message)),
     };
     let device = open::device()?;
+    // Before the calls: after them the name may be that of another file.
+    let cannot_write = |path: &PathBuf| format!("cannot write {}", path.display());
+    let html = match &args.html {
+        Some(path) => Some((
+            path,
+            File::create(path).with_context(|| cannot_write(path))?,
+        )),
+        None => None,
+    };
     let files = calls.iter().map(open::source).collect::<Result<Vec<_>>>()?;
     let how = Explain {
         dry_run: args.dry_run,
@@ -87,6 +100,11 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         return Err(error);
     }
 
+    if let Some((path, mut file)) = html {
+        let page = page::page(&json::Document::of(&traced).text());
+        file.write_all(page.as_bytes())
+            .with_context(|| cannot_write(path))?;
+    }
     if args.json {
         println!("{}", json::Document::of(&traced).text());
     } else {
