@@ -20,12 +20,18 @@ use kernel::{prelude::*, sync::aref::ARef};
 /// More than there can be: those that the caller has, and those of a process.
 const ACCOUNTS: usize = 2 * NSPROXY_NR_MEMBERS as usize;
 
+/// What is written of a call, and what is kept to write the next line.
+///
+/// It owns a reference to each namespace that it met, and drops them with itself: the last one of a
+/// namespace that the call gave up, which may sleep.
 pub(crate) struct Journal {
+    /// As many as there is room for.
     lines: KVVec<nsproxy_step>,
     /// How many lines there were, kept or not.
     total: u32,
     /// Number of the next step.
     seq: u32,
+    /// Every namespace that was met.
     accounts: KVec<Account>,
 }
 

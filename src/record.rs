@@ -55,7 +55,9 @@ pub(crate) enum Step {
 /// What a step is about.
 #[derive(Clone, Copy)]
 pub(crate) enum About<'a> {
+    /// No object that is counted.
     Nothing,
+    /// This namespace, borrowed for as long as it takes to tell.
     Namespace(&'a Ns),
     /// An nsproxy, and its count before and after the step; 0 is that of none yet, or none any
     /// more.
@@ -63,6 +65,7 @@ pub(crate) enum About<'a> {
 }
 
 impl<'a> About<'a> {
+    /// The namespace, if it is about one.
     pub(crate) fn namespace(self) -> Option<&'a Ns> {
         match self {
             About::Namespace(ns) => Some(ns),

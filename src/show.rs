@@ -50,7 +50,9 @@ pub(crate) fn show(caller: &Caller<'_>, args: &mut nsproxy_show) -> Result {
 /// What is in the namespaces of a task, with a reference to each that its nsproxy does not hold.
 struct Held {
     nsproxy: ARef<NsProxy>,
+    /// Of its objective credentials.
     user_ns: ARef<UserNamespace>,
+    /// The one that its own pid is from.
     pid_ns: ARef<PidNamespace>,
 }
 
