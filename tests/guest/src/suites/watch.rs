@@ -16,11 +16,11 @@ use crate::{
     world::{self, Fate, Process, Target, USER, World},
 };
 use anyhow::{Context as _, Result, ensure};
-use nsproxy_uapi::{Member, Namespace, Shown};
+use nsproxy_uapi::{Explain, Member, Namespace, Shown};
 use rustix::mount::{MountFlags, mount};
 use std::{
     fs::{self, File},
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
     path::Path,
     thread,
     time::Duration,
@@ -259,6 +259,22 @@ fn not_itself(_: &mut World) -> Result<()> {
         own == of_children,
         "the pid namespace is {own:?}, and as that of the children {of_children:?}"
     );
+    // What a call sees of those two before it takes a reference of its own.
+    let kinds = Kind::User.flag() | Kind::Pid.flag();
+    let how = Explain::dry_run(false);
+    let pidfd = target.pidfd()?;
+    // Before: the cred of a dry run is freed after it, by RCU.
+    let shown = show(pidfd.try_clone()?)?;
+    let (_, journal) = Device::open()?.trace(pidfd.as_raw_fd(), kinds as i32, how)?;
+    let mut taken = journal.steps.iter();
+    let taken = taken.find(|taken| taken.step == nsproxy_uapi::Step::Target);
+    let counts = &taken.context("no step takes hold of the target")?.counts;
+    for member in [Member::User, Member::Pid] {
+        let count = counts.iter().find(|count| count.kind == member.kind());
+        let seen = count.with_context(|| member.name())?.ns_ref[0];
+        let is = find(&shown, member)?.ns_ref;
+        ensure!(is == seen, "{member:?}: {is} shown, {seen} seen by a call");
+    }
     // One task uses it, and nobody has it open.
     let target = Process::start(&Target::in_new(UTS))?;
     let active = find(&show(target.pidfd()?)?, Member::Uts)?.active;
