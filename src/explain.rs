@@ -53,18 +53,18 @@ pub(crate) fn explain(
         0 => None,
         room => Some(Journal::new(caller, room)?),
     };
-    let mut account = Account {
+    let mut recorder = Recorder {
         verdict: args,
         journal,
     };
     let result = if as_of_2011 {
-        setns_2011::setns(caller, fd, nstype, &mut account)
+        setns_2011::setns(caller, fd, nstype, &mut recorder)
     } else {
-        setns::setns(caller, fd, nstype, &mut account).map(|_| ())
+        setns::setns(caller, fd, nstype, &mut recorder).map(|_| ())
     };
-    account.verdict.error = result.map_or_else(errno, |()| 0);
+    recorder.verdict.error = result.map_or_else(errno, |()| 0);
 
-    let Some(mut journal) = account.journal else {
+    let Some(mut journal) = recorder.journal else {
         return Ok(KVVec::new());
     };
     journal.step(Step::Return, About::Nothing, args.error);
@@ -79,12 +79,12 @@ pub(crate) fn room(args: &nsproxy_explain) -> usize {
 }
 
 /// Keeps the verdict, and the journal if there is to be one.
-struct Account<'a> {
+struct Recorder<'a> {
     verdict: &'a mut nsproxy_explain,
     journal: Option<Journal>,
 }
 
-impl Account<'_> {
+impl Recorder<'_> {
     fn refused(&mut self, step: Step, finding: Finding, ns: Option<&Ns>, error: Error) {
         let to = &mut *self.verdict;
         to.reason = finding.reason as u32;
@@ -104,7 +104,7 @@ impl Account<'_> {
     }
 }
 
-impl Record for Account<'_> {
+impl Record for Recorder<'_> {
     fn is_dry_run(&self) -> bool {
         self.verdict.flags & NSPROXY_EXPLAIN_DRY_RUN != 0
     }

@@ -10,12 +10,15 @@ use crate::{
     record::{About, Step},
     sys::{
         caller::Caller,
-        clock::ktime_get_ns,
         namespace::{Counts, Ns},
         uapi::{nsproxy_step, step::*},
     },
 };
-use kernel::{prelude::*, sync::aref::ARef};
+use kernel::{
+    prelude::*,
+    sync::aref::ARef,
+    time::{ClockSource, Monotonic},
+};
 
 /// More than there can be: those that the caller has, and those of a process.
 const ACCOUNTS: usize = 2 * NSPROXY_NR_MEMBERS as usize;
@@ -123,7 +126,7 @@ impl Journal {
     /// A line of this step, about no namespace.
     fn line(&self, step: Step, about: About<'_>, error: u32) -> nsproxy_step {
         nsproxy_step {
-            time: ktime_get_ns(),
+            time: Monotonic::ktime_get() as u64,
             ns_id: 0,
             seq: self.seq,
             step: step as u32,

@@ -59,8 +59,8 @@ pub(crate) enum About<'a> {
     Nothing,
     /// This namespace, borrowed for as long as it takes to tell.
     Namespace(&'a Ns),
-    /// An nsproxy, and its count before and after the step; 0 is that of none yet, or none any
-    /// more.
+    /// An nsproxy, and its count before and after the step; 0 before is one that is new or was not
+    /// seen before, 0 after one that is no more.
     NsProxy([u32; 2]),
 }
 

@@ -64,19 +64,10 @@ impl<'a> Caller<'a> {
 
     /// The namespaces that the caller's nsproxy and credentials point at, by `NSPROXY_MEMBER_*`.
     pub(crate) fn members(&self) -> [Option<&Ns>; 9] {
-        let [mnt, uts, ipc, pid, cgroup, net, time, time_for_children] = self.nsproxy().members();
-        let user = Some(&**self.user_ns());
-        [
-            mnt,
-            uts,
-            ipc,
-            pid,
-            cgroup,
-            net,
-            time,
-            time_for_children,
-            user,
-        ]
+        let mut members = [None; 9];
+        members[..8].copy_from_slice(&self.nsproxy().members());
+        members[bindings::NSPROXY_MEMBER_USER as usize] = Some(&**self.user_ns());
+        members
     }
 
     /// The process that the caller is a thread of.

@@ -17,7 +17,6 @@
 //! | [`redirect`], `redirect.c` | the other one: the system call itself |
 //! | [`served`] | the processes for which it is |
 //! | [`trace`], `trace.h`, `trace.c` | the tracepoint |
-//! | [`clock`] | what time it is |
 //!
 //! The rules of the directory: every pointer that comes from C gets a type that says who owns the
 //! reference and what keeps the object alive; each `unsafe` block argues from that; and nothing
@@ -26,7 +25,6 @@
 mod bindings;
 pub(crate) mod caller;
 pub(crate) mod chardev;
-pub(crate) mod clock;
 pub(crate) mod cred;
 pub(crate) mod file;
 pub(crate) mod fs;

@@ -172,21 +172,8 @@ impl Drop for NewNsProxy {
     }
 }
 
-/// The members of an nsproxy by their numbers in the ABI.
-#[allow(non_camel_case_types)]
-enum Member {
-    mnt_ns = bindings::NSPROXY_MEMBER_MNT as isize,
-    uts_ns = bindings::NSPROXY_MEMBER_UTS as isize,
-    ipc_ns = bindings::NSPROXY_MEMBER_IPC as isize,
-    pid_ns_for_children = bindings::NSPROXY_MEMBER_PID_FOR_CHILDREN as isize,
-    cgroup_ns = bindings::NSPROXY_MEMBER_CGROUP as isize,
-    net_ns = bindings::NSPROXY_MEMBER_NET as isize,
-    time_ns = bindings::NSPROXY_MEMBER_TIME as isize,
-    time_ns_for_children = bindings::NSPROXY_MEMBER_TIME_FOR_CHILDREN as isize,
-}
-
 macro_rules! members {
-    ($($member:ident: $kind:ident),* $(,)?) => {
+    ($($member:ident: $kind:ident = $number:ident),* $(,)?) => {
         /// What an nsproxy holds: a reference to a namespace of each kind.
         ///
         /// [`None`] is a kind that the kernel was built without. Dropped in the order in which
@@ -228,7 +215,7 @@ macro_rules! members {
             /// All of them, by `NSPROXY_MEMBER_*`, borrowed.
             pub(crate) fn members(&self) -> [Option<&Ns>; 8] {
                 let mut members = [None; 8];
-                $(members[Member::$member as usize] = self.$member().map(|ns| &**ns);)*
+                $(members[bindings::$number as usize] = self.$member().map(|ns| &**ns);)*
                 members
             }
 
@@ -245,14 +232,14 @@ macro_rules! members {
 }
 
 members! {
-    mnt_ns: MntNamespace,
-    uts_ns: UtsNamespace,
-    ipc_ns: IpcNamespace,
-    pid_ns_for_children: PidNamespace,
-    time_ns: TimeNamespace,
-    time_ns_for_children: TimeNamespace,
-    cgroup_ns: CgroupNamespace,
-    net_ns: NetNamespace,
+    mnt_ns: MntNamespace = NSPROXY_MEMBER_MNT,
+    uts_ns: UtsNamespace = NSPROXY_MEMBER_UTS,
+    ipc_ns: IpcNamespace = NSPROXY_MEMBER_IPC,
+    pid_ns_for_children: PidNamespace = NSPROXY_MEMBER_PID_FOR_CHILDREN,
+    time_ns: TimeNamespace = NSPROXY_MEMBER_TIME,
+    time_ns_for_children: TimeNamespace = NSPROXY_MEMBER_TIME_FOR_CHILDREN,
+    cgroup_ns: CgroupNamespace = NSPROXY_MEMBER_CGROUP,
+    net_ns: NetNamespace = NSPROXY_MEMBER_NET,
 }
 
 /// A kind of which an nsproxy holds one namespace, and not a second one for children.

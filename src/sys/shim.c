@@ -15,7 +15,6 @@
 #include <linux/sched/signal.h>
 #include <linux/seccomp.h>
 #include <linux/static_call.h>
-#include <linux/timekeeping.h>
 #include <linux/uaccess.h>
 
 #include "shim.h"
@@ -212,11 +211,6 @@ unsigned int nsproxy_rs_nsproxy_dec(struct nsproxy *ns)
 	int old;
 
 	return __refcount_dec_and_test(&ns->count, &old) ? 1 : old;
-}
-
-u64 nsproxy_rs_now(void)
-{
-	return ktime_get_ns();
 }
 
 bool nsproxy_rs_current_is_only_thread(void)

@@ -77,7 +77,6 @@ struct ns_common *nsproxy_rs_ns_parent(struct ns_common *ns);
 bool nsproxy_rs_ns_is_initial(const struct ns_common *ns);
 struct nsproxy_rs_counts nsproxy_rs_ns_counts(const struct ns_common *ns);
 unsigned int nsproxy_rs_nsproxy_dec(struct nsproxy *ns);
-u64 nsproxy_rs_now(void);
 bool nsproxy_rs_current_has_seccomp(void);
 bool nsproxy_rs_current_is_only_thread(void);
 unsigned int nsproxy_rs_current_threads(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The tracepoint of the path: nsproxy_rs:nsproxy_rs_step, one for each step of
- * every call, however it came in.
+ * every call, however it came in, but for what is dropped at its end.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM nsproxy_rs

@@ -184,7 +184,8 @@ struct nsproxy_explain {
  * @members: in NSPROXY_STEP_CALLER: what of the caller's it is; else 0
  * @flags:   NSPROXY_STEP_F_*
  * @nsproxy: count of the nsproxy that the step is about, before and after it;
- *           0 and 0 if about none
+ *           0 and 0 if about none, 0 before for one that is new or, in
+ *           NSPROXY_STEP_TARGET, was not seen before
  * @ns_ref:  __ns_ref of the namespace, before and after the step
  * @active:  __ns_ref_active, likewise
  *

@@ -56,6 +56,17 @@ impl fmt::Debug for Code {
     }
 }
 
+/// Fails unless the outcome is the expected one.
+pub(crate) fn expect(outcome: Outcome, expected: Outcome) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        outcome == expected,
+        "returned {}, expected {}",
+        word(outcome),
+        word(expected)
+    );
+    Ok(())
+}
+
 /// An outcome in a word: `0` or the name of the error.
 pub(crate) fn word(outcome: Outcome) -> String {
     match outcome {

@@ -6,27 +6,28 @@ use crate::{Kind, sys};
 
 /// What points at a namespace of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
 pub enum Member {
     /// `nsproxy->mnt_ns`
-    Mnt,
+    Mnt = sys::NSPROXY_MEMBER_MNT,
     /// `nsproxy->uts_ns`
-    Uts,
+    Uts = sys::NSPROXY_MEMBER_UTS,
     /// `nsproxy->ipc_ns`
-    Ipc,
+    Ipc = sys::NSPROXY_MEMBER_IPC,
     /// `nsproxy->pid_ns_for_children`
-    PidForChildren,
+    PidForChildren = sys::NSPROXY_MEMBER_PID_FOR_CHILDREN,
     /// `nsproxy->cgroup_ns`
-    Cgroup,
+    Cgroup = sys::NSPROXY_MEMBER_CGROUP,
     /// `nsproxy->net_ns`
-    Net,
+    Net = sys::NSPROXY_MEMBER_NET,
     /// `nsproxy->time_ns`
-    Time,
+    Time = sys::NSPROXY_MEMBER_TIME,
     /// `nsproxy->time_ns_for_children`
-    TimeForChildren,
+    TimeForChildren = sys::NSPROXY_MEMBER_TIME_FOR_CHILDREN,
     /// `cred->user_ns`
-    User,
+    User = sys::NSPROXY_MEMBER_USER,
     /// The pid namespace that the task's own id is from: its `struct pid` knows it.
-    Pid,
+    Pid = sys::NSPROXY_MEMBER_PID,
 }
 
 impl Member {
@@ -45,31 +46,11 @@ impl Member {
     ];
 
     /// Those of `struct nsproxy`.
-    pub const OF_NSPROXY: [Self; 8] = [
-        Self::Mnt,
-        Self::Uts,
-        Self::Ipc,
-        Self::PidForChildren,
-        Self::Cgroup,
-        Self::Net,
-        Self::Time,
-        Self::TimeForChildren,
-    ];
+    pub const OF_NSPROXY: &[Self] = Self::ALL.split_at(8).0;
 
     /// `NSPROXY_MEMBER_*`.
     pub const fn number(self) -> u32 {
-        match self {
-            Self::Mnt => sys::NSPROXY_MEMBER_MNT,
-            Self::Uts => sys::NSPROXY_MEMBER_UTS,
-            Self::Ipc => sys::NSPROXY_MEMBER_IPC,
-            Self::PidForChildren => sys::NSPROXY_MEMBER_PID_FOR_CHILDREN,
-            Self::Cgroup => sys::NSPROXY_MEMBER_CGROUP,
-            Self::Net => sys::NSPROXY_MEMBER_NET,
-            Self::Time => sys::NSPROXY_MEMBER_TIME,
-            Self::TimeForChildren => sys::NSPROXY_MEMBER_TIME_FOR_CHILDREN,
-            Self::User => sys::NSPROXY_MEMBER_USER,
-            Self::Pid => sys::NSPROXY_MEMBER_PID,
-        }
+        self as u32
     }
 
     /// The name of the file in `/proc/PID/ns`.

@@ -15,7 +15,7 @@ use rustix::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     env,
     fmt::Write as _,
     io::Read as _,
@@ -194,10 +194,7 @@ fn table(left: &Ran, right: &Ran) -> String {
         left.result.clone(),
         right.result.clone(),
     ]);
-    let names: Vec<_> = left.after.keys().chain(right.after.keys()).collect();
-    let mut names: Vec<_> = names.into_iter().collect();
-    names.sort();
-    names.dedup();
+    let names: BTreeSet<_> = left.after.keys().chain(right.after.keys()).collect();
     let of = |seen: &Seen, name| seen.get(name).cloned().unwrap_or_default();
     for name in names {
         let row = [

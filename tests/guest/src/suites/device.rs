@@ -10,7 +10,7 @@ use crate::{
         state::Step,
     },
     case::{Case, Handle},
-    errno::{Code, Outcome, word},
+    errno::{Code, expect},
     ktap::Test,
     module,
     via::{Device, Entry, Kind},
@@ -79,16 +79,6 @@ fn user_may_not_open(_: &mut World) -> Result<()> {
     let mut actor = Actor::spawn()?;
     actor.step(&Step::SetIds(USER))?;
     expect(actor.returned(&Command::OpenDevice)?, Err(Code::EACCES))
-}
-
-fn expect(outcome: Outcome, expected: Outcome) -> Result<()> {
-    ensure!(
-        outcome == expected,
-        "returned {}, expected {}",
-        word(outcome),
-        word(expected)
-    );
-    Ok(())
 }
 
 /// Each caller opens the device as root, and then takes these steps.

@@ -9,7 +9,7 @@ use crate::{
         command::{Call, Command},
         state::Step,
     },
-    errno::{Code, Outcome, word},
+    errno::{Code, Outcome, expect, word},
     ktap::Test,
     sys::nsfs::{self, Relative},
     via::{Device, Entry, Kind, all_kinds},
@@ -135,14 +135,7 @@ fn show(pidfd: OwnedFd) -> Result<Shown> {
 }
 
 fn shown(shown: Result<Shown, rustix::io::Errno>, expected: Outcome) -> Result<()> {
-    let outcome = shown.map(drop).map_err(Code::from);
-    ensure!(
-        outcome == expected,
-        "returned {}, expected {}",
-        word(outcome),
-        word(expected)
-    );
-    Ok(())
+    expect(shown.map(drop).map_err(Code::from), expected)
 }
 
 fn find(shown: &Shown, member: Member) -> Result<Namespace> {
@@ -202,7 +195,7 @@ fn constant(world: &mut World) -> Result<()> {
 fn open_file(_: &mut World) -> Result<()> {
     let target = Process::start(&Target::in_new(all_kinds() & !Kind::User.flag()))?;
     let pidfd = target.pidfd()?;
-    for member in Member::OF_NSPROXY {
+    for &member in Member::OF_NSPROXY {
         let look = || find(&show(pidfd.try_clone()?)?, member);
         let counts = |ns: Namespace| (ns.ns_ref, ns.active);
         let (ns_ref, active) = counts(look()?);
@@ -285,22 +278,13 @@ fn not_itself(_: &mut World) -> Result<()> {
 /// As a user, a process of root: the same as `/proc` says.
 fn access(world: &mut World) -> Result<()> {
     let target = world.target(&Target::in_new(UTS))?;
-    let outcome = shown_to(&[Step::SetIds(USER)], &target)?;
-    ensure!(
-        outcome == Err(Code::EACCES),
-        "returned {}, expected EACCES",
-        word(outcome)
-    );
-    let outcome = shown_to(&[], &target)?;
-    ensure!(outcome.is_ok(), "to root: {}", word(outcome));
-    Ok(())
+    expect(shown_to(&[Step::SetIds(USER)], &target)?, Err(Code::EACCES))?;
+    expect(shown_to(&[], &target)?, Ok(()))
 }
 
 fn own_access(_: &mut World) -> Result<()> {
     let target = Process::start(&Target::in_all_new().of_user())?;
-    let outcome = shown_to(&[Step::SetIds(USER)], &target)?;
-    ensure!(outcome.is_ok(), "returned {}", word(outcome));
-    Ok(())
+    expect(shown_to(&[Step::SetIds(USER)], &target)?, Ok(()))
 }
 
 /// Who opened the device as root, and then took these steps, looks at the target.
@@ -362,7 +346,7 @@ fn seen(mut actor: Actor, call: Call, expected: Outcome, steps: &str) -> Result<
     let trace = Trace::on()?;
     let outcome = actor.call(call)?;
     trace.off()?;
-    ensure!(outcome == expected, "returned {}", word(outcome));
+    expect(outcome, expected)?;
     let lines = trace.of(&mut actor)?;
     let word = |line: &String| -> Option<String> {
         let field = |name: &str| {

@@ -85,14 +85,13 @@ pub(super) fn function(taken: &Taken, journal: &Journal, as_of_2011: bool) -> Fu
             &["commit_nsset"],
             "root and working directory are those of the mount namespace",
         ),
-        Step::ExitSem if as_of_2011 => (
-            "exit_sem",
-            &["ipcns_install"],
-            "semaphore undo is applied in the old ipc namespace, which it belongs to",
-        ),
         Step::ExitSem => (
             "exit_sem",
-            &["commit_nsset"],
+            if as_of_2011 {
+                &["ipcns_install"]
+            } else {
+                &["commit_nsset"]
+            },
             "semaphore undo is applied in the old ipc namespace, which it belongs to",
         ),
         Step::Timens => (

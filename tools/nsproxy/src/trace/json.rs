@@ -96,8 +96,7 @@ impl Call {
     fn of(traced: &Traced<'_>) -> Self {
         let Traced {
             call,
-            dry_run,
-            as_of_2011,
+            how,
             refusal,
             journal,
         } = traced;
@@ -109,8 +108,8 @@ impl Call {
         };
         Self {
             call: call.to_string(),
-            dry_run: *dry_run,
-            as_of_2011: *as_of_2011,
+            dry_run: how.dry_run,
+            as_of_2011: how.as_of_2011,
             refusal: refusal.map(Refused::of),
             before: by_name(journal.before()),
             after: by_name(journal.after()),
@@ -118,7 +117,7 @@ impl Call {
                 .steps
                 .iter()
                 .map(|taken| {
-                    let function = function(taken, journal, *as_of_2011);
+                    let function = function(taken, journal, how.as_of_2011);
                     let since = taken.time - begun.unwrap_or_default();
                     let refused = taken.errno.filter(|_| taken.step != Step::Return);
                     Taken {

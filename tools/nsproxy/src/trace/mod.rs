@@ -48,8 +48,7 @@ pub(crate) struct Args {
 /// A call that was made, and what it did.
 struct Traced<'a> {
     call: &'a Call,
-    dry_run: bool,
-    as_of_2011: bool,
+    how: Explain,
     refusal: Option<Refusal>,
     journal: Journal,
 }
@@ -83,8 +82,7 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
             Ok((refusal, journal)) => {
                 traced.push(Traced {
                     call,
-                    dry_run: how.dry_run,
-                    as_of_2011: how.as_of_2011,
+                    how,
                     refusal,
                     journal,
                 });
@@ -100,13 +98,14 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         return Err(error);
     }
 
+    let document = json::Document::of(&traced).text();
     if let Some((path, mut file)) = html {
-        let page = page::page(&json::Document::of(&traced).text());
+        let page = page::page(&document);
         file.write_all(page.as_bytes())
             .with_context(|| cannot_write(path))?;
     }
     if args.json {
-        println!("{}", json::Document::of(&traced).text());
+        println!("{document}");
     } else {
         let trees: Vec<_> = traced.iter().map(tree::tree).collect();
         anstream::print!("{}", trees.join("\n"));

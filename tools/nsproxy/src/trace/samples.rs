@@ -4,7 +4,7 @@
 
 use super::Traced;
 use crate::plan::{Call, Source};
-use nsproxy_uapi::{Count, Journal, Kind, Member, Step, Taken};
+use nsproxy_uapi::{Count, Explain, Journal, Kind, Member, Step, Taken};
 use std::time::Duration;
 
 pub(crate) fn call() -> Call {
@@ -64,8 +64,7 @@ pub(super) fn traced(call: &Call) -> Traced<'_> {
     ];
     Traced {
         call,
-        dry_run: false,
-        as_of_2011: false,
+        how: Explain::default(),
         refusal: None,
         journal: Journal { steps },
     }

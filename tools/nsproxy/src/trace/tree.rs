@@ -52,7 +52,7 @@ pub(super) fn tree(traced: &Traced<'_>) -> String {
     let mut root = Node::new("");
     let mut begun = None;
     for taken in &traced.journal.steps {
-        let function = function(taken, &traced.journal, traced.as_of_2011);
+        let function = function(taken, &traced.journal, traced.how.as_of_2011);
         let begun = *begun.get_or_insert(taken.time);
         if taken.step == Step::Caller {
             root.did = did(taken);
@@ -80,7 +80,7 @@ pub(super) fn tree(traced: &Traced<'_>) -> String {
             let words = explain::words(*refusal, traced.call);
             let _ = writeln!(text, "{REFUSED}refused{REFUSED:#}: {words}");
         }
-        None if traced.dry_run => {
+        None if traced.how.dry_run => {
             text += "would succeed: a dry run ends at the point of no return\n"
         }
         None => text += "succeeded\n",

@@ -20,7 +20,7 @@ use std::{
 };
 
 /// Where the guest has them, for the suite and for who wants to read them there.
-const DIRECTORY: &str = "/root/labs";
+const DIRECTORY: &str = "/labs";
 
 pub(crate) fn tests() -> Vec<Test> {
     match files(Path::new(DIRECTORY)) {
