@@ -7,11 +7,11 @@ use crate::{
     actor::state::Step,
     caps,
     case::{Case, Handle, Unrelated, Way},
-    errno::Code,
     ktap::Test,
     via::{self, Entry, Kind},
     world::{Target, USER},
 };
+use nsproxy_uapi::Reason;
 
 /// The kinds of then.
 const KINDS: [Kind; 3] = [Kind::Net, Kind::Uts, Kind::Ipc];
@@ -65,7 +65,7 @@ fn three_kinds() -> Vec<Case> {
                     Handle::Target(name),
                     other.flag(),
                 )
-                .fails(Code::EINVAL),
+                .refused(Reason::NsType),
             ));
         }
         cases.push(as_today(
@@ -127,7 +127,7 @@ fn no_others() -> Vec<Case> {
                     Handle::Target(name),
                     nstype,
                 )
-                .fails(Code::EINVAL),
+                .refused(Reason::NoNs),
             );
         }
     }
@@ -142,7 +142,7 @@ fn no_others() -> Vec<Case> {
                 Handle::Pidfd,
                 nstype,
             )
-            .fails(Code::EINVAL),
+            .refused(Reason::NoNs),
         );
     }
     cases
@@ -150,14 +150,14 @@ fn no_others() -> Vec<Case> {
 
 fn files() -> Vec<Case> {
     vec![
-        as_today(case("fd -1: EBADF", Handle::Number(-1), 0).fails(Code::EBADF)),
+        as_today(case("fd -1: EBADF", Handle::Number(-1), 0).refused(Reason::BadFd)),
         as_today(
             case(
                 "opened with O_PATH: EBADF",
                 Handle::TargetBy(Way::OPath, Kind::Uts),
                 0,
             )
-            .fails(Code::EBADF),
+            .refused(Reason::BadFd),
         ),
         as_today(
             case(
@@ -165,11 +165,13 @@ fn files() -> Vec<Case> {
                 Handle::Unrelated(Unrelated::Regular),
                 0,
             )
-            .fails(Code::EINVAL),
+            .refused(Reason::NoNs),
         ),
-        as_today(case("a pipe: EINVAL", Handle::Unrelated(Unrelated::Pipe), 0).fails(Code::EINVAL)),
         as_today(
-            case("a /proc/PID directory: EINVAL", Handle::ProcDirectory, 0).fails(Code::EINVAL),
+            case("a pipe: EINVAL", Handle::Unrelated(Unrelated::Pipe), 0).refused(Reason::NoNs),
+        ),
+        as_today(
+            case("a /proc/PID directory: EINVAL", Handle::ProcDirectory, 0).refused(Reason::NoNs),
         ),
     ]
 }
@@ -197,7 +199,7 @@ fn rights() -> Vec<Case> {
             cases.push(
                 case(format!("EPERM first: {word}, by {who}"), handle, 1)
                     .caller(steps)
-                    .fails(Code::EPERM),
+                    .refused(Reason::CapInit),
             );
         }
     }
@@ -213,7 +215,7 @@ fn rights() -> Vec<Case> {
                 Step::Unshare(Kind::User.flag() | kind.flag()),
                 Step::MapRoot,
             ])
-            .fails(Code::EPERM),
+            .refused(Reason::CapInit),
         );
         // The one check is all there is: today's asks the owner's user namespace, too, where
         // root of the initial one has every capability anyway.
