@@ -71,7 +71,7 @@ fn setns_args(caller: &Caller<'_>, cmd: u32, arg: UserPtr) -> Result<nsproxy_set
     if _IOC_SIZE(cmd) != size_of::<nsproxy_setns>() {
         return Err(EINVAL);
     }
-    nsproxy_setns::read(arg, size_of::<nsproxy_setns>())
+    nsproxy_setns::get(arg)
 }
 
 /// Refuses to serve callers under a seccomp filter.

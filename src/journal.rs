@@ -101,8 +101,12 @@ impl Journal {
         let before = self.total;
         for index in 0..self.accounts.len() {
             let account = &mut self.accounts[index];
-            let counts = account.ns.counts(account.own);
             let is_about = about.namespace().is_some_and(|ns| ns.is(&account.ns));
+            // Those of an initial namespace do not move.
+            if account.own == 0 && !is_about {
+                continue;
+            }
+            let counts = account.ns.counts(account.own);
             if is_about || counts != account.counts {
                 let mut line = account.line(&line, counts);
                 if is_about {

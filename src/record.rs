@@ -95,6 +95,7 @@ pub(crate) trait Record {
     }
 
     /// A check of ours refuses, about `ns` if about one. Returns its errno.
+    #[inline(always)]
     fn refuse(&mut self, reason: Reason, ns: Option<&Ns>) -> Error {
         let error = reason.errno().unwrap_or(EINVAL);
         trace::step(reason.step() as u32, ns, errno(error));

@@ -8,12 +8,12 @@ use crate::{
     record::{About, Record, Step},
     sys::{
         caller::Caller,
-        file::{pidfd_pid, proc_ns_file},
+        file::{pidfd_pid, proc_ns_file, Fd},
         namespace::{self, Ns},
         target::Pid,
     },
 };
-use kernel::{fs::LocalFile, prelude::*};
+use kernel::prelude::*;
 
 /// What the file descriptor refers to.
 enum Request<'a> {
@@ -45,7 +45,7 @@ pub(crate) fn setns(
     flags: u32,
     record: &mut impl Record,
 ) -> Result<u32> {
-    let file = LocalFile::fget(fd as u32).map_err(|_| record.refuse(Reason::BadFd, None))?;
+    let file = Fd::get(fd as u32).map_err(|_| record.refuse(Reason::BadFd, None))?;
     record.step(Step::Fget, About::Nothing);
 
     let (request, kinds) = if let Some(ns) = proc_ns_file(&file) {

@@ -21,14 +21,13 @@ use crate::{
     record::{About, Record, Step},
     sys::{
         caller::Caller,
-        file::proc_ns_file,
+        file::{proc_ns_file, Fd},
         namespace::{IpcNamespace, NetNamespace, Ns, UtsNamespace},
         nsproxy::NewNsProxy,
     },
 };
 use kernel::{
     bindings::{CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWUTS},
-    fs::LocalFile,
     prelude::*,
 };
 
@@ -57,7 +56,7 @@ pub(crate) fn setns(
     }
     record.step(Step::Capable, About::Nothing);
 
-    let file = LocalFile::fget(fd as u32).map_err(|_| record.refuse(Reason::BadFd, None))?;
+    let file = Fd::get(fd as u32).map_err(|_| record.refuse(Reason::BadFd, None))?;
     record.step(Step::Fget, About::Nothing);
     let ns = proc_ns_file(&file)
         .filter(|ns| ns.ns_type() & KINDS != 0)

@@ -4,14 +4,13 @@
 
 use crate::sys::{
     caller::Caller,
-    file::pidfd_pid,
+    file::{pidfd_pid, Fd},
     namespace::{Ns, PidNamespace, UserNamespace},
     nsproxy::NsProxy,
     target::{PtraceMode, TargetTask},
     uapi::{nsproxy_ns, nsproxy_show, step::*},
 };
 use kernel::{
-    fs::LocalFile,
     prelude::*,
     sync::{aref::ARef, rcu},
 };
@@ -31,7 +30,7 @@ pub(crate) fn show(caller: &Caller<'_>, args: &mut nsproxy_show) -> Result {
     let held = if args.pidfd == -1 {
         Held::take(|rcu| Ok(caller.as_target(rcu)))?
     } else {
-        let file = LocalFile::fget(args.pidfd as u32)?;
+        let file = Fd::get(args.pidfd as u32)?;
         let pid = pidfd_pid(&file).ok_or(EINVAL)?;
         Held::take(|rcu| pid.task(rcu).ok_or(ESRCH))?
     };

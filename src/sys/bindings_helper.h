@@ -34,3 +34,10 @@ enum {
 	NS_OF(time_namespace),
 	NS_OF(user_namespace),
 };
+
+/* Of ns_common, what is a gap to the kernel crate */
+enum {
+	NSPROXY_RS_NS_ID = offsetof(struct ns_common, ns_id),
+	NSPROXY_RS_NS_REF_ACTIVE = offsetof(struct ns_common, __ns_ref_active),
+};
+const unsigned int NSPROXY_RS_NS_LAST_INIT_ID = NS_LAST_INIT_ID;

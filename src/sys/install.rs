@@ -8,11 +8,11 @@ use super::{
     cred::SetCred,
     fs::SetFs,
     namespace::Ns,
-    nsproxy::NewNsProxy, //
+    nsproxy::NewNsProxy,
+    returned, //
 };
 use kernel::{
     bindings::{nsset, CLONE_NEWNS, CLONE_NEWUSER},
-    error::to_result,
     prelude::*,
 };
 
@@ -55,5 +55,5 @@ pub(crate) fn install(
     // `install()` writes through them is the nsproxy, which is ours and exclusively borrowed (a
     // member is replaced together with its reference), a prepared cred, likewise, and the
     // `fs_struct`, whose lock it takes. It keeps none of the pointers.
-    to_result(unsafe { bindings::nsproxy_rs_ns_install(&mut set, ns.as_ptr()) })
+    returned(unsafe { bindings::nsproxy_rs_ns_install(&mut set, ns.as_ptr()) })
 }

@@ -37,3 +37,15 @@ pub(crate) mod symbols;
 pub(crate) mod target;
 pub(crate) mod trace;
 pub(crate) mod uapi;
+
+use kernel::{error::to_result, prelude::*};
+
+/// What a C function returned: [`to_result()`], called only when it failed.
+#[inline(always)]
+fn returned(errno: c_int) -> Result {
+    if errno == 0 {
+        Ok(())
+    } else {
+        to_result(errno)
+    }
+}

@@ -7,7 +7,7 @@
 use super::bindings;
 use core::{ops::Deref, ptr::NonNull};
 use kernel::{
-    bindings::ns_common,
+    bindings::{ns_common, refcount_inc},
     sync::aref::{ARef, AlwaysRefCounted},
     types::Opaque,
 };
@@ -50,6 +50,11 @@ impl Ns {
         self.0.get()
     }
 
+    /// The member at `offset`, which the kernel crate's `ns_common` does not name.
+    fn hidden<T>(&self, offset: u32) -> *const T {
+        self.as_ptr().wrapping_byte_add(offset as usize).cast()
+    }
+
     /// The kind, as its `CLONE_NEW*` flag.
     pub(crate) fn ns_type(&self) -> u32 {
         // SAFETY: Valid by the type's invariants; never written after initialisation.
@@ -59,7 +64,7 @@ impl Ns {
     /// The id that no other namespace ever has: `NS_GET_ID`.
     pub(crate) fn id(&self) -> u64 {
         // SAFETY: Valid by the type's invariants; never written after initialisation.
-        unsafe { bindings::nsproxy_rs_ns_id(self.as_ptr()) }
+        unsafe { self.hidden::<u64>(bindings::NSPROXY_RS_NS_ID).read() }
     }
 
     /// The user namespace that it belongs to, borrowed; [`None`] for the initial user namespace. That
@@ -86,8 +91,7 @@ impl Ns {
     /// Whether it was there from boot, and its references are not counted.
     #[doc(alias = "is_ns_init_id")]
     pub(crate) fn is_initial(&self) -> bool {
-        // SAFETY: Valid by the type's invariants.
-        unsafe { bindings::nsproxy_rs_ns_is_initial(self.as_ptr()) }
+        self.id() <= bindings::NSPROXY_RS_NS_LAST_INIT_ID.into()
     }
 
     /// What holds it at this moment, without the `own` references of who asks.
@@ -95,10 +99,13 @@ impl Ns {
     #[doc(alias = "__ns_ref_active_read")]
     pub(crate) fn counts(&self, own: u32) -> Counts {
         // SAFETY: Valid by the type's invariants.
-        let counts = unsafe { bindings::nsproxy_rs_ns_counts(self.as_ptr()) };
+        let ns_ref = unsafe { &raw const (*self.as_ptr()).__bindgen_anon_1.__ns_ref.refs.counter };
+        let active = self.hidden::<i32>(bindings::NSPROXY_RS_NS_REF_ACTIVE);
+        // SAFETY: Valid by the type's invariants. Others write meanwhile.
+        let (ns_ref, active) = unsafe { (ns_ref.read_volatile(), active.read_volatile()) };
         Counts {
-            ns_ref: counts.ns_ref.wrapping_sub(own),
-            active: counts.active,
+            ns_ref: (ns_ref as u32).wrapping_sub(own),
+            active: active as u32,
         }
     }
 
@@ -143,8 +150,11 @@ unsafe impl AlwaysRefCounted for Ns {
     #[doc(alias = "get_time_ns")]
     #[doc(alias = "get_user_ns")]
     fn inc_ref(&self) {
+        if self.is_initial() {
+            return;
+        }
         // SAFETY: The shared reference means that the namespace is alive.
-        unsafe { bindings::nsproxy_rs_ns_get(self.as_ptr()) };
+        unsafe { refcount_inc(&raw mut (*self.as_ptr()).__bindgen_anon_1.__ns_ref) };
     }
 
     /// Drops a reference by the kind's own `ops->put()`; the last one frees the namespace, and
@@ -158,7 +168,11 @@ unsafe impl AlwaysRefCounted for Ns {
     #[doc(alias = "put_time_ns")]
     #[doc(alias = "put_user_ns")]
     unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The caller owns a reference and gives it away.
+        // SAFETY: The caller owns a reference, so that the namespace is alive.
+        if unsafe { obj.as_ref() }.is_initial() {
+            return;
+        }
+        // SAFETY: The caller gives its reference away.
         unsafe { bindings::nsproxy_rs_ns_put(obj.cast().as_ptr()) };
     }
 }
@@ -172,6 +186,10 @@ unsafe impl AlwaysRefCounted for Ns {
 pub(crate) unsafe trait Kind: Deref<Target = Ns> + AlwaysRefCounted {
     /// The C struct.
     type C;
+
+    /// Whether the kernel was built with the kind, and every nsproxy has one of it. Without it the
+    /// member of an nsproxy may be NULL, or the initial one.
+    const BUILT: bool;
 
     /// `to_ns_common()` of C.
     #[doc(alias = "to_ns_common")]
@@ -193,6 +211,24 @@ pub(crate) unsafe trait Kind: Deref<Target = Ns> + AlwaysRefCounted {
     {
         // SAFETY: By the requirements above; `Self` is transparent by those of the trait.
         unsafe { ptr.cast::<Self>().as_ref() }
+    }
+
+    /// The namespace that a member of an nsproxy points at, borrowed; [`None`] for NULL.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must be that of an nsproxy that owns a reference for all of `'a`.
+    unsafe fn of_member<'a>(ptr: *mut Self::C) -> Option<&'a Self>
+    where
+        Self: Sized,
+    {
+        if Self::BUILT {
+            // SAFETY: By the requirements above, and not NULL.
+            Some(unsafe { &*ptr.cast::<Self>() })
+        } else {
+            // SAFETY: By the requirements above.
+            unsafe { Self::from_raw(ptr) }
+        }
     }
 
     /// The C struct's address.
@@ -228,10 +264,10 @@ pub(super) fn into_raw<K: Kind>(ns: Option<ARef<K>>) -> *mut K::C {
 ///
 /// # Safety
 ///
-/// `ptr` must be NULL or own a reference, which is given away.
+/// `ptr` must be the member of an nsproxy, which gives its reference away.
 pub(super) unsafe fn from_owned<K: Kind>(ptr: *mut K::C) -> Option<ARef<K>> {
-    // SAFETY: By the requirements above.
-    NonNull::new(ptr.cast::<K>()).map(|ptr| unsafe { ARef::from_raw(ptr) })
+    // SAFETY: By the requirements above; what is borrowed is owned from here on.
+    unsafe { K::of_member(ptr).map(|ns| ARef::from_raw(NonNull::from(ns))) }
 }
 
 macro_rules! kinds {
@@ -249,11 +285,11 @@ macro_rules! kinds {
         /// `CLONE_NEW*` of every kind that the kernel was built with.
         pub(crate) const SUPPORTED: u32 = 0 $(| if $built { kernel::bindings::$flag } else { 0 })*;
 
-        $(kinds!(@kind $(#[$doc])* $kind, kernel::bindings::$c, $flag, $($via)+);)*
+        $(kinds!(@kind $(#[$doc])* $kind, kernel::bindings::$c, $flag, $built, $($via)+);)*
     };
     // A member, at an offset that C knows.
-    (@kind $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, at $offset:ident) => {
-        kinds!(@wrapper $(#[$doc])* $kind, $c, |ptr| {
+    (@kind $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, $built:expr, at $offset:ident) => {
+        kinds!(@wrapper $(#[$doc])* $kind, $c, $built, |ptr| {
             // SAFETY: The caller's pointer is valid, and there is the member.
             unsafe { ptr.byte_add(Self::NS_OFFSET).cast() }
         });
@@ -265,13 +301,14 @@ macro_rules! kinds {
         }
     };
     // The layout is private to a directory of the kernel; a function of the kernel knows it.
-    (@kind $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, by $function:ident) => {
-        kinds!(@wrapper $(#[$doc])* $kind, $c, |ptr| {
+    (@kind $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, $built:expr, by $function:ident) => {
+        kinds!(@wrapper $(#[$doc])* $kind, $c, $built, |ptr| {
             // SAFETY: The caller's pointer is valid.
             unsafe { bindings::$function(ptr) }
         });
     };
-    (@wrapper $(#[$doc:meta])* $kind:ident, $c:path, |$ptr:ident| $ns_common:block) => {
+    (@wrapper $(#[$doc:meta])* $kind:ident, $c:path, $built:expr,
+        |$ptr:ident| $ns_common:block) => {
         $(#[$doc])*
         #[repr(transparent)]
         pub(crate) struct $kind(Opaque<$c>);
@@ -279,6 +316,8 @@ macro_rules! kinds {
         // SAFETY: Transparent, and see above for each way to `ns_common`.
         unsafe impl Kind for $kind {
             type C = $c;
+
+            const BUILT: bool = $built;
 
             unsafe fn ns_common($ptr: *mut $c) -> *mut ns_common $ns_common
         }

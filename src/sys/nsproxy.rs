@@ -110,7 +110,7 @@ impl NewNsProxy {
         // SAFETY: `nsproxy_cachep` is the cache of nsproxies; it was made when the kernel booted.
         let ptr = unsafe {
             kernel::bindings::kmem_cache_alloc_noprof(
-                bindings::nsproxy_rs_nsproxy_cachep(),
+                bindings::nsproxy_rs_nsproxy_cachep,
                 kernel::bindings::GFP_KERNEL,
             )
         };
@@ -131,7 +131,7 @@ impl NewNsProxy {
     /// `nsproxy->time_ns`, borrowed.
     pub(crate) fn time_ns(&self) -> Option<&TimeNamespace> {
         // SAFETY: The member owns a reference; only `&mut self` changes it.
-        unsafe { TimeNamespace::from_raw((*self.0.as_ptr()).time_ns) }
+        unsafe { TimeNamespace::of_member((*self.0.as_ptr()).time_ns) }
     }
 
     /// Puts `ns` in the place of the namespace of its kind, which is dropped.
@@ -165,7 +165,7 @@ impl Drop for NewNsProxy {
         // SAFETY: By the type's invariants it is from this cache, and nobody else knows it.
         unsafe {
             kernel::bindings::kmem_cache_free(
-                bindings::nsproxy_rs_nsproxy_cachep(),
+                bindings::nsproxy_rs_nsproxy_cachep,
                 self.0.as_ptr().cast(),
             )
         };
@@ -224,7 +224,7 @@ macro_rules! members {
                 pub(crate) fn $member(&self) -> Option<&$kind> {
                     // SAFETY: By the type's invariants the member does not change, and the
                     // nsproxy owns a reference for as long as it lives.
-                    unsafe { $kind::from_raw((*self.0.get()).$member) }
+                    unsafe { $kind::of_member((*self.0.get()).$member) }
                 }
             )*
         }

@@ -26,11 +26,7 @@
 		return static_call(nsproxy_rs_call_##name) args;	\
 	}
 #define DATA(option, type, name)					\
-	static type nsproxy_rs_data_##name;				\
-	type nsproxy_rs_##name(void)					\
-	{								\
-		return nsproxy_rs_data_##name;				\
-	}
+	type nsproxy_rs_##name __ro_after_init;
 #define ADDRESS(option, name)
 #include "symbols.def"
 #undef CALL
@@ -138,7 +134,7 @@ void nsproxy_rs_symbols_install(void)
 	static_call_update(nsproxy_rs_call_##name,			\
 			   IS_ENABLED(CONFIG_##option) ?		\
 			   (typeof(name) *)FOUND(name) : name);
-#define DATA(option, type, name) nsproxy_rs_data_##name = *(type *)FOUND(name);
+#define DATA(option, type, name) nsproxy_rs_##name = *(type *)FOUND(name);
 #define ADDRESS(option, name)
 #include "symbols.def"
 #undef CALL
@@ -147,26 +143,14 @@ void nsproxy_rs_symbols_install(void)
 #undef FOUND
 }
 
-/* The initial namespaces are not counted, which __ns_ref_inc() knows. */
-void nsproxy_rs_ns_get(struct ns_common *ns)
-{
-	__ns_ref_inc(ns);
-}
-
 void nsproxy_rs_ns_put(struct ns_common *ns)
 {
-	if (!is_ns_init_id(ns))
-		ns->ops->put(ns);
+	ns->ops->put(ns);
 }
 
 int nsproxy_rs_ns_install(struct nsset *nsset, struct ns_common *ns)
 {
 	return ns->ops->install(nsset, ns);
-}
-
-u64 nsproxy_rs_ns_id(const struct ns_common *ns)
-{
-	return ns->ns_id;
 }
 
 struct user_namespace *nsproxy_rs_ns_owner(struct ns_common *ns)
@@ -190,19 +174,6 @@ struct ns_common *nsproxy_rs_ns_parent(struct ns_common *ns)
 	default:
 		return NULL;
 	}
-}
-
-bool nsproxy_rs_ns_is_initial(const struct ns_common *ns)
-{
-	return is_ns_init_id(ns);
-}
-
-struct nsproxy_rs_counts nsproxy_rs_ns_counts(const struct ns_common *ns)
-{
-	return (struct nsproxy_rs_counts) {
-		.ns_ref = __ns_ref_read(ns),
-		.active = __ns_ref_active_read(ns),
-	};
 }
 
 /* refcount_dec_and_test(), for who wants to know what there was. */
@@ -231,6 +202,11 @@ unsigned int nsproxy_rs_current_mm_users(void)
 bool nsproxy_rs_current_has_seccomp(void)
 {
 	return seccomp_mode(&current->seccomp) != 0;
+}
+
+int nsproxy_rs_get_user_u64(u64 *dst, const u64 __user *src)
+{
+	return get_user(*dst, src);
 }
 
 int nsproxy_rs_copy_struct_from_user(void *dst, size_t ksize,

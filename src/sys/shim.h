@@ -27,9 +27,12 @@
 
 #include "trace.h"
 
-/* One wrapper for each function of symbols.def, one getter for what is no function. */
+/*
+ * One wrapper for each function of symbols.def, one variable for each variable,
+ * one getter for each address.
+ */
 #define CALL(option, ret, name, params, args) ret nsproxy_rs_##name params;
-#define DATA(option, type, name) type nsproxy_rs_##name(void);
+#define DATA(option, type, name) extern type nsproxy_rs_##name;
 #define ADDRESS(option, name) unsigned long nsproxy_rs_address_of_##name(void);
 #include "symbols.def"
 #undef CALL
@@ -57,30 +60,17 @@ extern const unsigned int nsproxy_rs_nr_symbols;
 int nsproxy_rs_symbols_look_up(void);
 void nsproxy_rs_symbols_install(void);
 
-/**
- * struct nsproxy_rs_counts - what holds a namespace
- * @ns_ref: __ns_ref, what keeps it in memory
- * @active: __ns_ref_active, what keeps it visible
- */
-struct nsproxy_rs_counts {
-	u32 ns_ref;
-	u32 active;
-};
-
 /* Inline functions and macros of the kernel's headers */
-void nsproxy_rs_ns_get(struct ns_common *ns);
 void nsproxy_rs_ns_put(struct ns_common *ns);
 int nsproxy_rs_ns_install(struct nsset *nsset, struct ns_common *ns);
-u64 nsproxy_rs_ns_id(const struct ns_common *ns);
 struct user_namespace *nsproxy_rs_ns_owner(struct ns_common *ns);
 struct ns_common *nsproxy_rs_ns_parent(struct ns_common *ns);
-bool nsproxy_rs_ns_is_initial(const struct ns_common *ns);
-struct nsproxy_rs_counts nsproxy_rs_ns_counts(const struct ns_common *ns);
 unsigned int nsproxy_rs_nsproxy_dec(struct nsproxy *ns);
 bool nsproxy_rs_current_has_seccomp(void);
 bool nsproxy_rs_current_is_only_thread(void);
 unsigned int nsproxy_rs_current_threads(void);
 unsigned int nsproxy_rs_current_mm_users(void);
+int nsproxy_rs_get_user_u64(u64 *dst, const u64 __user *src);
 int nsproxy_rs_copy_struct_from_user(void *dst, size_t ksize,
 				     const void __user *src, size_t usize);
 int nsproxy_rs_copy_struct_to_user(void __user *dst, size_t usize,

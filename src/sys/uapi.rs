@@ -2,10 +2,9 @@
 
 //! The ABI as bindgen reads it from `uapi/nsproxy_rs.h`, and how its structs cross the border.
 
-use super::bindings;
+use super::{bindings, returned};
 use core::mem::MaybeUninit;
 use kernel::{
-    error::to_result,
     prelude::*,
     uaccess::{UserPtr, UserSlice},
 };
@@ -68,7 +67,7 @@ pub(crate) unsafe trait Abi: Sized {
     fn read(from: UserPtr, usize: usize) -> Result<Self> {
         let mut value = MaybeUninit::<Self>::uninit();
         // SAFETY: `value` has room for `size_of::<Self>()` bytes.
-        to_result(unsafe {
+        returned(unsafe {
             bindings::nsproxy_rs_copy_struct_from_user(
                 value.as_mut_ptr().cast(),
                 size_of::<Self>(),
@@ -88,7 +87,7 @@ pub(crate) unsafe trait Abi: Sized {
     #[doc(alias = "copy_struct_to_user")]
     fn write(&self, to: UserPtr, usize: usize) -> Result {
         // SAFETY: `self` is readable and, by the trait, all bytes of it are initialised.
-        to_result(unsafe {
+        returned(unsafe {
             bindings::nsproxy_rs_copy_struct_to_user(
                 to.as_mut_ptr(),
                 usize,
@@ -114,6 +113,24 @@ abi! {
     nsproxy_version: 4 + 4 + 4 + 4 + 72, at first 88;
     nsproxy_explain: 8 * 4 + 2 * 8 + 8 + 2 * 4, at first bindings::NSPROXY_EXPLAIN_SIZE_VER0;
     nsproxy_show: 4 * 4 + 10 * (3 * 8 + 6 * 4), at first 496;
+}
+
+impl nsproxy_setns {
+    /// Reads the struct, which does not grow, from user space: one access.
+    ///
+    /// # Errors
+    ///
+    /// [`EFAULT`].
+    #[doc(alias = "get_user")]
+    pub(crate) fn get(from: UserPtr) -> Result<Self> {
+        let mut word = 0;
+        // SAFETY: Any address may be read from.
+        returned(unsafe {
+            bindings::nsproxy_rs_get_user_u64(&mut word, from.as_const_ptr().cast())
+        })?;
+        // SAFETY: As long as a word, and by the trait any bytes are a value.
+        Ok(unsafe { core::mem::transmute::<u64, Self>(word) })
+    }
 }
 
 /// Writes the lines of a journal to user space.
