@@ -16,6 +16,7 @@ help:
 	@echo 'make test           run all tests; SUITES="kinds errno" runs those'
 	@echo 'make test-long      the same, with much more where there is no end to it'
 	@echo 'make mutants        try whether the tests notice a wrong line; MUTANTS="perf pidfd"'
+	@echo 'make bench          what calls cost beside setns(2), in instructions'
 	@echo 'make shell          a shell in the guest: module loaded, nsproxy on the PATH'
 	@echo
 	@echo 'make doctor         say what this machine lacks, and how to get it'
@@ -50,7 +51,7 @@ module: deps
 tools: deps
 	@scripts/tools
 
-.PHONY: run test test-long mutants shell
+.PHONY: run test test-long mutants bench shell
 run: deps
 	@scripts/guest run $(KERNEL)
 test: deps
@@ -59,6 +60,8 @@ test-long: deps
 	@scripts/guest test-long $(KERNEL) $(SUITES)
 mutants: deps
 	@scripts/guest mutants $(KERNEL) $(MUTANTS)
+bench: deps
+	@scripts/guest bench $(KERNEL)
 shell: deps
 	@scripts/guest shell $(KERNEL)
 

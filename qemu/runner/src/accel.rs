@@ -50,6 +50,12 @@ pub(crate) fn choose(
     match asked {
         Accel::Kvm => return Ok(Choice::kvm("asked for")),
         Accel::Tcg => return Ok(Choice::tcg("asked for")),
+        Accel::Icount => {
+            return Ok(Choice {
+                accel: Accel::Icount,
+                why: "emulation, its clock counts instructions".to_owned(),
+            });
+        }
         Accel::Auto => {}
     }
     if let Err(error) = OpenOptions::new().read(true).write(true).open("/dev/kvm") {

@@ -114,6 +114,8 @@ pub(crate) enum Accel {
     Kvm,
     /// Emulation, which works everywhere.
     Tcg,
+    /// Emulation in which the guest's clock counts instructions, for guests with one CPU.
+    Icount,
 }
 
 fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {

@@ -70,6 +70,8 @@ pub(crate) fn arguments(
     match accel {
         Accel::Kvm => add(&["-accel", "kvm"]),
         Accel::Tcg | Accel::Auto => add(&["-accel", "tcg,thread=multi"]),
+        // A nanosecond each, and when all sleep it is later at once.
+        Accel::Icount => add(&["-accel", "tcg", "-icount", "shift=0,sleep=off"]),
     }
     add(&["-device", "virtio-serial-pci"]);
 

@@ -2,7 +2,10 @@
 
 //! What is said between a test and an actor: one JSON value a line, one answer for each command.
 
-use super::state::Step;
+use super::{
+    measure::{Asked, Work},
+    state::Step,
+};
 use crate::{
     errno::Outcome,
     snapshot::{Children, ClockBase, Snapshot},
@@ -46,6 +49,8 @@ pub(crate) enum Command {
         times: u32,
         in_children: bool,
     },
+    /// What a call takes of each that is asked. Answered with [`Reply::Measured`].
+    Measure { work: Work, asked: Vec<Asked> },
     /// `NSPROXY_VERSION`, answered with [`Reply::Returned`].
     Version,
     /// `NSPROXY_SHOW` of the process of a pidfd, answered with [`Reply::Returned`].
@@ -120,6 +125,8 @@ pub(crate) enum Reply {
     Child(String),
     Called(Called),
     Repeated(Repeated),
+    /// Instructions a call.
+    Measured(Vec<f64>),
     Returned(Outcome),
     Attempted(Called, Snapshot),
     Seen(Snapshot),

@@ -5,6 +5,7 @@
 //! An actor is a child of the test. [`process`] is its side, [`Actor`] the test's.
 
 pub(crate) mod command;
+pub(crate) mod measure;
 mod process;
 pub(crate) mod state;
 
@@ -18,6 +19,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use command::{Call, Called, Command, Repeated, Reply, Source};
+use measure::{Asked, Work};
 use rustix::{
     pipe::PipeFlags,
     process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions},
@@ -168,6 +170,15 @@ impl Actor {
         match self.tell(&command)? {
             Reply::Repeated(repeated) => Ok(repeated),
             reply => bail!("an odd answer to {call:?}: {reply:?}"),
+        }
+    }
+
+    /// How many instructions a call takes, of each that is asked.
+    pub(crate) fn measure(&mut self, work: Work, asked: &[Asked]) -> Result<Vec<f64>> {
+        let asked = asked.to_vec();
+        match self.tell(&Command::Measure { work, asked })? {
+            Reply::Measured(instructions) => Ok(instructions),
+            reply => bail!("an odd answer to {work:?}: {reply:?}"),
         }
     }
 

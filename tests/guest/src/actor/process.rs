@@ -2,7 +2,10 @@
 
 //! The actor's own side: reads commands, obeys, answers.
 
-use super::command::{Call, Called, Command, Repeated, Reply, Source};
+use super::{
+    command::{Call, Called, Command, Repeated, Reply, Source},
+    measure,
+};
 use crate::{
     errno::{Code, Outcome, word},
     fault::Armed,
@@ -161,6 +164,10 @@ impl Process {
                 times,
                 in_children,
             } => Reply::Repeated(self.repeat(call, times, in_children)?),
+            Command::Measure { work, asked } => {
+                let fds = [self.fd(work.slots[0])?, self.fd(work.slots[1])?];
+                Reply::Measured(measure::measure(work, fds, self.device()?, &asked)?)
+            }
             Command::Version => {
                 Reply::Returned(self.device()?.version().map(drop).map_err(Code::from))
             }

@@ -3,6 +3,7 @@
 //! The suites, one a file.
 
 mod abi;
+mod bench;
 mod complaints;
 mod demo;
 mod device;
@@ -77,6 +78,12 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite::of("fuzz", Run::Tests(fuzz::tests)),
     Suite::of("faults", Run::Tests(faults::tests)),
     Suite::of("module", Run::Tests(module::tests)),
+    // Only in a guest of its own: `make bench`.
+    Suite {
+        short: &[],
+        long: &[],
+        ..Suite::of("bench", Run::Itself(bench::run))
+    },
 ];
 
 /// What `make test` runs, or `make test-long`: a suite's name, with `@N` for a guest with N CPUs.

@@ -3,6 +3,7 @@
 //! System calls that no library offers safely. All `unsafe` of the tests is in here.
 
 mod arena;
+mod clock;
 mod ipc;
 mod memory;
 pub(crate) mod nsfs;
@@ -13,6 +14,7 @@ mod syscall;
 mod task;
 
 pub(crate) use arena::{Arena, ShakyPage};
+pub(crate) use clock::{clock_by_syscall, clock_by_vdso, instructions, run_twice};
 pub(crate) use ipc::{Semaphore, message_queue};
 pub(crate) use memory::{LastPage, PAGE, StuckPage, map_file};
 pub(crate) use perf::{NAMESPACES_IN_ORDER, NamespacesWatch};
@@ -61,28 +63,6 @@ pub(crate) fn unshare(flags: u32) -> Result<(), Errno> {
     checked(unsafe { libc::unshare(flags as c_int) }.into()).map(drop)
 }
 
-/// `clock_gettime()` by the system call proper, past the vDSO. In nanoseconds.
-pub(crate) fn clock_by_syscall(clock: libc::clockid_t) -> i64 {
-    let mut time = mem::MaybeUninit::<libc::timespec>::zeroed();
-    // SAFETY: `time` has room for what is written.
-    unsafe { libc::syscall(libc::SYS_clock_gettime, clock, time.as_mut_ptr()) };
-    // SAFETY: Zeroes are a valid value, and so is what the call writes.
-    nanoseconds(unsafe { time.assume_init() })
-}
-
-/// `clock_gettime()` as programs call it: libc asks the vDSO. In nanoseconds.
-pub(crate) fn clock_by_vdso(clock: libc::clockid_t) -> i64 {
-    let mut time = mem::MaybeUninit::<libc::timespec>::zeroed();
-    // SAFETY: `time` has room for what is written.
-    unsafe { libc::clock_gettime(clock, time.as_mut_ptr()) };
-    // SAFETY: Zeroes are a valid value, and so is what the call writes.
-    nanoseconds(unsafe { time.assume_init() })
-}
-
-fn nanoseconds(time: libc::timespec) -> i64 {
-    time.tv_sec * 1_000_000_000 + time.tv_nsec
-}
-
 /// `ioctl()` with any number and any address: the tests of bad input want both wrong.
 ///
 /// What a driver writes through a wrong address it can only write where user space may: the
@@ -90,6 +70,12 @@ fn nanoseconds(time: libc::timespec) -> i64 {
 pub(crate) fn ioctl(fd: c_int, command: c_uint, address: usize) -> Result<c_long, Errno> {
     // SAFETY: See above; anything else the kernel must refuse, which is what is tested.
     checked(unsafe { libc::syscall(libc::SYS_ioctl, fd, command, address) })
+}
+
+/// `getppid()`, the system call.
+pub(crate) fn getppid() -> c_long {
+    // SAFETY: Takes nothing, and cannot fail.
+    unsafe { libc::syscall(libc::SYS_getppid) }
 }
 
 /// `struct ns_id_req` of `linux/nsfs.h`.

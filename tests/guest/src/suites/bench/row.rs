@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What is compared with what, as data.
+
+use crate::{
+    actor::{
+        Actor,
+        command::{Command, Source},
+        measure::{Asked, Work},
+        state::Step,
+    },
+    caps,
+    errno::{Code, Outcome, word},
+    via::{self, Kind},
+    world::{Process, Target},
+};
+use anyhow::{Result, ensure};
+use std::os::fd::OwnedFd;
+
+/// What the module does instead of setns(2), or on top of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// `NSPROXY_SETNS`, beside setns(2).
+    Device,
+    /// `NSPROXY_EXPLAIN`, beside `NSPROXY_SETNS`.
+    Explain { dry_run: bool, journal: bool },
+    /// setns(2) that the module serves, beside one that it does not while it could.
+    Served,
+}
+
+/// Which files a call is made with.
+#[derive(Clone, Copy, Debug)]
+enum Files {
+    /// nsfs files of a kind.
+    Of(Kind),
+    /// Pidfds, for the kinds of these flags.
+    Pidfd(u32),
+    /// None is open.
+    Closed,
+}
+
+/// The same work, done in two ways.
+pub(super) struct Row {
+    side: Side,
+    work: String,
+    files: Files,
+    nstype: u32,
+    caller: Vec<Step>,
+    outcome: Outcome,
+}
+
+/// What a row has cost, in instructions a call.
+pub(super) struct Cost {
+    pub(super) reference: f64,
+    pub(super) subject: f64,
+}
+
+impl Cost {
+    pub(super) fn ratio(&self) -> f64 {
+        self.subject / self.reference
+    }
+}
+
+pub(super) fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for kind in Kind::ALL {
+        rows.push(Row::new(
+            Side::Device,
+            format!("{}, nsfs", kind.name()),
+            Files::Of(kind),
+        ));
+    }
+    let all = via::all_kinds();
+    let three = via::flags_of(&[Kind::Uts, Kind::Ipc, Kind::Net]);
+    for (word, kinds) in [
+        ("net", Kind::Net.flag()),
+        ("uts+ipc+net", three),
+        ("all but user", all & !Kind::User.flag()),
+        ("all", all),
+    ] {
+        rows.push(Row::new(
+            Side::Device,
+            format!("{word}, pidfd"),
+            Files::Pidfd(kinds),
+        ));
+    }
+    rows.extend(errors());
+
+    let bools = [(true, false), (true, true), (false, false), (false, true)];
+    for (dry_run, journal) in bools {
+        let side = Side::Explain { dry_run, journal };
+        for (word, files) in [
+            ("net, nsfs", Files::Of(Kind::Net)),
+            (
+                "all but user, pidfd",
+                Files::Pidfd(all & !Kind::User.flag()),
+            ),
+        ] {
+            rows.push(Row::new(side, word, files));
+        }
+    }
+    // Last: the redirect stays until the module is unloaded.
+    for (word, files) in [
+        ("net, nsfs", Files::Of(Kind::Net)),
+        ("net, pidfd", Files::Pidfd(Kind::Net.flag())),
+    ] {
+        rows.push(Row::new(Side::Served, word, files));
+    }
+    rows
+}
+
+fn errors() -> Vec<Row> {
+    let row = |files, nstype, caller: &[Step], errno: Code, why| Row {
+        nstype,
+        caller: caller.to_vec(),
+        outcome: Err(errno),
+        ..Row::new(Side::Device, format!("{}, {why}", word(Err(errno))), files)
+    };
+    let uts = Files::Of(Kind::Uts);
+    let weak = [Step::KeepCaps(!caps::SYS_ADMIN)];
+    vec![
+        row(Files::Closed, 0, &[], Code::EBADF, "not open"),
+        row(uts, Kind::Net.flag(), &[], Code::EINVAL, "of another kind"),
+        row(
+            Files::Pidfd(0),
+            0,
+            &[],
+            Code::EINVAL,
+            "pidfd without a kind",
+        ),
+        row(uts, 0, &weak, Code::EPERM, "uts without a right"),
+    ]
+}
+
+impl Row {
+    fn new(side: Side, work: impl Into<String>, files: Files) -> Self {
+        Self {
+            side,
+            work: work.into(),
+            files,
+            nstype: match files {
+                Files::Pidfd(kinds) => kinds,
+                Files::Of(_) | Files::Closed => 0,
+            },
+            caller: Vec::new(),
+            outcome: Ok(()),
+        }
+    }
+
+    pub(super) fn side(&self) -> Side {
+        self.side
+    }
+
+    pub(super) fn work(&self) -> &str {
+        &self.work
+    }
+
+    /// What the subject is called.
+    pub(super) fn part(&self) -> &'static str {
+        match self.side {
+            Side::Device => "device",
+            Side::Explain {
+                dry_run: true,
+                journal: false,
+            } => "dry-run",
+            Side::Explain {
+                dry_run: true,
+                journal: true,
+            } => "dry-run-journal",
+            Side::Explain {
+                dry_run: false,
+                journal: false,
+            } => "explain",
+            Side::Explain {
+                dry_run: false,
+                journal: true,
+            } => "journal",
+            Side::Served => "served",
+        }
+    }
+
+    pub(super) fn name(&self) -> String {
+        format!("{}: {}", self.part(), self.work)
+    }
+
+    /// How many times as much as the reference it may cost: what it did when somebody worked on it
+    /// last, so that a change that makes it dearer is noticed. What does better lowers it.
+    pub(super) fn limit(&self) -> f64 {
+        match (self.side, self.files, self.outcome) {
+            // An ioctl has arguments in memory, and a failure is little besides.
+            (Side::Device, _, Err(_)) => 1.37,
+            (Side::Device, Files::Pidfd(_), Ok(())) => 1.19,
+            (Side::Device, _, Ok(())) => 1.06,
+            (Side::Explain { journal: false, .. }, ..) => 1.50,
+            (Side::Explain { journal: true, .. }, ..) => 5.95,
+            (Side::Served, ..) => 1.11,
+        }
+    }
+
+    /// Does it, in both ways.
+    pub(super) fn measure(&self) -> Result<Cost> {
+        let (reference, subject) = match self.side {
+            Side::Device => (Asked::Syscall, Asked::Device),
+            Side::Explain { dry_run, journal } => {
+                (Asked::Device, Asked::Explain { dry_run, journal })
+            }
+            Side::Served => (Asked::Syscall, Asked::Served),
+        };
+        let mut actor = Actor::spawn()?;
+        let opened = actor.returned(&Command::OpenDevice)?;
+        ensure!(opened.is_ok(), "no device: {}", word(opened));
+        for step in &self.caller {
+            actor.step(step)?;
+        }
+        // They live for as long as they are wanted.
+        let targets = [self.target()?, self.target()?];
+        let mut slots = [0; 2];
+        for (slot, target) in slots.iter_mut().zip(&targets) {
+            *slot = match self.file(target)? {
+                Some(file) => actor.take(file)?.slot,
+                None => actor.open(Source::Number(-1))?.slot,
+            };
+        }
+        let work = Work {
+            slots,
+            nstype: self.nstype as i32,
+            // Nobody comes back from below.
+            in_children: self.kinds() & Kind::User.flag() != 0,
+            outcome: self.outcome,
+        };
+        let asked = [Asked::Getppid, Asked::UnknownIoctl, reference, subject];
+        let costs = actor.measure(work, &asked)?;
+        let [getppid, ioctl, mut reference, subject] = costs[..] else {
+            anyhow::bail!("four were asked, and {} answered", costs.len());
+        };
+        if self.outcome.is_err() {
+            // What fails at once is little more than the way to where it fails.
+            reference += ioctl - getppid;
+        }
+        Ok(Cost { reference, subject })
+    }
+
+    fn kinds(&self) -> u32 {
+        match self.files {
+            Files::Of(kind) => kind.flag(),
+            Files::Pidfd(kinds) => kinds,
+            Files::Closed => 0,
+        }
+    }
+
+    fn target(&self) -> Result<Process> {
+        Process::start(&Target::in_new(self.kinds()))
+    }
+
+    fn file(&self, target: &Process) -> Result<Option<OwnedFd>> {
+        Ok(match self.files {
+            Files::Of(kind) => Some(target.ns(kind.name())?),
+            Files::Pidfd(_) => Some(target.pidfd()?),
+            Files::Closed => None,
+        })
+    }
+}
