@@ -228,24 +228,28 @@ fn child(_: &mut World) -> Result<()> {
 
 fn not_itself(_: &mut World) -> Result<()> {
     let target = Process::start(&Target::in_all_new())?;
-    // What went into making it takes its time to be gone.
-    let is_steady = || -> Result<bool> {
-        let first = show(target.pidfd()?)?;
-        for _ in 0..100 {
-            if show(target.pidfd()?)? != first {
-                return Ok(false);
-            }
-        }
-        Ok(true)
-    };
+    // What went into making it takes its time to be gone, and takes its references with it: then
+    // once more. Of its own references SHOW has some at every look.
     let mut times = 0;
-    while !is_steady()? {
+    while let Err(error) = shown_as_seen(&target) {
         times += 1;
-        ensure!(times < 20, "the counts move with every look");
+        if times == 20 {
+            return Err(error);
+        }
         thread::sleep(Duration::from_millis(50));
     }
+    // One task uses it, and nobody has it open.
+    let target = Process::start(&Target::in_new(UTS))?;
+    let active = find(&show(target.pidfd()?)?, Member::Uts)?.active;
+    ensure!(active == 1, "uts is active {active} times");
+    Ok(())
+}
+
+/// Whether SHOW says of the namespaces that it takes hold of what a call sees of them.
+fn shown_as_seen(target: &Process) -> Result<()> {
+    let pidfd = target.pidfd()?;
+    let shown = show(pidfd.try_clone()?)?;
     // One namespace, on two lines.
-    let shown = show(target.pidfd()?)?;
     let counts = |member| find(&shown, member).map(|ns| (ns.id, ns.ns_ref, ns.active));
     let (own, of_children) = (counts(Member::Pid)?, counts(Member::PidForChildren)?);
     ensure!(
@@ -255,23 +259,16 @@ fn not_itself(_: &mut World) -> Result<()> {
     // What a call sees of those two before it takes a reference of its own.
     let kinds = Kind::User.flag() | Kind::Pid.flag();
     let how = Explain::dry_run(false);
-    let pidfd = target.pidfd()?;
-    // Before: the cred of a dry run is freed after it, by RCU.
-    let shown = show(pidfd.try_clone()?)?;
     let (_, journal) = Device::open()?.trace(pidfd.as_raw_fd(), kinds as i32, how)?;
     let mut taken = journal.steps.iter();
     let taken = taken.find(|taken| taken.step == nsproxy_uapi::Step::Target);
     let counts = &taken.context("no step takes hold of the target")?.counts;
     for member in [Member::User, Member::Pid] {
         let count = counts.iter().find(|count| count.kind == member.kind());
-        let seen = count.with_context(|| member.name())?.ns_ref[0];
-        let is = find(&shown, member)?.ns_ref;
+        let seen = count.with_context(|| format!("{member:?}: nothing taken"))?;
+        let (seen, is) = (seen.ns_ref[0], find(&shown, member)?.ns_ref);
         ensure!(is == seen, "{member:?}: {is} shown, {seen} seen by a call");
     }
-    // One task uses it, and nobody has it open.
-    let target = Process::start(&Target::in_new(UTS))?;
-    let active = find(&show(target.pidfd()?)?, Member::Uts)?.active;
-    ensure!(active == 1, "uts is active {active} times");
     Ok(())
 }
 

@@ -39,6 +39,9 @@ pub(crate) fn setns_32(fd: i32, nstype: i32) -> Result<(), Errno> {
             fd = inout(reg) u64::from(fd as u32) => _,
             inlateout("rax") SETNS => result,
             in("rcx") u64::from(nstype as u32),
+            // Where `syscall` has them is something else.
+            in("rdi") -1_i64,
+            in("rsi") -1_i64,
             out("r8") _, out("r9") _, out("r10") _, out("r11") _,
         );
     }
