@@ -23,17 +23,17 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// A shell in a guest, with the module loaded.
     Shell(GuestArgs),
-    /// Write the page that says what all runs came to.
-    Fidelity(FidelityArgs),
+    /// Write the pages that say what all runs came to.
+    Pages(PagesArgs),
 }
 
 #[derive(ClapArgs)]
-pub(crate) struct FidelityArgs {
+pub(crate) struct PagesArgs {
     /// Where logs and verdicts are kept, in KERNEL/SUITE
     #[arg(long, value_name = "DIR", default_value = "build/results")]
     pub(crate) results: PathBuf,
-    /// The page
-    #[arg(long, value_name = "FILE", default_value = "docs/fidelity.md")]
+    /// Where the pages go
+    #[arg(long, value_name = "DIR", default_value = "docs")]
     pub(crate) out: PathBuf,
 }
 

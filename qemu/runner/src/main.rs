@@ -8,11 +8,11 @@
 mod accel;
 mod classify;
 mod cli;
-mod fidelity;
 mod guest;
 mod initramfs;
 mod kcsan;
 mod kernel;
+mod pages;
 mod qemu;
 mod report;
 mod run;
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     let result = match cli::Args::parse().command {
         cli::Command::Run(args) => run::main(&args),
         cli::Command::Shell(args) => shell::main(&args),
-        cli::Command::Fidelity(args) => fidelity::main(&args),
+        cli::Command::Pages(args) => pages::main(&args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("nsproxy-vm: {error:#}");

@@ -1,132 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `nsproxy-vm fidelity`: what all runs came to, as a page for people. Everything on it was said
-//! by a guest, or by the program that tries the mutants.
+//! `docs/fidelity.md`: whether the mirror can be told from the original.
 
-use crate::cli::FidelityArgs;
-use anyhow::{Context as _, Result, ensure};
-use serde::{Deserialize, de::DeserializeOwned};
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, process::ExitCode};
+use super::{
+    head, heading,
+    results::{Mutant, Record},
+    row, title, words,
+};
+use std::fmt::Write as _;
 
-/// `result.json` of a suite, see [`crate::report`].
-#[derive(Deserialize)]
-struct Record {
-    suite: String,
-    kernel: String,
-    class: String,
-    passed: u32,
-    failed: u32,
-    skipped: u32,
-    summary: Option<String>,
-    facts: BTreeMap<String, String>,
-}
-
-impl Record {
-    /// The facts whose names begin like that, with the rest of their names.
-    fn facts<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        self.facts
-            .iter()
-            .filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
-    }
-
-    fn number(&self, name: &str) -> u64 {
-        self.facts
-            .get(name)
-            .and_then(|value| value.parse().ok())
-            .unwrap_or(0)
-    }
-}
-
-/// A mutant in `mutants.json`.
-#[derive(Deserialize)]
-struct Mutant {
-    name: String,
-    wrong: String,
-    file: String,
-    verdict: String,
-    caught: Option<Caught>,
-    equivalent: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Caught {
-    kernel: String,
-    suite: String,
-    by: String,
-}
-
-pub(crate) fn main(args: &FidelityArgs) -> Result<ExitCode> {
-    let (records, mutants) = read_all(&args.results)?;
-    ensure!(
-        !records.is_empty(),
-        "no results in {}: `make test` makes some",
-        args.results.display()
-    );
-    let page = page(&records, &mutants);
-    let dir = args.out.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    fs::write(&args.out, &page).with_context(|| format!("cannot write {}", args.out.display()))?;
-    println!(
-        "{}: {}",
-        args.out.display(),
-        page.lines().next().unwrap_or_default()
-    );
-    Ok(ExitCode::SUCCESS)
-}
-
-/// The results of every kernel, those of the runner's own tests left out.
-fn read_all(results: &Path) -> Result<(Vec<Record>, Vec<Mutant>)> {
-    let mut records: Vec<Record> = Vec::new();
-    let mut mutants = Vec::new();
-    for kernel in entries(results)? {
-        if let Some(found) = read::<Vec<Mutant>>(&kernel.join("mutants.json"))? {
-            mutants.extend(found);
-        }
-        for suite in entries(&kernel)? {
-            records.extend(read(&suite.join("result.json"))?);
-        }
-    }
-    records.retain(|record| !record.suite.starts_with("runner-"));
-    // The kernel that everybody runs first.
-    records.sort_by_key(|record| {
-        let kernel = record.kernel.clone();
-        (kernel != "lab", kernel, record.suite.clone())
-    });
-    Ok((records, mutants))
-}
-
-fn entries(dir: &Path) -> Result<Vec<std::path::PathBuf>> {
-    let entries = fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.is_dir() {
-            paths.push(path);
-        }
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let text = fs::read_to_string(path)?;
-    let value = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
-    Ok(Some(value))
-}
-
-fn page(records: &[Record], mutants: &[Mutant]) -> String {
+pub(super) fn page(records: &[Record], mutants: &[Mutant]) -> String {
     let matrices: Vec<_> = records
         .iter()
         .filter(|record| record.facts.contains_key("matrix.cases"))
         .collect();
     let cases = matrices.iter().map(|m| m.number("matrix.cases")).max();
     let differ: u64 = matrices.iter().map(|m| m.number("matrix.differ")).sum();
-    let title = format!("{} distinct cases, {differ} differ", cases.unwrap_or(0));
+    let cases = cases.unwrap_or(0);
 
-    let mut page = format!("{title}\n{}\n", "=".repeat(title.len()));
+    let mut page = title(&format!("{cases} distinct cases, {differ} differ"));
     page += "\nWhat setns(2) and `/dev/nsproxy` did, as the guests told it. `make test`, with each\n\
              KERNEL=, and `make mutants` write this page; what was not run is not on it.\n";
     runs(&mut page, records);
@@ -137,21 +29,6 @@ fn page(records: &[Record], mutants: &[Mutant]) -> String {
     third_party(&mut page, records);
     mutant_table(&mut page, mutants);
     page
-}
-
-fn heading(page: &mut String, text: &str) {
-    let _ = write!(page, "\n## {text}\n\n");
-}
-
-/// A row of a table; what is in it cannot end it.
-fn row(page: &mut String, cells: &[&str]) {
-    let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
-    let _ = writeln!(page, "| {} |", cells.join(" | "));
-}
-
-fn head(page: &mut String, cells: &[&str]) {
-    row(page, cells);
-    row(page, &vec!["---"; cells.len()]);
 }
 
 fn runs(page: &mut String, records: &[Record]) {
@@ -196,10 +73,6 @@ fn axes(page: &mut String, matrix: &Record) {
     for (why, count) in matrix.facts("matrix.cannot-be.") {
         row(page, &[&words(why), count]);
     }
-}
-
-fn words(value: &str) -> String {
-    value.replace('_', " ")
 }
 
 fn known_bugs(page: &mut String, records: &[Record]) {
@@ -272,23 +145,7 @@ fn mutant_table(page: &mut String, mutants: &[Mutant]) {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn record(suite: &str, facts: &[(&str, &str)]) -> Record {
-        Record {
-            suite: suite.to_owned(),
-            kernel: "lab".to_owned(),
-            class: "passed".to_owned(),
-            passed: 1,
-            failed: 0,
-            skipped: 0,
-            summary: None,
-            facts: facts
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-        }
-    }
+    use super::{super::record, *};
 
     #[test]
     fn it_begins_with_the_counts() {

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What all runs came to, as they left it in files: for the pages that say it to people.
+
+use anyhow::{Context as _, Result};
+use serde::{Deserialize, de::DeserializeOwned};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// `result.json` of a suite, see [`crate::report`].
+#[derive(Deserialize)]
+pub(super) struct Record {
+    pub(super) suite: String,
+    pub(super) kernel: String,
+    pub(super) class: String,
+    pub(super) passed: u32,
+    pub(super) failed: u32,
+    pub(super) skipped: u32,
+    pub(super) summary: Option<String>,
+    pub(super) facts: BTreeMap<String, String>,
+}
+
+impl Record {
+    /// The facts whose names begin like that, with the rest of their names.
+    pub(super) fn facts<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.facts
+            .iter()
+            .filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
+    }
+
+    pub(super) fn number(&self, name: &str) -> u64 {
+        self.facts
+            .get(name)
+            .and_then(|value| value.parse().ok())
+            .unwrap_or(0)
+    }
+}
+
+/// A mutant in `mutants.json`.
+#[derive(Deserialize)]
+pub(super) struct Mutant {
+    pub(super) name: String,
+    pub(super) wrong: String,
+    pub(super) file: String,
+    pub(super) verdict: String,
+    pub(super) caught: Option<Caught>,
+    pub(super) equivalent: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Caught {
+    pub(super) kernel: String,
+    pub(super) suite: String,
+    pub(super) by: String,
+}
+
+/// The results of every kernel, those of the runner's own tests left out.
+pub(super) fn read_all(results: &Path) -> Result<(Vec<Record>, Vec<Mutant>)> {
+    let mut records: Vec<Record> = Vec::new();
+    let mut mutants = Vec::new();
+    for kernel in entries(results)? {
+        if let Some(found) = read::<Vec<Mutant>>(&kernel.join("mutants.json"))? {
+            mutants.extend(found);
+        }
+        for suite in entries(&kernel)? {
+            records.extend(read(&suite.join("result.json"))?);
+        }
+    }
+    records.retain(|record| !record.suite.starts_with("runner-"));
+    // The kernel that everybody runs first.
+    records.sort_by_key(|record| {
+        let kernel = record.kernel.clone();
+        (kernel != "lab", kernel, record.suite.clone())
+    });
+    Ok((records, mutants))
+}
+
+fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(path)?;
+    let value = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
+    Ok(Some(value))
+}
