@@ -8,7 +8,7 @@ use crate::{
     via::Device,
 };
 use anyhow::{Context as _, Result, ensure};
-use nsproxy_uapi::{Via, sys as uapi};
+use nsproxy_uapi::sys as uapi;
 use rustix::{io::Errno, process::WaitOptions};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -130,7 +130,7 @@ impl<'a> Caller<'a> {
                 Err(Errno::NOTTY) => Ok(()),
                 other => other.map(drop),
             },
-            Asked::Syscall | Asked::Served => Via::Syscall.setns_raw(fd, nstype),
+            Asked::Syscall | Asked::Served => sys::setns(fd, nstype),
             Asked::Device => {
                 let args = uapi::nsproxy_setns { fd, nstype };
                 let address = (&raw const args).addr();

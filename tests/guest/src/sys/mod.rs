@@ -78,6 +78,12 @@ pub(crate) fn getppid() -> c_long {
     unsafe { libc::syscall(libc::SYS_getppid) }
 }
 
+/// `setns()`, as [`ioctl`] and [`getppid`] are: what the library takes is the same.
+pub(crate) fn setns(fd: c_int, nstype: c_int) -> Result<(), Errno> {
+    // SAFETY: Takes no pointer.
+    checked(unsafe { libc::syscall(libc::SYS_setns, fd, nstype) }).map(drop)
+}
+
 /// `struct ns_id_req` of `linux/nsfs.h`.
 #[repr(C)]
 struct NsIdReq {

@@ -188,7 +188,7 @@ impl Row {
     pub(super) fn limit(&self) -> f64 {
         match (self.side, self.files, self.outcome) {
             // An ioctl has arguments in memory, and a failure is little besides.
-            (Side::Device, _, Err(_)) => 1.37,
+            (Side::Device, _, Err(_)) => 1.38,
             (Side::Device, Files::Pidfd(_), Ok(())) => 1.19,
             (Side::Device, _, Ok(())) => 1.06,
             (Side::Explain { journal: false, .. }, ..) => 1.50,
