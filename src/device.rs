@@ -10,14 +10,14 @@ use crate::{
         namespace, symbols,
         uapi::{
             expect_steps, nsproxy_explain, nsproxy_setns, nsproxy_show, nsproxy_version,
-            write_steps, Abi, NSPROXY_ABI_VERSION, NSPROXY_EXPLAIN, NSPROXY_IOC_MAGIC,
-            NSPROXY_SERVE, NSPROXY_SETNS, NSPROXY_SETNS_2011, NSPROXY_SHOW, NSPROXY_VERSION,
-            RELEASE,
+            write_steps, Abi, NSPROXY_ABI_VERSION, NSPROXY_EXPLAIN, NSPROXY_SERVE, NSPROXY_SETNS,
+            NSPROXY_SETNS_2011, NSPROXY_SHOW, NSPROXY_VERSION, RELEASE,
         },
     },
 };
 use kernel::{
-    ioctl::{_IOC_DIR, _IOC_NR, _IOC_SIZE, _IOC_TYPE},
+    bindings::{_IOC_SIZEMASK, _IOC_SIZESHIFT},
+    ioctl::_IOC_SIZE,
     prelude::*,
     uaccess::UserPtr,
 };
@@ -25,36 +25,41 @@ use kernel::{
 /// What `/dev/nsproxy` does. See `uapi/nsproxy_rs.h` for the rules that every command obeys.
 pub(crate) struct NsproxyDevice;
 
-/// `cmd` is `known`, but for the size of the struct.
-fn is(cmd: u32, known: u32) -> bool {
-    (_IOC_TYPE(cmd), _IOC_NR(cmd), _IOC_DIR(cmd))
-        == (_IOC_TYPE(known), _IOC_NR(known), _IOC_DIR(known))
+/// A command without the size of its struct, which user space may have another one of.
+const fn without_size(cmd: u32) -> u32 {
+    cmd & !(_IOC_SIZEMASK << _IOC_SIZESHIFT)
 }
 
 impl Ioctl for NsproxyDevice {
+    // One function with the kernel crate's that calls it.
+    #[inline(always)]
     fn ioctl(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result<isize> {
-        if _IOC_TYPE(cmd) != NSPROXY_IOC_MAGIC {
-            return Err(ENOTTY);
-        }
-        if is(cmd, NSPROXY_SETNS) {
-            let args = setns_args(caller, cmd, arg)?;
-            setns::setns(caller, args.fd, args.nstype as u32, &mut ())?;
-        } else if is(cmd, NSPROXY_SETNS_2011) {
-            let args = setns_args(caller, cmd, arg)?;
-            setns_2011::setns(caller, args.fd, args.nstype as u32, &mut ())?;
-        } else if is(cmd, NSPROXY_EXPLAIN) {
-            explain(caller, cmd, arg)?;
-        } else if is(cmd, NSPROXY_SHOW) {
-            show(caller, cmd, arg)?;
-        } else if is(cmd, NSPROXY_VERSION) {
-            version(cmd, arg)?;
-        } else if is(cmd, NSPROXY_SERVE) {
-            if _IOC_SIZE(cmd) != 0 {
-                return Err(EINVAL);
+        const SETNS: u32 = without_size(NSPROXY_SETNS);
+        const SETNS_2011: u32 = without_size(NSPROXY_SETNS_2011);
+        const EXPLAIN: u32 = without_size(NSPROXY_EXPLAIN);
+        const SHOW: u32 = without_size(NSPROXY_SHOW);
+        const VERSION: u32 = without_size(NSPROXY_VERSION);
+        const SERVE: u32 = without_size(NSPROXY_SERVE);
+
+        match without_size(cmd) {
+            SETNS => {
+                let args = setns_args(caller, cmd, arg)?;
+                setns::setns(caller, args.fd, args.nstype as u32, &mut ())?;
             }
-            return serve::serve(caller, arg.as_const_ptr() as usize).map(isize::from);
-        } else {
-            return Err(ENOTTY);
+            SETNS_2011 => {
+                let args = setns_args(caller, cmd, arg)?;
+                setns_2011::setns(caller, args.fd, args.nstype as u32, &mut ())?;
+            }
+            EXPLAIN => explain(caller, cmd, arg)?,
+            SHOW => show(caller, cmd, arg)?,
+            VERSION => version(cmd, arg)?,
+            SERVE => {
+                if _IOC_SIZE(cmd) != 0 {
+                    return Err(EINVAL);
+                }
+                return serve::serve(caller, arg.as_const_ptr() as usize).map(isize::from);
+            }
+            _ => return Err(ENOTTY),
         }
         Ok(0)
     }
@@ -105,6 +110,7 @@ fn growing<T: Abi>(cmd: u32, arg: UserPtr) -> Result<(T, usize)> {
 ///
 /// [`EPERM`] under a seccomp filter, [`EINVAL`] for a struct shorter than the first version of it
 /// or an unknown flag, [`E2BIG`], [`EFAULT`], [`ENOMEM`] for the journal.
+#[inline(never)] // Its frame is not for a plain call to carry.
 fn explain(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
     no_filter(caller)?;
     let (mut args, size) = growing::<nsproxy_explain>(cmd, arg)?;
@@ -124,6 +130,7 @@ fn explain(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
 ///
 /// [`EINVAL`] for a struct shorter than the first version of it, [`E2BIG`], [`EFAULT`], and what
 /// [`show::show`] says.
+#[inline(never)] // Its frame is not for a plain call to carry.
 fn show(caller: &Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
     let (mut args, size) = growing::<nsproxy_show>(cmd, arg)?;
     show::show(caller, &mut args)?;
@@ -136,6 +143,7 @@ fn show(caller: &Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
 ///
 /// [`EINVAL`] for a struct shorter than the first version of it or a reserved field that is set,
 /// [`E2BIG`], [`EFAULT`].
+#[inline(never)] // Its frame is not for a plain call to carry.
 fn version(cmd: u32, arg: UserPtr) -> Result {
     let (args, size) = growing::<nsproxy_version>(cmd, arg)?;
     if args.reserved != 0 {

@@ -31,6 +31,7 @@ use kernel::{prelude::*, sync::aref::ARef, task::might_sleep};
 #[doc(alias = "copy_cgroup_ns")]
 #[doc(alias = "copy_net_ns")]
 #[doc(alias = "copy_time_ns")]
+#[inline(always)]
 pub(crate) fn create_new_namespaces(old: &NsProxy) -> Result<NewNsProxy> {
     NewNsProxy::new(|| Namespaces {
         mnt_ns: old.mnt_ns().map(ARef::from),
@@ -48,6 +49,7 @@ pub(crate) fn create_new_namespaces(old: &NsProxy) -> Result<NewNsProxy> {
 ///
 /// The active references of `new` come first, so that a namespace which both have is never seen
 /// inactive. The old nsproxy goes last, outside the lock: dropping it may sleep.
+#[inline(always)]
 pub(crate) fn switch_task_namespaces(
     caller: &mut Caller<'_>,
     new: NewNsProxy,

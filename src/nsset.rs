@@ -25,8 +25,8 @@ use crate::{
         caller::Caller,
         cred::{PreparedCred, SetCred},
         fs::{FsStruct, SetFs},
-        install::install,
-        namespace::{Ns, PidNamespace, UserNamespace},
+        install::Installer,
+        namespace::{Kind, Ns, PidNamespace, UserNamespace},
         nsproxy::{NewNsProxy, NsProxy},
         target::{Pid, PtraceMode},
     },
@@ -104,15 +104,16 @@ impl NsSet {
     ///
     /// # Errors
     ///
-    /// Those of the kind, see [`install`].
+    /// Those of the kind, see [`Installer::install`].
     pub(crate) fn validate_ns(
-        mut self,
+        self,
         caller: &mut Caller<'_>,
         ns: &Ns,
         record: &mut impl Record,
     ) -> Result<ValidNsSet> {
-        self.install(caller, ns, record)?;
-        Ok(ValidNsSet(self))
+        self.validate(caller, record, |installer, record| {
+            install(installer, ns, record)
+        })
     }
 
     /// Installs those namespaces of the task behind a pidfd that were asked for: all or none.
@@ -121,9 +122,9 @@ impl NsSet {
     ///
     /// - [`ESRCH`]: the task is gone, or going: it has no namespaces any more;
     /// - [`EPERM`]: the caller may not look into the task;
-    /// - those of the kinds, see [`install`]; the first one counts.
+    /// - those of the kinds, see [`Installer::install`]; the first one counts.
     pub(crate) fn validate_nsset(
-        mut self,
+        self,
         caller: &mut Caller<'_>,
         pid: &Pid,
         record: &mut impl Record,
@@ -132,46 +133,73 @@ impl NsSet {
             .map_err(|reason| record.refuse(reason, None))?;
         record.step(Step::Target, About::NsProxy([0, target.nsproxy.count()]));
 
-        // User first: it decides what the caller may do with the others.
         let nsproxy = &target.nsproxy;
-        let in_order: [Option<&Ns>; 8] = [
-            target.user_ns.as_deref().map(|ns| &**ns),
-            nsproxy.mnt_ns().map(|ns| &**ns),
-            nsproxy.uts_ns().map(|ns| &**ns),
-            nsproxy.ipc_ns().map(|ns| &**ns),
-            target.pid_ns.as_deref().map(|ns| &**ns),
-            nsproxy.cgroup_ns().map(|ns| &**ns),
-            nsproxy.net_ns().map(|ns| &**ns),
-            nsproxy.time_ns().map(|ns| &**ns),
-        ];
-        for ns in in_order.into_iter().flatten() {
-            if self.flags & ns.ns_type() != 0 {
-                self.install(caller, ns, record)?;
-            }
-        }
+        let valid = self.validate(caller, record, |installer, record| {
+            // User first: it decides what the caller may do with the others.
+            install_asked(installer, target.user_ns.as_deref(), record)?;
+            install_asked(installer, nsproxy.mnt_ns(), record)?;
+            install_asked(installer, nsproxy.uts_ns(), record)?;
+            install_asked(installer, nsproxy.ipc_ns(), record)?;
+            install_asked(installer, target.pid_ns.as_deref(), record)?;
+            install_asked(installer, nsproxy.cgroup_ns(), record)?;
+            install_asked(installer, nsproxy.net_ns(), record)?;
+            install_asked(installer, nsproxy.time_ns(), record)
+        })?;
         target.put(record);
-        Ok(ValidNsSet(self))
+        Ok(valid)
     }
 
-    fn install(&mut self, caller: &mut Caller<'_>, ns: &Ns, record: &mut impl Record) -> Result {
-        install(
-            caller,
-            ns,
-            self.flags,
-            &mut self.nsproxy,
-            &mut self.cred,
-            &mut self.fs,
-        )
-        .inspect_err(|error| {
+    /// Has `install` put into the set what it has to, and tells `record` which kind refused.
+    #[inline(always)]
+    fn validate<'a, R: Record>(
+        mut self,
+        caller: &mut Caller<'_>,
+        record: &mut R,
+        install: impl FnOnce(&mut Installer<'_>, &mut R) -> Result<(), (&'a Ns, Error)>,
+    ) -> Result<ValidNsSet> {
+        let Self {
+            flags,
+            cred,
+            fs,
+            nsproxy,
+        } = &mut self;
+        let mut installer = Installer::new(caller, *flags, nsproxy, cred, fs)?;
+        if let Err((ns, error)) = install(&mut installer, record) {
             record.refuse_install(&Refused {
                 caller,
                 ns,
-                cred: &self.cred,
-                error: *error,
-            })
-        })?;
-        record.step(Step::Install, About::Namespace(ns));
-        Ok(())
+                cred,
+                error,
+            });
+            return Err(error);
+        }
+        Ok(ValidNsSet(self))
+    }
+}
+
+/// Installs `ns`. On an error says which it was.
+#[inline(always)]
+fn install<'a>(
+    installer: &mut Installer<'_>,
+    ns: &'a Ns,
+    record: &mut impl Record,
+) -> Result<(), (&'a Ns, Error)> {
+    installer.install(ns).map_err(|error| (ns, error))?;
+    record.step(Step::Install, About::Namespace(ns));
+    Ok(())
+}
+
+/// [`install`], if the kind is asked for. [`None`] is of a kind that is not, or that the kernel was
+/// built without.
+#[inline(always)]
+fn install_asked<'a, K: Kind>(
+    installer: &mut Installer<'_>,
+    ns: Option<&'a K>,
+    record: &mut impl Record,
+) -> Result<(), (&'a Ns, Error)> {
+    match ns {
+        Some(ns) if installer.flags() & K::NS_TYPE != 0 => install(installer, ns, record),
+        _ => Ok(()),
     }
 }
 
@@ -225,6 +253,7 @@ impl Snapshot {
     }
 
     /// Lets go of it. Dropping it does the same, and nobody hears of it.
+    #[inline(always)]
     fn put(self, record: &mut impl Record) {
         let Self {
             pid_ns,

@@ -181,11 +181,15 @@ unsafe impl AlwaysRefCounted for Ns {
 ///
 /// # Safety
 ///
-/// `Self` must be a transparent wrapper of the C struct `Self::C`, and `ns_common` must return
-/// the `struct ns_common` inside the namespace that it is given.
+/// `Self` must be a transparent wrapper of the C struct `Self::C`, `NS_TYPE` the `ns_type` of this
+/// kind and of no other, and `ns_common` must return the `struct ns_common` inside the namespace
+/// that it is given.
 pub(crate) unsafe trait Kind: Deref<Target = Ns> + AlwaysRefCounted {
     /// The C struct.
     type C;
+
+    /// The kind's `CLONE_NEW*`: its `ns_type`, and that of no other.
+    const NS_TYPE: u32;
 
     /// Whether the kernel was built with the kind, and every nsproxy has one of it. Without it the
     /// member of an nsproxy may be NULL, or the initial one.
@@ -244,11 +248,8 @@ pub(crate) unsafe trait Kind: Deref<Target = Ns> + AlwaysRefCounted {
 ///
 /// # Safety
 ///
-/// `NS_TYPE` must be the `ns_type` of this kind and of no other, `NS_OFFSET` the offset of the
-/// `struct ns_common` in the C struct.
+/// `NS_OFFSET` must be the offset of the `struct ns_common` in the C struct.
 pub(crate) unsafe trait Embedded: Kind {
-    /// The kind's `CLONE_NEW*`.
-    const NS_TYPE: u32;
     /// Offset of the member `ns`, in bytes.
     const NS_OFFSET: usize;
 }
@@ -289,25 +290,26 @@ macro_rules! kinds {
     };
     // A member, at an offset that C knows.
     (@kind $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, $built:expr, at $offset:ident) => {
-        kinds!(@wrapper $(#[$doc])* $kind, $c, $built, |ptr| {
+        kinds!(@wrapper $(#[$doc])* $kind, $c, $flag, $built, |ptr| {
             // SAFETY: The caller's pointer is valid, and there is the member.
             unsafe { ptr.byte_add(Self::NS_OFFSET).cast() }
         });
 
-        // SAFETY: As the kernel has it: a flag for each kind, and the member is there.
+        // SAFETY: As the kernel has it.
         unsafe impl Embedded for $kind {
-            const NS_TYPE: u32 = kernel::bindings::$flag;
             const NS_OFFSET: usize = bindings::$offset as usize;
         }
     };
-    // The layout is private to a directory of the kernel; a function of the kernel knows it.
-    (@kind $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, $built:expr, by $function:ident) => {
-        kinds!(@wrapper $(#[$doc])* $kind, $c, $built, |ptr| {
-            // SAFETY: The caller's pointer is valid.
-            unsafe { bindings::$function(ptr) }
+    // The layout is private to a directory of the kernel. Where the member is was learned when the
+    // module was loaded.
+    (@kind $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, $built:expr, learned $offset:ident) => {
+        kinds!(@wrapper $(#[$doc])* $kind, $c, $flag, $built, |ptr| {
+            // SAFETY: The offset does not change any more. The caller's pointer is valid, and there
+            // is the member.
+            unsafe { ptr.byte_add(bindings::$offset as usize).cast() }
         });
     };
-    (@wrapper $(#[$doc:meta])* $kind:ident, $c:path, $built:expr,
+    (@wrapper $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, $built:expr,
         |$ptr:ident| $ns_common:block) => {
         $(#[$doc])*
         #[repr(transparent)]
@@ -316,6 +318,8 @@ macro_rules! kinds {
         // SAFETY: Transparent, and see above for each way to `ns_common`.
         unsafe impl Kind for $kind {
             type C = $c;
+
+            const NS_TYPE: u32 = kernel::bindings::$flag;
 
             const BUILT: bool = $built;
 
@@ -350,7 +354,7 @@ macro_rules! kinds {
 
 kinds! {
     /// `struct mnt_namespace`: what is mounted where.
-    MntNamespace { "mnt", mnt_namespace, CLONE_NEWNS, if true, by nsproxy_rs_from_mnt_ns }
+    MntNamespace { "mnt", mnt_namespace, CLONE_NEWNS, if true, learned nsproxy_rs_ns_of_mnt_namespace }
     /// `struct uts_namespace`: host and domain name.
     UtsNamespace { "uts", uts_namespace, CLONE_NEWUTS, if cfg!(CONFIG_UTS_NS), at NSPROXY_RS_NS_OF_uts_namespace }
     /// `struct ipc_namespace`: SysV objects and POSIX message queues.

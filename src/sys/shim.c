@@ -74,6 +74,12 @@ struct nsproxy_rs_symbol nsproxy_rs_symbols[] = {
 
 const unsigned int nsproxy_rs_nr_symbols = NSPROXY_RS_NR_SYMBOLS;
 
+/*
+ * Where struct mnt_namespace, which is private to fs/, has its ns_common:
+ * from_mnt_ns() is asked once.
+ */
+unsigned long nsproxy_rs_ns_of_mnt_namespace __ro_after_init;
+
 DEFINE_STATIC_CALL_NULL(nsproxy_rs_kallsyms, kallsyms_lookup_name);
 
 /*
@@ -141,6 +147,10 @@ void nsproxy_rs_symbols_install(void)
 #undef DATA
 #undef ADDRESS
 #undef FOUND
+
+	nsproxy_rs_ns_of_mnt_namespace =
+		(void *)nsproxy_rs_from_mnt_ns(current->nsproxy->mnt_ns) -
+		(void *)current->nsproxy->mnt_ns;
 }
 
 void nsproxy_rs_ns_put(struct ns_common *ns)

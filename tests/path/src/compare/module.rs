@@ -77,8 +77,9 @@ impl Comparison<'_> {
             let is_called = row.links.iter().any(|link| {
                 let rust = self.module.rust.get(&link.file);
                 let c = self.module.c.get(&link.file);
+                let is_it = |call: &String| call == name || is_symbol && *call == wrapped;
                 rust.is_some_and(|file| file.says(name) || is_symbol && file.says(&wrapped))
-                    || c.is_some_and(|file| file.calls().any(|call| call == name))
+                    || c.is_some_and(|file| file.calls().any(is_it))
             });
             if !is_called && !self.is_called_by_operation(name) {
                 self.complain(

@@ -339,6 +339,23 @@ fn what_is_called_is_not() {
 }
 
 #[test]
+fn c_calls_by_the_table_too() {
+    let world = World::new();
+    world.edit("src/setns.rs", "bindings::nsproxy_rs_exit_sem();", "");
+    world.edit(
+        document::PATH,
+        "| called | [`setns`](../src/setns.rs) |",
+        "| called | [`leave`](../src/sys/shim.c) |",
+    );
+    world.write(
+        "src/sys/shim.c",
+        "void nsproxy_rs_ns_put(struct ns_common *ns) { ns->ops->put(ns); }
+         void leave(void) { nsproxy_rs_exit_sem(current); }",
+    );
+    assert_eq!(world.complaints(), Vec::<String>::new());
+}
+
+#[test]
 fn a_symbol_is_not_in_the_table() {
     let world = World::new();
     world.write(
