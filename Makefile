@@ -3,8 +3,9 @@
 
 MAKEFLAGS += --no-print-directory
 
-# Which kernel: lab, debug, or a directory in which one was built
+# Which kernel: lab, debug, kcsan, speed, or a directory in which one was built
 KERNEL ?= lab
+bench: KERNEL = speed
 # Which suites `make test` and `make test-long` run; all of them if none is named
 SUITES ?=
 # Which mutants `make mutants` tries: those with one of these words in their names
@@ -16,7 +17,7 @@ help:
 	@echo 'make test           run all tests; SUITES="kinds errno" runs those'
 	@echo 'make test-long      the same, with much more where there is no end to it'
 	@echo 'make mutants        try whether the tests notice a wrong line; MUTANTS="perf pidfd"'
-	@echo 'make bench          what calls cost beside setns(2), in instructions'
+	@echo 'make bench          what calls cost beside setns(2), on KERNEL=speed'
 	@echo 'make shell          a shell in the guest: module loaded, nsproxy on the PATH'
 	@echo
 	@echo 'make doctor         say what this machine lacks, and how to get it'
@@ -32,6 +33,7 @@ help:
 	@echo 'KERNEL=lab          the small kernel (default)'
 	@echo 'KERNEL=debug        the same with KASAN, lockdep, kmemleak, UBSAN: slower, sees more'
 	@echo 'KERNEL=kcsan        the same as lab with KCSAN, which finds data races'
+	@echo 'KERNEL=speed        the same as lab without what watches and is asked at each call'
 	@echo 'KERNEL=/path        a kernel that you built, with Rust'
 	@echo 'ACCEL=kvm|tcg       do not probe whether KVM works'
 	@echo 'NSPROXY_CACHE=/dir  keep kernels there instead of ~/.cache/nsproxy_rs'

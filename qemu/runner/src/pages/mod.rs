@@ -19,21 +19,32 @@ pub(crate) fn main(args: &PagesArgs) -> Result<ExitCode> {
         args.results.display()
     );
     fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
-    let pages = [
-        ("fidelity.md", Some(fidelity::page(&records, &mutants))),
-        ("performance.md", performance::page(&records)),
-    ];
-    for (name, page) in pages {
-        let Some(page) = page else { continue };
-        let path = args.out.join(name);
-        fs::write(&path, &page).with_context(|| format!("cannot write {}", path.display()))?;
-        println!(
-            "{}: {}",
-            path.display(),
-            page.lines().next().unwrap_or_default()
-        );
+    let mut pages = vec![Page::new("fidelity.md", fidelity::page(&records, &mutants))];
+    pages.extend(performance::pages(&records)?);
+    for Page { name, content } in pages {
+        let path = args.out.join(&name);
+        fs::write(&path, &content).with_context(|| format!("cannot write {}", path.display()))?;
+        if name.ends_with(".md") {
+            let first = content.lines().next().unwrap_or_default();
+            println!("{}: {first}", path.display());
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A file to be written: a page, or a picture on one.
+struct Page {
+    name: String,
+    content: String,
+}
+
+impl Page {
+    fn new(name: impl Into<String>, content: String) -> Self {
+        Self {
+            name: name.into(),
+            content,
+        }
+    }
 }
 
 /// A page begins with what it comes to.

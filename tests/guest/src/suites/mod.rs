@@ -17,6 +17,7 @@ mod matrix;
 mod module;
 mod pidfd;
 mod races;
+mod scale;
 mod sequences;
 mod serve;
 mod setns_2011;
@@ -78,11 +79,16 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite::of("fuzz", Run::Tests(fuzz::tests)),
     Suite::of("faults", Run::Tests(faults::tests)),
     Suite::of("module", Run::Tests(module::tests)),
-    // Only in a guest of its own: `make bench`.
+    // Only when asked for: `make bench`.
     Suite {
         short: &[],
         long: &[],
         ..Suite::of("bench", Run::Itself(bench::run))
+    },
+    Suite {
+        short: &[],
+        long: &[],
+        ..Suite::of("scale", Run::Itself(scale::run))
     },
 ];
 

@@ -5,6 +5,8 @@
 //!
 //! For a guest with one CPU whose clock counts them, see [`counts_instructions`].
 
+mod growth;
+mod module;
 mod row;
 
 use crate::{
@@ -13,47 +15,49 @@ use crate::{
     sys,
     world::World,
 };
-use anyhow::{Context as _, Result, ensure};
-use row::Side;
+use anyhow::{Result, ensure};
+use growth::Growth;
+use row::{Row, Side};
+
+/// What is measured.
+enum Part {
+    /// The same work in two ways.
+    Row(Row),
+    /// A call where there is more and more of something.
+    Growth(Growth),
+    /// The module itself.
+    Module,
+}
+
+/// All of it. In this order: the redirect that serving takes stays until the module is unloaded, and
+/// whether a process is served takes longer to find out where its pid is large.
+fn parts() -> Vec<Part> {
+    let mut parts: Vec<_> = row::rows().into_iter().map(Part::Row).collect();
+    parts.extend(row::served().into_iter().map(Part::Row));
+    parts.push(Part::Module);
+    parts.extend(Growth::ALL.map(Part::Growth));
+    parts
+}
 
 /// Runs it all, prints a table, and tells the host each figure.
 pub(super) fn run(world: &mut World, filter: &str) -> Result<Tally> {
     counts_instructions()?;
-    let mut rows = row::rows();
-    rows.retain(|row| row.name().contains(filter));
+    let mut parts = parts();
+    parts.retain(|part| part.name().contains(filter));
 
-    let mut printer = Printer::new("bench", rows.len(), world.effort);
+    let mut printer = Printer::new("bench", parts.len(), world.effort);
     println!(
         "# {:<44} {:>9} {:>9} {:>6}",
         "instructions a call", "reference", "this", "ratio"
     );
-    let mut worst: Option<f64> = None;
-    for row in &rows {
-        let name = row.name();
-        let result = row
-            .measure()
-            .with_context(|| name.clone())
-            .and_then(|cost| {
-                let ratio = cost.ratio();
-                println!(
-                    "# {:<44} {:>9.1} {:>9.1} {ratio:>6.3}",
-                    name, cost.reference, cost.subject
-                );
-                host::fact(
-                    format!("bench.{}.{}", row.part(), row.work().replace(' ', "_")),
-                    format!("{:.1} {:.1} {ratio:.3}", cost.reference, cost.subject),
-                )?;
-                if row.side() == Side::Device {
-                    worst = Some(worst.map_or(ratio, |worst| worst.max(ratio)));
-                }
-                let limit = row.limit();
-                ensure!(
-                    ratio <= limit,
-                    "{ratio:.3} times what it is compared with, and at most {limit:.3} is allowed"
-                );
-                Ok(())
-            });
-        if !printer.print(&name, result) {
+    let mut worst = None;
+    for part in &parts {
+        let result = match part {
+            Part::Row(row) => compare(row, &mut worst),
+            Part::Growth(growth) => growth.measure(),
+            Part::Module => module::measure(),
+        };
+        if !printer.print(&part.name(), result) {
             break;
         }
     }
@@ -62,6 +66,40 @@ pub(super) fn run(world: &mut World, filter: &str) -> Result<Tally> {
         println!("# worst ratio: {worst:.2}");
     }
     Ok(printer.end())
+}
+
+impl Part {
+    fn name(&self) -> String {
+        match self {
+            Self::Row(row) => row.name(),
+            Self::Growth(growth) => format!("growth: {}", growth.name()),
+            Self::Module => "module".to_owned(),
+        }
+    }
+}
+
+/// Measures a row. `worst` is the worst ratio of the ioctl so far.
+fn compare(row: &Row, worst: &mut Option<f64>) -> Result<()> {
+    let cost = row.measure()?;
+    let (ratio, limit) = (cost.ratio(), row.limit());
+    println!(
+        "# {:<44} {:>9.1} {:>9.1} {ratio:>6.3}",
+        row.name(),
+        cost.reference,
+        cost.subject
+    );
+    host::fact(
+        format!("bench.{}.{}", row.part(), row.work().replace(' ', "_")),
+        format!("{:.1} {:.1} {ratio:.3}", cost.reference, cost.subject),
+    )?;
+    if row.side() == Side::Device {
+        *worst = Some(worst.map_or(ratio, |worst: f64| worst.max(ratio)));
+    }
+    ensure!(
+        ratio <= limit,
+        "{ratio:.3} times what it is compared with, and at most {limit:.3} is allowed"
+    );
+    Ok(())
 }
 
 /// # Errors

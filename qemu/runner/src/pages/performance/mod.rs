@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `docs/performance.md`: what calls cost.
+
+mod plot;
+
+use super::{Page, head, heading, results::Record, row, title, words};
+use anyhow::Result;
+use plot::Plot;
+
+/// What is compared with what: the part of a fact's name, what it says, and the two sides.
+const PARTS: &[(&str, &str, [&str; 2])] = &[
+    (
+        "device",
+        "The ioctl. To the cost of a setns(2) that fails is added what an ioctl costs: `ENOTTY` of \
+         the same device less `getppid()`.",
+        ["setns(2)", "`NSPROXY_SETNS`"],
+    ),
+    (
+        "dry-run",
+        "A dry run, which ends before the point of no return.",
+        ["`NSPROXY_SETNS`", "`DRY_RUN`"],
+    ),
+    (
+        "dry-run-journal",
+        "A dry run with a journal of each step.",
+        ["`NSPROXY_SETNS`", "`DRY_RUN`"],
+    ),
+    (
+        "explain",
+        "The call, explained.",
+        ["`NSPROXY_SETNS`", "`NSPROXY_EXPLAIN`"],
+    ),
+    (
+        "journal",
+        "The call, with a journal of each step.",
+        ["`NSPROXY_SETNS`", "`NSPROXY_EXPLAIN`"],
+    ),
+    (
+        "served",
+        "setns(2) by the module, with the redirect, which costs those who are not served as well.",
+        ["not served", "served"],
+    ),
+];
+
+/// The page and the pictures on it; none if nothing was measured.
+pub(super) fn pages(records: &[Record]) -> Result<Vec<Page>> {
+    let measured: Vec<_> = records
+        .iter()
+        .filter(|record| record.facts("bench.").next().is_some())
+        .collect();
+    let Some(first) = measured.first() else {
+        return Ok(Vec::new());
+    };
+    let mut text = title(first.summary.as_deref().unwrap_or("nothing"));
+    text += "\nInstructions a call, in kernel and user space, in a guest whose clock counts them \
+             (`-icount shift=0,sleep=off`, one CPU). They repeat. The kernel \
+             `speed` is `qemu/config/lab.config` and on top of it `qemu/config/speed.config`. \
+             `make bench` writes this page.\n";
+    let mut pictures = Vec::new();
+    for record in measured {
+        compared(&mut text, record);
+        module(&mut text, record);
+        growth(&mut text, &mut pictures, record)?;
+        scale(&mut text, &mut pictures, records, &record.kernel)?;
+    }
+    let mut pages = vec![Page::new("performance.md", text)];
+    pages.append(&mut pictures);
+    Ok(pages)
+}
+
+/// The same work in two ways.
+fn compared(text: &mut String, record: &Record) {
+    for (part, what, [reference, subject]) in PARTS {
+        let prefix = format!("bench.{part}.");
+        let mut facts = record.facts(&prefix).peekable();
+        if facts.peek().is_none() {
+            continue;
+        }
+        heading(text, &format!("{}, {part}", record.kernel));
+        *text += &format!("{what}\n\n");
+        head(text, &["", reference, subject, "ratio"]);
+        for (work, figures) in facts {
+            let mut cells = vec![words(work)];
+            cells.extend(figures.split(' ').map(str::to_owned));
+            row(text, &cells.iter().map(String::as_str).collect::<Vec<_>>());
+        }
+    }
+}
+
+/// What the module itself costs.
+fn module(text: &mut String, record: &Record) {
+    let fact = |name| record.number(name) as f64;
+    if fact("module.memory") == 0.0 {
+        return;
+    }
+    heading(text, &format!("{}, the module", record.kernel));
+    *text += &format!(
+        "Loaded in {:.1} ms and unloaded in {:.1} ms of that guest's clock, by which an instruction \
+         takes a nanosecond; {:.0} KiB of memory.\n",
+        fact("module.load") / 1e6,
+        fact("module.unload") / 1e6,
+        fact("module.memory") / 1024.0,
+    );
+}
+
+/// Whether a call costs more where there is more of everything.
+fn growth(text: &mut String, pictures: &mut Vec<Page>, record: &Record) -> Result<()> {
+    let mut lines = Vec::new();
+    for what in ["namespaces", "tasks"] {
+        let points = points(record, &format!("growth.{what}."));
+        if points.is_empty() {
+            continue;
+        }
+        if lines.is_empty() {
+            heading(text, &format!("{}, growth", record.kernel));
+            *text += "A call for a uts namespace by its nsfs file, where there are so many.\n";
+        }
+        *text += "\n";
+        table(text, &[what, "setns(2)", "`NSPROXY_SETNS`"], &points);
+        lines.extend(two_lines(&points, &format!("{what}, ")));
+    }
+    let plot = Plot {
+        title: "What a call costs where there is more",
+        x: "namespaces, or tasks",
+        y: "instructions a call",
+        base: 10.0,
+        lines,
+    };
+    show(text, pictures, &plot, &record.kernel, "growth")
+}
+
+/// Calls a second of several callers at a time, in the guests of a kernel.
+fn scale(
+    text: &mut String,
+    pictures: &mut Vec<Page>,
+    records: &[Record],
+    kernel: &str,
+) -> Result<()> {
+    let mut lines = Vec::new();
+    let guests = records.iter().filter(|record| record.kernel == kernel);
+    // The guest with most CPUs is the last, and has all that a picture needs.
+    for record in guests.filter(|record| record.facts("scale.").next().is_some()) {
+        if lines.is_empty() {
+            heading(text, &format!("{kernel}, callers at a time"));
+            *text += "Calls a second, of all callers together, each going to and fro between two \
+                      uts namespaces by nsfs files: two of its own, or two that all share. In time \
+                      as it passed on a host that did other things as well, by turns.\n";
+        }
+        lines.clear();
+        let cpus = record.suite.split_once('@').map_or("2", |(_, cpus)| cpus);
+        for namespaces in ["separate", "shared"] {
+            let points = points(record, &format!("scale.{namespaces}."));
+            let callers = format!("{cpus} CPUs, callers in {namespaces} namespaces");
+            *text += "\n";
+            table(text, &[&callers, "setns(2)", "`NSPROXY_SETNS`"], &points);
+            lines.extend(two_lines(&points, &format!("{namespaces}, ")));
+        }
+    }
+    let plot = Plot {
+        title: "Callers at a time",
+        x: "callers",
+        y: "calls a second",
+        base: 2.0,
+        lines,
+    };
+    show(text, pictures, &plot, kernel, "scale")
+}
+
+/// What was measured at some number: that, by setns(2), by the device.
+type Point = (f64, [f64; 2]);
+
+/// The facts whose names end in a number, by that.
+fn points(record: &Record, prefix: &str) -> Vec<Point> {
+    let mut points: Vec<Point> = record
+        .facts(prefix)
+        .filter_map(|(n, figures)| {
+            let (syscall, device) = figures.split_once(' ')?;
+            let figures = [syscall.parse().ok()?, device.parse().ok()?];
+            Some((n.parse().ok()?, figures))
+        })
+        .collect();
+    points.sort_by(|one, other| one.0.total_cmp(&other.0));
+    points
+}
+
+fn table(text: &mut String, of: &[&str], points: &[Point]) {
+    head(text, of);
+    for (n, [syscall, device]) in points {
+        row(
+            text,
+            &[n, syscall, device]
+                .map(f64::to_string)
+                .each_ref()
+                .map(String::as_str),
+        );
+    }
+}
+
+fn two_lines(points: &[Point], prefix: &str) -> [(String, Vec<(f64, f64)>); 2] {
+    [(0, "setns(2)"), (1, "ioctl")].map(|(side, name)| {
+        let points = points.iter().map(|(n, figures)| (*n, figures[side]));
+        (format!("{prefix}{name}"), points.collect())
+    })
+}
+
+/// Puts a picture on the page, if there is something to be seen.
+fn show(
+    text: &mut String,
+    pictures: &mut Vec<Page>,
+    plot: &Plot<'_>,
+    kernel: &str,
+    name: &str,
+) -> Result<()> {
+    if plot.lines.is_empty() {
+        return Ok(());
+    }
+    let file = format!("performance-{kernel}-{name}.svg");
+    *text += &format!("\n![{}]({file})\n", plot.title);
+    pictures.push(Page::new(file, plot.svg()?));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::record, *};
+
+    #[test]
+    fn what_was_not_measured_has_no_page() {
+        let records = [record("kinds", &[("matrix.cases", "7")])];
+        assert!(pages(&records).unwrap().is_empty());
+    }
+
+    #[test]
+    fn parts_are_apart() {
+        let facts = [
+            ("bench.dry-run.net,_nsfs", "10.0 20.0 2.000"),
+            ("bench.dry-run-journal.net,_nsfs", "10.0 30.0 3.000"),
+        ];
+        let mut bench = record("bench@1", &facts);
+        bench.summary = Some("worst ratio: 1.04".to_owned());
+        let pages = pages(&[bench]).unwrap();
+        let [
+            Page {
+                name,
+                content: page,
+            },
+        ] = &pages[..]
+        else {
+            panic!("{} pages", pages.len());
+        };
+        assert_eq!(name, "performance.md");
+        assert!(page.starts_with("worst ratio: 1.04\n"), "{page}");
+        assert_eq!(
+            page.matches("| net, nsfs | 10.0 | 20.0 | 2.000 |").count(),
+            1
+        );
+        assert_eq!(page.matches("| net, nsfs |").count(), 2);
+        assert!(!page.contains("served"));
+    }
+    #[test]
+    fn figures_are_in_order_and_drawn() {
+        let facts = [
+            ("bench.device.net,_nsfs", "10.0 20.0 2.000"),
+            ("growth.tasks.1000", "30.0 40.0"),
+            ("growth.tasks.1", "10.0 20.0"),
+            ("growth.tasks.50", "20.0 30.0"),
+        ];
+        let scale = [("scale.shared.1", "5 6"), ("scale.shared.2", "7 8")];
+        let records = [record("bench@1", &facts), record("scale@2", &scale)];
+        let pages = pages(&records).unwrap();
+        let names: Vec<_> = pages.iter().map(|page| page.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "performance.md",
+                "performance-lab-growth.svg",
+                "performance-lab-scale.svg"
+            ]
+        );
+        let page = &pages[0].content;
+        let rows = "| 1 | 10 | 20 |\n| 50 | 20 | 30 |\n| 1000 | 30 | 40 |\n";
+        assert!(page.contains(rows), "{page}");
+        assert!(page.contains("](performance-lab-scale.svg)"), "{page}");
+        let picture = &pages[1].content;
+        assert_eq!(picture.matches("<circle").count(), 6, "{picture}");
+        assert!(picture.contains("tasks, ioctl"), "{picture}");
+    }
+}
