@@ -363,6 +363,9 @@ fn user() -> Vec<Case> {
             case("EINVAL the caller has threads")
                 .caller([Step::Thread])
                 .refused(Reason::Threads),
+            case("EINVAL the caller has threads that share nothing but memory")
+                .caller([Step::Thread, Step::Unshare(libc::CLONE_FS as u32)])
+                .refused(Reason::Threads),
             case("EINVAL CLONE_FS shared with a process")
                 .caller([Step::ShareFs])
                 .refused(Reason::FsShared),

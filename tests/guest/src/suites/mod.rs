@@ -3,6 +3,7 @@
 //! The suites, one a file.
 
 mod abi;
+mod active;
 mod bench;
 mod complaints;
 mod demo;

@@ -3,6 +3,7 @@
 //! What can be watched from outside of a call: the counts by `NSPROXY_SHOW`, the steps by the
 //! tracepoint.
 
+use super::active;
 use crate::{
     actor::{
         Actor,
@@ -119,6 +120,7 @@ pub(crate) fn tests() -> Vec<Test> {
             Ok(())
         }),
     ]);
+    tests.extend(active::tests());
     tests
 }
 
