@@ -3,12 +3,13 @@
 
 MAKEFLAGS += --no-print-directory
 
-# Which kernel: lab, debug, kcsan, speed, or a directory in which one was built
+# Which kernel: lab, debug, kcsan, speed, stock, or a directory in which one was built
 KERNEL ?= lab
 bench: KERNEL = speed
 # Which suites `make test` and `make test-long` run; all of them if none is named
 SUITES ?=
-# Which mutants `make mutants` tries: those with one of these words in their names
+# Which mutants `make mutants` and `make kernel-mutants` try: those with one of
+# these words in their names
 MUTANTS ?=
 
 .PHONY: help
@@ -17,6 +18,7 @@ help:
 	@echo 'make test           run all tests; SUITES="kinds errno" runs those'
 	@echo 'make test-long      the same, with much more where there is no end to it'
 	@echo 'make mutants        try whether the tests notice a wrong line; MUTANTS="perf pidfd"'
+	@echo 'make kernel-mutants try whether they notice a wrong line of the kernel (as root)'
 	@echo 'make bench          what calls cost beside setns(2), on KERNEL=speed'
 	@echo 'make shell          a shell in the guest: module loaded, nsproxy on the PATH'
 	@echo
@@ -34,6 +36,7 @@ help:
 	@echo 'KERNEL=debug        the same with KASAN, lockdep, kmemleak, UBSAN: slower, sees more'
 	@echo 'KERNEL=kcsan        the same as lab with KCSAN, which finds data races'
 	@echo 'KERNEL=speed        the same as lab without what watches and is asked at each call'
+	@echo 'KERNEL=stock        the one that Debian ships, unmodified (as root); REFRESH=1: a newer one'
 	@echo 'KERNEL=/path        a kernel that you built, with Rust'
 	@echo 'ACCEL=kvm|tcg       do not probe whether KVM works'
 	@echo 'NSPROXY_CACHE=/dir  keep kernels there instead of ~/.cache/nsproxy_rs'
@@ -53,7 +56,7 @@ module: deps
 tools: deps
 	@scripts/tools
 
-.PHONY: run test test-long mutants bench shell
+.PHONY: run test test-long mutants kernel-mutants bench shell
 run: deps
 	@scripts/guest run $(KERNEL)
 test: deps
@@ -62,6 +65,8 @@ test-long: deps
 	@scripts/guest test-long $(KERNEL) $(SUITES)
 mutants: deps
 	@scripts/guest mutants $(KERNEL) $(MUTANTS)
+kernel-mutants: deps
+	@scripts/guest kernel-mutants $(KERNEL) $(MUTANTS)
 bench: deps
 	@scripts/guest bench $(KERNEL)
 shell: deps

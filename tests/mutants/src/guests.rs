@@ -12,6 +12,7 @@ use std::{
 };
 
 /// A kernel to boot.
+#[derive(Clone)]
 pub(crate) struct Kernel {
     /// What `make` calls it.
     pub(crate) which: String,
@@ -41,6 +42,13 @@ pub(crate) struct Record {
     pub(crate) class: String,
     pub(crate) seconds: f64,
     pub(crate) why: Option<String>,
+}
+
+impl Module {
+    /// Where the kernel is that it runs on, if that is the mutant.
+    pub(crate) fn patched_kernel(&self) -> PathBuf {
+        self.logs.join("kernel")
+    }
 }
 
 impl Record {
@@ -94,6 +102,19 @@ impl Kernel {
             key,
             arguments,
         })
+    }
+
+    /// The same, but for where it was built: another one, whose results go by its name.
+    pub(crate) fn built_in(&self, dir: &Path) -> Self {
+        let mut other = self.clone();
+        let option = other
+            .arguments
+            .iter()
+            .position(|word| word == "--kernel-dir");
+        if let Some(value) = option.and_then(|at| other.arguments.get_mut(at + 1)) {
+            *value = dir.display().to_string();
+        }
+        other
     }
 
     /// The names of all suites that there are.
@@ -174,6 +195,7 @@ impl Kernel {
     pub(crate) fn tidy(&self, module: &Module) {
         let _ = fs::remove_file(&module.file);
         let _ = fs::remove_file(module.logs.join(&self.name).join("initramfs.cpio"));
+        let _ = fs::remove_dir_all(module.patched_kernel());
     }
 }
 

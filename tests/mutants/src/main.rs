@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Do the tests notice? Breaks the module, one line at a time, as `mutants.toml` says, and runs
-//! the suites until one fails.
+//! Do the tests notice? Breaks the module, one line at a time, as `mutants.toml` says, or the
+//! kernel, as the patches in `tests/kernel-mutants` do, and runs the suites until one fails.
 
 mod guests;
 mod known;
 mod parallel;
+mod patches;
 mod report;
 mod run;
 mod source;
@@ -13,11 +14,14 @@ mod suites;
 mod table;
 
 use anyhow::{Context as _, Result, ensure};
-use clap::{Parser, Subcommand};
-use std::{path::PathBuf, process::ExitCode};
+use clap::{Parser, Subcommand, ValueEnum};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 use table::Mutant;
 
-/// Breaks the module, one line at a time, and sees whether the tests notice.
+/// Breaks the module or the kernel, one line at a time, and sees whether the tests notice.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 struct Args {
@@ -30,10 +34,13 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// See whether every entry of the table fits the source
+    /// See whether every entry of the table fits the source, and every patch says what it is
     Check,
     /// Build and run them
     Run {
+        /// What is broken
+        #[arg(value_enum)]
+        of: Of,
         /// The kernel, as `make` names it; what survives there is tried on `debug` as well
         #[arg(long, value_name = "KERNEL", default_value = "lab")]
         kernel: String,
@@ -41,6 +48,32 @@ enum Command {
         #[arg(value_name = "WORD")]
         words: Vec<String>,
     },
+}
+
+/// What mutants there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Of {
+    /// Those of the module
+    Module,
+    /// Those of the lab kernel, with the module as it is
+    Kernel,
+}
+
+impl Of {
+    fn read(self, root: &Path) -> Result<Vec<Mutant>> {
+        match self {
+            Self::Module => table::read(root),
+            Self::Kernel => patches::read(root),
+        }
+    }
+
+    /// Where they are, for who looks for a name.
+    fn place(self) -> &'static str {
+        match self {
+            Self::Module => "tests/mutants/mutants.toml",
+            Self::Kernel => "tests/kernel-mutants",
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -52,24 +85,27 @@ fn main() -> ExitCode {
 
 fn obey(Args { root, command }: Args) -> Result<ExitCode> {
     let root = root.canonicalize().context("--root")?;
-    let mutants = table::read(&root)?;
     match command {
         Command::Check => {
-            println!("{} mutants fit the source", mutants.len());
+            let [module, kernel] = [Of::Module, Of::Kernel].map(|of| of.read(&root));
+            println!("{} mutants fit the source", module?.len());
+            println!("{} patches for the kernel", kernel?.len());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Run { kernel, words } => {
+        Command::Run { of, kernel, words } => {
+            let mutants = of.read(&root)?;
             let is_chosen = |mutant: &&Mutant| {
                 words.is_empty() || words.iter().any(|word| mutant.name.contains(word))
             };
             let chosen: Vec<_> = mutants.iter().filter(is_chosen).collect();
             ensure!(
                 !chosen.is_empty(),
-                "no mutant has {} in its name; tests/mutants/mutants.toml names them",
-                words.join(" or ")
+                "no mutant has {} in its name; {} has them",
+                words.join(" or "),
+                of.place()
             );
             let is_all = chosen.len() == mutants.len();
-            run::all(root, &kernel, &chosen, is_all)
+            run::all(root, of, &kernel, &chosen, is_all)
         }
     }
 }

@@ -97,6 +97,7 @@ impl Progress {
                 kernel: _,
                 suite,
                 by,
+                said: _,
             }) => format!("{suite}: {by}"),
             Fate::Survived(kernels) => format!("no suite failed on {}", kernels.join(", ")),
             Fate::Broken(why) => why.lines().last().unwrap_or_default().to_owned(),
@@ -155,7 +156,9 @@ pub(crate) fn sum(fates: &[(&Mutant, Fate)], logs: &Path) -> bool {
         println!("\n{}: {}", verdict.word(), mutant.name);
         println!("    {}: {}", mutant.file.display(), mutant.wrong);
         match fate {
-            Fate::Caught(Notice { kernel, suite, by }) => {
+            Fate::Caught(Notice {
+                kernel, suite, by, ..
+            }) => {
                 println!("    suite {suite} on {kernel} can tell: {by}");
                 let reason = mutant.equivalent.as_deref().unwrap_or_default();
                 println!("    and yet the table says: {reason}");

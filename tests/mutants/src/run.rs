@@ -3,42 +3,44 @@
 //! All mutants, on one kernel after the other until one of them notices.
 
 use crate::{
+    Of,
     guests::{Kernel, Module},
-    known, parallel,
+    known, parallel, patches,
     report::{self, Fate, Progress},
     source::Source,
     suites::Suites,
-    table::Mutant,
+    table::{Change, Mutant},
 };
 use anyhow::{Context as _, Result};
 use std::{
     fs,
     path::PathBuf,
     process::ExitCode,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 /// The kernel that sees more, for what survives where it is tried first.
 const DEBUG: &str = "debug";
 
-/// Tries the mutants on the kernel `which`, and what survives on [`DEBUG`]. `is_all` if that is
-/// every mutant there is, so that the outcome is worth keeping.
+/// Tries the mutants on the kernel `which`, and those of the module that survive on [`DEBUG`].
+/// `is_all` if that is every mutant there is, so that the outcome is worth keeping.
 pub(crate) fn all(
     root: PathBuf,
+    of: Of,
     which: &str,
     mutants: &[&Mutant],
     is_all: bool,
 ) -> Result<ExitCode> {
     let begun = Instant::now();
-    let run = Run::new(root)?;
+    let run = Run::new(root, of)?;
     let (kernel, unchanged) = run.unchanged(which)?;
     let suites = Suites::cheapest_first(kernel, unchanged)?;
     let fates = run.round(&suites, mutants)?;
     let mut fates: Vec<_> = mutants.iter().copied().zip(fates).collect();
 
     let mut alive: Vec<_> = fates.iter_mut().filter(is_alive).collect();
-    if !alive.is_empty() && which != DEBUG {
+    if !alive.is_empty() && which != DEBUG && of == Of::Module {
         println!("{} survived on {}", alive.len(), suites.kernel.name);
         let (kernel, unchanged) = run.unchanged(DEBUG)?;
         let debug = Suites::in_order_of(&suites, kernel, unchanged);
@@ -49,7 +51,7 @@ pub(crate) fn all(
     }
 
     if is_all {
-        let path = format!("build/results/{}/mutants.json", suites.kernel.name);
+        let path = format!("build/results/{}/{}.json", suites.kernel.name, run.name);
         report::keep(&run.root.join(path), &fates)?;
     }
     let minutes = begun.elapsed().as_secs_f64() / 60.0;
@@ -66,6 +68,8 @@ fn is_alive((mutant, fate): &&mut (&Mutant, Fate)) -> bool {
 /// What all mutants have in common.
 struct Run {
     root: PathBuf,
+    /// What their results are kept under.
+    name: &'static str,
     /// One is built at a time, while others run.
     source: Mutex<Source>,
     /// Where the logs of each are, in a directory of its name.
@@ -73,10 +77,15 @@ struct Run {
 }
 
 impl Run {
-    fn new(root: PathBuf) -> Result<Self> {
+    fn new(root: PathBuf, of: Of) -> Result<Self> {
+        let name = match of {
+            Of::Module => "mutants",
+            Of::Kernel => "kernel-mutants",
+        };
         Ok(Self {
             source: Mutex::new(Source::of(&root)?),
-            logs: root.join("build/results/mutants"),
+            logs: root.join("build/results").join(name),
+            name,
             root,
         })
     }
@@ -85,7 +94,7 @@ impl Run {
     fn unchanged(&self, which: &str) -> Result<(Kernel, Module)> {
         let kernel = Kernel::get(&self.root, which)?;
         let unchanged = self.module(&kernel, None)?;
-        self.build(&kernel, None, &unchanged)?;
+        self.source().build(&kernel.which, None, &unchanged.file)?;
         Ok((kernel, unchanged))
     }
 
@@ -108,10 +117,11 @@ impl Run {
             return Ok((fate, None));
         }
         let begun = Instant::now();
-        if let Err(why) = self.build(kernel, Some(mutant), &module) {
-            return Ok((Fate::Broken(format!("{why:#}")), Some(begun.elapsed())));
-        }
-        let fate = suites.fate(&module)?;
+        let kernel = match self.build(suites, mutant, &module) {
+            Ok(kernel) => kernel,
+            Err(why) => return Ok((Fate::Broken(format!("{why:#}")), Some(begun.elapsed()))),
+        };
+        let fate = suites.fate(&kernel, &module)?;
         kernel.tidy(&module);
         if !matches!(fate, Fate::Broken(_)) {
             known::write(&known, &module.key, &fate)?;
@@ -121,12 +131,14 @@ impl Run {
 
     /// The module for a kernel, as a mutant or as it is, before it is built.
     fn module(&self, kernel: &Kernel, mutant: Option<&Mutant>) -> Result<Module> {
-        let name = mutant.map_or("unchanged", |mutant| &mutant.name);
-        let logs = self.logs.join(name);
+        let logs = match mutant {
+            Some(mutant) => self.logs.join(&mutant.name),
+            // What suites take without a mutant is known from either run.
+            None => self.root.join("build/results/mutants/unchanged"),
+        };
         fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
         let mut key = kernel.key.clone();
-        let source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
-        source.key(mutant, &mut key)?;
+        self.source().key(mutant, &mut key)?;
         Ok(Module {
             file: logs.join("nsproxy_rs.ko"),
             logs,
@@ -134,8 +146,27 @@ impl Run {
         })
     }
 
-    fn build(&self, kernel: &Kernel, mutant: Option<&Mutant>, module: &Module) -> Result<()> {
-        let source = self.source.lock().unwrap_or_else(PoisonError::into_inner);
-        source.build(&kernel.which, mutant, &module.file)
+    /// Builds a mutant: the module, or the kernel with the module as it is. Returns the kernel to
+    /// boot.
+    fn build(&self, suites: &Suites, mutant: &Mutant, module: &Module) -> Result<Kernel> {
+        let source = self.source();
+        let kernel = &suites.kernel;
+        match &mutant.change {
+            Change::Lines { .. } => {
+                source.build(&kernel.which, Some(mutant), &module.file)?;
+                Ok(kernel.clone())
+            }
+            Change::Patch { path, .. } => {
+                let dir = module.patched_kernel();
+                patches::build(&self.root, path, &dir)?;
+                fs::copy(&suites.unchanged.file, &module.file)
+                    .with_context(|| module.file.display().to_string())?;
+                Ok(kernel.built_in(&dir))
+            }
+        }
+    }
+
+    fn source(&self) -> MutexGuard<'_, Source> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,10 @@
 
 //! A copy of the module's source, to be broken and built.
 
-use crate::{known::Key, table::Mutant};
+use crate::{
+    known::Key,
+    table::{Change, Mutant},
+};
 use anyhow::{Context as _, Result, anyhow};
 use std::{
     borrow::Cow,
@@ -59,11 +62,14 @@ impl Source {
         Ok(())
     }
 
-    /// Adds the source as it is or as a mutant has it.
+    /// Adds the source as it is or as a mutant has it, that of the kernel included.
     pub(crate) fn key(&self, mutant: Option<&Mutant>, key: &mut Key) -> Result<()> {
         for (file, content) in &self.files {
             key.add(file);
             key.add(changed(file, content, mutant)?);
+        }
+        if let Some(Change::Patch { text, .. }) = mutant.map(|mutant| &mutant.change) {
+            key.add(text);
         }
         Ok(())
     }
@@ -72,7 +78,7 @@ impl Source {
 /// The content of a file as a mutant has it.
 fn changed<'a>(file: &Path, content: &'a [u8], mutant: Option<&Mutant>) -> Result<Cow<'a, [u8]>> {
     Ok(match mutant {
-        Some(mutant) if mutant.file == file => {
+        Some(mutant) if mutant.file == file && matches!(mutant.change, Change::Lines { .. }) => {
             let source = std::str::from_utf8(content)?;
             let source = mutant.apply(source).map_err(|why| anyhow!(why))?;
             Cow::Owned(source.into_bytes())

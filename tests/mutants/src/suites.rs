@@ -18,7 +18,7 @@ use std::{
 pub(crate) struct Suites {
     pub(crate) kernel: Kernel,
     /// The module as it is, built: a suite that it does not pass cannot notice a mutant.
-    unchanged: Module,
+    pub(crate) unchanged: Module,
     /// In the order in which they are tried.
     all: Vec<Suite>,
 }
@@ -36,6 +36,9 @@ pub(crate) struct Notice {
     pub(crate) suite: String,
     /// The first test that failed, the gate, or what the kernel said.
     pub(crate) by: String,
+    /// What that test said, line by line.
+    #[serde(default)]
+    pub(crate) said: Vec<String>,
 }
 
 impl Suites {
@@ -74,33 +77,35 @@ impl Suites {
     }
 
     /// Runs one suite after the other on a mutant until one notices something: first the one that
-    /// did so the last time.
+    /// did so the last time. `kernel` is the one of the suites, or that one mutated.
     ///
     /// # Errors
     ///
     /// A suite does not pass on the module as it is.
-    pub(crate) fn fate(&self, mutant: &Module) -> Result<Fate> {
+    pub(crate) fn fate(&self, kernel: &Kernel, mutant: &Module) -> Result<Fate> {
         let mut suites: Vec<_> = self.all.iter().collect();
         suites.sort_by_key(|suite| {
-            let last = self.kernel.record(&suite.name, mutant);
+            let last = kernel.record(&suite.name, mutant);
             last.map_or(true, |last| last.is_passed())
         });
         for suite in suites {
             // Some mutants make a process spin as it ends.
             let limit = 60 + 5 * self.seconds(suite)? as u64;
-            let record = match self.kernel.run(&suite.name, mutant, Some(limit)) {
+            let record = match kernel.run(&suite.name, mutant, Some(limit)) {
                 Ok(record) => record,
                 Err(why) => return Ok(Fate::Broken(format!("{why:#}"))),
             };
             if !record.is_passed() {
+                let output = kernel.output(&suite.name, mutant);
                 return Ok(Fate::Caught(Notice {
-                    kernel: self.kernel.name.clone(),
+                    kernel: kernel.name.clone(),
                     suite: suite.name.clone(),
-                    by: first_word_of_it(&record, &self.kernel.output(&suite.name, mutant)),
+                    by: first_word_of_it(&record, &output),
+                    said: what_it_said(&output),
                 }));
             }
         }
-        Ok(Fate::Survived(vec![self.kernel.name.clone()]))
+        Ok(Fate::Survived(vec![kernel.name.clone()]))
     }
 
     /// What a suite takes on the module as it is.
@@ -165,6 +170,20 @@ fn first_word_of_it(record: &Record, output: &str) -> String {
     }
 }
 
+/// The lines in which the first test that failed says what was wrong.
+fn what_it_said(output: &str) -> Vec<String> {
+    let after = output
+        .lines()
+        .map(str::trim_start)
+        .skip_while(|line| !line.starts_with("not ok "));
+    after
+        .skip(1)
+        .map_while(|line| line.strip_prefix('#'))
+        .filter(|line| !line.starts_with(" Totals:"))
+        .map(|line| line.trim().to_owned())
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,5 +210,11 @@ mod tests {
             };
             assert_eq!(first_word_of_it(&record, output), word);
         }
+    }
+    #[test]
+    fn what_a_test_says_follows_its_line() {
+        let output = "ok 1 a\n# b\nnot ok 2 c\n# d\n#   e\nnot ok 3 f\n# g\n# Totals: x\n";
+        assert_eq!(what_it_said(output), ["d", "e"]);
+        assert!(what_it_said("ok 1 a\n# b\n").is_empty());
     }
 }

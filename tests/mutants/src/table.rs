@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The table of mutants, `mutants.toml`, and whether it still fits the source.
+//! The table of mutants of the module, `mutants.toml`, and whether it still fits the source.
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
@@ -10,28 +10,62 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The module with one thing wrong.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// The module, or the kernel, with one thing wrong.
+#[derive(Clone, Debug)]
 pub(crate) struct Mutant {
     /// Letters, digits and `-`: logs are kept under it.
     pub(crate) name: String,
-    /// What the module does wrong, in a sentence.
+    /// What it does wrong, in a sentence.
     pub(crate) wrong: String,
-    /// The file, in the root of the project.
+    /// The file: of the project, or of the kernel's source.
     pub(crate) file: PathBuf,
-    /// Whole lines, which are there once.
-    pub(crate) old: String,
-    /// What stands there instead; empty if the lines are gone.
-    pub(crate) new: String,
-    /// Why nobody can tell it from the module, if that is so.
+    /// What is changed there.
+    pub(crate) change: Change,
+    /// Why nobody can tell it from what it should be, if that is so.
     pub(crate) equivalent: Option<String>,
+}
+
+/// What makes a mutant.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    /// Whole lines of the module, which are there once, and what stands there instead; empty if they
+    /// are gone.
+    Lines { old: String, new: String },
+    /// A patch for the kernel: where it is, and what is in it.
+    Patch { path: PathBuf, text: String },
+}
+
+/// An entry of the table.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    name: String,
+    wrong: String,
+    file: PathBuf,
+    old: String,
+    new: String,
+    equivalent: Option<String>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
-    mutant: Vec<Mutant>,
+    mutant: Vec<Entry>,
+}
+
+impl From<Entry> for Mutant {
+    fn from(entry: Entry) -> Self {
+        Self {
+            name: entry.name,
+            wrong: entry.wrong,
+            file: entry.file,
+            change: Change::Lines {
+                old: entry.old,
+                new: entry.new,
+            },
+            equivalent: entry.equivalent,
+        }
+    }
 }
 
 /// Reads the table of the project in `root`, and checks that each entry fits.
@@ -42,8 +76,9 @@ struct Table {
 pub(crate) fn read(root: &Path) -> Result<Vec<Mutant>> {
     let path = root.join("tests/mutants/mutants.toml");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-    let Table { mutant: mutants } =
+    let Table { mutant: entries } =
         toml::from_str(&text).with_context(|| path.display().to_string())?;
+    let mutants: Vec<Mutant> = entries.into_iter().map(Mutant::from).collect();
     let mut files = HashMap::new();
     for mutant in &mutants {
         let text = fs::read_to_string(root.join(&mutant.file)).ok();
@@ -81,9 +116,11 @@ fn wrong<'a>(mutants: &[Mutant], source: impl Fn(&Path) -> Option<&'a str>) -> V
 }
 
 impl Mutant {
-    /// The source of the file, with the lines changed.
+    /// The source of the file of the module, with the lines changed.
     pub(crate) fn apply(&self, source: &str) -> Result<String, String> {
-        let Self { old, new, .. } = self;
+        let Change::Lines { old, new } = &self.change else {
+            return Err("its change is a patch for the kernel".to_owned());
+        };
         if !old.ends_with('\n') || !(new.is_empty() || new.ends_with('\n')) {
             return Err("old and new are whole lines, each with its end".to_owned());
         }
@@ -125,8 +162,10 @@ mod tests {
             name: "a-name".to_owned(),
             wrong: "something".to_owned(),
             file: "src/a.rs".into(),
-            old: old.to_owned(),
-            new: new.to_owned(),
+            change: Change::Lines {
+                old: old.to_owned(),
+                new: new.to_owned(),
+            },
             equivalent: None,
         }
     }

@@ -4,12 +4,12 @@
 
 use super::{
     head, heading,
-    results::{Mutant, Record},
+    results::{Mutant, Mutants, Record},
     row, title, words,
 };
 use std::fmt::Write as _;
 
-pub(super) fn page(records: &[Record], mutants: &[Mutant]) -> String {
+pub(super) fn page(records: &[Record], mutants: &Mutants) -> String {
     let matrices: Vec<_> = records
         .iter()
         .filter(|record| record.facts.contains_key("matrix.cases"))
@@ -20,14 +20,16 @@ pub(super) fn page(records: &[Record], mutants: &[Mutant]) -> String {
 
     let mut page = title(&format!("{cases} distinct cases, {differ} differ"));
     page += "\nWhat setns(2) and `/dev/nsproxy` did, as the guests told it. `make test`, with each\n\
-             KERNEL=, and `make mutants` write this page; what was not run is not on it.\n";
+             KERNEL=, `make mutants` and `make kernel-mutants` write this page; what was not run is\n\
+             not on it.\n";
     runs(&mut page, records);
     if let Some(matrix) = matrices.first() {
         axes(&mut page, matrix);
     }
     known_bugs(&mut page, records);
     third_party(&mut page, records);
-    mutant_table(&mut page, mutants);
+    mutants_of_module(&mut page, &mutants.of_module);
+    mutants_of_kernel(&mut page, &mutants.of_kernel);
     page
 }
 
@@ -113,17 +115,13 @@ fn third_party(page: &mut String, records: &[Record]) {
     }
 }
 
-fn mutant_table(page: &mut String, mutants: &[Mutant]) {
+fn mutants_of_module(page: &mut String, mutants: &[Mutant]) {
     if mutants.is_empty() {
         return;
     }
     heading(page, "Mutants");
-    let real = mutants.iter().filter(|m| m.equivalent.is_none()).count();
-    let caught = mutants.iter().filter(|m| m.verdict == "caught").count();
-    let _ = write!(
-        page,
-        "The module with one wrong line, each: {caught} of {real} caught.\n\n"
-    );
+    let caught = caught(mutants);
+    let _ = write!(page, "The module with one wrong line, each: {caught}.\n\n");
     head(page, &["mutant", "file", "what is wrong", "caught by"]);
     for mutant in mutants {
         let by = match (&mutant.caught, &mutant.equivalent) {
@@ -143,6 +141,42 @@ fn mutant_table(page: &mut String, mutants: &[Mutant]) {
     }
 }
 
+/// With what the two sides did, as the test that noticed says it.
+fn mutants_of_kernel(page: &mut String, mutants: &[Mutant]) {
+    if mutants.is_empty() {
+        return;
+    }
+    heading(page, "Mutants of the kernel");
+    let caught = caught(mutants);
+    let _ = write!(
+        page,
+        "The kernel with one wrong line, each, and the module as it is: {caught}. See\n\
+         `tests/kernel-mutants/`.\n\n"
+    );
+    head(
+        page,
+        &["mutant", "file", "what is wrong", "caught by", "which said"],
+    );
+    for mutant in mutants {
+        let (by, said) = match &mutant.caught {
+            Some(caught) => (
+                format!("{}: {}", caught.suite, caught.by),
+                caught.said.join("; "),
+            ),
+            None => (mutant.verdict.clone(), String::new()),
+        };
+        let file = format!("`{}`", mutant.file);
+        row(page, &[&mutant.name, &file, &mutant.wrong, &by, &said]);
+    }
+}
+
+/// How many were caught, of how many that can be.
+fn caught(mutants: &[Mutant]) -> String {
+    let real = mutants.iter().filter(|m| m.equivalent.is_none()).count();
+    let caught = mutants.iter().filter(|m| m.verdict == "caught").count();
+    format!("{caught} of {real} caught")
+}
+
 #[cfg(test)]
 mod tests {
     use super::{super::record, *};
@@ -150,12 +184,12 @@ mod tests {
     #[test]
     fn it_begins_with_the_counts() {
         let matrix = record("matrix", &[("matrix.cases", "7"), ("matrix.differ", "2")]);
-        assert!(page(&[matrix], &[]).starts_with("7 distinct cases, 2 differ\n"));
+        assert!(page(&[matrix], &Mutants::default()).starts_with("7 distinct cases, 2 differ\n"));
     }
 
     #[test]
     fn what_was_not_run_is_not_there() {
-        let page = page(&[record("kinds", &[])], &[]);
+        let page = page(&[record("kinds", &[])], &Mutants::default());
         assert!(page.starts_with("0 distinct cases"));
         for absent in ["Mutants", "The matrix", "Other people", "Bugs"] {
             assert!(!page.contains(absent), "{absent}");
@@ -165,7 +199,7 @@ mod tests {
     #[test]
     fn both_results_of_a_test_and_nothing_ends_a_cell() {
         let facts = [("third-party.x.a|b", "ok fail"), ("third-party.calls", "3")];
-        let page = page(&[record("third-party", &facts)], &[]);
+        let page = page(&[record("third-party", &facts)], &Mutants::default());
         assert!(page.contains("| lab | x.a\\|b | ok | fail |"), "{page}");
         assert!(!page.contains("calls"));
     }

@@ -39,7 +39,14 @@ impl Record {
     }
 }
 
-/// A mutant in `mutants.json`.
+/// What came of the mutants.
+#[derive(Default)]
+pub(super) struct Mutants {
+    pub(super) of_module: Vec<Mutant>,
+    pub(super) of_kernel: Vec<Mutant>,
+}
+
+/// A mutant in `mutants.json` or `kernel-mutants.json`.
 #[derive(Deserialize)]
 pub(super) struct Mutant {
     pub(super) name: String,
@@ -55,15 +62,21 @@ pub(super) struct Caught {
     pub(super) kernel: String,
     pub(super) suite: String,
     pub(super) by: String,
+    /// What the test said, line by line.
+    #[serde(default)]
+    pub(super) said: Vec<String>,
 }
 
 /// The results of every kernel, those of the runner's own tests left out.
-pub(super) fn read_all(results: &Path) -> Result<(Vec<Record>, Vec<Mutant>)> {
+pub(super) fn read_all(results: &Path) -> Result<(Vec<Record>, Mutants)> {
     let mut records: Vec<Record> = Vec::new();
-    let mut mutants = Vec::new();
+    let mut mutants = Mutants::default();
     for kernel in entries(results)? {
-        if let Some(found) = read::<Vec<Mutant>>(&kernel.join("mutants.json"))? {
-            mutants.extend(found);
+        for (name, all) in [
+            ("mutants.json", &mut mutants.of_module),
+            ("kernel-mutants.json", &mut mutants.of_kernel),
+        ] {
+            all.extend(read::<Vec<Mutant>>(&kernel.join(name))?.unwrap_or_default());
         }
         for suite in entries(&kernel)? {
             records.extend(read(&suite.join("result.json"))?);
