@@ -62,7 +62,7 @@ toolchain_get_library() {
 	fi
 	# Debian has it for the rustc that it has itself, which may be the same one.
 	local debian=$cache/rust-src/.$rustc_version.debian
-	if "$root/scripts/debian" rust-src "$rustc_version" "$debian"; then
+	if "$root/scripts/debian" get rust-src "$rustc_version" "$debian"; then
 		mkdir -p "$cache/rust-src/$rustc_version"
 		mv "$debian/usr/src/rustc-$rustc_version/library" "$cache/rust-src/$rustc_version/"
 		rm -rf "$debian"
@@ -91,10 +91,25 @@ toolchain_get_bindgen() {
 	toolchain_bindgen
 }
 
-# toolchain_of DIRECTORY - the compiler that the kernel there was built with
+# toolchain_of DIRECTORY - the compilers that the kernel there was built with.
+# Sets kmake: make, with what it has to be told.
 toolchain_of() {
+	local dir=$1
+	if [[ -e $dir/.root ]]; then
+		kmake=("$root/scripts/in-root" "$(<"$dir/.root")" make
+			CC="$(toolchain_cc_of "$dir/.config")"
+			# There is no vmlinux to make BTF with, which would be said each time.
+			CONFIG_DEBUG_INFO_BTF_MODULES=)
+		return
+	fi
 	toolchain
-	grep -qx CONFIG_CC_IS_CLANG=y "$1/.config" || unset LLVM
+	kmake=(make)
+	! grep -qx CONFIG_CC_IS_CLANG=y "$dir/.config" || kmake+=(LLVM="$LLVM")
+}
+
+# toolchain_cc_of CONFIG - the name of the C compiler that it was made with
+toolchain_cc_of() {
+	sed -n 's/^CONFIG_CC_VERSION_TEXT="\([^ ]*\) .*/\1/p' "$1"
 }
 
 # All of it, got where it can be got

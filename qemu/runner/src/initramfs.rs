@@ -35,44 +35,44 @@ impl Initramfs {
     }
 }
 
-/// Writes what `initramfs.list` describes to `dir`, and with what an extra list does.
+/// Writes what `initramfs.list` describes to `dir`, with what the kernel's own list does, and both
+/// once more with what an extra list does.
 pub(crate) fn make(kernel: &Kernel, args: &GuestArgs, dir: &Path) -> Result<Initramfs> {
     for file in [&args.module, &args.busybox] {
         ensure!(file.exists(), "{} is missing", file.display());
     }
     fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-    let common = args.qemu_dir.join("initramfs.list");
+    let mut entries = read(&args.qemu_dir.join("initramfs.list"))?;
+    if let Some(list) = kernel.list() {
+        entries += &read(&list)?;
+    }
+    let common = generate(kernel, args, &entries, &dir.join("initramfs"))?;
     let extra = match &args.extra {
         None => None,
         Some(Extra { suites, list }) => {
-            let both = dir.join("initramfs-extra.list");
-            fs::write(&both, read(&common)? + &read(list)?)
-                .with_context(|| format!("cannot write {}", both.display()))?;
-            let path = dir.join("initramfs-extra.cpio");
-            generate(kernel, args, &both, &path)?;
+            let entries = entries + &read(list)?;
+            let path = generate(kernel, args, &entries, &dir.join("initramfs-extra"))?;
             Some((suites.clone(), path))
         }
     };
-    let path = dir.join("initramfs.cpio");
-    generate(kernel, args, &common, &path)?;
-    Ok(Initramfs {
-        common: path,
-        extra,
-    })
+    Ok(Initramfs { common, extra })
 }
 
 fn read(list: &Path) -> Result<String> {
     fs::read_to_string(list).with_context(|| format!("cannot read {}", list.display()))
 }
 
-fn generate(kernel: &Kernel, args: &GuestArgs, list: &Path, to: &Path) -> Result<()> {
+/// Writes the list and what it describes, beside each other.
+fn generate(kernel: &Kernel, args: &GuestArgs, entries: &str, at: &Path) -> Result<PathBuf> {
+    let [list, to] = ["list", "cpio"].map(|kind| at.with_extension(kind));
+    fs::write(&list, entries).with_context(|| format!("cannot write {}", list.display()))?;
     let output = Command::new(kernel.gen_init_cpio())
-        .arg(list)
+        .arg(&list)
         .env("QEMU_DIR", &args.qemu_dir)
         .env("BIN_DIR", &args.bin_dir)
         .env("BUSYBOX", &args.busybox)
         .env("MODULE", &args.module)
-        .stdout(File::create(to).with_context(|| format!("cannot write {}", to.display()))?)
+        .stdout(File::create(&to).with_context(|| format!("cannot write {}", to.display()))?)
         .output()
         .context("cannot run gen_init_cpio")?;
     let said = String::from_utf8_lossy(&output.stderr);
@@ -81,5 +81,5 @@ fn generate(kernel: &Kernel, args: &GuestArgs, list: &Path, to: &Path) -> Result
         output.status.success() && said.is_empty(),
         "the initramfs could not be made: {said}"
     );
-    Ok(())
+    Ok(to)
 }

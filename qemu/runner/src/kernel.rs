@@ -48,6 +48,12 @@ impl Kernel {
         self.dir.join("usr/gen_init_cpio")
     }
 
+    /// What its guests have besides, a list like initramfs.list: modules of its own. Few have one.
+    pub(crate) fn list(&self) -> Option<PathBuf> {
+        let path = self.dir.join("initramfs.list");
+        path.exists().then_some(path)
+    }
+
     /// Its configuration, whole.
     pub(crate) fn config(&self) -> &str {
         &self.config
