@@ -96,6 +96,9 @@ pub(crate) struct RunArgs {
     /// Where what is random begins, to see again what an earlier run has seen
     #[arg(long, value_name = "N", env, hide_env = true)]
     pub(crate) seed: Option<u64>,
+    /// Part I of N of the matrix, to run the others elsewhere
+    #[arg(long, value_name = "I/N", env, hide_env = true, value_parser = shard)]
+    pub(crate) shard: Option<String>,
     /// End each suite at the first test that fails
     #[arg(long)]
     pub(crate) fail_fast: bool,
@@ -120,6 +123,20 @@ pub(crate) enum Accel {
 
 fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
     text.parse().map(Duration::from_secs)
+}
+
+/// Of the environment, which may have it empty.
+fn shard(text: &str) -> Result<String, &'static str> {
+    let is_shard = |text: &str| -> Option<bool> {
+        let (number, of) = text.split_once('/')?;
+        let (number, of): (u32, u32) = (number.parse().ok()?, of.parse().ok()?);
+        Some((1..=of).contains(&number))
+    };
+    if text.is_empty() || is_shard(text) == Some(true) {
+        Ok(text.to_owned())
+    } else {
+        Err("a shard is 1/N to N/N")
+    }
 }
 
 /// Names become directories below the results, and a suite's is emptied before it runs: so none may
@@ -181,6 +198,16 @@ mod tests {
                 parse("kinds", &["--kernel-name", name]).is_err(),
                 "{name:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_shard_is_one_of_them() {
+        for shard in ["", "1/1", "2/3", "3/3"] {
+            assert!(parse("matrix", &["--shard", shard]).is_ok(), "{shard}");
+        }
+        for shard in ["0/3", "4/3", "1", "1/0", "/", "a/b"] {
+            assert!(parse("matrix", &["--shard", shard]).is_err(), "{shard}");
         }
     }
 

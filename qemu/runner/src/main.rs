@@ -15,6 +15,7 @@ mod kernel;
 mod pages;
 mod qemu;
 mod report;
+mod results;
 mod run;
 mod shell;
 mod terminal;

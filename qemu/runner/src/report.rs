@@ -133,7 +133,8 @@ fn failures(output: &str) {
     for line in output.lines() {
         let text = line.trim_start();
         // What a test says follows its line, or comes before it, as `#` lines.
-        failed = text.starts_with("not ok") || failed && text.starts_with('#');
+        failed = text.starts_with("not ok")
+            || failed && text.starts_with('#') && !text.starts_with("# Totals:");
         if failed && shown < ENOUGH {
             println!("    | {line}");
             shown += 1;

@@ -10,6 +10,7 @@ use crate::{
     initramfs,
     kernel::Kernel,
     report::{self, Line, Paint},
+    results,
 };
 use anyhow::{Context as _, Result};
 use std::{
@@ -27,9 +28,9 @@ const LONG: u32 = 6;
 
 pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     let kernel = Kernel::new(&args.guest.kernel_name, &args.guest.kernel_dir)?;
-    let results = args.guest.results.join(&kernel.name);
-    let initramfs = initramfs::make(&kernel, &args.guest, &results)?;
-    let choice = accel::choose(args.guest.accel, &kernel, &initramfs, &results)?;
+    let dir = args.guest.results.join(&kernel.name);
+    let initramfs = initramfs::make(&kernel, &args.guest, &dir)?;
+    let choice = accel::choose(args.guest.accel, &kernel, &initramfs, &dir)?;
     let guest = Guest {
         kernel: &kernel,
         initramfs: &initramfs,
@@ -58,7 +59,7 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     let work = || -> Result<()> {
         while let Some(suite) = args.suites.get(next.fetch_add(1, Ordering::Relaxed)) {
             let ran = guest
-                .run(suite, results.join(suite), |bytes| {
+                .run(suite, dir.join(suite), |bytes| {
                     if args.show {
                         let _ = io::stdout()
                             .write_all(bytes)
@@ -94,7 +95,9 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     })?;
 
     wipe();
-    let lines = lines.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut lines = lines.into_inner().unwrap_or_else(PoisonError::into_inner);
+    lines.sort_by_key(|line| args.suites.iter().position(|suite| *suite == line.suite));
+    results::write(&dir, &kernel.name, &lines)?;
     println!("{}", report::sum(&lines));
     let worst = lines.iter().map(|line| line.ran.outcome.class).max();
     Ok(ExitCode::from(worst.unwrap_or(Class::Passed).status()))
@@ -111,6 +114,9 @@ fn options(args: &RunArgs) -> Vec<String> {
     }
     if let Some(seed) = args.seed {
         options.push(format!("--seed={seed}"));
+    }
+    if let Some(shard) = args.shard.as_ref().filter(|shard| !shard.is_empty()) {
+        options.push(format!("--shard={shard}"));
     }
     options
 }

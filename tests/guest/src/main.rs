@@ -30,7 +30,7 @@ use clap::Parser;
 use std::{path::Path, process::ExitCode};
 use suites::SUITES;
 use via::Device;
-use world::Effort;
+use world::{Effort, Shard};
 
 /// Tests of /dev/nsproxy. To be run as root in a guest: they make namespaces, cgroups and
 /// processes, and load and unload the module.
@@ -63,6 +63,10 @@ struct Args {
     /// Ends a suite at the first test that fails.
     #[arg(long)]
     fail_fast: bool,
+
+    /// Which part of the matrix is run: part I of N.
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
 }
 
 fn main() -> Result<ExitCode> {
@@ -98,7 +102,7 @@ fn main() -> Result<ExitCode> {
     sys::do_not_randomize_addresses();
     let tally = suite.run(
         &args.filter,
-        Effort::new(args.long, args.seed, args.fail_fast),
+        Effort::new(args.long, args.seed, args.fail_fast, args.shard),
     )?;
     tally.report()?;
     Ok(if tally.is_pass() {

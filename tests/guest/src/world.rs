@@ -13,9 +13,10 @@ use crate::{
 use anyhow::{Context as _, Result};
 use std::{
     collections::HashMap,
-    fs,
+    fmt, fs,
     os::fd::OwnedFd,
     rc::Rc,
+    str::FromStr,
     sync::{Arc, Mutex, PoisonError},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -249,6 +250,52 @@ pub(crate) struct Effort {
     pub(crate) seed: u64,
     /// Nothing more once a test has failed.
     pub(crate) fail_fast: bool,
+    /// Which part of what is divided.
+    pub(crate) shard: Shard,
+}
+
+/// One of several parts, of about the same size, that are all of it together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Shard {
+    /// From 1.
+    number: usize,
+    of: usize,
+}
+
+impl Default for Shard {
+    fn default() -> Self {
+        Self { number: 1, of: 1 }
+    }
+}
+
+impl Shard {
+    /// Whether what has this index, from 0, is in it.
+    pub(crate) fn has(self, index: usize) -> bool {
+        index % self.of == self.number - 1
+    }
+
+    pub(crate) fn is_all(self) -> bool {
+        self.of == 1
+    }
+}
+
+impl FromStr for Shard {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || -> Option<Self> {
+            let (number, of) = text.split_once('/')?;
+            let (number, of) = (number.parse().ok()?, of.parse().ok()?);
+            (1..=of).contains(&number).then_some(Self { number, of })
+        };
+        parse().ok_or("a shard is 1/N to N/N")
+    }
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
+    }
 }
 
 /// Where what is random begins in the short form.
@@ -257,7 +304,12 @@ const SEED: u64 = 1;
 impl Effort {
     /// With the seed that the user says; else it is always the same in the short form, and a new
     /// one in the long form.
-    pub(crate) fn new(long: bool, seed: Option<u64>, fail_fast: bool) -> Self {
+    pub(crate) fn new(
+        long: bool,
+        seed: Option<u64>,
+        fail_fast: bool,
+        shard: Option<Shard>,
+    ) -> Self {
         let new = || {
             SystemTime::now()
                 .duration_since(UNIX_EPOCH)
@@ -267,6 +319,7 @@ impl Effort {
             long,
             seed: seed.unwrap_or_else(|| if long { new() } else { SEED }),
             fail_fast,
+            shard: shard.unwrap_or_default(),
         }
     }
 
@@ -368,5 +421,30 @@ impl World {
 impl Drop for World {
     fn drop(&mut self) {
         self.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_are_all_of_it_and_nothing_twice() {
+        for of in 1..10 {
+            let shards: Vec<Shard> = (1..=of)
+                .map(|number| format!("{number}/{of}").parse().unwrap())
+                .collect();
+            for index in 0..100 {
+                let has = shards.iter().filter(|shard| shard.has(index));
+                assert_eq!(has.count(), 1, "{index} of {of}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_shard_is_outside() {
+        for text in ["", "1", "0/1", "2/1", "1/0", "0/0", "a/2", "1/2/3", "-1/2"] {
+            assert!(text.parse::<Shard>().is_err(), "{text}");
+        }
     }
 }

@@ -16,7 +16,7 @@ use crate::{
     host, kernel,
     ktap::{Printer, Tally},
     via::Kind,
-    world::World,
+    world::{Shard, World},
 };
 use anyhow::{Result, anyhow, ensure};
 use blocks::{Axis, Combination, Values};
@@ -31,23 +31,24 @@ use std::{
 pub(crate) fn run(world: &mut World, filter: &str) -> Result<Tally> {
     // A case that is named is there on every kernel.
     let is_slow = kernel::is_sanitized() && !world.effort.long && filter.is_empty();
-    let every = if is_slow { EVERY } else { 1 };
-    let is_exact = cases(every).any(|case| case.name == filter);
+    let sample = Sample {
+        every: if is_slow { EVERY } else { 1 },
+        shard: world.effort.shard,
+    };
+    let is_exact = cases(sample).any(|case| case.name == filter);
     let is_wanted = |case: &Case| match is_exact {
         true => case.name == filter,
         false => case.name.contains(filter),
     };
     // Before anything is kept here that each of its processes would have a copy of.
-    let mut crew = Crew::start(move || cases(every).filter(is_wanted))?;
-    let total = cases(every).filter(is_wanted).count();
+    let mut crew = Crew::start(move || cases(sample).filter(is_wanted))?;
+    let total = cases(sample).filter(is_wanted).count();
 
-    let mut printer = Printer::new(
-        "matrix",
-        total + if filter.is_empty() { 3 } else { 0 },
-        world.effort,
-    );
+    // What is so of the whole only.
+    let is_whole = filter.is_empty() && sample.shard.is_all();
+    let mut printer = Printer::new("matrix", total + if is_whole { 3 } else { 0 }, world.effort);
     let mut counts = Counts::default();
-    for combination in combinations(every) {
+    for combination in combinations(sample) {
         match combination {
             Combination::Impossible(why) => *counts.impossible.entry(why).or_default() += 1,
             Combination::Case(case, values) if is_wanted(&case) => {
@@ -61,11 +62,13 @@ pub(crate) fn run(world: &mut World, filter: &str) -> Result<Tally> {
             Combination::Case(..) => {}
         }
     }
-    if filter.is_empty() {
+    if is_whole {
         printer.print("no two cases are the same", counts.are_distinct());
         printer.print("every kind was entered", counts.every_kind_was_entered());
         printer.print("every reason to fail came up", counts.every_errno_came_up());
-        counts.report(every)?;
+    }
+    if filter.is_empty() {
+        counts.report(sample)?;
     }
     Ok(printer.end())
 }
@@ -74,20 +77,35 @@ pub(crate) fn run(world: &mut World, filter: &str) -> Result<Tally> {
 /// common with the number of callers, so that it is another one each time.
 const EVERY: usize = 3;
 
-/// Every one of the combinations that cannot be, and one of that many cases.
-fn combinations(every: usize) -> impl Iterator<Item = Combination> {
+/// Which of the cases are run.
+#[derive(Clone, Copy)]
+struct Sample {
+    /// One of so many.
+    every: usize,
+    /// And of those, the ones that are in this part.
+    shard: Shard,
+}
+
+impl Sample {
+    fn has(self, index: usize) -> bool {
+        index.is_multiple_of(self.every) && self.shard.has(index / self.every)
+    }
+}
+
+/// Every one of the combinations that cannot be, and the cases of a sample.
+fn combinations(sample: Sample) -> impl Iterator<Item = Combination> {
     let mut cases = 0;
     blocks::all().filter(move |combination| match combination {
         Combination::Impossible(_) => true,
         Combination::Case(..) => {
             cases += 1;
-            (cases - 1) % every == 0
+            sample.has(cases - 1)
         }
     })
 }
 
-fn cases(every: usize) -> impl Iterator<Item = Case> {
-    combinations(every).filter_map(|combination| match combination {
+fn cases(sample: Sample) -> impl Iterator<Item = Case> {
+    combinations(sample).filter_map(|combination| match combination {
         Combination::Case(case, _) => Some(case),
         Combination::Impossible(_) => None,
     })
@@ -168,15 +186,18 @@ impl Counts {
         Ok(())
     }
 
-    fn report(&self, every: usize) -> Result<()> {
+    fn report(&self, sample: Sample) -> Result<()> {
         let Self { cases, differ, .. } = self;
         let impossible: u32 = self.impossible.values().sum();
-        let sample = match every {
+        let mut which = match sample.every {
             1 => String::new(),
             every => format!(" (one of {every}: see make test-long)"),
         };
+        if !sample.shard.is_all() {
+            which += &format!(" (shard {})", sample.shard);
+        }
         host::summary(format_args!(
-            "matrix: {cases} distinct cases{sample}, {differ} differ; {impossible} more cannot be"
+            "matrix: {cases} distinct cases{which}, {differ} differ; {impossible} more cannot be"
         ))?;
         host::fact("matrix.cases", cases)?;
         host::fact("matrix.differ", differ)?;
