@@ -56,6 +56,16 @@ pub(crate) fn choose(
                 why: "emulation, its clock counts instructions".to_owned(),
             });
         }
+        Accel::Parallel => {
+            let choice = choose(Accel::Auto, kernel, initramfs, results)?;
+            return Ok(match choice.accel {
+                Accel::Tcg => Choice {
+                    accel: Accel::Parallel,
+                    ..choice
+                },
+                _ => choice,
+            });
+        }
         Accel::Auto => {}
     }
     if let Err(error) = OpenOptions::new().read(true).write(true).open("/dev/kvm") {

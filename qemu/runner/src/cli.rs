@@ -25,6 +25,21 @@ pub(crate) enum Command {
     Shell(GuestArgs),
     /// Write the pages that say what all runs came to.
     Pages(PagesArgs),
+    /// Print what came of suites on several kernels, when they were run the last time.
+    Table(TableArgs),
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct TableArgs {
+    /// Where logs and verdicts are kept, in KERNEL/SUITE
+    #[arg(long, value_name = "DIR", default_value = "build/results")]
+    pub(crate) results: PathBuf,
+    /// The kernels, a column each
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', required = true)]
+    pub(crate) kernels: Vec<String>,
+    /// The suites, a line each
+    #[arg(value_name = "SUITE", required = true)]
+    pub(crate) suites: Vec<String>,
 }
 
 #[derive(ClapArgs)]
@@ -117,6 +132,9 @@ pub(crate) enum Accel {
     Kvm,
     /// Emulation, which works everywhere.
     Tcg,
+    /// KVM if a guest comes up with it, or else emulation in which CPUs run beside each other,
+    /// whatever the kernel: for a suite that has it change nothing about itself.
+    Parallel,
     /// Emulation in which the guest's clock counts instructions, for guests with one CPU.
     Icount,
 }

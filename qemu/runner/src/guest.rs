@@ -59,6 +59,9 @@ impl Guest<'_> {
         for option in self.options {
             parameters += &format!(" nsproxy.option={option}");
         }
+        if self.kernel.patches_itself() {
+            parameters += " nsproxy.features=as-they-are";
+        }
         let arguments = qemu::arguments(
             self.kernel,
             self.initramfs.of_suite(suite),

@@ -69,6 +69,11 @@ impl Kernel {
         self.has("KCSAN")
     }
 
+    /// Whether it changes its own code while it runs, for switches that cost nothing otherwise.
+    pub(crate) fn patches_itself(&self) -> bool {
+        self.has("JUMP_LABEL")
+    }
+
     /// The memory that a guest wants; sanitizers want a shadow of it.
     pub(crate) fn memory_mib(&self) -> u32 {
         if self.has("KASAN") { 2048 } else { 512 }

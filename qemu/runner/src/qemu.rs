@@ -69,7 +69,12 @@ pub(crate) fn arguments(
     add(&["-m", &kernel.memory_mib().to_string()]);
     match accel {
         Accel::Kvm => add(&["-accel", "kvm"]),
-        Accel::Tcg | Accel::Auto => add(&["-accel", "tcg,thread=multi"]),
+        // A CPU that is emulated beside another may still run what the other has changed by then,
+        // and meet a breakpoint that nobody knows any more.
+        Accel::Tcg | Accel::Auto if kernel.patches_itself() => {
+            add(&["-accel", "tcg,thread=single"]);
+        }
+        Accel::Tcg | Accel::Auto | Accel::Parallel => add(&["-accel", "tcg,thread=multi"]),
         // A nanosecond each, and when all sleep it is later at once.
         Accel::Icount => add(&["-accel", "tcg", "-icount", "shift=0,sleep=off"]),
     }
