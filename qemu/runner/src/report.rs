@@ -113,8 +113,8 @@ pub(crate) fn line(line: &Line, paint: &Paint) {
         ),
     }
     let output = guest::read(&dir.join(qemu::OUTPUT));
-    for skipped in output.lines().filter(|line| line.contains("# SKIP")) {
-        println!("    {}", skipped.trim());
+    for skipped in skips(&output) {
+        println!("    {skipped}");
     }
     let Some(why) = &outcome.why else { return };
     println!("    why: {why}");
@@ -123,6 +123,29 @@ pub(crate) fn line(line: &Line, paint: &Paint) {
         _ => tail(&guest::read(&dir.join(qemu::CONSOLE)), 8),
     }
     println!("    logs: {}", dir.display());
+}
+
+/// The lines of the tests that were skipped; where many are for one reason, that.
+fn skips(output: &str) -> Vec<String> {
+    const MANY: usize = 5;
+    let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in output.lines() {
+        let Some((_, why)) = line.split_once("# SKIP") else {
+            continue;
+        };
+        match by_reason.iter_mut().find(|(reason, _)| *reason == why) {
+            Some((_, lines)) => lines.push(line.trim()),
+            None => by_reason.push((why, vec![line.trim()])),
+        }
+    }
+    let said = by_reason.into_iter().flat_map(|(why, lines)| {
+        if lines.len() < MANY {
+            lines.into_iter().map(str::to_owned).collect()
+        } else {
+            vec![format!("{} # SKIP{why}", lines.len())]
+        }
+    });
+    said.collect()
 }
 
 /// The tests that failed, with what they said.
@@ -149,6 +172,28 @@ fn tail(log: &str, n: usize) {
     }
 }
 
+/// Where the time of the guests went, in seconds of all of them together.
+pub(crate) fn phases(lines: &[Line]) -> Option<String> {
+    let [mut boot, mut suites, mut gates] = [0.0; 3];
+    for line in lines {
+        let Ran { verdict, took, .. } = &line.ran;
+        let at = |phase| verdict.facts.get(phase)?.parse::<f64>().ok();
+        // One that did not come to its end is in no phase.
+        let (Some(suite), Some(gate), Some(end)) =
+            (at("time.suite"), at("time.gates"), at("time.end"))
+        else {
+            continue;
+        };
+        // Its clock begins with its kernel, and before that is what starts that.
+        boot += took.as_secs_f64() - end + suite;
+        suites += gate - suite;
+        gates += end - gate;
+    }
+    (suites > 0.0).then(|| {
+        format!("seconds of guests: {boot:.0} to boot, {suites:.0} in suites, {gates:.0} in gates")
+    })
+}
+
 /// The last line of a run.
 pub(crate) fn sum(lines: &[Line]) -> String {
     let mut counts = Counts::default();
@@ -160,4 +205,21 @@ pub(crate) fn sum(lines: &[Line]) -> String {
         text += &format!(", {} skipped", counts.skipped);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_skips_for_one_reason_are_a_line() {
+        let many: String = (1..=5)
+            .map(|n| format!("ok {n} a # SKIP needs x\n"))
+            .collect();
+        let output = many + "ok 6 b\n  ok 7 c # SKIP needs y\n";
+        assert_eq!(
+            skips(&output),
+            ["5 # SKIP needs x", "ok 7 c # SKIP needs y"]
+        );
+    }
 }

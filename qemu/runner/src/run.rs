@@ -98,6 +98,9 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     let mut lines = lines.into_inner().unwrap_or_else(PoisonError::into_inner);
     lines.sort_by_key(|line| args.suites.iter().position(|suite| *suite == line.suite));
     results::write(&dir, &kernel.name, &lines)?;
+    if let Some(phases) = report::phases(&lines) {
+        eprintln!("{phases}");
+    }
     println!("{}", report::sum(&lines));
     let worst = lines.iter().map(|line| line.ran.outcome.class).max();
     Ok(ExitCode::from(worst.unwrap_or(Class::Passed).status()))

@@ -13,7 +13,7 @@ mod leaks;
 mod reasons;
 mod sweep;
 
-use crate::{host, ktap::Test};
+use crate::{fault, host, ktap::Test};
 use anyhow::{Result, ensure};
 use std::{cell::RefCell, rc::Rc};
 
@@ -60,6 +60,7 @@ fn report(counts: &Counts) -> Result<()> {
         ways,
         kernel_leaks,
     } = *counts;
+    fault::prepare()?;
     ensure!(calls > 0 && failures > calls, "no allocation has failed");
     let known = match kernel_leaks {
         None => "",
