@@ -3,9 +3,11 @@
 
 MAKEFLAGS += --no-print-directory
 
-# Which kernel: lab, debug, kcsan, speed, stock, or a directory in which one was built
+# Which kernel: lab, debug, kcsan, cfi, speed, stock, or a directory in which one was built
 KERNEL ?= lab
 bench: KERNEL = speed
+# Which kernels `make matrix` goes through
+KERNELS ?= lab debug
 # Which suites `make test` and `make test-long` run; all of them if none is named
 SUITES ?=
 # Which mutants `make mutants` and `make kernel-mutants` try: those with one of
@@ -17,6 +19,7 @@ help:
 	@echo 'make run            enter every kind of namespace through the device, and show it'
 	@echo 'make test           run all tests; SUITES="kinds errno" runs those'
 	@echo 'make test-long      the same, with much more where there is no end to it'
+	@echo 'make matrix         on each of KERNELS="lab debug", with a table in the end'
 	@echo 'make mutants        try whether the tests notice a wrong line; MUTANTS="perf pidfd"'
 	@echo 'make kernel-mutants try whether they notice a wrong line of the kernel (as root)'
 	@echo 'make bench          what calls cost beside setns(2), on KERNEL=speed'
@@ -35,11 +38,13 @@ help:
 	@echo 'KERNEL=lab          the small kernel (default)'
 	@echo 'KERNEL=debug        the same with KASAN, lockdep, kmemleak, UBSAN: slower, sees more'
 	@echo 'KERNEL=kcsan        the same as lab with KCSAN, which finds data races'
+	@echo 'KERNEL=cfi          the same as lab with CFI and IBT, which check indirect calls'
 	@echo 'KERNEL=speed        the same as lab without what watches and is asked at each call'
 	@echo 'KERNEL=stock        the one that Debian ships, unmodified (as root); REFRESH=1: a newer one'
 	@echo 'KERNEL=/path        a kernel that you built, with Rust'
 	@echo 'ACCEL=kvm|tcg       do not probe whether KVM works'
 	@echo 'NSPROXY_CACHE=/dir  keep kernels there instead of ~/.cache/nsproxy_rs'
+	@echo 'SHARD=2/4           the second of four parts of the matrix, the others elsewhere'
 	@echo 'V=1                 show what is run'
 
 .PHONY: doctor deps
@@ -56,13 +61,15 @@ module: deps
 tools: deps
 	@scripts/tools
 
-.PHONY: run test test-long mutants kernel-mutants bench shell
+.PHONY: run test test-long matrix mutants kernel-mutants bench shell
 run: deps
 	@scripts/guest run $(KERNEL)
 test: deps
 	@scripts/guest test $(KERNEL) $(SUITES)
 test-long: deps
 	@scripts/guest test-long $(KERNEL) $(SUITES)
+matrix: deps
+	@scripts/matrix "$(KERNELS)" $(SUITES)
 mutants: deps
 	@scripts/guest mutants $(KERNEL) $(MUTANTS)
 kernel-mutants: deps

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         cli::Command::Run(args) => run::main(&args),
         cli::Command::Shell(args) => shell::main(&args),
         cli::Command::Pages(args) => pages::main(&args),
+        cli::Command::Table(args) => pages::table::main(&args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("nsproxy-vm: {error:#}");

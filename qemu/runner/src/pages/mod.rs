@@ -6,6 +6,7 @@
 mod fidelity;
 mod performance;
 mod results;
+pub(crate) mod table;
 
 use crate::cli::PagesArgs;
 use anyhow::{Context as _, Result, ensure};
@@ -80,6 +81,7 @@ fn record(suite: &str, facts: &[(&str, &str)]) -> results::Record {
         passed: 1,
         failed: 0,
         skipped: 0,
+        seconds: 0.0,
         summary: None,
         facts: facts
             .iter()

@@ -19,6 +19,7 @@ pub(super) struct Record {
     pub(super) passed: u32,
     pub(super) failed: u32,
     pub(super) skipped: u32,
+    pub(super) seconds: f64,
     pub(super) summary: Option<String>,
     pub(super) facts: BTreeMap<String, String>,
 }

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `nsproxy-vm table`: what came of suites on several kernels.
+
+use super::results::{self, Record};
+use crate::cli::TableArgs;
+use anyhow::Result;
+use std::process::ExitCode;
+
+pub(crate) fn main(args: &TableArgs) -> Result<ExitCode> {
+    let (records, _) = results::read_all(&args.results)?;
+    print!("{}", table(&records, &args.kernels, &args.suites));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A line for each suite, a column for each kernel: what failed, or how many passed, and seconds.
+fn table(records: &[Record], kernels: &[String], suites: &[String]) -> String {
+    let mut text = format!("{:<16}", "suite");
+    for kernel in kernels {
+        text += &format!(" {kernel:>20}");
+    }
+    text += "\n";
+    for suite in suites {
+        text += &format!("{suite:<16}");
+        for kernel in kernels {
+            let mut all = records.iter();
+            let record = all.find(|record| record.kernel == *kernel && record.suite == *suite);
+            text += &format!(" {:>20}", record.map_or("-".to_owned(), cell));
+        }
+        text += "\n";
+    }
+    text += &format!("{:<16}", "");
+    for kernel in kernels {
+        let of_it = || {
+            let is_of_it =
+                |record: &&Record| record.kernel == *kernel && suites.contains(&record.suite);
+            records.iter().filter(is_of_it)
+        };
+        let good = of_it().filter(|record| record.class == "passed").count();
+        text += &format!(" {:>20}", format!("{good} of {} pass", suites.len()));
+    }
+    text + "\n"
+}
+
+fn cell(record: &Record) -> String {
+    let Record {
+        class,
+        passed,
+        failed,
+        seconds,
+        ..
+    } = record;
+    match class.as_str() {
+        "passed" => format!("{passed} {seconds:.0} s"),
+        "failed" if *failed > 0 => format!("{failed} FAILED {seconds:.0} s"),
+        class => format!("{} {seconds:.0} s", class.to_uppercase()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::record, *};
+
+    #[test]
+    fn each_has_its_place() {
+        let mut kinds = record("kinds", &[]);
+        kinds.seconds = 7.4;
+        let mut errno = record("errno", &[]);
+        (errno.kernel, errno.class, errno.failed) = ("debug".into(), "failed".into(), 2);
+        let names = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| (*name).to_owned())
+                .collect::<Vec<_>>()
+        };
+        let table = table(
+            &[kinds, errno],
+            &names(&["lab", "debug"]),
+            &names(&["kinds", "errno"]),
+        );
+        let lines: Vec<Vec<_>> = table
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        assert_eq!(lines[0], ["suite", "lab", "debug"]);
+        assert_eq!(lines[1], ["kinds", "1", "7", "s", "-"]);
+        assert_eq!(lines[2], ["errno", "-", "2", "FAILED", "0", "s"]);
+        assert_eq!(lines[3], ["1", "of", "2", "pass", "0", "of", "2", "pass"]);
+    }
+}
