@@ -40,7 +40,7 @@ help:
 	@echo 'KERNEL=kcsan        the same as lab with KCSAN, which finds data races'
 	@echo 'KERNEL=cfi          the same as lab with CFI and IBT, which check indirect calls'
 	@echo 'KERNEL=speed        the same as lab without what watches and is asked at each call'
-	@echo 'KERNEL=stock        the one that Debian ships, unmodified (as root); REFRESH=1: a newer one'
+	@echo 'KERNEL=stock        the one that Debian ships, unmodified; REFRESH=1: a newer one'
 	@echo 'KERNEL=/path        a kernel that you built, with Rust'
 	@echo 'ACCEL=kvm|tcg       do not probe whether KVM works'
 	@echo 'NSPROXY_CACHE=/dir  keep kernels there instead of ~/.cache/nsproxy_rs'
