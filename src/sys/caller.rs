@@ -9,6 +9,7 @@ use super::{
     namespace::{Kind, Ns, TimeNamespace, UserNamespace},
     nsproxy::NsProxy,
     served::Process,
+    symbols::static_call,
     target::TargetTask,
 };
 use core::ptr::NonNull;
@@ -135,8 +136,13 @@ impl<'a> Caller<'a> {
     /// Whether a seccomp filter watches the caller's system calls.
     #[doc(alias = "seccomp_mode")]
     pub(crate) fn is_under_seccomp(&self) -> bool {
-        // SAFETY: Always safe to call.
-        unsafe { bindings::nsproxy_rs_current_has_seccomp() }
+        #[cfg(CONFIG_SECCOMP)]
+        // SAFETY: The task is valid. Another of its threads may write meanwhile: as C does, it is
+        // read as it is.
+        let mode = unsafe { (&raw const (*self.as_layout()).seccomp.mode).read_volatile() };
+        #[cfg(not(CONFIG_SECCOMP))]
+        let mode = kernel::bindings::SECCOMP_MODE_DISABLED;
+        mode != kernel::bindings::SECCOMP_MODE_DISABLED as _
     }
 
     /// `current->nsproxy`, borrowed: without a lock and without a reference, by rule 2.
@@ -197,8 +203,8 @@ impl<'a> Caller<'a> {
     pub(crate) fn set_fs_root_and_pwd(&mut self, fs: &FsStruct) {
         // SAFETY: Both are valid, and `fs` does not change while it is borrowed.
         unsafe {
-            bindings::nsproxy_rs_set_fs_root(self.fs(), fs.root());
-            bindings::nsproxy_rs_set_fs_pwd(self.fs(), fs.pwd());
+            static_call!(set_fs_root(self.fs(), fs.root()));
+            static_call!(set_fs_pwd(self.fs(), fs.pwd()));
         }
     }
 
@@ -206,7 +212,7 @@ impl<'a> Caller<'a> {
     /// the list, in the ipc namespace that the caller is in. May sleep.
     pub(crate) fn exit_sem(&mut self) {
         // SAFETY: `current` may always do this; the kernel does when a task exits.
-        unsafe { bindings::nsproxy_rs_exit_sem(self.as_ptr()) };
+        unsafe { static_call!(exit_sem(self.as_ptr())) };
     }
 
     /// Points the caller's vvar page, which the vDSO reads the clocks from, at `ns`.
@@ -215,12 +221,12 @@ impl<'a> Caller<'a> {
     /// nsproxy. Takes the `mmap_lock` of the caller's memory; may sleep.
     pub(crate) fn timens_commit(&mut self, ns: &TimeNamespace) {
         // SAFETY: `ns` is valid, and about to become the caller's.
-        unsafe { bindings::nsproxy_rs_timens_commit(self.as_ptr(), ns.as_raw()) };
+        unsafe { static_call!(timens_commit(self.as_ptr(), ns.as_raw())) };
     }
 
     /// Tells perf that the caller is in other namespaces now.
     pub(crate) fn perf_event_namespaces(&self) {
         // SAFETY: Always safe to call for `current`.
-        unsafe { bindings::nsproxy_rs_perf_event_namespaces(self.as_ptr()) };
+        unsafe { static_call!(perf_event_namespaces(self.as_ptr())) };
     }
 }

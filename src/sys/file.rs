@@ -3,8 +3,9 @@
 //! What a file refers to: a namespace, a process, or neither.
 
 use super::{
-    bindings::{self, layout},
+    bindings::layout,
     namespace::Ns,
+    symbols::static_call,
     target::Pid, //
 };
 use kernel::{
@@ -75,7 +76,7 @@ impl Drop for Fd {
 #[doc(alias = "get_proc_ns")]
 pub(crate) fn proc_ns_file(file: &Fd) -> Option<&Ns> {
     // SAFETY: The file is open.
-    if !unsafe { bindings::nsproxy_rs_proc_ns_file(file.as_ptr()) } {
+    if !unsafe { static_call!(proc_ns_file(file.as_ptr())) } {
         return None;
     }
     let file = file.as_ptr().cast::<layout::file>();
@@ -91,7 +92,7 @@ pub(crate) fn proc_ns_file(file: &Fd) -> Option<&Ns> {
 /// A pidfd keeps the id, not the process. Owns a reference to it, from which this borrows.
 pub(crate) fn pidfd_pid(file: &Fd) -> Option<&Pid> {
     // SAFETY: The file is open.
-    let pid = from_err_ptr(unsafe { bindings::nsproxy_rs_pidfd_pid(file.as_ptr()) }).ok()?;
+    let pid = from_err_ptr(unsafe { static_call!(pidfd_pid(file.as_ptr())) }).ok()?;
     // SAFETY: The file keeps the `struct pid` alive for as long as it is open.
     Some(unsafe { Pid::from_raw(pid) })
 }

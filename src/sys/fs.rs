@@ -5,8 +5,9 @@
 //! C header: `include/linux/fs_struct.h`.
 
 use super::{
-    bindings::{self, layout},
+    bindings::layout,
     caller::Caller,
+    symbols::static_call, //
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -32,7 +33,7 @@ impl FsStruct {
     #[doc(alias = "copy_fs_struct")]
     pub(crate) fn copy(caller: &Caller<'_>) -> Result<Self> {
         // SAFETY: `current->fs` is valid.
-        let fs = NonNull::new(unsafe { bindings::nsproxy_rs_copy_fs_struct(caller.fs()) });
+        let fs = NonNull::new(unsafe { static_call!(copy_fs_struct(caller.fs())) });
         // INVARIANT: Just made.
         fs.map(Self).ok_or(ENOMEM)
     }
@@ -54,7 +55,7 @@ impl Drop for FsStruct {
     #[doc(alias = "free_fs_struct")]
     fn drop(&mut self) {
         // SAFETY: By the type's invariants it is ours alone.
-        unsafe { bindings::nsproxy_rs_free_fs_struct(self.0.as_ptr()) };
+        unsafe { static_call!(free_fs_struct(self.0.as_ptr())) };
     }
 }
 

@@ -3,7 +3,6 @@
 //! `proc_ns_operations.install()`: each kind's own check, and its part of the set.
 
 use super::{
-    bindings,
     caller::Caller,
     cred::SetCred,
     fs::SetFs,
@@ -88,6 +87,6 @@ impl<'a> Installer<'a> {
         // is. What `install()` writes through them is the nsproxy, which is ours and exclusively
         // borrowed (a member is replaced together with its reference), a prepared cred, likewise,
         // and the `fs_struct`, whose lock it takes. It keeps none of the pointers.
-        returned(unsafe { bindings::nsproxy_rs_ns_install(&mut self.set, ns.as_ptr()) })
+        returned(unsafe { ns.install(&mut self.set) })
     }
 }

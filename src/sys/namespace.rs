@@ -4,10 +4,11 @@
 //!
 //! C headers: `include/linux/ns_common.h`, `include/linux/proc_ns.h`.
 
-use super::bindings;
+use super::bindings::{self, layout};
 use core::{ops::Deref, ptr::NonNull};
 use kernel::{
-    bindings::{ns_common, refcount_inc},
+    bindings::{ns_common, nsset, refcount_inc},
+    ffi::c_int,
     sync::aref::{ARef, AlwaysRefCounted},
     types::Opaque,
 };
@@ -55,6 +56,26 @@ impl Ns {
         self.as_ptr().wrapping_byte_add(offset as usize).cast()
     }
 
+    /// What the kind does in its own way: `ns->ops`.
+    #[doc(alias = "proc_ns_operations")]
+    fn ops(&self) -> &'static layout::proc_ns_operations {
+        // SAFETY: Valid by the type's invariants; never written after initialisation. It is a
+        // constant of the kernel.
+        unsafe { &*(*self.as_ptr()).ops.cast() }
+    }
+
+    /// `ns->ops->install()`: asks the kind whether the set that `nsset` is may have the namespace,
+    /// and puts it there. Returns 0 or the negative errno.
+    ///
+    /// # Safety
+    ///
+    /// `nsset` must be valid, fit its flags, and be nobody else's.
+    pub(super) unsafe fn install(&self, nsset: *mut nsset) -> c_int {
+        // SAFETY: All kinds have the function. `nsset` is as it wants it, by the requirements
+        // above, and the namespace is valid.
+        unsafe { self.ops().install.unwrap_unchecked()(nsset, self.as_ptr()) }
+    }
+
     /// The kind, as its `CLONE_NEW*` flag.
     pub(crate) fn ns_type(&self) -> u32 {
         // SAFETY: Valid by the type's invariants; never written after initialisation.
@@ -70,8 +91,9 @@ impl Ns {
     /// The user namespace that it belongs to, borrowed; [`None`] for the initial user namespace. That
     /// of a user namespace is its parent.
     pub(crate) fn owner(&self) -> Option<&UserNamespace> {
-        // SAFETY: Valid by the type's invariants. A namespace has a reference to its owner.
-        unsafe { UserNamespace::from_raw(bindings::nsproxy_rs_ns_owner(self.as_ptr())) }
+        // SAFETY: All kinds have the function, and the namespace is valid. It has a reference to
+        // its owner.
+        unsafe { UserNamespace::from_raw(self.ops().owner.unwrap_unchecked()(self.as_ptr())) }
     }
 
     /// The one that it is a descendant of, for the kinds that have that; [`None`] for the topmost.
@@ -169,11 +191,12 @@ unsafe impl AlwaysRefCounted for Ns {
     #[doc(alias = "put_user_ns")]
     unsafe fn dec_ref(obj: NonNull<Self>) {
         // SAFETY: The caller owns a reference, so that the namespace is alive.
-        if unsafe { obj.as_ref() }.is_initial() {
+        let ns = unsafe { obj.as_ref() };
+        if ns.is_initial() {
             return;
         }
-        // SAFETY: The caller gives its reference away.
-        unsafe { bindings::nsproxy_rs_ns_put(obj.cast().as_ptr()) };
+        // SAFETY: All kinds have the function. The caller gives its reference away.
+        unsafe { ns.ops().put.unwrap_unchecked()(ns.as_ptr()) };
     }
 }
 

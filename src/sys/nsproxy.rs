@@ -7,6 +7,7 @@
 use super::{
     bindings,
     namespace::{self, *},
+    symbols::static_call,
 };
 use core::ptr::NonNull;
 use kernel::{
@@ -65,7 +66,7 @@ impl NsProxy {
         if before == 1 {
             // SAFETY: It was the last reference, so nobody else knows the nsproxy, and by the
             // type's invariants it is active.
-            unsafe { bindings::nsproxy_rs_nsproxy_ns_active_put(ptr.as_ptr()) };
+            unsafe { static_call!(nsproxy_ns_active_put(ptr.as_ptr())) };
             // INVARIANT: Ours alone, and not active any more.
             drop(NewNsProxy(ptr));
         }
@@ -149,7 +150,7 @@ impl NewNsProxy {
         let ptr = self.0;
         core::mem::forget(self);
         // SAFETY: The nsproxy holds references to all its namespaces.
-        unsafe { bindings::nsproxy_rs_nsproxy_ns_active_get(ptr.as_ptr()) };
+        unsafe { static_call!(nsproxy_ns_active_get(ptr.as_ptr())) };
         // SAFETY: The `count` of 1 that the nsproxy was made with becomes that of the `ARef`. The
         // invariants of `NsProxy` hold: it is active, and with `self` gone it does not change.
         unsafe { ARef::from_raw(ptr.cast()) }

@@ -13,18 +13,12 @@
 #include <linux/pid_namespace.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
-#include <linux/seccomp.h>
 #include <linux/static_call.h>
 #include <linux/uaccess.h>
 
 #include "shim.h"
 
-#define CALL(option, ret, name, params, args)				\
-	DEFINE_STATIC_CALL_NULL(nsproxy_rs_call_##name, name);		\
-	ret nsproxy_rs_##name params					\
-	{								\
-		return static_call(nsproxy_rs_call_##name) args;	\
-	}
+#define CALL(option, name) DEFINE_STATIC_CALL_NULL(nsproxy_rs_##name, name);
 #define DATA(option, type, name)					\
 	type nsproxy_rs_##name __ro_after_init;
 #define ADDRESS(option, name)
@@ -39,7 +33,7 @@
 		.option = #option_,					\
 		.enabled = IS_ENABLED(CONFIG_##option_),		\
 	},
-#define CALL(option, ret, name, params, args) NSPROXY_RS_SYMBOL_##name,
+#define CALL(option, name) NSPROXY_RS_SYMBOL_##name,
 #define DATA(option, type, name) NSPROXY_RS_SYMBOL_##name,
 #define ADDRESS(option, name) NSPROXY_RS_SYMBOL_##name,
 enum {
@@ -50,7 +44,7 @@ enum {
 #undef DATA
 #undef ADDRESS
 
-#define CALL(option, ret, name, params, args) SYMBOL(option, name)
+#define CALL(option, name) SYMBOL(option, name)
 #define DATA(option, type, name) SYMBOL(option, name)
 #define ADDRESS(option, name) SYMBOL(option, name)
 struct nsproxy_rs_symbol nsproxy_rs_symbols[] = {
@@ -60,7 +54,7 @@ struct nsproxy_rs_symbol nsproxy_rs_symbols[] = {
 #undef DATA
 #undef ADDRESS
 
-#define CALL(option, ret, name, params, args)
+#define CALL(option, name)
 #define DATA(option, type, name)
 #define ADDRESS(option, name)						\
 	unsigned long nsproxy_rs_address_of_##name(void)		\
@@ -136,8 +130,8 @@ int nsproxy_rs_symbols_look_up(void)
 void nsproxy_rs_symbols_install(void)
 {
 #define FOUND(name) ((void *)nsproxy_rs_symbols[NSPROXY_RS_SYMBOL_##name].address)
-#define CALL(option, ret, name, params, args)				\
-	static_call_update(nsproxy_rs_call_##name,			\
+#define CALL(option, name)						\
+	static_call_update(nsproxy_rs_##name,				\
 			   IS_ENABLED(CONFIG_##option) ?		\
 			   (typeof(name) *)FOUND(name) : name);
 #define DATA(option, type, name) nsproxy_rs_##name = *(type *)FOUND(name);
@@ -149,23 +143,8 @@ void nsproxy_rs_symbols_install(void)
 #undef FOUND
 
 	nsproxy_rs_ns_of_mnt_namespace =
-		(void *)nsproxy_rs_from_mnt_ns(current->nsproxy->mnt_ns) -
+		(void *)static_call(nsproxy_rs_from_mnt_ns)(current->nsproxy->mnt_ns) -
 		(void *)current->nsproxy->mnt_ns;
-}
-
-void nsproxy_rs_ns_put(struct ns_common *ns)
-{
-	ns->ops->put(ns);
-}
-
-int nsproxy_rs_ns_install(struct nsset *nsset, struct ns_common *ns)
-{
-	return ns->ops->install(nsset, ns);
-}
-
-struct user_namespace *nsproxy_rs_ns_owner(struct ns_common *ns)
-{
-	return ns->ops->owner(ns);
 }
 
 /* Of the kinds that have one above the other; NULL for the topmost. */
@@ -207,11 +186,6 @@ unsigned int nsproxy_rs_current_threads(void)
 unsigned int nsproxy_rs_current_mm_users(void)
 {
 	return atomic_read(&current->mm->mm_users);
-}
-
-bool nsproxy_rs_current_has_seccomp(void)
-{
-	return seccomp_mode(&current->seccomp) != 0;
 }
 
 int nsproxy_rs_get_user_u64(u64 *dst, const u64 __user *src)

@@ -20,6 +20,7 @@
 #include <linux/proc_ns.h>
 #include <linux/ptrace.h>
 #include <linux/sem.h>
+#include <linux/static_call_types.h>
 #include <linux/time_namespace.h>
 #include <linux/user_namespace.h>
 #include <linux/utsname.h>
@@ -28,10 +29,10 @@
 #include "trace.h"
 
 /*
- * One wrapper for each function of symbols.def, one variable for each variable,
- * one getter for each address.
+ * One static call for each function of symbols.def, one variable for each
+ * variable, one getter for each address.
  */
-#define CALL(option, ret, name, params, args) ret nsproxy_rs_##name params;
+#define CALL(option, name) DECLARE_STATIC_CALL(nsproxy_rs_##name, name);
 #define DATA(option, type, name) extern type nsproxy_rs_##name;
 #define ADDRESS(option, name) unsigned long nsproxy_rs_address_of_##name(void);
 #include "symbols.def"
@@ -62,12 +63,8 @@ int nsproxy_rs_symbols_look_up(void);
 void nsproxy_rs_symbols_install(void);
 
 /* Inline functions and macros of the kernel's headers */
-void nsproxy_rs_ns_put(struct ns_common *ns);
-int nsproxy_rs_ns_install(struct nsset *nsset, struct ns_common *ns);
-struct user_namespace *nsproxy_rs_ns_owner(struct ns_common *ns);
 struct ns_common *nsproxy_rs_ns_parent(struct ns_common *ns);
 unsigned int nsproxy_rs_nsproxy_dec(struct nsproxy *ns);
-bool nsproxy_rs_current_has_seccomp(void);
 bool nsproxy_rs_current_is_only_thread(void);
 unsigned int nsproxy_rs_current_threads(void);
 unsigned int nsproxy_rs_current_mm_users(void);

@@ -3,7 +3,7 @@
 //! Symbols that modules cannot link to: found when the module is loaded, all or nothing.
 
 use super::bindings;
-use kernel::{fmt, prelude::*, str::CStrExt};
+use kernel::{bindings::static_call_key, fmt, prelude::*, str::CStrExt};
 
 /// Proof that every symbol of `symbols.def` was found and its static call points at it.
 ///
@@ -11,6 +11,36 @@ use kernel::{fmt, prelude::*, str::CStrExt};
 /// kernel through a static call can be called before the device exists.
 #[derive(Clone, Copy)]
 pub(crate) struct Symbols(());
+
+/// Calls a function of `symbols.def`: `static_call()` of C.
+///
+/// What is called is the trampoline of the static call, by the prototype that the kernel's header
+/// has for the function. objtool notes down each such call, and the kernel makes it one of the
+/// function itself: as direct as the kernel's own.
+macro_rules! static_call {
+    ($name:ident($($argument:expr),* $(,)?)) => {
+        ::kernel::macros::paste! {{
+            // objtool looks for the key in the object file that makes the call. C does the same.
+            #[used]
+            #[link_section = ".discard.addressable"]
+            static KEY: $crate::sys::symbols::Key =
+                $crate::sys::symbols::Key(&raw const $crate::sys::bindings::[<__SCK__nsproxy_rs_ $name>]);
+            $crate::sys::bindings::[<__SCT__nsproxy_rs_ $name>]($($argument),*)
+        }}
+    };
+}
+pub(super) use static_call;
+
+/// Where the kernel keeps what it knows of a static call: `STATIC_CALL_KEY()`.
+#[doc(alias = "__ADDRESSABLE")]
+#[expect(
+    dead_code,
+    reason = "that the object file refers to it is what it is for"
+)]
+pub(super) struct Key(pub(super) *const static_call_key);
+
+// SAFETY: Nobody follows the pointer.
+unsafe impl Sync for Key {}
 
 /// A line of `symbols.def`, as `shim.c` has it.
 struct Symbol<'a>(&'a bindings::nsproxy_rs_symbol);

@@ -6,6 +6,7 @@ use super::{
     bindings::{self, layout},
     namespace::{Kind, PidNamespace, UserNamespace},
     nsproxy::NsProxy,
+    symbols::static_call,
 };
 use kernel::{
     bindings::{pid, pid_task, pid_type_PIDTYPE_PID as PIDTYPE_PID, task_struct},
@@ -82,7 +83,7 @@ impl TargetTask {
     /// Whether the caller may look into the task.
     pub(crate) fn ptrace_may_access(&self, mode: PtraceMode) -> bool {
         // SAFETY: The task is valid.
-        unsafe { bindings::nsproxy_rs_ptrace_may_access(self.0.get(), mode as u32) }
+        unsafe { static_call!(ptrace_may_access(self.0.get(), mode as u32)) }
     }
 
     /// The task's nsproxy, with a reference; [`None`] once it has given up its namespaces.

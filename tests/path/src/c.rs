@@ -48,12 +48,17 @@ static DEFINITIONS: LazyLock<Query> = LazyLock::new(|| {
     )
 });
 
-/// What is called in a body, by name or through a member of a struct.
+/// What is called in a body: by name, through a member of a struct, or as a static call.
 static CALLS: LazyLock<Query> = LazyLock::new(|| {
     query(
         "
         (call_expression function: (identifier) @name)
         (call_expression function: (field_expression field: (field_identifier) @member))
+        (call_expression
+          function: (call_expression
+            function: (identifier) @macro
+            arguments: (argument_list (identifier) @name))
+          (#eq? @macro \"static_call\"))
         ",
     )
 });

@@ -127,7 +127,7 @@ impl Module {
 fn symbols(list: &Path) -> Result<BTreeSet<String>> {
     let output = Command::new("cc")
         .args(["-E", "-P", "-x", "c"])
-        .args(["-D", "CALL(option, ret, name, params, args)=name"])
+        .args(["-D", "CALL(option, name)=name"])
         .args(["-D", "DATA(option, type, name)="])
         .args(["-D", "ADDRESS(option, name)="])
         .arg(list)

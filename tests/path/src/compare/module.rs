@@ -72,13 +72,13 @@ impl Comparison<'_> {
     /// The module calls it: by symbols.def, from C or Rust, or with an operation that does.
     fn is_called(&mut self, row: &Row) {
         for name in &row.names {
-            let wrapped = format!("nsproxy_rs_{name}");
+            let static_call = format!("nsproxy_rs_{name}");
             let is_symbol = self.module.symbols.contains(name);
             let is_called = row.links.iter().any(|link| {
                 let rust = self.module.rust.get(&link.file);
                 let c = self.module.c.get(&link.file);
-                let is_it = |call: &String| call == name || is_symbol && *call == wrapped;
-                rust.is_some_and(|file| file.says(name) || is_symbol && file.says(&wrapped))
+                let is_it = |call: &String| call == name || is_symbol && *call == static_call;
+                rust.is_some_and(|file| file.says(name.trim_start_matches('.')))
                     || c.is_some_and(|file| file.calls().any(is_it))
             });
             if !is_called && !self.is_called_by_operation(name) {

@@ -47,7 +47,7 @@ const DOCUMENT: &str = "
 | --- | --- | --- | --- |
 | `put_net()` | `net/net.c` | called | |
 | `exit_sem()` | `ipc/sem.c` | called | [`setns`](../src/setns.rs) |
-| `.put` | `include/linux/proc_ns.h` | called | [`nsproxy_rs_ns_put`](../src/sys/shim.c) |
+| `.put` | `include/linux/proc_ns.h` | called | [`put`](../src/sys/shim.c) |
 | `.install` | `include/linux/proc_ns.h` | asked again | [`Set::validate_ns`](../src/setns.rs) |
 | `ns_capable()` | `include/linux/capability.h` | inside | each kind asks it |
 
@@ -56,12 +56,12 @@ const DOCUMENT: &str = "
 | `netns_operations` | `net/net.c` | `netns_put()` | `netns_install()` |
 ";
 const RUST: &str = r#"
-    pub(crate) fn setns() { bindings::nsproxy_rs_exit_sem(); }
+    pub(crate) fn setns() { static_call!(exit_sem(me)); }
     #[doc(alias = "check_setns_flags")]
     fn check() {}
     impl Set { fn validate_ns() {} }
 "#;
-const SYMBOLS: &str = "CALL(SYSVIPC, void, exit_sem, (struct task_struct *tsk), (tsk))\n";
+const SYMBOLS: &str = "CALL(SYSVIPC, exit_sem)\n";
 
 /// A kernel and a project that fit each other.
 struct World(PathBuf);
@@ -87,7 +87,7 @@ impl World {
         world.write("src/setns.rs", RUST);
         world.write(
             "src/sys/shim.c",
-            "void nsproxy_rs_ns_put(struct ns_common *ns) { ns->ops->put(ns); }",
+            "void put(struct ns_common *ns) { ns->ops->put(ns); }",
         );
         world.write(module::SYMBOLS, SYMBOLS);
         world
@@ -334,14 +334,14 @@ fn an_item_has_no_alias() {
 #[test]
 fn what_is_called_is_not() {
     let world = World::new();
-    world.edit("src/setns.rs", "bindings::nsproxy_rs_exit_sem();", "");
+    world.edit("src/setns.rs", "static_call!(exit_sem(me));", "");
     world.complains("`exit_sem` is called, and no file of the row calls it");
 }
 
 #[test]
 fn c_calls_by_the_table_too() {
     let world = World::new();
-    world.edit("src/setns.rs", "bindings::nsproxy_rs_exit_sem();", "");
+    world.edit("src/setns.rs", "static_call!(exit_sem(me));", "");
     world.edit(
         document::PATH,
         "| called | [`setns`](../src/setns.rs) |",
@@ -349,8 +349,8 @@ fn c_calls_by_the_table_too() {
     );
     world.write(
         "src/sys/shim.c",
-        "void nsproxy_rs_ns_put(struct ns_common *ns) { ns->ops->put(ns); }
-         void leave(void) { nsproxy_rs_exit_sem(current); }",
+        "void put(struct ns_common *ns) { ns->ops->put(ns); }
+         void leave(void) { static_call(nsproxy_rs_exit_sem)(current); }",
     );
     assert_eq!(world.complaints(), Vec::<String>::new());
 }
@@ -360,7 +360,7 @@ fn a_symbol_is_not_in_the_table() {
     let world = World::new();
     world.write(
         module::SYMBOLS,
-        &format!("{SYMBOLS}CALL(KALLSYMS, void, extra, (void), ())\n"),
+        &format!("{SYMBOLS}CALL(KALLSYMS, extra)\n"),
     );
     world.complains("src/sys/symbols.def has `extra`, and no row says that it is called");
 }
