@@ -41,19 +41,24 @@ impl Ioctl for NsproxyDevice {
         const VERSION: u32 = without_size(NSPROXY_VERSION);
         const SERVE: u32 = without_size(NSPROXY_SERVE);
 
-        match without_size(cmd) {
-            SETNS => {
-                let args = setns_args(caller, cmd, arg)?;
+        match (cmd, without_size(cmd)) {
+            (NSPROXY_SETNS, _) => {
+                let args = setns_args(caller, arg)?;
                 setns::setns(caller, args.fd, args.nstype as u32, &mut ())?;
             }
-            SETNS_2011 => {
-                let args = setns_args(caller, cmd, arg)?;
+            (NSPROXY_SETNS_2011, _) => {
+                let args = setns_args(caller, arg)?;
                 setns_2011::setns(caller, args.fd, args.nstype as u32, &mut ())?;
             }
-            EXPLAIN => explain(caller, cmd, arg)?,
-            SHOW => show(caller, cmd, arg)?,
-            VERSION => version(cmd, arg)?,
-            SERVE => {
+            // Of another size, and theirs do not grow.
+            (_, SETNS | SETNS_2011) => {
+                no_filter(caller)?;
+                return Err(EINVAL);
+            }
+            (_, EXPLAIN) => explain(caller, cmd, arg)?,
+            (_, SHOW) => show(caller, cmd, arg)?,
+            (_, VERSION) => version(cmd, arg)?,
+            (_, SERVE) => {
                 if _IOC_SIZE(cmd) != 0 {
                     return Err(EINVAL);
                 }
@@ -69,13 +74,9 @@ impl Ioctl for NsproxyDevice {
 ///
 /// # Errors
 ///
-/// [`EPERM`] under a seccomp filter: one that denies setns(2) does not see it in here. [`EINVAL`]
-/// for a struct of another size, [`EFAULT`].
-fn setns_args(caller: &Caller<'_>, cmd: u32, arg: UserPtr) -> Result<nsproxy_setns> {
+/// [`EPERM`] under a seccomp filter: one that denies setns(2) does not see it in here. [`EFAULT`].
+fn setns_args(caller: &Caller<'_>, arg: UserPtr) -> Result<nsproxy_setns> {
     no_filter(caller)?;
-    if _IOC_SIZE(cmd) != size_of::<nsproxy_setns>() {
-        return Err(EINVAL);
-    }
     nsproxy_setns::get(arg)
 }
 

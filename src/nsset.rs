@@ -112,7 +112,9 @@ impl NsSet {
         record: &mut impl Record,
     ) -> Result<ValidNsSet> {
         self.validate(caller, record, |installer, record| {
-            install(installer, ns, record)
+            installer.install(ns).map_err(|error| (ns, error))?;
+            record.step(Step::Install, About::Namespace(ns));
+            Ok(())
         })
     }
 
@@ -163,7 +165,7 @@ impl NsSet {
             fs,
             nsproxy,
         } = &mut self;
-        let mut installer = Installer::new(caller, *flags, nsproxy, cred, fs)?;
+        let mut installer = Installer::new(caller, *flags, nsproxy, cred, fs);
         if let Err((ns, error)) = install(&mut installer, record) {
             record.refuse_install(&Refused {
                 caller,
@@ -177,30 +179,21 @@ impl NsSet {
     }
 }
 
-/// Installs `ns`. On an error says which it was.
-#[inline(always)]
-fn install<'a>(
-    installer: &mut Installer<'_>,
-    ns: &'a Ns,
-    record: &mut impl Record,
-) -> Result<(), (&'a Ns, Error)> {
-    installer.install(ns).map_err(|error| (ns, error))?;
-    record.step(Step::Install, About::Namespace(ns));
-    Ok(())
-}
-
-/// [`install`], if the kind is asked for. [`None`] is of a kind that is not, or that the kernel was
-/// built without.
+/// Installs `ns` if its kind is asked for, and on an error says which it was. [`None`] is of a kind
+/// that is not, or that the kernel was built without.
 #[inline(always)]
 fn install_asked<'a, K: Kind>(
     installer: &mut Installer<'_>,
     ns: Option<&'a K>,
     record: &mut impl Record,
 ) -> Result<(), (&'a Ns, Error)> {
-    match ns {
-        Some(ns) if installer.flags() & K::NS_TYPE != 0 => install(installer, ns, record),
-        _ => Ok(()),
-    }
+    let Some(ns) = ns else { return Ok(()) };
+    let Some(installed) = installer.install_asked(ns) else {
+        return Ok(());
+    };
+    installed.map_err(|error| (&**ns, error))?;
+    record.step(Step::Install, About::Namespace(ns));
+    Ok(())
 }
 
 /// The namespaces of another task at one moment, with a reference to each.

@@ -6,7 +6,7 @@ use super::{
     caller::Caller,
     cred::SetCred,
     fs::SetFs,
-    namespace::Ns,
+    namespace::{Kind, Ns},
     nsproxy::NewNsProxy,
     returned, //
 };
@@ -32,40 +32,34 @@ pub(crate) struct Installer<'a> {
 }
 
 impl<'a> Installer<'a> {
-    /// The set of these parts. `flags` are the `CLONE_NEW*` of all that is asked for.
-    ///
-    /// # Errors
-    ///
-    /// [`EINVAL`], and a warning, if they do not fit.
+    /// The set of these parts. `flags` are the `CLONE_NEW*` of all that is asked for; whether user and
+    /// mount namespaces are, the parts say.
     pub(crate) fn new(
         caller: &'a mut Caller<'_>,
         flags: u32,
         nsproxy: &'a mut NewNsProxy,
         cred: &'a mut SetCred,
         fs: &'a mut SetFs,
-    ) -> Result<Self> {
+    ) -> Self {
         // The C functions trust the set to fit its flags: `nsset_cred()` gives a cred out for
-        // writing by `CLONE_NEWUSER`, `mntns_install()` follows `fs`. Types cannot say that, so:
-        let fits = (flags & CLONE_NEWUSER != 0) == matches!(cred, SetCred::Prepared(_))
-            && (flags & CLONE_NEWNS != 0) != matches!(fs, SetFs::None);
-        if kernel::warn_on!(!fits) {
-            return Err(EINVAL);
+        // writing by `CLONE_NEWUSER`, `mntns_install()` follows `fs`.
+        let mut fitting = flags & !(CLONE_NEWUSER | CLONE_NEWNS);
+        if let SetCred::Prepared(_) = cred {
+            fitting |= CLONE_NEWUSER;
         }
-        // INVARIANT: What is pointed at is borrowed for `'a`, and fits as checked above.
-        Ok(Self {
+        if !matches!(fs, SetFs::None) {
+            fitting |= CLONE_NEWNS;
+        }
+        // INVARIANT: What is pointed at is borrowed for `'a`, and the flags fit it.
+        Self {
             set: nsset {
-                flags,
+                flags: fitting,
                 nsproxy: nsproxy.as_ptr(),
                 fs: fs.as_ptr(caller),
                 cred: cred.as_ptr(caller),
             },
             _parts: PhantomData,
-        })
-    }
-
-    /// The `CLONE_NEW*` of all that is asked for.
-    pub(crate) fn flags(&self) -> u32 {
-        self.set.flags
+        }
     }
 
     /// Asks the kind of `ns` whether the caller may enter it, and puts it into the set if so.
@@ -83,6 +77,31 @@ impl<'a> Installer<'a> {
         if kernel::warn_on!(self.set.flags & ns.ns_type() == 0) {
             return Err(EINVAL);
         }
+        // SAFETY: The set is for the kind.
+        unsafe { self.call(ns) }
+    }
+
+    /// The same if the kind is one of those that are asked for, else [`None`].
+    ///
+    /// # Errors
+    ///
+    /// Those of the kind, see [`install`](Self::install).
+    #[inline(always)]
+    pub(crate) fn install_asked<K: Kind>(&mut self, ns: &K) -> Option<Result> {
+        if self.set.flags & K::NS_TYPE == 0 {
+            return None;
+        }
+        // SAFETY: The set is for the kind.
+        Some(unsafe { self.call(ns) })
+    }
+
+    /// `ns->ops->install()`.
+    ///
+    /// # Safety
+    ///
+    /// The kind of `ns` must be one of those that are asked for.
+    #[inline(always)]
+    unsafe fn call(&mut self, ns: &Ns) -> Result {
         // SAFETY: By the type's invariants every pointer of the set is valid, and fits what `ns`
         // is. What `install()` writes through them is the nsproxy, which is ours and exclusively
         // borrowed (a member is replaced together with its reference), a prepared cred, likewise,
