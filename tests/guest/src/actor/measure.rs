@@ -4,14 +4,15 @@
 
 use crate::{
     errno::{Code, Outcome, word},
-    sys::{self, Fork, Shared},
+    sys::{self, Call, Fork, Shared},
     via::Device,
 };
 use anyhow::{Context as _, Result, ensure};
 use nsproxy_uapi::sys as uapi;
-use rustix::{io::Errno, process::WaitOptions};
+use rustix::process::WaitOptions;
 use serde::{Deserialize, Serialize};
 use std::{
+    array,
     os::fd::{AsFd as _, AsRawFd as _},
     sync::atomic::Ordering,
 };
@@ -19,8 +20,8 @@ use std::{
 /// Who is asked, and for what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Asked {
-    /// The cheapest of system calls: what it takes to get into the kernel and back.
-    Getppid,
+    /// The least that a system call can be: what it takes to get into the kernel and back.
+    Least,
     /// The device, for what it does not know: what it takes to get to its driver and back.
     UnknownIoctl,
     /// setns(2).
@@ -87,83 +88,80 @@ struct Caller<'a> {
     asked: Asked,
     work: Work,
     device: &'a Device,
-    explain: uapi::nsproxy_explain,
+    /// Of two calls, which are told where they are.
+    arguments: Box<[Arguments; 2]>,
     /// Where a journal goes.
     lines: Vec<uapi::nsproxy_step>,
 }
 
+/// What an ioctl is told, and says.
+#[derive(Default)]
+struct Arguments {
+    setns: uapi::nsproxy_setns,
+    explain: uapi::nsproxy_explain,
+}
+
 impl<'a> Caller<'a> {
     fn new(asked: Asked, work: Work, device: &'a Device) -> Self {
-        let mut explain = uapi::nsproxy_explain {
-            nstype: work.nstype,
-            ..Default::default()
-        };
+        let mut arguments: Box<[Arguments; 2]> = Box::default();
         let mut lines = Vec::new();
-        if let Asked::Explain { dry_run, journal } = asked {
-            if dry_run {
-                explain.flags = uapi::NSPROXY_EXPLAIN_DRY_RUN;
-            }
-            if journal {
-                lines.resize(Device::JOURNAL, uapi::nsproxy_step::default());
-                explain.journal = lines.as_mut_ptr() as u64;
-                explain.room = lines.len() as u32;
+        for Arguments { setns, explain } in arguments.iter_mut() {
+            setns.nstype = work.nstype;
+            explain.nstype = work.nstype;
+            if let Asked::Explain { dry_run, journal } = asked {
+                if dry_run {
+                    explain.flags = uapi::NSPROXY_EXPLAIN_DRY_RUN;
+                }
+                if journal {
+                    lines.resize(Device::JOURNAL, uapi::nsproxy_step::default());
+                    explain.journal = lines.as_mut_ptr() as u64;
+                    explain.room = lines.len() as u32;
+                }
             }
         }
         Self {
             asked,
             work,
             device,
-            explain,
+            arguments,
             lines,
         }
     }
 
-    #[inline(always)]
-    fn call(&mut self, fd: i32) -> Result<(), Errno> {
-        let nstype = self.work.nstype;
-        match self.asked {
-            Asked::Getppid => {
-                sys::getppid();
-                Ok(())
+    /// Two calls, each with its file.
+    fn calls(&mut self, fds: [i32; 2]) -> [Call; 2] {
+        let device = self.device.as_fd().as_raw_fd();
+        array::from_fn(|n| {
+            let (fd, Arguments { setns, explain }) = (fds[n], &mut self.arguments[n]);
+            setns.fd = fd;
+            explain.fd = fd;
+            match self.asked {
+                Asked::Least => Call::LEAST,
+                Asked::UnknownIoctl => Call::ioctl(device, 0, 0),
+                Asked::Syscall | Asked::Served => Call::setns(fd, self.work.nstype),
+                Asked::Device => {
+                    Call::ioctl(device, uapi::NSPROXY_SETNS, (&raw mut *setns).addr())
+                }
+                Asked::Explain { .. } => {
+                    Call::ioctl(device, uapi::NSPROXY_EXPLAIN, (&raw mut *explain).addr())
+                }
             }
-            Asked::UnknownIoctl => match sys::ioctl(self.device.as_fd().as_raw_fd(), 0, 0) {
-                Err(Errno::NOTTY) => Ok(()),
-                other => other.map(drop),
-            },
-            Asked::Syscall | Asked::Served => sys::setns(fd, nstype),
-            Asked::Device => {
-                let args = uapi::nsproxy_setns { fd, nstype };
-                let address = (&raw const args).addr();
-                let device = self.device.as_fd().as_raw_fd();
-                sys::ioctl(device, uapi::NSPROXY_SETNS, address).map(drop)
-            }
-            Asked::Explain { .. } => {
-                self.explain.fd = fd;
-                let address = (&raw mut self.explain).addr();
-                let device = self.device.as_fd().as_raw_fd();
-                sys::ioctl(device, uapi::NSPROXY_EXPLAIN, address).map(drop)
-            }
-        }
+        })
     }
 
-    /// What the call that was made last came to.
-    fn outcome(&self, returned: Result<(), Errno>) -> Outcome {
-        let errno = self.explain.error as i32;
-        match (self.asked, returned) {
-            (Asked::Explain { .. }, Ok(())) if errno != 0 => Err(Code(errno)),
-            (_, returned) => returned.map_err(Code::from),
-        }
-    }
-
-    fn expected(&self) -> Outcome {
-        match self.asked {
-            Asked::Getppid | Asked::UnknownIoctl => Ok(()),
+    /// Whether one of the calls came to what it was to.
+    fn check(&self, which: usize, returned: i64) -> Result<()> {
+        let Arguments { explain, .. } = &self.arguments[which];
+        let returned: Outcome = sys::outcome(returned).map_err(Code::from);
+        let outcome = match (self.asked, returned, explain.error as i32) {
+            (Asked::Explain { .. }, Ok(()), 1..) => Err(Code(explain.error as i32)),
+            _ => returned,
+        };
+        let expected = match self.asked {
+            Asked::Least => Ok(()),
+            Asked::UnknownIoctl => Err(Code::ENOTTY),
             _ => self.work.outcome,
-        }
-    }
-
-    fn check(&self, returned: Result<(), Errno>) -> Result<()> {
-        let (outcome, expected) = (self.outcome(returned), self.expected());
+        };
         ensure!(
             outcome == expected,
             "{:?} returned {}, expected {}",
@@ -173,9 +171,9 @@ impl<'a> Caller<'a> {
         );
         let lines = self.lines.len() as u32;
         ensure!(
-            lines == 0 || (1..=lines).contains(&self.explain.lines),
+            lines == 0 || (1..=lines).contains(&explain.lines),
             "a journal of {} lines",
-            self.explain.lines
+            explain.lines
         );
         Ok(())
     }
@@ -189,17 +187,20 @@ impl<'a> Caller<'a> {
 
     fn many(&mut self, fds: [i32; 2]) -> Result<f64> {
         self.serve(true)?;
+        let calls = self.calls(fds);
         for n in 0..WARM {
-            let returned = self.call(fds[n % 2]);
-            self.check(returned)?;
+            let returned = calls[n % 2].make();
+            self.check(n % 2, returned)?;
         }
-        let mut returned = Ok(());
+        let mut returned = [0; 2];
         let begun = sys::instructions();
         for n in 0..CALLS {
-            returned = self.call(fds[n % 2]);
+            returned[n % 2] = calls[n % 2].make();
         }
         let took = sys::instructions() - begun;
-        self.check(returned)?;
+        for (which, returned) in returned.into_iter().enumerate() {
+            self.check(which, returned)?;
+        }
         self.serve(false)?;
         Ok(took as f64 / CALLS as f64)
     }
@@ -210,14 +211,14 @@ impl<'a> Caller<'a> {
             Fork::Child => {
                 let mut measure = || -> Result<()> {
                     self.serve(true)?;
+                    let [before, call] = self.calls([-1, fd]);
                     // What is shared with the parent until it is written to is written to before.
                     sys::instructions();
-                    let _ = self.call(-1);
-                    self.explain.error = 0;
+                    before.make();
                     let begun = sys::instructions();
-                    let returned = self.call(fd);
+                    let returned = call.make();
                     took[0].store(sys::instructions() - begun, Ordering::Relaxed);
-                    self.check(returned)
+                    self.check(1, returned)
                 };
                 sys::exit(match measure() {
                     Ok(()) => 0,

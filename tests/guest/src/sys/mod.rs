@@ -20,7 +20,7 @@ pub(crate) use memory::{LastPage, PAGE, StuckPage, map_file};
 pub(crate) use perf::{NAMESPACES_IN_ORDER, NamespacesWatch};
 pub(crate) use seccomp::{before_exec, seccomp_allow_all, seccomp_no_setns};
 pub(crate) use shared::Shared;
-pub(crate) use syscall::{setns_32, setns_64, trace_syscall};
+pub(crate) use syscall::{Call, outcome, setns_32, setns_64, trace_syscall};
 pub(crate) use task::{
     Fork, exec, exit, fork, fork_into, fork_sharing_fs, fork_to_zombie, has_ended_within,
     ignore_children, keep_only, sleep_forever, spawn_sharing_vm, vfork,
@@ -72,13 +72,7 @@ pub(crate) fn ioctl(fd: c_int, command: c_uint, address: usize) -> Result<c_long
     checked(unsafe { libc::syscall(libc::SYS_ioctl, fd, command, address) })
 }
 
-/// `getppid()`, the system call.
-pub(crate) fn getppid() -> c_long {
-    // SAFETY: Takes nothing, and cannot fail.
-    unsafe { libc::syscall(libc::SYS_getppid) }
-}
-
-/// `setns()`, as [`ioctl`] and [`getppid`] are: what the library takes is the same.
+/// `setns()`, as [`ioctl`] is: what the library takes is the same.
 pub(crate) fn setns(fd: c_int, nstype: c_int) -> Result<(), Errno> {
     // SAFETY: Takes no pointer.
     checked(unsafe { libc::syscall(libc::SYS_setns, fd, nstype) }).map(drop)

@@ -10,20 +10,61 @@ use rustix::{
 };
 use std::{arch::asm, mem, ptr};
 
-/// setns(2) by the `syscall` instruction itself, with no library in between.
-pub(crate) fn setns_64(fd: i32, nstype: i32) -> Result<(), Errno> {
-    let result: i64;
-    // SAFETY: Takes no pointer; the instruction changes rcx and r11.
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") libc::SYS_setns => result,
-            in("rdi") i64::from(fd),
-            in("rsi") i64::from(nstype),
-            out("rcx") _, out("r11") _,
-        );
+/// A system call and its arguments, by the `syscall` instruction itself, with no library in
+/// between: whichever it is, what user space does for it is the same.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call {
+    number: i64,
+    arguments: [usize; 3],
+}
+
+impl Call {
+    /// One that does as good as nothing: `sched_get_priority_max()`, which returns a constant.
+    pub(crate) const LEAST: Self = Self {
+        number: libc::SYS_sched_get_priority_max,
+        arguments: [libc::SCHED_OTHER as usize, 0, 0],
+    };
+
+    /// `setns()`.
+    pub(crate) fn setns(fd: i32, nstype: i32) -> Self {
+        Self {
+            number: libc::SYS_setns,
+            arguments: [fd as usize, nstype as usize, 0],
+        }
     }
-    outcome(result as i32)
+
+    /// `ioctl()`, with any address: see [`ioctl`](super::ioctl).
+    pub(crate) fn ioctl(fd: i32, command: u32, address: usize) -> Self {
+        Self {
+            number: libc::SYS_ioctl,
+            arguments: [fd as usize, command as usize, address],
+        }
+    }
+
+    /// Makes it. What it returns [`outcome`] tells.
+    #[inline(always)]
+    pub(crate) fn make(&self) -> i64 {
+        let [first, second, third] = self.arguments;
+        let result;
+        // SAFETY: One of those above, of which only ioctl() takes a pointer. The instruction
+        // changes rcx and r11.
+        unsafe {
+            asm!(
+                "syscall",
+                inlateout("rax") self.number => result,
+                in("rdi") first,
+                in("rsi") second,
+                in("rdx") third,
+                out("rcx") _, out("r11") _,
+            );
+        }
+        result
+    }
+}
+
+/// setns(2) by the `syscall` instruction.
+pub(crate) fn setns_64(fd: i32, nstype: i32) -> Result<(), Errno> {
+    outcome(Call::setns(fd, nstype).make())
 }
 
 /// setns(2) by `int 0x80`, as a 32-bit program calls it.
@@ -46,13 +87,14 @@ pub(crate) fn setns_32(fd: i32, nstype: i32) -> Result<(), Errno> {
         );
     }
     // A 32-bit program would see the lower half.
-    outcome(result as i32)
+    outcome(i64::from(result as i32))
 }
 
-fn outcome(result: i32) -> Result<(), Errno> {
+/// What a system call returned: 0 or more, or an error.
+pub(crate) fn outcome(result: i64) -> Result<(), Errno> {
     match result {
-        0 => Ok(()),
-        errno => Err(Errno::from_raw_os_error(-errno)),
+        0.. => Ok(()),
+        errno => Err(Errno::from_raw_os_error(-errno as i32)),
     }
 }
 

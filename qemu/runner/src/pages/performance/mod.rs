@@ -13,7 +13,7 @@ const PARTS: &[(&str, &str, [&str; 2])] = &[
     (
         "device",
         "The ioctl. To the cost of a setns(2) that fails is added what an ioctl costs: `ENOTTY` of \
-         the same device less `getppid()`.",
+         the same device less the least that a system call can be.",
         ["setns(2)", "`NSPROXY_SETNS`"],
     ),
     (
