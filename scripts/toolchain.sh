@@ -5,17 +5,40 @@
 
 # What the kernel asks for (scripts/min-tool-version.sh), and what our tools do
 readonly RUSTC_MIN=1.88.0 BINDGEN_MIN=0.71.1 CLANG_MIN=17.0.1
-readonly BINDGEN_VERSION=0.73.2 LLVM_VERSION=19
+readonly BINDGEN_VERSION=0.73.2
+# One that many hosts can have. Better is that of rustc: then what the kernel has
+# in C for Rust can be inlined into Rust, where its configuration says so.
+readonly LLVM_VERSION=19
 
 # first_version COMMAND... - the first thing like 1.2.3 that it prints
 first_version() {
 	"$@" 2>/dev/null | grep -oEm1 '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1
 }
 
+llvm_of_rustc() {
+	rustc --version --verbose 2>/dev/null | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p'
+}
+
+# The first that is here; or if none is, the first that Debian has
+llvm_to_get() {
+	local has version
+	for has in "command -v" "apt-cache show"; do
+		for version in $(llvm_of_rustc) $LLVM_VERSION; do
+			if $has "clang-$version" >/dev/null 2>&1; then
+				echo "$version"
+				return
+			fi
+		done
+	done
+	echo $LLVM_VERSION
+}
+
+# toolchain_clang [VERSION] - that one of LLVM before others, if it is here.
 # Sets LLVM, LIBCLANG_PATH, clang_version
 toolchain_clang() {
-	local suffix
-	for suffix in "-$LLVM_VERSION" ""; do
+	local version suffix
+	for version in ${1:-} $(llvm_of_rustc) $LLVM_VERSION ""; do
+		suffix=${version:+-$version}
 		clang_version=$(first_version "clang$suffix" --version) || continue
 		command -v "ld.lld$suffix" >/dev/null || continue
 		version_at_least "$clang_version" $CLANG_MIN || continue
@@ -25,8 +48,9 @@ toolchain_clang() {
 		return
 	done
 	clang_version=$(first_version clang --version) || clang_version=none
+	version=$(llvm_to_get)
 	lacks "clang and ld.lld $CLANG_MIN or later are needed, and here is ${clang_version};" \
-		"as root: apt-get install clang-$LLVM_VERSION lld-$LLVM_VERSION llvm-$LLVM_VERSION"
+		"as root: apt-get install clang-$version lld-$version llvm-$version"
 }
 
 # Sets rustc_version
@@ -102,7 +126,8 @@ toolchain_of() {
 			CONFIG_DEBUG_INFO_BTF_MODULES=)
 		return
 	fi
-	toolchain
+	# (Of gcc's kernels the number is 0.)
+	toolchain "$(sed -n 's/^CONFIG_CLANG_VERSION=\([0-9]*\)[0-9]\{4\}$/\1/p' "$dir/.config")"
 	kmake=(make)
 	! grep -qx CONFIG_CC_IS_CLANG=y "$dir/.config" || kmake+=(LLVM="$LLVM")
 }
@@ -112,10 +137,10 @@ toolchain_cc_of() {
 	sed -n 's/^CONFIG_CC_VERSION_TEXT="\([^ ]*\) .*/\1/p' "$1"
 }
 
-# All of it, got where it can be got
+# toolchain [VERSION-OF-LLVM] - all of it, got where it can be got
 toolchain() {
 	toolchain_rustc
-	toolchain_clang
+	toolchain_clang "${1:-}"
 	toolchain_library || (lock rust-src && toolchain_get_library)
 	toolchain_library
 	toolchain_bindgen || (lock bindgen && toolchain_get_bindgen)
