@@ -3,11 +3,11 @@
 //! `/dev/nsproxy`: decode, call, encode.
 
 use crate::{
-    explain, module_parameters, serve, setns, setns_2011, show,
+    explain, serve, setns, setns_2011, show,
     sys::{
         caller::Caller,
         chardev::Ioctl,
-        namespace, symbols,
+        namespace, params, symbols,
         uapi::{
             expect_steps, nsproxy_explain, nsproxy_setns, nsproxy_show, nsproxy_version,
             write_steps, Abi, NSPROXY_ABI_VERSION, NSPROXY_EXPLAIN, NSPROXY_SERVE, NSPROXY_SETNS,
@@ -86,7 +86,7 @@ fn setns_args(caller: &Caller<'_>, arg: UserPtr) -> Result<nsproxy_setns> {
 ///
 /// [`EPERM`].
 fn no_filter(caller: &Caller<'_>) -> Result {
-    if caller.is_under_seccomp() && !module_parameters::allow_seccomp.value() {
+    if caller.is_under_seccomp() && !params::allow_seccomp() {
         return Err(EPERM);
     }
     Ok(())

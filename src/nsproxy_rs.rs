@@ -15,7 +15,7 @@
 //! stand [`setns_2011`], the same call as it was when it was introduced, and [`show`], for a look at
 //! what the call changes.
 
-use kernel::{debugfs, miscdevice::MiscDeviceRegistration, prelude::*};
+use kernel::{debugfs, prelude::*};
 
 mod device;
 mod explain;
@@ -32,7 +32,11 @@ mod sys;
 
 use device::NsproxyDevice;
 use serve::Served;
-use sys::{chardev::Device, redirect::Serving, symbols::Symbols};
+use sys::{
+    chardev::{Device, Registration},
+    redirect::Serving,
+    symbols::Symbols,
+};
 
 module! {
     type: NsproxyModule,
@@ -40,12 +44,6 @@ module! {
     authors: ["The nsproxy_rs developers"],
     description: "A second implementation of setns(2), to compare with the first",
     license: "GPL v2",
-    params: {
-        allow_seccomp: bool {
-            default: false,
-            description: "Serve callers under a seccomp filter, which cannot see what they call",
-        },
-    },
 }
 
 /// The loaded module. Dropped from top to bottom: first the device goes.
@@ -53,7 +51,7 @@ module! {
 struct NsproxyModule {
     /// `/dev/nsproxy`
     #[pin]
-    device: MiscDeviceRegistration<Device<NsproxyDevice>>,
+    device: Registration<Device<NsproxyDevice>>,
     /// Undone when no call can come in by the device any more.
     serving: Serving,
     /// `/sys/kernel/debug/nsproxy_rs/served`

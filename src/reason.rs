@@ -18,7 +18,7 @@ use crate::{
 use kernel::{
     bindings::{
         CAP_SYS_ADMIN, CAP_SYS_CHROOT, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS,
-        CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS,
+        CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS, EUSERS,
     },
     prelude::*,
 };
@@ -34,7 +34,7 @@ macro_rules! reasons {
 
         impl Reason {
             /// The errno that the check gives; [`None`] if that is not always the same.
-            pub(crate) const fn errno(self) -> Option<Error> {
+            pub(crate) fn errno(self) -> Option<Error> {
                 match self {
                     $(Self::$reason => $errno,)*
                 }
@@ -94,7 +94,7 @@ reasons! {
     /// A user namespace in which the caller's user cannot be counted.
     Ucounts = NSPROXY_REASON_UCOUNTS => Some(EINVAL),
     /// A time namespace, and the caller shares its memory with another task.
-    MmShared = NSPROXY_REASON_MM_SHARED => Some(EUSERS),
+    MmShared = NSPROXY_REASON_MM_SHARED => Some(Error::from_errno(-(EUSERS as c_int))),
     /// 2011: `CAP_SYS_ADMIN` in the initial user namespace.
     CapInit = NSPROXY_REASON_CAP_INIT => Some(EPERM),
     /// 2011: no file of a namespace of one of the kinds of then.

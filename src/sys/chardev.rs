@@ -11,6 +11,12 @@ use kernel::{
     uaccess::UserPtr,
 };
 
+#[cfg(not(nsproxy_rs_device_has_owner))]
+pub(crate) use super::owned::Registration;
+/// A device that is there. Who has it open keeps the module loaded.
+#[cfg(nsproxy_rs_device_has_owner)]
+pub(crate) use kernel::miscdevice::MiscDeviceRegistration as Registration;
+
 /// What a device does when it is called.
 pub(crate) trait Ioctl: Send + Sync + 'static {
     /// Serves one call, in the context of the process that makes it. `arg` is what the caller says
@@ -52,7 +58,7 @@ impl<T: Ioctl> Device<T> {
     pub(crate) fn register(
         name: &'static CStr,
         _symbols: Symbols,
-    ) -> impl PinInit<MiscDeviceRegistration<Self>, Error> {
-        MiscDeviceRegistration::register(MiscDeviceOptions { name })
+    ) -> impl PinInit<Registration<Self>, Error> {
+        Registration::register(MiscDeviceOptions { name })
     }
 }

@@ -13,7 +13,7 @@
 //! | [`nsproxy`] | `struct nsproxy`, one that tasks use and one that is being made |
 //! | [`cred`], [`fs`] | what else a set of namespaces carries until it is committed |
 //! | [`install`] | `proc_ns_operations.install()` |
-//! | [`chardev`], [`uapi`] | the edge to user space |
+//! | [`chardev`], [`uapi`], [`params`] | the edge to user space |
 //! | [`redirect`], `redirect.c` | the other one: the system call itself |
 //! | [`served`] | the processes for which it is |
 //! | [`trace`], `trace.h`, `trace.c` | the tracepoint |
@@ -31,6 +31,9 @@ pub(crate) mod fs;
 pub(crate) mod install;
 pub(crate) mod namespace;
 pub(crate) mod nsproxy;
+#[cfg(not(nsproxy_rs_device_has_owner))]
+mod owned;
+pub(crate) mod params;
 pub(crate) mod redirect;
 pub(crate) mod served;
 pub(crate) mod symbols;

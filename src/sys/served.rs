@@ -37,7 +37,7 @@ struct ModuleRef(NonNull<module>);
 impl ModuleRef {
     /// For who is served, and who may call the module has one already.
     fn get() -> Self {
-        let module = kernel::module::this_module::<crate::LocalModule>().as_ptr();
+        let module = &raw mut kernel::bindings::__this_module;
         // SAFETY: The caller's code is the module's, and whoever called that keeps it: an open
         // file of the device, or a process that is served.
         unsafe { kernel::bindings::__module_get(module) };

@@ -10,6 +10,7 @@
 #include <linux/kallsyms.h>
 #include <linux/kernel.h>
 #include <linux/kprobes.h>
+#include <linux/moduleparam.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -67,6 +68,11 @@ struct nsproxy_rs_symbol nsproxy_rs_symbols[] = {
 #undef ADDRESS
 
 const unsigned int nsproxy_rs_nr_symbols = NSPROXY_RS_NR_SYMBOLS;
+
+bool nsproxy_rs_allow_seccomp __ro_after_init;
+module_param_named(allow_seccomp, nsproxy_rs_allow_seccomp, bool, 0);
+MODULE_PARM_DESC(allow_seccomp,
+		 "Serve callers under a seccomp filter, which cannot see what they call");
 
 /*
  * Where struct mnt_namespace, which is private to fs/, has its ns_common:

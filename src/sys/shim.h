@@ -58,6 +58,7 @@ struct nsproxy_rs_symbol {
 extern struct nsproxy_rs_symbol nsproxy_rs_symbols[];
 extern const unsigned int nsproxy_rs_nr_symbols;
 extern unsigned long nsproxy_rs_ns_of_mnt_namespace;
+extern bool nsproxy_rs_allow_seccomp;
 
 int nsproxy_rs_symbols_look_up(void);
 void nsproxy_rs_symbols_install(void);
