@@ -3,7 +3,7 @@
 
 MAKEFLAGS += --no-print-directory
 
-# Which kernel: lab, debug, kcsan, cfi, speed, stock, or a directory in which one was built
+# Which kernel: lab, debug, kcsan, cfi, speed, vng, stock, or a directory in which one was built
 KERNEL ?= lab
 bench: KERNEL = speed
 # Which kernels `make matrix` goes through
@@ -36,10 +36,12 @@ help:
 	@echo 'make clean          remove build/; the cache with the kernels stays'
 	@echo
 	@echo 'KERNEL=lab          the small kernel (default)'
+	@echo 'KERNEL=lab-7.2      the same of another series than the newest'
 	@echo 'KERNEL=debug        the same with KASAN, lockdep, kmemleak, UBSAN: slower, sees more'
 	@echo 'KERNEL=kcsan        the same as lab with KCSAN, which finds data races'
 	@echo 'KERNEL=cfi          the same as lab with CFI and IBT, which check indirect calls'
 	@echo 'KERNEL=speed        the same as lab without what watches and is asked at each call'
+	@echo 'KERNEL=vng          the same as lab with what guests of virtme-ng want'
 	@echo 'KERNEL=stock        the one that Debian ships, unmodified; REFRESH=1: a newer one'
 	@echo 'KERNEL=/path        a kernel that you built, with Rust'
 	@echo 'ACCEL=kvm|tcg       do not probe whether KVM works'
