@@ -3,9 +3,10 @@
 
 MAKEFLAGS += --no-print-directory
 
-# Which kernel: lab, debug, kcsan, cfi, speed, vng, stock, or a directory in which one was built
+# Which kernel: lab, lab-7.2, debug, kcsan, cfi, speed, vng, stock, or a directory in which one was built
 KERNEL ?= lab
 bench: KERNEL = speed
+vng: KERNEL = vng
 # Which kernels `make matrix` goes through
 KERNELS ?= lab debug
 # Which suites `make test` and `make test-long` run; all of them if none is named
@@ -23,6 +24,7 @@ help:
 	@echo 'make mutants        try whether the tests notice a wrong line; MUTANTS="perf pidfd"'
 	@echo 'make kernel-mutants try whether they notice a wrong line of the kernel (as root)'
 	@echo 'make bench          what calls cost beside setns(2), on KERNEL=speed'
+	@echo 'make vng            suites in a guest of virtme-ng, on KERNEL=vng or your own'
 	@echo 'make shell          a shell in the guest: module loaded, nsproxy on the PATH'
 	@echo
 	@echo 'make doctor         say what this machine lacks, and how to get it'
@@ -36,12 +38,12 @@ help:
 	@echo 'make clean          remove build/; the cache with the kernels stays'
 	@echo
 	@echo 'KERNEL=lab          the small kernel (default)'
-	@echo 'KERNEL=lab-7.2      the same of another series than the newest'
 	@echo 'KERNEL=debug        the same with KASAN, lockdep, kmemleak, UBSAN: slower, sees more'
 	@echo 'KERNEL=kcsan        the same as lab with KCSAN, which finds data races'
 	@echo 'KERNEL=cfi          the same as lab with CFI and IBT, which check indirect calls'
 	@echo 'KERNEL=speed        the same as lab without what watches and is asked at each call'
 	@echo 'KERNEL=vng          the same as lab with what guests of virtme-ng want'
+	@echo 'KERNEL=lab-7.2      lab of another series of Linux; any that Debian has'
 	@echo 'KERNEL=stock        the one that Debian ships, unmodified; REFRESH=1: a newer one'
 	@echo 'KERNEL=/path        a kernel that you built, with Rust'
 	@echo 'ACCEL=kvm|tcg       do not probe whether KVM works'
@@ -63,7 +65,7 @@ module: deps
 tools: deps
 	@scripts/tools
 
-.PHONY: run test test-long matrix mutants kernel-mutants bench shell
+.PHONY: run test test-long matrix mutants kernel-mutants bench shell vng
 run: deps
 	@scripts/guest run $(KERNEL)
 test: deps
@@ -80,6 +82,8 @@ bench: deps
 	@scripts/guest bench $(KERNEL)
 shell: deps
 	@scripts/guest shell $(KERNEL)
+vng: deps
+	@scripts/guest vng $(KERNEL) $(SUITES)
 
 .PHONY: check doc rust-analyzer clean
 check:
