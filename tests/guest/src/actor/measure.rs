@@ -139,9 +139,7 @@ impl<'a> Caller<'a> {
                 Asked::Least => Call::LEAST,
                 Asked::UnknownIoctl => Call::ioctl(device, 0, 0),
                 Asked::Syscall | Asked::Served => Call::setns(fd, self.work.nstype),
-                Asked::Device => {
-                    Call::ioctl(device, uapi::NSPROXY_SETNS, (&raw mut *setns).addr())
-                }
+                Asked::Device => Call::ioctl(device, uapi::NSPROXY_SETNS, (&raw mut *setns).addr()),
                 Asked::Explain { .. } => {
                     Call::ioctl(device, uapi::NSPROXY_EXPLAIN, (&raw mut *explain).addr())
                 }
