@@ -85,8 +85,11 @@ impl NsSet {
         let fs = if flags == CLONE_NEWNS && !record.is_dry_run() {
             SetFs::Current
         } else if flags & CLONE_NEWNS != 0 {
-            let fs = FsStruct::copy(caller).map_err(|_| record.refuse(Reason::NoFs, None))?;
+            let mut fs = FsStruct::copy(caller).map_err(|_| record.refuse(Reason::NoFs, None))?;
             record.step(Step::Fs, About::Nothing);
+            if flags == CLONE_NEWNS {
+                fs.pose_as_own(caller);
+            }
             SetFs::Copy(fs)
         } else {
             SetFs::None

@@ -38,6 +38,13 @@ impl FsStruct {
         fs.map(Self).ok_or(ENOMEM)
     }
 
+    /// Looks as shared as the caller's own, in whose place it is shown to `install()`. Before 7.3
+    /// that asks whether what it is shown is shared, and not what the caller has.
+    pub(crate) fn pose_as_own(&mut self, caller: &Caller<'_>) {
+        // SAFETY: By the type's invariants it is ours alone. Freeing it does not look at the count.
+        unsafe { (*self.0.cast::<layout::fs_struct>().as_ptr()).users = caller.fs_users() as _ };
+    }
+
     /// The root, borrowed.
     pub(super) fn root(&self) -> *const path {
         // SAFETY: Valid by the type's invariants.

@@ -5,6 +5,7 @@
 use crate::{
     actor::state::Step,
     errno::Code,
+    kernel,
     via::{Entry, Kind},
     world::Target,
 };
@@ -157,6 +158,16 @@ impl Case {
         match reason.errno() {
             Some(errno) => self.fails(errno.into()),
             None => self,
+        }
+    }
+
+    /// It fails since root and working directory are shared, though the set has a copy of them; or
+    /// whatever the reference does, where the kernel asks the copy.
+    pub(crate) fn refused_despite_the_copy(self) -> Self {
+        if kernel::asks_the_copy() {
+            self
+        } else {
+            self.refused(Reason::FsShared)
         }
     }
 

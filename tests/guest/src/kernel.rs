@@ -1,8 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What kind of kernel this is, as far as it matters to how long something takes.
+//! What kind of kernel this is, as far as it matters to how long something takes, or what comes of
+//! it.
 
 use std::path::Path;
+
+/// Whether `install()` of a mount namespace asks if the set's `fs_struct` is shared, and not if the
+/// caller's is. With several kinds the set has a copy, which is not, and so a caller that shares its
+/// own enters all the same, and takes along whom it shares it with.
+pub(crate) fn asks_the_copy() -> bool {
+    is_before((7, 3))
+}
+
+/// Whether looking up a root takes memory that can be made to lack.
+pub(crate) fn allocates_to_look_up() -> bool {
+    !is_before((7, 3))
+}
+
+fn is_before(release: (u32, u32)) -> bool {
+    let uname = rustix::system::uname();
+    let text = uname.release().to_string_lossy();
+    let mut numbers = text.split('.').map_while(|word| word.parse().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(major), Some(minor)) => (major, minor) < release,
+        _ => false,
+    }
+}
 
 /// Whether it has a sanitizer that watches every access to memory, which makes it many times
 /// slower.

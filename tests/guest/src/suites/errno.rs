@@ -268,16 +268,16 @@ fn mnt() -> Vec<Case> {
         };
         // With uts beside it, a copy of root and working directory is made, which nobody shares;
         // it is the task's own that counts.
-        cases.push(
-            case("EINVAL CLONE_FS shared with a process")
-                .caller([Step::ShareFs])
-                .refused(Reason::FsShared),
-        );
-        cases.push(
-            case("EINVAL CLONE_FS shared with a thread")
-                .caller([Step::Thread])
-                .refused(Reason::FsShared),
-        );
+        let refused = |case: Case| match nstype == both {
+            true => case.refused_despite_the_copy(),
+            false => case.refused(Reason::FsShared),
+        };
+        cases.push(refused(
+            case("EINVAL CLONE_FS shared with a process").caller([Step::ShareFs]),
+        ));
+        cases.push(refused(
+            case("EINVAL CLONE_FS shared with a thread").caller([Step::Thread]),
+        ));
         cases.push(
             case("EPERM without CAP_SYS_CHROOT")
                 .caller([Step::KeepCaps(caps::SYS_ADMIN | caps::SYS_PTRACE)])

@@ -302,7 +302,7 @@ fn first_error() -> Vec<Case> {
         .caller([Step::EnterTarget(user), state])
     };
     vec![
-        case(Kind::Mnt, Kind::Uts, Step::ShareFs).fails(Code::EINVAL),
+        case(Kind::Mnt, Kind::Uts, Step::ShareFs).refused_despite_the_copy(),
         case(Kind::Time, Kind::Net, Step::Thread).fails(Code::EPERM),
     ]
 }
