@@ -5,22 +5,26 @@
 use anyhow::{Context as _, Result};
 use rustix::io::Errno;
 use std::{
+    env,
     ffi::CStr,
     fs::File,
-    io, thread,
+    io,
+    path::PathBuf,
+    thread,
     time::{Duration, Instant},
 };
 
 /// How long to wait for whoever uses it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Where the guest has the module.
+/// Where the guest has the module, unless `NSPROXY_MODULE` names another place.
 const FILE: &str = "/lib/nsproxy_rs.ko";
 const NAME: &CStr = c"nsproxy_rs";
 
 /// Loads it, with parameters as on the command line of insmod.
 pub(crate) fn load(parameters: &CStr) -> Result<Result<(), Errno>> {
-    let file = File::open(FILE).context(FILE)?;
+    let path = env::var_os("NSPROXY_MODULE").map_or_else(|| FILE.into(), PathBuf::from);
+    let file = File::open(&path).with_context(|| path.display().to_string())?;
     Ok(rustix::system::finit_module(&file, parameters, 0))
 }
 

@@ -98,7 +98,11 @@ impl Pool {
         let proc = open(&format!("/proc/{}", target.pid), OFlags::RDONLY)?;
         add(What::Other, "a directory of /proc", proc);
         add(What::Other, "a directory", open("/", OFlags::RDONLY)?);
-        add(What::Other, "a file", open("/init", OFlags::RDONLY)?);
+        add(
+            What::Other,
+            "a file",
+            open("/proc/self/exe", OFlags::RDONLY)?,
+        );
         add(What::Other, "a device", open("/dev/null", OFlags::RDWR)?);
         add(
             What::Other,
