@@ -141,8 +141,8 @@ impl<'a> Caller<'a> {
         // read as it is.
         let mode = unsafe { (&raw const (*self.as_layout()).seccomp.mode).read_volatile() };
         #[cfg(not(CONFIG_SECCOMP))]
-        let mode = kernel::bindings::SECCOMP_MODE_DISABLED;
-        mode != kernel::bindings::SECCOMP_MODE_DISABLED as _
+        let mode = kernel::bindings::SECCOMP_MODE_DISABLED as i32;
+        mode != kernel::bindings::SECCOMP_MODE_DISABLED as i32
     }
 
     /// `current->nsproxy`, borrowed: without a lock and without a reference, by rule 2.

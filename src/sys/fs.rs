@@ -42,7 +42,7 @@ impl FsStruct {
     /// that asks whether what it is shown is shared, and not what the caller has.
     pub(crate) fn pose_as_own(&mut self, caller: &Caller<'_>) {
         // SAFETY: By the type's invariants it is ours alone. Freeing it does not look at the count.
-        unsafe { (*self.0.cast::<layout::fs_struct>().as_ptr()).users = caller.fs_users() as _ };
+        unsafe { (*self.0.cast::<layout::fs_struct>().as_ptr()).users = caller.fs_users() as i32 };
     }
 
     /// The root, borrowed.
