@@ -61,31 +61,31 @@ impl Journal {
             accounts: KVec::with_capacity(ACCOUNTS, GFP_KERNEL)?,
         };
         let nsproxy = caller.nsproxy();
-        let members = caller.members();
-        for ns in members.iter().flatten() {
-            journal.meet(ns);
+        // For each account, what of the caller's it is.
+        let mut sets = [0; NSPROXY_NR_MEMBERS as usize];
+        for (member, ns) in caller.members().into_iter().enumerate() {
+            let Some(ns) = ns else { continue };
+            if let Some(set) = sets.get_mut(journal.meet(ns)) {
+                *set |= 1 << member;
+            }
         }
 
         let count = nsproxy.count();
         let line = journal.line(Step::Caller, About::NsProxy([count, count]), 0);
-        for index in 0..journal.accounts.len() {
+        for (index, members) in (0..journal.accounts.len()).zip(sets) {
             let account = &journal.accounts[index];
-            let is_it = |member: &Option<&Ns>| member.is_some_and(|ns| ns.is(&account.ns));
-            let mut line = account.line(&line, account.counts);
-            line.members = (0..)
-                .zip(&members)
-                .filter(|(_, member)| is_it(member))
-                .fold(0, |set, (bit, _)| set | 1 << bit);
-            journal.write(line);
+            let line = account.line(&line, account.counts);
+            journal.write(nsproxy_step { members, ..line });
         }
         journal.seq += 1;
         Ok(journal)
     }
 
-    /// See [`Record::meet`](crate::record::Record::meet).
-    pub(crate) fn meet(&mut self, ns: &Ns) {
-        if self.accounts.iter().any(|account| account.ns.is(ns)) {
-            return;
+    /// See [`Record::meet`](crate::record::Record::meet). Returns the number of its account.
+    pub(crate) fn meet(&mut self, ns: &Ns) -> usize {
+        let known = self.accounts.iter().position(|account| account.ns.is(ns));
+        if let Some(known) = known {
+            return known;
         }
         let account = Account {
             counts: ns.counts(0),
@@ -93,6 +93,7 @@ impl Journal {
             ns: ARef::from(ns),
         };
         kernel::warn_on!(self.accounts.push_within_capacity(account).is_err());
+        self.accounts.len() - 1
     }
 
     /// A step was taken, or refused with that errno.
@@ -140,6 +141,7 @@ impl Journal {
             flags: 0,
             nsproxy: match about {
                 About::NsProxy(counts) => counts,
+                About::Seen(nsproxy) => [0, nsproxy.count()],
                 _ => [0; 2],
             },
             ns_ref: [0; 2],

@@ -87,7 +87,7 @@ impl NsSet {
         } else if flags & CLONE_NEWNS != 0 {
             let mut fs = FsStruct::copy(caller).map_err(|_| record.refuse(Reason::NoFs, None))?;
             record.step(Step::Fs, About::Nothing);
-            if flags == CLONE_NEWNS {
+            if record.is_dry_run() && flags == CLONE_NEWNS {
                 fs.pose_as_own(caller);
             }
             SetFs::Copy(fs)
@@ -136,7 +136,7 @@ impl NsSet {
     ) -> Result<ValidNsSet> {
         let target = Snapshot::take(pid, self.flags, record)
             .map_err(|reason| record.refuse(reason, None))?;
-        record.step(Step::Target, About::NsProxy([0, target.nsproxy.count()]));
+        record.step(Step::Target, About::Seen(&target.nsproxy));
 
         let nsproxy = &target.nsproxy;
         let valid = self.validate(caller, record, |installer, record| {

@@ -4,7 +4,7 @@
 
 use crate::{
     reason::{Reason, Refused},
-    sys::{namespace::Ns, trace, uapi::step::*},
+    sys::{namespace::Ns, nsproxy::NsProxy, trace, uapi::step::*},
 };
 use kernel::prelude::*;
 
@@ -59,9 +59,11 @@ pub(crate) enum About<'a> {
     Nothing,
     /// This namespace, borrowed for as long as it takes to tell.
     Namespace(&'a Ns),
-    /// An nsproxy, and its count before and after the step; 0 before is one that is new or was not
-    /// seen before, 0 after one that is no more.
+    /// An nsproxy, and its count before and after the step; 0 before is one that is new, 0 after one
+    /// that is no more.
     NsProxy([u32; 2]),
+    /// An nsproxy that was not seen before, borrowed likewise.
+    Seen(&'a NsProxy),
 }
 
 impl<'a> About<'a> {
