@@ -151,8 +151,9 @@ impl<'a> Caller<'a> {
     fn check(&self, which: usize, returned: i64) -> Result<()> {
         let Arguments { explain, .. } = &self.arguments[which];
         let returned: Outcome = sys::outcome(returned).map_err(Code::from);
-        let outcome = match (self.asked, returned, explain.error as i32) {
-            (Asked::Explain { .. }, Ok(()), 1..) => Err(Code(explain.error as i32)),
+        let errno = explain.error as i32;
+        let outcome = match (self.asked, returned) {
+            (Asked::Explain { .. }, Ok(())) if errno != 0 => Err(Code(errno)),
             _ => returned,
         };
         let expected = match self.asked {

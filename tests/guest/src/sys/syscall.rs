@@ -90,10 +90,10 @@ pub(crate) fn setns_32(fd: i32, nstype: i32) -> Result<(), Errno> {
     outcome(i64::from(result as i32))
 }
 
-/// What a system call returned: 0 or more, or an error.
+/// What a system call returned that returns nothing: 0, or an error.
 pub(crate) fn outcome(result: i64) -> Result<(), Errno> {
     match result {
-        0.. => Ok(()),
+        0 => Ok(()),
         errno => Err(Errno::from_raw_os_error(-errno as i32)),
     }
 }
