@@ -7,9 +7,10 @@ use crate::{
     classify::Class, cli::Accel, guest::Guest, initramfs::Initramfs, kernel::Kernel, qemu::QEMU,
 };
 use anyhow::Result;
+use rustix::fs::{FlockOperation, flock};
 use std::{
-    env, fs,
-    fs::OpenOptions,
+    env,
+    fs::{self, File, OpenOptions},
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -73,6 +74,8 @@ pub(crate) fn choose(
     }
 
     let known = answer_file();
+    // One tries, and whoever comes meanwhile waits for the answer.
+    let _turn = known.as_deref().and_then(turn);
     match known
         .as_ref()
         .and_then(|file| fs::read_to_string(file).ok())
@@ -95,7 +98,6 @@ pub(crate) fn choose(
     let works = ran.outcome.class == Class::Passed;
     if let Some(file) = known {
         // Not to know it the next time costs the same seconds again, nothing else.
-        let _ = file.parent().map(fs::create_dir_all);
         let _ = fs::write(file, if works { "kvm" } else { "tcg" });
     }
     Ok(if works {
@@ -106,6 +108,16 @@ pub(crate) fn choose(
             PATIENCE.as_secs()
         ))
     })
+}
+
+/// Waits until nobody else tries, as long as the returned file is open. [`None`] where no file can
+/// be made, and no answer kept.
+fn turn(answer: &Path) -> Option<File> {
+    let dir = answer.parent()?;
+    fs::create_dir_all(dir).ok()?;
+    let lock = File::create(dir.join("lock")).ok()?;
+    flock(&lock, FlockOperation::LockExclusive).ok()?;
+    Some(lock)
 }
 
 /// Where the answer is kept: for this boot of the host and this QEMU.

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
-    process::Command,
+    process::{self, Command},
 };
 
 /// What guests boot with: most of them the same, and a few more than that.
@@ -62,9 +62,13 @@ fn read(list: &Path) -> Result<String> {
     fs::read_to_string(list).with_context(|| format!("cannot read {}", list.display()))
 }
 
-/// Writes the list and what it describes, beside each other.
+/// Writes the list and what it describes, beside each other. Both are there whole or not at all:
+/// another runner may be about to boot what it wrote there.
 fn generate(kernel: &Kernel, args: &GuestArgs, entries: &str, at: &Path) -> Result<PathBuf> {
-    let [list, to] = ["list", "cpio"].map(|kind| at.with_extension(kind));
+    let paths = ["list", "cpio"].map(|kind| at.with_extension(kind));
+    let [list, to] = paths
+        .each_ref()
+        .map(|path| PathBuf::from(format!("{}.{}", path.display(), process::id())));
     fs::write(&list, entries).with_context(|| format!("cannot write {}", list.display()))?;
     let output = Command::new(kernel.gen_init_cpio())
         .arg(&list)
@@ -81,5 +85,9 @@ fn generate(kernel: &Kernel, args: &GuestArgs, entries: &str, at: &Path) -> Resu
         output.status.success() && said.is_empty(),
         "the initramfs could not be made: {said}"
     );
-    Ok(to)
+    for (new, path) in [&list, &to].into_iter().zip(&paths) {
+        fs::rename(new, path).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let [_, made] = paths;
+    Ok(made)
 }
