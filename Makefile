@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 
 # Which kernel: lab, lab-7.2, debug, kcsan, cfi, speed, vng, stock, or a directory in which one was built
 KERNEL ?= lab
-bench: KERNEL = speed
+bench profile: KERNEL = speed
 vng: KERNEL = vng
 # Which kernels `make matrix` goes through
 KERNELS ?= lab debug
@@ -14,6 +14,9 @@ SUITES ?=
 # Which mutants `make mutants` and `make kernel-mutants` try: those with one of
 # these words in their names
 MUTANTS ?=
+# Which calls `make profile` shows: those with this in their names
+CALL ?= device: net, nsfs
+export CALL
 
 .PHONY: help
 help:
@@ -24,6 +27,7 @@ help:
 	@echo 'make mutants        try whether the tests notice a wrong line; MUTANTS="perf pidfd"'
 	@echo 'make kernel-mutants try whether they notice a wrong line of the kernel (as root)'
 	@echo 'make bench          what calls cost beside setns(2), on KERNEL=speed'
+	@echo 'make profile        where the instructions go, by function; CALL="journal: net"'
 	@echo 'make vng            suites in a guest of virtme-ng, on KERNEL=vng or your own'
 	@echo 'make shell          a shell in the guest: module loaded, nsproxy on the PATH'
 	@echo
@@ -65,7 +69,7 @@ module: deps
 tools: deps
 	@scripts/tools
 
-.PHONY: run test test-long matrix mutants kernel-mutants bench shell vng
+.PHONY: run test test-long matrix mutants kernel-mutants bench profile shell vng
 run: deps
 	@scripts/guest run $(KERNEL)
 test: deps
@@ -80,6 +84,8 @@ kernel-mutants: deps
 	@scripts/guest kernel-mutants $(KERNEL) $(MUTANTS)
 bench: deps
 	@scripts/guest bench $(KERNEL)
+profile: deps
+	@scripts/guest profile $(KERNEL)
 shell: deps
 	@scripts/guest shell $(KERNEL)
 vng: deps

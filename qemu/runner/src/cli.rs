@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// A shell in a guest, with the module loaded.
     Shell(GuestArgs),
+    /// Say by function where the instructions of calls go.
+    Profile(ProfileArgs),
     /// Write the pages that say what all runs came to.
     Pages(PagesArgs),
     /// Print what came of suites on several kernels, when they were run the last time.
@@ -90,6 +92,21 @@ pub(crate) struct Extra {
     pub(crate) suites: Vec<String>,
     /// For `gen_init_cpio`.
     pub(crate) list: PathBuf,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct ProfileArgs {
+    #[command(flatten)]
+    pub(crate) guest: GuestArgs,
+    /// Which calls are shown: those with this in their names, as `make bench` has them
+    #[arg(
+        long,
+        value_name = "WORDS",
+        env,
+        hide_env = true,
+        default_value = "device: net, nsfs"
+    )]
+    pub(crate) call: String,
 }
 
 #[derive(ClapArgs)]

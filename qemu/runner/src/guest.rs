@@ -43,17 +43,26 @@ pub(crate) struct Ran {
 }
 
 impl Guest<'_> {
-    /// Boots a guest for `suite`, or with N CPUs for `suite@N`, and waits for its end. Whatever it left of an earlier run in
-    /// `dir` is replaced; what the suite prints goes to `show` as it comes.
+    /// Boots a guest for `suite`, or with N CPUs for `suite@N`, and waits for its end. Whatever it
+    /// left of an earlier run in `dir` is replaced; what the suite prints goes to `show` as it comes.
     ///
     /// # Errors
     ///
     /// What the host cannot do. What the guest does wrong is an outcome.
     pub(crate) fn run(&self, suite: &str, dir: PathBuf, show: impl FnMut(&[u8])) -> Result<Ran> {
+        let arguments = self.prepare(suite, &dir)?;
+        let running = self.start(&dir, &arguments, |command| {
+            command.stdin(Stdio::null()).stdout(Stdio::null());
+        })?;
+        running.wait(show)
+    }
+
+    /// QEMU's arguments for a guest that runs `suite`, with its files in `dir`, which is emptied.
+    pub(crate) fn prepare(&self, suite: &str, dir: &Path) -> Result<Vec<OsString>> {
         if dir.exists() {
-            fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+            fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
         }
-        fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
         let (suite, cpus) = qemu::cpus_of(suite);
         let mut parameters = format!("nsproxy.suite={suite}");
         for option in self.options {
@@ -62,45 +71,64 @@ impl Guest<'_> {
         if self.kernel.patches_itself() {
             parameters += " nsproxy.features=as-they-are";
         }
-        let arguments = qemu::arguments(
+        Ok(qemu::arguments(
             self.kernel,
             self.initramfs.of_suite(suite),
             self.accel,
             cpus,
             &parameters,
-            &Consoles::Files(&dir),
-        );
-        fs::write(dir.join("command"), qemu::as_shell(&arguments))?;
-        fs::write(dir.join("config"), self.kernel.config())?;
+            &Consoles::Files(dir),
+        ))
+    }
 
+    /// Starts what was prepared, and perhaps added to.
+    pub(crate) fn start(
+        &self,
+        dir: &Path,
+        arguments: &[OsString],
+        stdio: impl FnOnce(&mut Command),
+    ) -> Result<Running> {
+        fs::write(dir.join("command"), qemu::as_shell(arguments))?;
+        fs::write(dir.join("config"), self.kernel.config())?;
         let begun = Instant::now();
         let errors = File::create(dir.join("qemu.log"))?;
-        let child = start(&arguments, |command| {
-            command
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(errors);
+        let child = start(arguments, |command| {
+            stdio(command.stderr(errors));
         })?;
-        let end = self.watch(child, &dir, begun, show)?;
-        let took = begun.elapsed();
+        Ok(Running {
+            child,
+            dir: dir.to_owned(),
+            begun,
+            timeout: self.timeout,
+        })
+    }
+}
 
-        let console = read(&dir.join(qemu::CONSOLE));
-        let verdict = Verdict::parse(&read(&dir.join(qemu::VERDICT)));
+/// A guest that runs.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    dir: PathBuf,
+    begun: Instant,
+    timeout: Duration,
+}
+
+impl Running {
+    /// Waits for its end, or ends it when it takes too long.
+    pub(crate) fn wait(mut self, show: impl FnMut(&[u8])) -> Result<Ran> {
+        let end = self.watch(show)?;
+        let took = self.begun.elapsed();
+        let console = read(&self.dir.join(qemu::CONSOLE));
+        let verdict = Verdict::parse(&read(&self.dir.join(qemu::VERDICT)));
         Ok(Ran {
             outcome: classify(&end, &console, &verdict),
             verdict,
             took,
-            dir,
+            dir: self.dir,
         })
     }
 
-    fn watch(
-        &self,
-        mut child: Child,
-        dir: &Path,
-        begun: Instant,
-        mut show: impl FnMut(&[u8]),
-    ) -> Result<End> {
+    fn watch(&mut self, mut show: impl FnMut(&[u8])) -> Result<End> {
+        let Self { child, dir, .. } = self;
         let mut output: Option<File> = None;
         let mut buffer = [0; 4096];
         let mut pass_on = || {
@@ -119,7 +147,7 @@ impl Guest<'_> {
             if let Some(status) = status {
                 return Ok(end(status, &read(&dir.join("qemu.log"))));
             }
-            if begun.elapsed() > self.timeout {
+            if self.begun.elapsed() > self.timeout {
                 child.kill().context("cannot end QEMU")?;
                 child.wait().context("cannot wait for QEMU")?;
                 return Ok(End::TimedOut(self.timeout.as_secs()));

@@ -51,6 +51,12 @@ pub(crate) enum Command {
     },
     /// What a call takes of each that is asked. Answered with [`Reply::Measured`].
     Measure { work: Work, asked: Vec<Asked> },
+    /// Has the host note calls of each that is asked. Answered with [`Reply::Done`].
+    Profile {
+        name: String,
+        work: Work,
+        asked: Vec<Asked>,
+    },
     /// `NSPROXY_VERSION`, answered with [`Reply::Returned`].
     Version,
     /// `NSPROXY_SHOW` of the process of a pidfd, answered with [`Reply::Returned`].

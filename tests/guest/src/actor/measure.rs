@@ -34,6 +34,20 @@ pub(crate) enum Asked {
     Served,
 }
 
+impl Asked {
+    /// As people call it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Least => "sched_get_priority_max(2)",
+            Self::UnknownIoctl => "ENOTTY",
+            Self::Syscall => "setns(2)",
+            Self::Device => "NSPROXY_SETNS",
+            Self::Explain { .. } => "NSPROXY_EXPLAIN",
+            Self::Served => "served",
+        }
+    }
+}
+
 /// A call, to be made again and again.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Work {
@@ -84,7 +98,8 @@ pub(super) fn measure(
     Ok(least)
 }
 
-struct Caller<'a> {
+/// Makes the calls of one who is asked.
+pub(super) struct Caller<'a> {
     asked: Asked,
     work: Work,
     device: &'a Device,
@@ -102,7 +117,7 @@ struct Arguments {
 }
 
 impl<'a> Caller<'a> {
-    fn new(asked: Asked, work: Work, device: &'a Device) -> Self {
+    pub(super) fn new(asked: Asked, work: Work, device: &'a Device) -> Self {
         let mut arguments: Box<[Arguments; 2]> = Box::default();
         let mut lines = Vec::new();
         for Arguments { setns, explain } in arguments.iter_mut() {
@@ -129,7 +144,7 @@ impl<'a> Caller<'a> {
     }
 
     /// Two calls, each with its file.
-    fn calls(&mut self, fds: [i32; 2]) -> [Call; 2] {
+    pub(super) fn calls(&mut self, fds: [i32; 2]) -> [Call; 2] {
         let device = self.device.as_fd().as_raw_fd();
         array::from_fn(|n| {
             let (fd, Arguments { setns, explain }) = (fds[n], &mut self.arguments[n]);
@@ -148,7 +163,7 @@ impl<'a> Caller<'a> {
     }
 
     /// Whether one of the calls came to what it was to.
-    fn check(&self, which: usize, returned: i64) -> Result<()> {
+    pub(super) fn check(&self, which: usize, returned: i64) -> Result<()> {
         let Arguments { explain, .. } = &self.arguments[which];
         let returned: Outcome = sys::outcome(returned).map_err(Code::from);
         let errno = explain.error as i32;
@@ -177,20 +192,28 @@ impl<'a> Caller<'a> {
         Ok(())
     }
 
-    fn serve(&self, on: bool) -> Result<()> {
+    /// Has the module serve setns(2), or not any more, for who is asked that way.
+    pub(super) fn serve(&self, on: bool) -> Result<()> {
         if self.asked == Asked::Served {
             self.device.serve(on).context("NSPROXY_SERVE")?;
         }
         Ok(())
     }
 
-    fn many(&mut self, fds: [i32; 2]) -> Result<f64> {
-        self.serve(true)?;
+    /// Makes the calls so often that the next one is like any other.
+    pub(super) fn warm(&mut self, fds: [i32; 2]) -> Result<()> {
         let calls = self.calls(fds);
         for n in 0..WARM {
             let returned = calls[n % 2].make();
             self.check(n % 2, returned)?;
         }
+        Ok(())
+    }
+
+    fn many(&mut self, fds: [i32; 2]) -> Result<f64> {
+        self.serve(true)?;
+        self.warm(fds)?;
+        let calls = self.calls(fds);
         let mut returned = [0; 2];
         let begun = sys::instructions();
         for n in 0..CALLS {
@@ -206,32 +229,35 @@ impl<'a> Caller<'a> {
 
     fn one_in_child(&mut self, fd: i32) -> Result<f64> {
         let took = Shared::new(1)?;
-        let child = match sys::fork()? {
-            Fork::Child => {
-                let mut measure = || -> Result<()> {
-                    self.serve(true)?;
-                    let [before, call] = self.calls([-1, fd]);
-                    // What is shared with the parent until it is written to is written to before.
-                    sys::instructions();
-                    before.make();
-                    let begun = sys::instructions();
-                    let returned = call.make();
-                    took[0].store(sys::instructions() - begun, Ordering::Relaxed);
-                    self.check(1, returned)
-                };
-                sys::exit(match measure() {
-                    Ok(()) => 0,
-                    Err(error) => {
-                        eprintln!("{error:#}");
-                        1
-                    }
-                })
-            }
-            Fork::Parent(child) => child,
-        };
-        let ended = rustix::process::waitpid(Some(child), WaitOptions::empty())?;
-        let status = ended.and_then(|(_, status)| status.exit_status());
-        ensure!(status == Some(0), "a child that was to call failed");
+        in_child(|| {
+            self.serve(true)?;
+            let [before, call] = self.calls([-1, fd]);
+            // What is shared with the parent until it is written to is written to before.
+            sys::instructions();
+            before.make();
+            let begun = sys::instructions();
+            let returned = call.make();
+            took[0].store(sys::instructions() - begun, Ordering::Relaxed);
+            self.check(1, returned)
+        })?;
         Ok(took[0].load(Ordering::Relaxed) as f64)
     }
+}
+
+/// Has a child do it, and waits for it.
+pub(super) fn in_child(work: impl FnOnce() -> Result<()>) -> Result<()> {
+    let child = match sys::fork()? {
+        Fork::Child => sys::exit(match work() {
+            Ok(()) => 0,
+            Err(error) => {
+                eprintln!("{error:#}");
+                1
+            }
+        }),
+        Fork::Parent(child) => child,
+    };
+    let ended = rustix::process::waitpid(Some(child), WaitOptions::empty())?;
+    let status = ended.and_then(|(_, status)| status.exit_status());
+    ensure!(status == Some(0), "a child that was to call failed");
+    Ok(())
 }

@@ -7,6 +7,7 @@
 pub(crate) mod command;
 pub(crate) mod measure;
 mod process;
+mod profile;
 pub(crate) mod state;
 
 pub(crate) use process::read_proc;
@@ -180,6 +181,16 @@ impl Actor {
             Reply::Measured(instructions) => Ok(instructions),
             reply => bail!("an odd answer to {work:?}: {reply:?}"),
         }
+    }
+
+    /// Has the host note calls of each that is asked.
+    pub(crate) fn profile(&mut self, name: &str, work: Work, asked: &[Asked]) -> Result<()> {
+        self.tell(&Command::Profile {
+            name: name.to_owned(),
+            work,
+            asked: asked.to_vec(),
+        })?;
+        Ok(())
     }
 
     /// What a command that ends in a system call returned.

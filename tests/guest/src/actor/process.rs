@@ -4,7 +4,7 @@
 
 use super::{
     command::{Call, Called, Command, Repeated, Reply, Source},
-    measure,
+    measure, profile,
 };
 use crate::{
     errno::{Code, Outcome, word},
@@ -167,6 +167,11 @@ impl Process {
             Command::Measure { work, asked } => {
                 let fds = [self.fd(work.slots[0])?, self.fd(work.slots[1])?];
                 Reply::Measured(measure::measure(work, fds, self.device()?, &asked)?)
+            }
+            Command::Profile { name, work, asked } => {
+                let fds = [self.fd(work.slots[0])?, self.fd(work.slots[1])?];
+                profile::profile(&name, work, fds, self.device()?, &asked)?;
+                Reply::Done
             }
             Command::Version => {
                 Reply::Returned(self.device()?.version().map(drop).map_err(Code::from))

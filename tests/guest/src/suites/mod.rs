@@ -86,6 +86,12 @@ pub(crate) const SUITES: &[Suite] = &[
         long: &[],
         ..Suite::of("bench", Run::Itself(bench::run))
     },
+    // Likewise: `make profile`.
+    Suite {
+        short: &[],
+        long: &[],
+        ..Suite::of("profile", Run::Itself(bench::profile::run))
+    },
     Suite {
         short: &[],
         long: &[],

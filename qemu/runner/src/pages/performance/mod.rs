@@ -56,7 +56,8 @@ pub(super) fn pages(records: &[Record]) -> Result<Vec<Page>> {
     text += "\nInstructions a call, in kernel and user space, in a guest whose clock counts them \
              (`-icount shift=0,sleep=off`, one CPU). They repeat. The kernel \
              `speed` is `qemu/config/lab.config` and on top of it `qemu/config/speed.config`. \
-             `make bench` writes this page.\n";
+             `make bench` writes this page; `make profile` says by function where the \
+             instructions of a call go.\n";
     let mut pictures = Vec::new();
     for record in measured {
         compared(&mut text, record);

@@ -7,6 +7,7 @@
 
 mod growth;
 mod module;
+pub(super) mod profile;
 mod row;
 
 use crate::{

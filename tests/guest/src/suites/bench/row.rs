@@ -206,13 +206,37 @@ impl Row {
 
     /// Does it, in both ways.
     pub(super) fn measure(&self) -> Result<Cost> {
-        let (reference, subject) = match self.side {
-            Side::Device => (Asked::Syscall, Asked::Device),
-            Side::Explain { dry_run, journal } => {
-                (Asked::Device, Asked::Explain { dry_run, journal })
-            }
-            Side::Served => (Asked::Syscall, Asked::Served),
+        let asked = self.asked();
+        let asked = [Asked::Least, Asked::UnknownIoctl, asked[0], asked[1]];
+        let costs = self.with_actor(|actor, work| actor.measure(work, &asked))?;
+        let [least, ioctl, mut reference, subject] = costs[..] else {
+            anyhow::bail!("four were asked, and {} answered", costs.len());
         };
+        if self.outcome.is_err() {
+            // What fails at once is little more than the way to where it fails.
+            reference += ioctl - least;
+        }
+        Ok(Cost { reference, subject })
+    }
+
+    /// Has the host note what is done, in both ways.
+    pub(super) fn profile(&self) -> Result<()> {
+        self.with_actor(|actor, work| actor.profile(&self.name(), work, &self.asked()))
+    }
+
+    /// Who is the reference, and who is compared with it.
+    fn asked(&self) -> [Asked; 2] {
+        match self.side {
+            Side::Device => [Asked::Syscall, Asked::Device],
+            Side::Explain { dry_run, journal } => {
+                [Asked::Device, Asked::Explain { dry_run, journal }]
+            }
+            Side::Served => [Asked::Syscall, Asked::Served],
+        }
+    }
+
+    /// Gives `act` somebody who is ready to make the calls.
+    fn with_actor<T>(&self, act: impl FnOnce(&mut Actor, Work) -> Result<T>) -> Result<T> {
         let mut actor = Actor::spawn()?;
         let opened = actor.returned(&Command::OpenDevice)?;
         ensure!(opened.is_ok(), "no device: {}", word(opened));
@@ -235,16 +259,7 @@ impl Row {
             in_children: self.kinds() & Kind::User.flag() != 0,
             outcome: self.outcome,
         };
-        let asked = [Asked::Least, Asked::UnknownIoctl, reference, subject];
-        let costs = actor.measure(work, &asked)?;
-        let [least, ioctl, mut reference, subject] = costs[..] else {
-            anyhow::bail!("four were asked, and {} answered", costs.len());
-        };
-        if self.outcome.is_err() {
-            // What fails at once is little more than the way to where it fails.
-            reference += ioctl - least;
-        }
-        Ok(Cost { reference, subject })
+        act(&mut actor, work)
     }
 
     fn kinds(&self) -> u32 {

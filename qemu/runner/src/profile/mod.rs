@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `nsproxy-vm profile`: where the instructions of a call go, by function, beside those of what it
+//! is compared with.
+//!
+//! The guest's suite `profile` makes the calls that `bench` measures. QEMU notes every instruction
+//! of some of them: its monitor is told to run blocks of one instruction, and to log each. Neither
+//! changes what the guest executes, so the sums are those of `make bench`.
+
+mod monitor;
+mod symbols;
+mod table;
+mod trace;
+mod tracer;
+
+use crate::{
+    classify::Class,
+    cli::{Accel, ProfileArgs},
+    guest::Guest,
+    initramfs,
+    kernel::Kernel,
+    report::{self, Line, Paint},
+};
+use anyhow::{Context as _, Result, anyhow};
+use monitor::Monitor;
+use rustix::io::{FdFlags, fcntl_setfd};
+use std::{
+    fs,
+    os::{fd::AsRawFd as _, unix::net::UnixStream},
+    process::{ExitCode, Stdio},
+    thread,
+};
+use tracer::Tracer;
+
+/// The suite, and the name that its results are kept under.
+const SUITE: &str = "profile";
+
+pub(crate) fn main(args: &ProfileArgs) -> Result<ExitCode> {
+    let kernel = Kernel::new(&args.guest.kernel_name, &args.guest.kernel_dir)?;
+    let results = args.guest.results.join(&kernel.name);
+    let initramfs = initramfs::make(&kernel, &args.guest, &results)?;
+    let guest = Guest {
+        kernel: &kernel,
+        initramfs: &initramfs,
+        accel: Accel::Icount,
+        timeout: 2 * kernel.timeout(),
+        options: &[],
+    };
+    eprintln!(
+        "Kernel {}, every instruction of some calls is noted",
+        kernel.name
+    );
+
+    let dir = results.join(SUITE);
+    let mut arguments = guest.prepare(&format!("{SUITE}@1"), &dir)?;
+    let (ours, theirs) = UnixStream::pair()?;
+    // QEMU has it by its number.
+    fcntl_setfd(&theirs, FdFlags::empty())?;
+    let socket = format!("socket,id=monitor,fd={}", theirs.as_raw_fd());
+    arguments.extend(
+        [
+            "-chardev",
+            &socket,
+            "-mon",
+            "chardev=monitor,mode=control",
+            "-chardev",
+            "stdio,id=tracer,signal=off",
+            "-device",
+            "virtserialport,chardev=tracer,name=org.nsproxy-rs.tracer",
+        ]
+        .map(Into::into),
+    );
+    let mut running = guest.start(&dir, &arguments, |command| {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    })?;
+    drop(theirs);
+    let to_guest = running.child.stdin.take().context("QEMU has no input")?;
+    let from_guest = running.child.stdout.take().context("QEMU has no output")?;
+    let tracer = Tracer::new(Monitor::new(ours)?, dir.join("trace.log"));
+    let tracer = thread::spawn(move || tracer.serve(from_guest, to_guest));
+    let ran = running.wait(|_| ())?;
+    let profiles = tracer
+        .join()
+        .map_err(|_| anyhow!("the tracer panicked"))??;
+
+    let mut shown = 0;
+    for (name, [reference, subject]) in profiles.pairs() {
+        let table = table::table(name, reference, subject);
+        let path = dir.join(format!("{name}.txt"));
+        fs::write(&path, &table).with_context(|| format!("cannot write {}", path.display()))?;
+        if name.contains(&args.call) {
+            println!("{table}");
+            shown += 1;
+        }
+    }
+    report::head();
+    let line = Line {
+        suite: SUITE.to_owned(),
+        ran,
+    };
+    report::line(&line, &Paint::new());
+    if shown == 0 && line.ran.outcome.class == Class::Passed {
+        eprintln!("no call has {:?} in its name", args.call);
+    }
+    eprintln!("All calls, a file each: {}", dir.display());
+    let class = line.ran.outcome.class;
+    println!("{}", report::sum(&[line]));
+    Ok(ExitCode::from(class.status()))
+}
