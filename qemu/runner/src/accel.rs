@@ -4,7 +4,12 @@
 //! the guest never gets past its first instructions. So one is booted.
 
 use crate::{
-    classify::Class, cli::Accel, guest::Guest, initramfs::Initramfs, kernel::Kernel, qemu::QEMU,
+    classify::Class,
+    cli::{Accel, GuestArgs},
+    guest::Guest,
+    initramfs::{self, Initramfs},
+    kernel::Kernel,
+    qemu::QEMU,
 };
 use anyhow::Result;
 use rustix::fs::{FlockOperation, flock};
@@ -12,7 +17,7 @@ use std::{
     env,
     fs::{self, File, OpenOptions},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitCode},
     time::Duration,
 };
 
@@ -39,6 +44,24 @@ impl Choice {
             why: format!("KVM ({})", why.into()),
         }
     }
+}
+
+/// `nsproxy-vm accel`: which one it would be, for what starts QEMU by itself.
+pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
+    let kernel = Kernel::new(&args.kernel_name, &args.kernel_dir)?;
+    let results = args.results.join(&kernel.name);
+    let initramfs = initramfs::make(&kernel, args, &results)?;
+    let choice = choose(args.accel, &kernel, &initramfs, &results)?;
+    eprintln!("Kernel {}, {}", kernel.name, choice.why);
+    println!(
+        "{}",
+        if choice.accel == Accel::Kvm {
+            "kvm"
+        } else {
+            "tcg"
+        }
+    );
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Follows what was asked for, or finds out: once, until the host boots again or QEMU is another.

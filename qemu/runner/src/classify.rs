@@ -240,7 +240,7 @@ mod tests {
     #[test]
     fn a_race_is_an_alarm_if_it_is_the_modules() {
         let kernels = kcsan::tests::report("exit_mm", "do_task_stat");
-        let ours = kcsan::tests::report("exit_mm", "nsproxy_rs_ns_install");
+        let ours = kcsan::tests::report("exit_mm", "nsproxy_rs_nsproxy_dec");
         let outcome = |console: &str| classify(&End::Off, console, &Verdict::parse(GOOD));
         let two = outcome(&kernels.repeat(2));
         assert_eq!((two.class, two.races_of_kernel), (Class::Passed, 2));

@@ -23,6 +23,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// A shell in a guest, with the module loaded.
     Shell(GuestArgs),
+    /// Print whether guests come up with KVM: kvm or tcg.
+    Accel(GuestArgs),
     /// Say by function where the instructions of calls go.
     Profile(ProfileArgs),
     /// Write the pages that say what all runs came to.

@@ -61,7 +61,7 @@ pub(crate) mod tests {
     #[test]
     fn one_stack_of_the_module_is_enough() {
         assert!(!judge(&report("exit_mm", "do_task_stat")));
-        assert!(judge(&report("exit_mm", "nsproxy_rs_ns_install")));
+        assert!(judge(&report("exit_mm", "nsproxy_rs_nsproxy_dec")));
         assert!(judge(&report(
             "_RNvMs_NtCs_10nsproxy_rs6caller",
             "utsns_get"

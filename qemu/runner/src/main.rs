@@ -32,6 +32,7 @@ fn main() -> ExitCode {
     let result = match cli::Args::parse().command {
         cli::Command::Run(args) => run::main(&args),
         cli::Command::Shell(args) => shell::main(&args),
+        cli::Command::Accel(args) => accel::main(&args),
         cli::Command::Profile(args) => profile::main(&args),
         cli::Command::Pages(args) => pages::main(&args),
         cli::Command::Table(args) => pages::table::main(&args),
