@@ -18,7 +18,11 @@ pub(super) fn page(records: &[Record], mutants: &Mutants) -> String {
     let differ: u64 = matrices.iter().map(|m| m.number("matrix.differ")).sum();
     let cases = cases.unwrap_or(0);
 
-    let mut page = title(&format!("{cases} distinct cases, {differ} differ"));
+    let mut page = title(&if matrices.is_empty() {
+        "No matrix was run".to_owned()
+    } else {
+        format!("{cases} distinct cases, {differ} differ")
+    });
     page += "\nWhat setns(2) and `/dev/nsproxy` did, as the guests told it. `make test`, with each\n\
              KERNEL=, `make mutants` and `make kernel-mutants` write this page; what was not run is\n\
              not on it.\n";
@@ -34,6 +38,9 @@ pub(super) fn page(records: &[Record], mutants: &Mutants) -> String {
 }
 
 fn runs(page: &mut String, records: &[Record]) {
+    if records.is_empty() {
+        return;
+    }
     heading(page, "What was run");
     head(
         page,
@@ -190,10 +197,15 @@ mod tests {
     #[test]
     fn what_was_not_run_is_not_there() {
         let page = page(&[record("kinds", &[])], &Mutants::default());
-        assert!(page.starts_with("0 distinct cases"));
+        assert!(page.starts_with("No matrix was run\n"));
         for absent in ["Mutants", "The matrix", "Other people", "Bugs"] {
             assert!(!page.contains(absent), "{absent}");
         }
+    }
+
+    #[test]
+    fn only_mutants_were_tried() {
+        assert!(!page(&[], &Mutants::default()).contains("What was run"));
     }
 
     #[test]

@@ -47,6 +47,13 @@ pub(super) struct Mutants {
     pub(super) of_kernel: Vec<Mutant>,
 }
 
+impl Mutants {
+    /// Whether none was tried.
+    pub(super) fn is_empty(&self) -> bool {
+        self.of_module.is_empty() && self.of_kernel.is_empty()
+    }
+}
+
 /// A mutant in `mutants.json` or `kernel-mutants.json`.
 #[derive(Deserialize)]
 pub(super) struct Mutant {
