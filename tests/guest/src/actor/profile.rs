@@ -6,8 +6,9 @@ use super::measure::{Asked, Caller, Work, in_child};
 use crate::{host::Tracer, sys::Call, via::Device};
 use anyhow::Result;
 
-/// How often each is made. The host takes the shortest: whatever comes between makes it longer.
-const CALLS: usize = 6;
+/// Which of the two files each call is made with. The host takes the shortest call: whatever comes
+/// between makes one longer.
+const TURNS: [usize; 6] = [0, 1, 0, 1, 0, 1];
 
 /// Has the host note calls of each of those that are asked, for what is called `name`.
 ///
@@ -22,30 +23,31 @@ pub(super) fn profile(
     let mut tracer = Tracer::open()?;
     for asked in asked {
         let mut caller = Caller::new(*asked, work, device);
-        let mut note = |caller: &mut Caller<'_>, which: &mut dyn Iterator<Item = usize>, fds| {
+        let mut note = |caller: &mut Caller<'_>, turns: &[usize]| {
             let calls = caller.calls(fds);
             tracer.begin(name, asked.word())?;
-            for n in which {
+            for &turn in turns {
                 // Where the host knows them from: between two that nobody else makes.
                 Call::LEAST.make();
-                let returned = calls[n].make();
+                let returned = calls[turn].make();
                 Call::LEAST.make();
-                caller.check(n, returned)?;
+                caller.check(turn, returned)?;
             }
             tracer.end()
         };
         if work.in_children {
-            for _ in 0..CALLS {
+            for turn in TURNS {
                 in_child(|| {
                     caller.serve(true)?;
-                    caller.calls([-1; 2])[0].make();
-                    note(&mut caller, &mut [0].into_iter(), fds)
+                    // What is shared with the parent until it is written to is written to before.
+                    caller.calls([-1; 2])[turn].make();
+                    note(&mut caller, &[turn])
                 })?;
             }
         } else {
             caller.serve(true)?;
             caller.warm(fds)?;
-            note(&mut caller, &mut (0..CALLS).map(|n| n % 2), fds)?;
+            note(&mut caller, &TURNS)?;
             caller.serve(false)?;
         }
     }
