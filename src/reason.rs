@@ -34,6 +34,7 @@ macro_rules! reasons {
 
         impl Reason {
             /// The errno that the check gives; [`None`] if that is not always the same.
+            #[inline(always)] // Of most it is known when it is compiled.
             pub(crate) fn errno(self) -> Option<Error> {
                 match self {
                     $(Self::$reason => $errno,)*

@@ -195,7 +195,7 @@ impl Row {
     pub(super) fn limit(&self) -> f64 {
         match (self.side, self.files, self.outcome) {
             // An ioctl has arguments in memory, and a failure is little besides.
-            (Side::Device, _, Err(_)) => 1.16,
+            (Side::Device, _, Err(_)) => 1.1,
             (Side::Device, Files::Pidfd(_), Ok(())) => 1.015,
             (Side::Device, _, Ok(())) => 0.99,
             (Side::Explain { journal: false, .. }, ..) => 1.62,
