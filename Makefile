@@ -14,9 +14,6 @@ SUITES ?=
 # Which mutants `make mutants` and `make kernel-mutants` try: those with one of
 # these words in their names
 MUTANTS ?=
-# Which calls `make profile` shows: those with this in their names
-CALL ?= device: net, nsfs
-export CALL
 
 .PHONY: help
 help:

@@ -21,6 +21,7 @@ mod slab;
 mod snapshot;
 mod suites;
 mod sys;
+mod tracer;
 mod trial;
 mod via;
 mod world;

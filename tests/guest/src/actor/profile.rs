@@ -3,7 +3,7 @@
 //! Single calls, for a host that notes each instruction of them: see `make profile`.
 
 use super::measure::{Asked, Caller, Work, in_child};
-use crate::{host::Tracer, sys::Call, via::Device};
+use crate::{sys::Call, tracer::Tracer, via::Device};
 use anyhow::Result;
 
 /// Which of the two files each call is made with. The host takes the shortest call: whatever comes

@@ -5,8 +5,8 @@
 
 use super::row;
 use crate::{
-    host::Tracer,
     ktap::{Printer, Tally},
+    tracer::Tracer,
     world::World,
 };
 use anyhow::Result;
