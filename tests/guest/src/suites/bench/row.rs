@@ -198,8 +198,8 @@ impl Row {
             (Side::Device, _, Err(_)) => 1.1,
             (Side::Device, Files::Pidfd(_), Ok(())) => 1.015,
             (Side::Device, _, Ok(())) => 0.99,
-            (Side::Explain { journal: false, .. }, ..) => 1.62,
-            (Side::Explain { journal: true, .. }, ..) => 6.9,
+            (Side::Explain { journal: false, .. }, ..) => 1.48,
+            (Side::Explain { journal: true, .. }, ..) => 5.82,
             (Side::Served, ..) => 1.04,
         }
     }
