@@ -62,16 +62,16 @@ pub(crate) fn arguments(
         "-display",
         "none",
     ]);
+    add(&["-machine", "q35,i8042=off", "-smp", &cpus.to_string()]);
+    // Where instructions are counted, each byte that `rep movsb` copies is one, which is so of no
+    // CPU: if none is said to be fast, the kernel copies by words.
+    let copying = match accel {
+        Accel::Icount => ",erms=off,fsrm=off",
+        _ => "",
+    };
     // Four levels of page tables: with five, KASAN takes the direct map for wild if an interrupt
     // comes while identify_cpu() has forgotten what the boot CPU can do.
-    add(&["-machine", "q35,i8042=off", "-smp", &cpus.to_string()]);
-    // Where instructions are counted, a byte that `rep movsb` copies is one. No CPU takes as long:
-    // without it the kernel copies by words.
-    let cpu = match accel {
-        Accel::Icount => "max,la57=off,erms=off,fsrm=off",
-        _ => "max,la57=off",
-    };
-    add(&["-cpu", cpu]);
+    add(&["-cpu", &format!("max,la57=off{copying}")]);
     add(&["-m", &kernel.memory_mib().to_string()]);
     match accel {
         Accel::Kvm => add(&["-accel", "kvm"]),

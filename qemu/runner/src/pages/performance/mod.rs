@@ -54,10 +54,10 @@ pub(super) fn pages(records: &[Record]) -> Result<Vec<Page>> {
     };
     let mut text = title(first.summary.as_deref().unwrap_or("nothing"));
     text += "\nInstructions a call, in kernel and user space, in a guest whose clock counts them \
-             (`-icount shift=0,sleep=off`, one CPU). They repeat. The kernel \
-             `speed` is `qemu/config/lab.config` and on top of it `qemu/config/speed.config`. \
-             `make bench` writes this page; `make profile` says by function where the \
-             instructions of a call go.\n";
+             (`-icount shift=0,sleep=off`, one CPU). They repeat. Copies are by words and not with \
+             `rep movsb`, of which each byte would count. The kernel `speed` is \
+             `qemu/config/lab.config` and on top of it `qemu/config/speed.config`. `make bench` writes \
+             this page; `make profile` says by function where the instructions of a call go.\n";
     let mut pictures = Vec::new();
     for record in measured {
         compared(&mut text, record);
