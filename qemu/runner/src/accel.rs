@@ -6,9 +6,7 @@
 use crate::{
     classify::Class,
     cli::{Accel, GuestArgs},
-    guest::Guest,
-    initramfs::{self, Initramfs},
-    kernel::Kernel,
+    guest::{Guest, Parts},
     qemu::QEMU,
 };
 use anyhow::Result;
@@ -48,11 +46,9 @@ impl Choice {
 
 /// `nsproxy-vm accel`: which one it would be, for what starts QEMU by itself.
 pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
-    let kernel = Kernel::new(&args.kernel_name, &args.kernel_dir)?;
-    let results = args.results.join(&kernel.name);
-    let initramfs = initramfs::make(&kernel, args, &results)?;
-    let choice = choose(args.accel, &kernel, &initramfs, &results)?;
-    eprintln!("Kernel {}, {}", kernel.name, choice.why);
+    let parts = Parts::make(args)?;
+    let choice = choose(args.accel, &parts)?;
+    eprintln!("Kernel {}, {}", parts.kernel.name, choice.why);
     println!(
         "{}",
         if choice.accel == Accel::Kvm {
@@ -65,12 +61,7 @@ pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
 }
 
 /// Follows what was asked for, or finds out: once, until the host boots again or QEMU is another.
-pub(crate) fn choose(
-    asked: Accel,
-    kernel: &Kernel,
-    initramfs: &Initramfs,
-    results: &Path,
-) -> Result<Choice> {
+pub(crate) fn choose(asked: Accel, parts: &Parts) -> Result<Choice> {
     match asked {
         Accel::Kvm => return Ok(Choice::kvm("asked for")),
         Accel::Tcg => return Ok(Choice::tcg("asked for")),
@@ -81,7 +72,7 @@ pub(crate) fn choose(
             });
         }
         Accel::Parallel => {
-            let choice = choose(Accel::Auto, kernel, initramfs, results)?;
+            let choice = choose(Accel::Auto, parts)?;
             return Ok(match choice.accel {
                 Accel::Tcg => Choice {
                     accel: Accel::Parallel,
@@ -111,13 +102,12 @@ pub(crate) fn choose(
 
     eprintln!("Trying whether a guest comes up with KVM ...");
     let guest = Guest {
-        kernel,
-        initramfs,
+        parts,
         accel: Accel::Kvm,
         timeout: PATIENCE,
         options: &[],
     };
-    let ran = guest.run("runner-probe", results.join("kvm-probe"), |_| ())?;
+    let ran = guest.run("runner-probe", parts.results.join("kvm-probe"), |_| ())?;
     let works = ran.outcome.class == Class::Passed;
     if let Some(file) = known {
         // Not to know it the next time costs the same seconds again, nothing else.

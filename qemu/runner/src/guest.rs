@@ -4,8 +4,8 @@
 
 use crate::{
     classify::{End, Outcome, classify},
-    cli::Accel,
-    initramfs::Initramfs,
+    cli::{Accel, GuestArgs},
+    initramfs::{self, Initramfs},
     kernel::Kernel,
     qemu::{self, Consoles},
     verdict::Verdict,
@@ -23,10 +23,31 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// What guests are made of, ready to be booted.
+pub(crate) struct Parts {
+    pub(crate) kernel: Kernel,
+    pub(crate) initramfs: Initramfs,
+    /// Where what is kept of the kernel's guests is: of each suite in a directory of its own.
+    pub(crate) results: PathBuf,
+}
+
+impl Parts {
+    /// Looks at the kernel, and makes the initramfs.
+    pub(crate) fn make(args: &GuestArgs) -> Result<Self> {
+        let kernel = Kernel::new(&args.kernel_name, &args.kernel_dir)?;
+        let results = args.results.join(&kernel.name);
+        let initramfs = initramfs::make(&kernel, args, &results)?;
+        Ok(Self {
+            kernel,
+            initramfs,
+            results,
+        })
+    }
+}
+
 /// What is to be booted, and how.
 pub(crate) struct Guest<'a> {
-    pub(crate) kernel: &'a Kernel,
-    pub(crate) initramfs: &'a Initramfs,
+    pub(crate) parts: &'a Parts,
     pub(crate) accel: Accel,
     pub(crate) timeout: Duration,
     /// Options of `nsproxy-tests`.
@@ -68,12 +89,12 @@ impl Guest<'_> {
         for option in self.options {
             parameters += &format!(" nsproxy.option={option}");
         }
-        if self.kernel.patches_itself() {
+        if self.parts.kernel.patches_itself() {
             parameters += " nsproxy.features=as-they-are";
         }
         Ok(qemu::arguments(
-            self.kernel,
-            self.initramfs.of_suite(suite),
+            &self.parts.kernel,
+            self.parts.initramfs.of_suite(suite),
             self.accel,
             cpus,
             &parameters,
@@ -89,7 +110,7 @@ impl Guest<'_> {
         stdio: impl FnOnce(&mut Command),
     ) -> Result<Running> {
         fs::write(dir.join("command"), qemu::as_shell(arguments))?;
-        fs::write(dir.join("config"), self.kernel.config())?;
+        fs::write(dir.join("config"), self.parts.kernel.config())?;
         let begun = Instant::now();
         let errors = File::create(dir.join("qemu.log"))?;
         let child = start(arguments, |command| {

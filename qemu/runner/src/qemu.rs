@@ -11,6 +11,9 @@ pub(crate) const QEMU: &str = "qemu-system-x86_64";
 /// The name of the port that the verdict comes through.
 const VERDICT_PORT: &str = "org.nsproxy-rs.verdict";
 
+/// That of the port through which a guest says what is to be traced, and is told when it may go on.
+pub(crate) const TRACER_PORT: &str = "org.nsproxy-rs.tracer";
+
 /// Kernel parameters of every guest: whatever is wrong ends it at once, the emulated clock is not
 /// doubted, which on a busy host it would be, and each slab cache holds what its name says, so
 /// that objects can be counted.

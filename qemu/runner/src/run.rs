@@ -6,9 +6,7 @@ use crate::{
     accel,
     classify::Class,
     cli::RunArgs,
-    guest::Guest,
-    initramfs,
-    kernel::Kernel,
+    guest::{Guest, Parts},
     report::{self, Line, Paint},
     results,
 };
@@ -27,13 +25,11 @@ use std::{
 const LONG: u32 = 6;
 
 pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
-    let kernel = Kernel::new(&args.guest.kernel_name, &args.guest.kernel_dir)?;
-    let dir = args.guest.results.join(&kernel.name);
-    let initramfs = initramfs::make(&kernel, &args.guest, &dir)?;
-    let choice = accel::choose(args.guest.accel, &kernel, &initramfs, &dir)?;
+    let parts = Parts::make(&args.guest)?;
+    let choice = accel::choose(args.guest.accel, &parts)?;
+    let kernel = &parts.kernel;
     let guest = Guest {
-        kernel: &kernel,
-        initramfs: &initramfs,
+        parts: &parts,
         accel: choice.accel,
         timeout: args
             .timeout
@@ -59,7 +55,7 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     let work = || -> Result<()> {
         while let Some(suite) = args.suites.get(next.fetch_add(1, Ordering::Relaxed)) {
             let ran = guest
-                .run(suite, dir.join(suite), |bytes| {
+                .run(suite, parts.results.join(suite), |bytes| {
                     if args.show {
                         let _ = io::stdout()
                             .write_all(bytes)
@@ -71,7 +67,7 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
                 suite: suite.clone(),
                 ran,
             };
-            report::keep(&line, &kernel, &choice.why)?;
+            report::keep(&line, kernel, &choice.why)?;
 
             let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
             if args.show {
@@ -97,7 +93,7 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     wipe();
     let mut lines = lines.into_inner().unwrap_or_else(PoisonError::into_inner);
     lines.sort_by_key(|line| args.suites.iter().position(|suite| *suite == line.suite));
-    results::write(&dir, &kernel.name, &lines)?;
+    results::write(&parts.results, &kernel.name, &lines)?;
     if let Some(phases) = report::phases(&lines) {
         eprintln!("{phases}");
     }

@@ -5,8 +5,7 @@
 use crate::{
     accel,
     cli::GuestArgs,
-    guest, initramfs,
-    kernel::Kernel,
+    guest::{self, Parts},
     qemu::{self, Consoles},
     terminal::{RawTerminal, pass_on},
 };
@@ -25,10 +24,8 @@ use std::{
 };
 
 pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
-    let kernel = Kernel::new(&args.kernel_name, &args.kernel_dir)?;
-    let results = args.results.join(&kernel.name);
-    let initramfs = initramfs::make(&kernel, args, &results)?;
-    let choice = accel::choose(args.accel, &kernel, &initramfs, &results)?;
+    let parts = Parts::make(args)?;
+    let choice = accel::choose(args.accel, &parts)?;
 
     let mut parameters = String::new();
     if let Ok(size) = tcgetwinsize(io::stdin())
@@ -43,12 +40,12 @@ pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
         parameters += &format!("nsproxy.term={term}");
     }
 
-    let logs = results.join("shell");
+    let logs = parts.results.join("shell");
     fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
     let consoles = Consoles::Terminal(&logs);
     let arguments = qemu::arguments(
-        &kernel,
-        initramfs.of_shell(),
+        &parts.kernel,
+        parts.initramfs.of_shell(),
         choice.accel,
         qemu::CPUS,
         &parameters,
@@ -56,7 +53,7 @@ pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
     );
     eprintln!(
         "Kernel {}, {}; its messages: {}",
-        kernel.name,
+        parts.kernel.name,
         choice.why,
         logs.display()
     );

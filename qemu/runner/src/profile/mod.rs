@@ -16,9 +16,8 @@ mod tracer;
 use crate::{
     classify::Class,
     cli::{Accel, ProfileArgs},
-    guest::Guest,
-    initramfs,
-    kernel::Kernel,
+    guest::{Guest, Parts},
+    qemu::TRACER_PORT,
     report::{self, Line, Paint},
 };
 use anyhow::{Context as _, Result, anyhow};
@@ -36,12 +35,10 @@ use tracer::{Profiles, Tracer};
 const SUITE: &str = "profile";
 
 pub(crate) fn main(args: &ProfileArgs) -> Result<ExitCode> {
-    let kernel = Kernel::new(&args.guest.kernel_name, &args.guest.kernel_dir)?;
-    let results = args.guest.results.join(&kernel.name);
-    let initramfs = initramfs::make(&kernel, &args.guest, &results)?;
+    let parts = Parts::make(&args.guest)?;
+    let kernel = &parts.kernel;
     let guest = Guest {
-        kernel: &kernel,
-        initramfs: &initramfs,
+        parts: &parts,
         accel: Accel::Icount,
         timeout: 2 * kernel.timeout(),
         options: &[],
@@ -51,12 +48,13 @@ pub(crate) fn main(args: &ProfileArgs) -> Result<ExitCode> {
         kernel.name
     );
 
-    let dir = results.join(SUITE);
+    let dir = parts.results.join(SUITE);
     let mut arguments = guest.prepare(&format!("{SUITE}@1"), &dir)?;
     let (ours, theirs) = UnixStream::pair()?;
     // QEMU has it by its number.
     fcntl_setfd(&theirs, FdFlags::empty())?;
     let socket = format!("socket,id=monitor,fd={}", theirs.as_raw_fd());
+    let port = format!("virtserialport,chardev=tracer,name={TRACER_PORT}");
     arguments.extend(
         [
             "-chardev",
@@ -66,7 +64,7 @@ pub(crate) fn main(args: &ProfileArgs) -> Result<ExitCode> {
             "-chardev",
             "stdio,id=tracer,signal=off",
             "-device",
-            "virtserialport,chardev=tracer,name=org.nsproxy-rs.tracer",
+            &port,
         ]
         .map(Into::into),
     );
