@@ -44,6 +44,7 @@ struct Account {
     ns: ARef<Ns>,
     /// How many of its references are the journal's: of an initial namespace nobody's are counted.
     own: u32,
+    /// Those of the journal among them.
     counts: Counts,
 }
 
@@ -60,7 +61,6 @@ impl Journal {
             seq: 0,
             accounts: KVec::with_capacity(ACCOUNTS, GFP_KERNEL)?,
         };
-        let nsproxy = caller.nsproxy();
         // For each account, what of the caller's it is.
         let mut sets = [0; NSPROXY_NR_MEMBERS as usize];
         for (member, ns) in caller.members().into_iter().enumerate() {
@@ -70,7 +70,7 @@ impl Journal {
             }
         }
 
-        let count = nsproxy.count();
+        let count = caller.nsproxy().count();
         let line = journal.line(Step::Caller, About::NsProxy([count, count]), 0);
         for (index, members) in (0..journal.accounts.len()).zip(sets) {
             let account = &journal.accounts[index];
@@ -88,9 +88,9 @@ impl Journal {
             return known;
         }
         let account = Account {
-            counts: ns.counts(0),
             own: if ns.is_initial() { 0 } else { 1 },
             ns: ARef::from(ns),
+            counts: ns.counts(),
         };
         kernel::warn_on!(self.accounts.push_within_capacity(account).is_err());
         self.accounts.len() - 1
@@ -100,14 +100,11 @@ impl Journal {
     pub(crate) fn step(&mut self, step: Step, about: About<'_>, error: u32) {
         let line = self.line(step, about, error);
         let before = self.total;
+        let namespace = about.namespace();
         for index in 0..self.accounts.len() {
             let account = &mut self.accounts[index];
-            let is_about = about.namespace().is_some_and(|ns| ns.is(&account.ns));
-            // Those of an initial namespace do not move.
-            if account.own == 0 && !is_about {
-                continue;
-            }
-            let counts = account.ns.counts(account.own);
+            let is_about = namespace.is_some_and(|ns| ns.is(&account.ns));
+            let counts = account.ns.counts();
             if is_about || counts != account.counts {
                 let mut line = account.line(&line, counts);
                 if is_about {
@@ -159,6 +156,7 @@ impl Journal {
 impl Account {
     /// The line, about this namespace, of which the counts are these now.
     fn line(&self, line: &nsproxy_step, now: Counts) -> nsproxy_step {
+        let [before, now] = [self.counts, now].map(|counts| counts.without(self.own));
         nsproxy_step {
             ns_id: self.ns.id(),
             kind: self.ns.ns_type(),
@@ -167,8 +165,8 @@ impl Account {
             } else {
                 0
             },
-            ns_ref: [self.counts.ns_ref, now.ns_ref],
-            active: [self.counts.active, now.active],
+            ns_ref: [before.ns_ref, now.ns_ref],
+            active: [before.active, now.active],
             ..*line
         }
     }

@@ -90,7 +90,7 @@ fn describe(ns: Option<&Ns>, own: u32) -> nsproxy_ns {
         Some(ns) if ns.is_initial() => (0, NSPROXY_STEP_F_CONSTANT),
         _ => (own, 0),
     };
-    let counts = ns.map(|ns| ns.counts(own));
+    let counts = ns.map(|ns| ns.counts().without(own));
     nsproxy_ns {
         ns_id: id(ns),
         owner_id: id(ns.and_then(|ns| ns.owner()).map(|owner| &**owner)),

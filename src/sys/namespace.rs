@@ -22,6 +22,16 @@ pub(crate) struct Counts {
     pub(crate) active: u32,
 }
 
+impl Counts {
+    /// Without the `own` references of who asks.
+    pub(crate) fn without(self, own: u32) -> Self {
+        Self {
+            ns_ref: self.ns_ref.wrapping_sub(own),
+            ..self
+        }
+    }
+}
+
 /// A namespace of any kind: what all kinds have in common.
 ///
 /// A `&Ns` owns no reference: something else keeps the namespace alive for its lifetime (an open
@@ -116,17 +126,17 @@ impl Ns {
         self.id() <= bindings::NSPROXY_RS_NS_LAST_INIT_ID.into()
     }
 
-    /// What holds it at this moment, without the `own` references of who asks.
+    /// What holds it at this moment.
     #[doc(alias = "__ns_ref_read")]
     #[doc(alias = "__ns_ref_active_read")]
-    pub(crate) fn counts(&self, own: u32) -> Counts {
+    pub(crate) fn counts(&self) -> Counts {
         // SAFETY: Valid by the type's invariants.
         let ns_ref = unsafe { &raw const (*self.as_ptr()).__bindgen_anon_1.__ns_ref.refs.counter };
         let active = self.hidden::<i32>(bindings::NSPROXY_RS_NS_REF_ACTIVE);
         // SAFETY: Valid by the type's invariants. Others write meanwhile.
         let (ns_ref, active) = unsafe { (ns_ref.read_volatile(), active.read_volatile()) };
         Counts {
-            ns_ref: (ns_ref as u32).wrapping_sub(own),
+            ns_ref: ns_ref as u32,
             active: active as u32,
         }
     }
