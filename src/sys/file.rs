@@ -8,6 +8,7 @@ use super::{
     symbols::static_call,
     target::Pid, //
 };
+use core::hint::assert_unchecked;
 use kernel::{
     bindings::{fdget, file, fput, FDPUT_FPUT, FDPUT_POS_UNLOCK},
     error::from_err_ptr,
@@ -93,6 +94,8 @@ pub(crate) fn proc_ns_file(file: &Fd) -> Option<&Ns> {
 pub(crate) fn pidfd_pid(file: &Fd) -> Option<&Pid> {
     // SAFETY: The file is open.
     let pid = from_err_ptr(unsafe { static_call!(pidfd_pid(file.as_ptr())) }).ok()?;
+    // SAFETY: No pidfd is without a `struct pid`.
+    unsafe { assert_unchecked(!pid.is_null()) };
     // SAFETY: The file keeps the `struct pid` alive for as long as it is open.
     Some(unsafe { Pid::from_raw(pid) })
 }

@@ -123,13 +123,14 @@ impl nsproxy_setns {
     /// [`EFAULT`].
     #[doc(alias = "get_user")]
     pub(crate) fn get(from: UserPtr) -> Result<Self> {
-        let mut word = 0;
-        // SAFETY: Any address may be read from.
+        let mut value = MaybeUninit::<Self>::uninit();
+        const { assert!(size_of::<Self>() == size_of::<u64>()) };
+        // SAFETY: Any address may be read from, and `value` has room for a word.
         returned(unsafe {
-            bindings::nsproxy_rs_get_user_u64(&mut word, from.as_const_ptr().cast())
+            bindings::nsproxy_rs_get_user_u64(value.as_mut_ptr().cast(), from.as_const_ptr().cast())
         })?;
-        // SAFETY: As long as a word, and by the trait any bytes are a value.
-        Ok(unsafe { core::mem::transmute::<u64, Self>(word) })
+        // SAFETY: On success every byte was written, and any bytes are a value by the trait.
+        Ok(unsafe { value.assume_init() })
     }
 }
 
