@@ -115,8 +115,8 @@ pub(crate) struct ProfileArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) guest: GuestArgs,
-    /// Guests at a time; as many as there are CPUs if it is not given
-    #[arg(long, value_name = "N")]
+    /// Guests at a time; as many as there are CPUs and memory for if it is not given
+    #[arg(long, value_name = "N", env, hide_env = true)]
     pub(crate) jobs: Option<usize>,
     /// How long a guest may take; depends on the kernel if it is not given
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]

@@ -7,11 +7,13 @@ use crate::{
     classify::Class,
     cli::RunArgs,
     guest::{Guest, Parts},
+    kernel::Kernel,
     report::{self, Line, Paint},
     results,
 };
 use anyhow::{Context as _, Result};
 use std::{
+    fs,
     io::{self, IsTerminal as _, Write as _},
     process::ExitCode,
     sync::{
@@ -36,12 +38,11 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
             .unwrap_or_else(|| kernel.timeout() * if args.long { LONG } else { 1 }),
         options: &options(args),
     };
-    let cpus = thread::available_parallelism().map_or(1, usize::from);
     // Suites that are shown one after the other can be read.
     let jobs = if args.show {
         1
     } else {
-        args.jobs.unwrap_or(cpus)
+        args.jobs.unwrap_or_else(|| guests_at_a_time(kernel))
     };
 
     let paint = Paint::new();
@@ -100,6 +101,20 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     println!("{}", report::sum(&lines));
     let worst = lines.iter().map(|line| line.ran.outcome.class).max();
     Ok(ExitCode::from(worst.unwrap_or(Class::Passed).status()))
+}
+
+/// As many as the host has CPUs, and memory for.
+fn guests_at_a_time(kernel: &Kernel) -> usize {
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let available = meminfo.lines().find_map(|line| {
+        let kib = line.strip_prefix("MemAvailable:")?.strip_suffix(" kB")?;
+        kib.trim().parse::<usize>().ok()
+    });
+    available.map_or(cpus, |kib| {
+        let each = kernel.memory_mib() as usize * 1024;
+        (kib / each).clamp(1, cpus)
+    })
 }
 
 /// What `nsproxy-tests` is told besides the suite.
