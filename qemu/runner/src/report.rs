@@ -198,16 +198,12 @@ pub(crate) fn phases(lines: &[Line]) -> Option<String> {
 }
 
 /// The last line of a run.
-pub(crate) fn sum(lines: &[Line]) -> String {
+pub(crate) fn sum(lines: &[Line]) -> Counts {
     let mut counts = Counts::default();
     for line in lines {
         counts += line.ran.outcome.counts;
     }
-    let mut text = format!("{} passed, {} failed", counts.passed, counts.failed);
-    if counts.skipped > 0 {
-        text += &format!(", {} skipped", counts.skipped);
-    }
-    text
+    counts
 }
 
 #[cfg(test)]

@@ -53,9 +53,9 @@ fn runs(page: &mut String, records: &[Record]) {
                 &record.kernel,
                 &record.suite,
                 &record.class,
-                &record.passed.to_string(),
-                &record.failed.to_string(),
-                &record.skipped.to_string(),
+                &record.counts.passed.to_string(),
+                &record.counts.failed.to_string(),
+                &record.counts.skipped.to_string(),
                 record.summary.as_deref().unwrap_or_default(),
             ],
         );

@@ -2,6 +2,7 @@
 
 //! What all runs came to, as they left it in files: for the pages that say it to people.
 
+use crate::verdict::Counts;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{
@@ -16,9 +17,8 @@ pub(super) struct Record {
     pub(super) suite: String,
     pub(super) kernel: String,
     pub(super) class: String,
-    pub(super) passed: u32,
-    pub(super) failed: u32,
-    pub(super) skipped: u32,
+    #[serde(flatten)]
+    pub(super) counts: Counts,
     pub(super) seconds: f64,
     pub(super) summary: Option<String>,
     pub(super) facts: BTreeMap<String, String>,

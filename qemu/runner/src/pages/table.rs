@@ -3,7 +3,7 @@
 //! `nsproxy-vm table`: what came of suites on several kernels.
 
 use super::results::{self, Record};
-use crate::cli::TableArgs;
+use crate::{cli::TableArgs, verdict::Counts};
 use anyhow::Result;
 use std::process::ExitCode;
 
@@ -13,9 +13,11 @@ pub(crate) fn main(args: &TableArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A line for each suite, a column for each kernel: what failed, or how many passed, and seconds.
+/// A line for each suite, a column for each kernel: what failed, or how many passed, and seconds. The
+/// last line is the sum, in which a suite that did not run has failed.
 fn table(records: &[Record], kernels: &[String], suites: &[String]) -> String {
     let mut text = format!("{:<16}", "suite");
+    let mut sum = Counts::default();
     for kernel in kernels {
         text += &format!(" {kernel:>20}");
     }
@@ -26,6 +28,7 @@ fn table(records: &[Record], kernels: &[String], suites: &[String]) -> String {
             let mut all = records.iter();
             let record = all.find(|record| record.kernel == *kernel && record.suite == *suite);
             text += &format!(" {:>20}", record.map_or("-".to_owned(), cell));
+            sum += record.map_or(NOT_RUN, |record| record.counts);
         }
         text += "\n";
     }
@@ -39,20 +42,25 @@ fn table(records: &[Record], kernels: &[String], suites: &[String]) -> String {
         let good = of_it().filter(|record| record.class == "passed").count();
         text += &format!(" {:>20}", format!("{good} of {} pass", suites.len()));
     }
-    text + "\n"
+    text + &format!("\n{sum}\n")
 }
+
+const NOT_RUN: Counts = Counts {
+    passed: 0,
+    failed: 1,
+    skipped: 0,
+};
 
 fn cell(record: &Record) -> String {
     let Record {
         class,
-        passed,
-        failed,
+        counts,
         seconds,
         ..
     } = record;
     match class.as_str() {
-        "passed" => format!("{passed} {seconds:.0} s"),
-        "failed" if *failed > 0 => format!("{failed} FAILED {seconds:.0} s"),
+        "passed" => format!("{} {seconds:.0} s", counts.passed),
+        "failed" if counts.failed > 0 => format!("{} FAILED {seconds:.0} s", counts.failed),
         class => format!("{} {seconds:.0} s", class.to_uppercase()),
     }
 }
@@ -66,7 +74,8 @@ mod tests {
         let mut kinds = record("kinds", &[]);
         kinds.seconds = 7.4;
         let mut errno = record("errno", &[]);
-        (errno.kernel, errno.class, errno.failed) = ("debug".into(), "failed".into(), 2);
+        (errno.kernel, errno.class) = ("debug".into(), "failed".into());
+        errno.counts.failed = 2;
         let names = |names: &[&str]| {
             names
                 .iter()
@@ -86,5 +95,6 @@ mod tests {
         assert_eq!(lines[1], ["kinds", "1", "7", "s", "-"]);
         assert_eq!(lines[2], ["errno", "-", "2", "FAILED", "0", "s"]);
         assert_eq!(lines[3], ["1", "of", "2", "pass", "0", "of", "2", "pass"]);
+        assert_eq!(lines[4].join(" "), "2 passed, 4 failed");
     }
 }
