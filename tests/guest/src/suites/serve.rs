@@ -40,7 +40,10 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::new("by the instruction itself, without libc", |_| {
             by_instruction(sys::setns_64)
         }),
-        Test::new("by int 0x80, too", |_| by_instruction(sys::setns_32)),
+        Test::new("by int 0x80, too", |_| {
+            must_have(ENTRY_OF_INT_80)?;
+            by_instruction(sys::setns_32)
+        }),
         Test::new("threads, children and what they execute", inherited),
         Test::new(
             "a child that gives it up, and its parent does not",
@@ -406,8 +409,21 @@ fn switch() -> Result<()> {
     Ok(())
 }
 
-/// The entries of the system call: the 64-bit one, and that of int 0x80.
-const ENTRIES: [&str; 2] = ["__x64_sys_setns", "__ia32_sys_setns"];
+const ENTRY_OF_INT_80: &str = "__ia32_sys_setns";
+/// The entries of the system call.
+const ENTRIES: [&str; 2] = ["__x64_sys_setns", ENTRY_OF_INT_80];
+
+/// Skips what is about an entry that a kernel may be built without.
+fn must_have(entry: &str) -> Result<()> {
+    let symbols = fs::read_to_string("/proc/kallsyms")?;
+    let mut names = symbols.lines().filter_map(|line| line.split(' ').nth(2));
+    if !names.any(|name| name == entry) {
+        return Err(Skip::because(
+            "the kernel is built without CONFIG_IA32_EMULATION",
+        ));
+    }
+    Ok(())
+}
 
 fn taken(entry: &'static str, world: &mut World) -> Result<()> {
     const INJECT: &str = "/sys/kernel/debug/fail_function/inject";
@@ -420,6 +436,8 @@ fn taken(entry: &'static str, world: &mut World) -> Result<()> {
     // Each fails as often as all others there are told to: never.
     let take = |entry: &str| fs::write(INJECT, entry);
     let give_back = |entry: &str| fs::write(INJECT, format!("!{entry}"));
+
+    must_have(entry)?;
 
     world.end_idle();
     // Until somebody asks, a module redirects nothing.
