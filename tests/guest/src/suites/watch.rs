@@ -196,22 +196,27 @@ fn constant(world: &mut World) -> Result<()> {
 
 fn open_file(_: &mut World) -> Result<()> {
     let target = Process::start(&Target::in_new(all_kinds() & !Kind::User.flag()))?;
-    let pidfd = target.pidfd()?;
     for &member in Member::OF_NSPROXY {
-        let look = || find(&show(pidfd.try_clone()?)?, member);
-        let counts = |ns: Namespace| (ns.ns_ref, ns.active);
-        let (ns_ref, active) = counts(look()?);
-        let file = File::open(format!("/proc/{}/ns/{}", target.pid, member.name()))?;
-        let open = counts(look()?);
-        drop(file);
-        let closed = counts(look()?);
-        ensure!(
-            open == (ns_ref + 1, active + 1) && closed == (ns_ref, active),
-            "{}: {:?}, open {open:?}, closed {closed:?}",
-            member.name(),
-            (ns_ref, active)
-        );
+        settled(|| counted_while_open(&target, member))?;
     }
+    Ok(())
+}
+
+fn counted_while_open(target: &Process, member: Member) -> Result<()> {
+    let pidfd = target.pidfd()?;
+    let look = || find(&show(pidfd.try_clone()?)?, member);
+    let counts = |ns: Namespace| (ns.ns_ref, ns.active);
+    let (ns_ref, active) = counts(look()?);
+    let file = File::open(format!("/proc/{}/ns/{}", target.pid, member.name()))?;
+    let open = counts(look()?);
+    drop(file);
+    let closed = counts(look()?);
+    ensure!(
+        open == (ns_ref + 1, active + 1) && closed == (ns_ref, active),
+        "{}: {:?}, open {open:?}, closed {closed:?}",
+        member.name(),
+        (ns_ref, active)
+    );
     Ok(())
 }
 
@@ -230,20 +235,28 @@ fn child(_: &mut World) -> Result<()> {
 
 fn not_itself(_: &mut World) -> Result<()> {
     let target = Process::start(&Target::in_all_new())?;
-    // What went into making it takes its time to be gone, and takes its references with it: then
-    // once more. Of its own references SHOW has some at every look.
+    // Of its own references SHOW has some at every look.
+    settled(|| shown_as_seen(&target))?;
+    // One task uses it, and nobody has it open.
+    let target = Process::start(&Target::in_new(UTS))?;
+    settled(|| {
+        let active = find(&show(target.pidfd()?)?, Member::Uts)?.active;
+        ensure!(active == 1, "uts is active {active} times");
+        Ok(())
+    })
+}
+
+/// What went into making a process takes its time to be gone, and takes its references with it: then
+/// the look at it is taken once more.
+fn settled(look: impl Fn() -> Result<()>) -> Result<()> {
     let mut times = 0;
-    while let Err(error) = shown_as_seen(&target) {
+    while let Err(error) = look() {
         times += 1;
         if times == 20 {
             return Err(error);
         }
         thread::sleep(Duration::from_millis(50));
     }
-    // One task uses it, and nobody has it open.
-    let target = Process::start(&Target::in_new(UTS))?;
-    let active = find(&show(target.pidfd()?)?, Member::Uts)?.active;
-    ensure!(active == 1, "uts is active {active} times");
     Ok(())
 }
 
