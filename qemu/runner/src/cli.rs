@@ -3,7 +3,7 @@
 //! The command line. `make` types it.
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 /// Boots guests with nsproxy_rs and judges what they did.
 #[derive(Parser)]
@@ -116,8 +116,17 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) guest: GuestArgs,
     /// Guests at a time; as many as there are CPUs and memory for if it is not given
-    #[arg(long, value_name = "N", env, hide_env = true)]
+    #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<usize>,
+    /// How many runners share the host, this one among them
+    #[arg(
+        long,
+        value_name = "N",
+        env = "NSPROXY_RUNNERS",
+        hide_env = true,
+        default_value = "1"
+    )]
+    pub(crate) runners: NonZeroUsize,
     /// How long a guest may take; depends on the kernel if it is not given
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,

@@ -15,6 +15,7 @@ use anyhow::{Context as _, Result};
 use std::{
     fs,
     io::{self, IsTerminal as _, Write as _},
+    num::NonZeroUsize,
     process::ExitCode,
     sync::{
         Mutex, PoisonError,
@@ -42,7 +43,8 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     let jobs = if args.show {
         1
     } else {
-        args.jobs.unwrap_or_else(|| guests_at_a_time(kernel))
+        args.jobs
+            .unwrap_or_else(|| guests_at_a_time(kernel, args.runners))
     };
 
     let paint = Paint::new();
@@ -103,18 +105,17 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     Ok(ExitCode::from(worst.unwrap_or(Class::Passed).status()))
 }
 
-/// As many as the host has CPUs, and memory for.
-fn guests_at_a_time(kernel: &Kernel) -> usize {
+/// As many as the host has CPUs and memory for, by halves if there are two runners; but one.
+fn guests_at_a_time(kernel: &Kernel, runners: NonZeroUsize) -> usize {
     let cpus = thread::available_parallelism().map_or(1, usize::from);
     let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let available = meminfo.lines().find_map(|line| {
         let kib = line.strip_prefix("MemAvailable:")?.strip_suffix(" kB")?;
         kib.trim().parse::<usize>().ok()
     });
-    available.map_or(cpus, |kib| {
-        let each = kernel.memory_mib() as usize * 1024;
-        (kib / each).clamp(1, cpus)
-    })
+    let each = kernel.memory_mib() as usize * 1024;
+    let guests = available.map_or(cpus, |kib| cpus.min(kib / each));
+    (guests / runners).max(1)
 }
 
 /// What `nsproxy-tests` is told besides the suite.

@@ -18,6 +18,10 @@ pub(crate) fn main(args: &TableArgs) -> Result<ExitCode> {
 fn table(records: &[Record], kernels: &[String], suites: &[String]) -> String {
     let mut text = format!("{:<16}", "suite");
     let mut sum = Counts::default();
+    let not_run = Counts {
+        failed: 1,
+        ..Counts::default()
+    };
     for kernel in kernels {
         text += &format!(" {kernel:>20}");
     }
@@ -28,7 +32,7 @@ fn table(records: &[Record], kernels: &[String], suites: &[String]) -> String {
             let mut all = records.iter();
             let record = all.find(|record| record.kernel == *kernel && record.suite == *suite);
             text += &format!(" {:>20}", record.map_or("-".to_owned(), cell));
-            sum += record.map_or(NOT_RUN, |record| record.counts);
+            sum += record.map_or(not_run, |record| record.counts);
         }
         text += "\n";
     }
@@ -44,12 +48,6 @@ fn table(records: &[Record], kernels: &[String], suites: &[String]) -> String {
     }
     text + &format!("\n{sum}\n")
 }
-
-const NOT_RUN: Counts = Counts {
-    passed: 0,
-    failed: 1,
-    skipped: 0,
-};
 
 fn cell(record: &Record) -> String {
     let Record {
