@@ -308,13 +308,13 @@ impl Caller {
     /// in, wherever the actor is and whatever it has become.
     fn seen_from_outside(&mut self, mut seen: Snapshot) -> Result<Snapshot> {
         if let Some(semaphore) = &self.semaphore {
-            seen.set("semaphore", semaphore.0.value()?.to_string());
+            seen.add("semaphore", semaphore.0.value()?);
         }
         if let Some(companion) = &self.companion {
-            seen.links(File::open("/proc")?, companion, "companion/ns");
+            seen.add_links(File::open("/proc")?, companion, "companion/ns");
         }
         if let Some(child) = &self.child {
-            seen.links(File::open("/proc")?, child, OF_CHILD);
+            seen.add_links(File::open("/proc")?, child, OF_CHILD);
         }
         Ok(seen)
     }
@@ -391,13 +391,13 @@ fn perf_records(seen: &mut Snapshot, records: Option<&[Vec<u64>]>) {
     let Some(records) = records else {
         return;
     };
-    seen.set("perf/records", records.len().to_string());
+    seen.add("perf/records", records.len());
     for (link, inode) in NAMESPACES_IN_ORDER
         .iter()
         .zip(records.last().into_iter().flatten())
     {
         let agrees = world::inode(seen.link(link)) == Some(*inode);
         let word = if agrees { "as in /proc" } else { "another" };
-        seen.set(format!("perf/{link}"), word);
+        seen.add(format_args!("perf/{link}"), word);
     }
 }

@@ -31,48 +31,48 @@ pub(super) fn glance(proc: &OwnedFd) -> Snapshot {
     let mut seen = Snapshot::default();
     for link in LINKS {
         let id = open_link(proc, link).and_then(|file| sys::namespace_id(&file));
-        seen.set(
-            format!("ns/{link}"),
+        seen.add(
+            format_args!("ns/{link}"),
             word(id.map(|id| format!("{link}:[{id}]"))),
         );
     }
-    seen.set("uid", rustix::process::geteuid().as_raw().to_string());
+    seen.add("uid", rustix::process::geteuid().as_raw());
     let sets = rustix::thread::capabilities(None);
     for (key, set) in [
         ("cap/effective", sets.map(|sets| sets.effective)),
         ("cap/permitted", sets.map(|sets| sets.permitted)),
     ] {
-        seen.set(key, word(set.map(|set| format!("{:016x}", set.bits()))));
+        seen.add(key, word(set.map(|set| format!("{:016x}", set.bits()))));
     }
-    seen.set(
+    seen.add(
         "securebits",
         word(rustix::thread::capabilities_secure_bits().map(|bits| format!("{:#x}", bits.bits()))),
     );
     for (key, path) in [("root", "/"), ("cwd", ".")] {
-        seen.set(key, word(place(path)));
+        seen.add(key, word(place(path)));
     }
-    seen.set(
+    seen.add(
         "hostname",
         rustix::system::uname().nodename().to_string_lossy(),
     );
-    seen.set("semaphore", semaphore());
+    seen.add("semaphore", semaphore());
     seen
 }
 
 /// All that there is.
 pub(super) fn everything(proc: &OwnedFd, base: &ClockBase, children: Children) -> Result<Snapshot> {
     let mut seen = Snapshot::take(proc, base, children)?;
-    seen.set("semaphore", semaphore());
+    seen.add("semaphore", semaphore());
     // In which user namespace each lies, and below which other.
     for link in LINKS {
         let Ok(file) = open_link(proc, link) else {
             continue;
         };
         let owner = relative(&file, Relative::Owner, "user");
-        seen.set(format!("owner/{link}"), word(owner));
+        seen.add(format_args!("owner/{link}"), word(owner));
         if let Some(kind @ ("user" | "pid")) = link.split('_').next() {
             let parent = relative(&file, Relative::Parent, kind);
-            seen.set(format!("parent/{link}"), word(parent));
+            seen.add(format_args!("parent/{link}"), word(parent));
         }
     }
     Ok(seen)

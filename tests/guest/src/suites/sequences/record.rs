@@ -115,7 +115,7 @@ struct Names {
 
 impl Names {
     fn replace_in(&mut self, seen: &mut Snapshot) {
-        for (key, value) in seen.iter_mut() {
+        *seen = seen.renamed(|key, value| {
             // `uts:[4026531838]`, whoever's it is and whatever for; or where a directory is.
             let sort = match value.split_once(":[") {
                 Some((sort, _)) => sort.trim_end_matches("_for_children"),
@@ -123,7 +123,7 @@ impl Names {
                     "root/mount" | "cwd/mount" => "mount",
                     "root/dev" | "cwd/dev" => "device",
                     "root/inode" | "cwd/inode" => "inode",
-                    _ => continue,
+                    _ => return None,
                 },
             }
             .to_owned();
@@ -135,8 +135,8 @@ impl Names {
                     *next += 1;
                     *next
                 });
-            *value = format!("{sort} #{number}");
-        }
+            Some(format!("{sort} #{number}"))
+        });
     }
 }
 

@@ -182,7 +182,7 @@ impl Root<'_> {
                     Ok(answer) => bail!("an odd answer to look: {answer:?}"),
                     Err(word) => {
                         let mut nothing = Snapshot::default();
-                        nothing.set("looking", word);
+                        nothing.add("looking", word);
                         nothing
                     }
                 };

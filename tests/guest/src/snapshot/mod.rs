@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! All that a process can see of its own namespaces, as text that can be compared.
+//!
+//! [`take`] is what is looked at, [`relative`] what is the same for two processes that have
+//! namespaces of their own.
+
+mod clock;
+mod relative;
+mod take;
+
+pub(crate) use clock::ClockBase;
+pub(crate) use take::{Children, print_links};
+
+use rustix::fd::AsFd;
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Write as _},
+};
+
+/// The files of `/proc/PID/ns`.
+pub(crate) const LINKS: [&str; 10] = [
+    "user",
+    "mnt",
+    "uts",
+    "ipc",
+    "pid",
+    "pid_for_children",
+    "cgroup",
+    "net",
+    "time",
+    "time_for_children",
+];
+
+/// Below which key there are the links of the namespaces of a child, where a caller has one that
+/// is in others: to know them by, not to compare.
+pub(crate) const OF_CHILD: &str = "info/child_ns";
+
+/// What a process saw: a line `key: value` for each thing that it looked at.
+///
+/// Keys are paths: `ns/uts`, `cap/effective`, `child/ns/pid`. What is below `info/` is different
+/// in any two processes, worth knowing and never compared.
+///
+/// It is a text, and not a map, because most are made to be sent once and found the same as
+/// another: in an emulator that is what a test spends its time with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Snapshot(String);
+
+/// Something that is not the same in two snapshots.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Difference {
+    pub(crate) key: String,
+    pub(crate) left: String,
+    pub(crate) right: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} / {}", self.key, self.left, self.right)
+    }
+}
+
+impl Snapshot {
+    /// Adds what was seen. Each key is added once, and has no colon; neither is more than a line.
+    pub(crate) fn add(&mut self, key: impl fmt::Display, value: impl fmt::Display) {
+        let begin = self.0.len();
+        write!(self.0, "{key}: {value}").expect("a string takes all");
+        let line = &self.0[begin..];
+        assert!(!line.contains('\n'), "more than a line: {line:?}");
+        self.0.push('\n');
+    }
+
+    /// Adds the namespaces of a task, `of` being its path in `proc`.
+    pub(crate) fn add_links(&mut self, proc: impl AsFd, of: &str, prefix: &str) {
+        for link in LINKS {
+            let target = rustix::fs::readlinkat(&proc, format!("{of}/ns/{link}"), Vec::new());
+            let target = target.map(|target| target.to_string_lossy().into_owned());
+            self.add(format_args!("{prefix}/{link}"), take::word(target));
+        }
+    }
+
+    /// The value at `key`; empty if there is none.
+    pub(crate) fn get(&self, key: &str) -> &str {
+        self.iter()
+            .find_map(|(other, value)| (other == key).then_some(value))
+            .unwrap_or_default()
+    }
+
+    /// The value at `ns/<link>`.
+    pub(crate) fn link(&self, link: &str) -> &str {
+        self.below("ns/")
+            .find_map(|(key, value)| (&key["ns/".len()..] == link).then_some(value))
+            .unwrap_or_default()
+    }
+
+    /// The keys that begin so, and their values.
+    pub(crate) fn below(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
+        self.iter().filter(move |(key, _)| key.starts_with(prefix))
+    }
+
+    /// How many values there are to compare.
+    pub(crate) fn len(&self) -> usize {
+        self.iter().filter(|(key, _)| is_compared(key)).count()
+    }
+
+    /// All keys and values, in the order in which they were seen.
+    fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.lines().filter_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            Some((key, value.strip_prefix(' ')?))
+        })
+    }
+
+    /// The same, with values called something else where `name` knows a name for them.
+    pub(crate) fn renamed(&self, mut name: impl FnMut(&str, &str) -> Option<String>) -> Self {
+        let mut renamed = Self::default();
+        for (key, value) in self.iter() {
+            match name(key, value) {
+                Some(name) => renamed.add(key, name),
+                None => renamed.add(key, value),
+            }
+        }
+        renamed
+    }
+
+    /// What is not the same, `info/` left out.
+    pub(crate) fn differences(&self, other: &Self) -> Vec<Difference> {
+        if self == other {
+            return Vec::new();
+        }
+        let mut values: BTreeMap<&str, [&str; 2]> = BTreeMap::new();
+        for (side, seen) in [self, other].into_iter().enumerate() {
+            for (key, value) in seen.iter().filter(|(key, _)| is_compared(key)) {
+                values.entry(key).or_default()[side] = value;
+            }
+        }
+        values
+            .into_iter()
+            .filter(|(_, [left, right])| left != right)
+            .map(|(key, [left, right])| Difference {
+                key: key.to_owned(),
+                left: left.to_owned(),
+                right: right.to_owned(),
+            })
+            .collect()
+    }
+}
+
+/// A line for each value that can be compared.
+impl fmt::Display for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (key, value) in self.iter().filter(|(key, _)| is_compared(key)) {
+            writeln!(f, "{key}: {value}")?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether it can be the same in two processes at all.
+fn is_compared(key: &str) -> bool {
+    !key.starts_with("info/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(values: &[(&str, &str)]) -> Snapshot {
+        let mut seen = Snapshot::default();
+        for (key, value) in values {
+            seen.add(key, value);
+        }
+        seen
+    }
+
+    #[test]
+    fn what_was_added_is_there() {
+        let seen = seen(&[("ns/uts", "uts:[1]"), ("uid_map", ""), ("a", "b: c")]);
+        assert_eq!(seen.link("uts"), "uts:[1]");
+        assert_eq!(seen.get("uid_map"), "");
+        assert_eq!(seen.get("a"), "b: c");
+        assert_eq!(seen.get("uts"), "");
+        assert_eq!(seen.len(), 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "more than a line")]
+    fn a_value_is_a_line() {
+        seen(&[("a", "b\nc: d")]);
+    }
+
+    #[test]
+    fn differences_are_by_key() {
+        let left = seen(&[("a", "1"), ("b", "2"), ("info/c", "3"), ("d", "4")]);
+        assert!(left.differences(&left.clone()).is_empty());
+        let moved = seen(&[("d", "4"), ("a", "1"), ("b", "2"), ("info/c", "5")]);
+        assert!(left.differences(&moved).is_empty());
+        let right = seen(&[("a", "1"), ("b", "5"), ("e", "6")]);
+        let found: Vec<_> = left
+            .differences(&right)
+            .iter()
+            .map(Difference::to_string)
+            .collect();
+        assert_eq!(found, ["b: 2 / 5", "d: 4 / ", "e:  / 6"]);
+    }
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! What is looked at.
+
+use super::{ClockBase, Snapshot};
+use crate::{
+    actor::{read_proc, state::MESSAGE_QUEUE},
+    errno::Code,
+    sys::{self, Fork},
+};
+use anyhow::{Result, ensure};
+use rustix::{
+    fs::{AtFlags, CWD, StatxFlags},
+    io::Errno,
+    process::WaitOptions,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    ffi::CStr,
+    io::{Read, Write as _},
+    os::fd::{AsFd as _, OwnedFd},
+    process::ExitCode,
+};
+
+/// Which children look, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) enum Children {
+    None,
+    /// One that is forked.
+    Forked,
+    /// And one that executes a program, which in an emulator takes as long as all of the rest.
+    AndProgram,
+}
+
+/// Lines of `/proc/PID/status`, in their order, and what they are called here.
+const STATUS: [(&str, &str); 10] = [
+    ("Uid", "uid"),
+    ("Gid", "gid"),
+    ("Groups", "groups"),
+    ("CapInh", "cap/inheritable"),
+    ("CapPrm", "cap/permitted"),
+    ("CapEff", "cap/effective"),
+    ("CapBnd", "cap/bounding"),
+    ("CapAmb", "cap/ambient"),
+    ("NoNewPrivs", "no_new_privs"),
+    ("Seccomp", "seccomp"),
+];
+
+/// About how long a snapshot is.
+const LENGTH: usize = 4096;
+
+impl Snapshot {
+    /// Looks at everything, and has children look, too. `proc` is the `/proc` to look into.
+    ///
+    /// What cannot be looked at gets the name of the error as its value: that, too, is to be the
+    /// same on both sides.
+    pub(crate) fn take(proc: &OwnedFd, base: &ClockBase, children: Children) -> Result<Self> {
+        let mut seen = Self(String::with_capacity(LENGTH));
+        seen.add_links(proc, "self", "ns");
+        seen.add_status(proc);
+        seen.add(
+            "securebits",
+            word(
+                rustix::thread::capabilities_secure_bits()
+                    .map(|bits| format!("{:#x}", bits.bits())),
+            ),
+        );
+        seen.add(
+            "dumpable",
+            word(rustix::process::dumpable_behavior().map(|how| format!("{how:?}"))),
+        );
+        seen.add_place("root", "/");
+        seen.add_place("cwd", ".");
+        let uname = rustix::system::uname();
+        seen.add("hostname", uname.nodename().to_string_lossy());
+        seen.add("domainname", uname.domainname().to_string_lossy());
+        for file in ["cgroup", "uid_map", "gid_map", "timens_offsets"] {
+            let text = read_proc(proc, &format!("self/{file}"));
+            seen.add(file, word(text.map(|text| one_line(&text))));
+        }
+        seen.add("interfaces", word(interfaces(proc)));
+        let mounts = read_proc(proc, "self/mountinfo");
+        seen.add(
+            "mounts",
+            word(mounts.map(|text| text.lines().count().to_string())),
+        );
+        let queue = match sys::message_queue(MESSAGE_QUEUE, false) {
+            Ok(()) => "found".to_owned(),
+            Err(Errno::NOENT) => "none".to_owned(),
+            Err(errno) => Code::from(errno).to_string(),
+        };
+        seen.add("message_queue", queue);
+        for (clock, (vdso, syscall)) in base.offsets_here() {
+            seen.add(format_args!("clock/{clock}/vdso"), vdso);
+            seen.add(format_args!("clock/{clock}/syscall"), syscall);
+        }
+        if children != Children::None {
+            seen.add_child(proc)?;
+        }
+        if children == Children::AndProgram {
+            seen.add_program(proc)?;
+        }
+        Ok(seen)
+    }
+
+    /// Ids, capabilities and the like: `/proc/self/status`.
+    fn add_status(&mut self, proc: &OwnedFd) {
+        let status = read_proc(proc, "self/status").unwrap_or_default();
+        let mut lines = status.lines();
+        for (name, key) in STATUS {
+            self.add(key, status_line(&mut lines, name));
+        }
+    }
+
+    /// A directory: which file system, which inode, which mount.
+    fn add_place(&mut self, key: &str, path: &str) {
+        let mask = StatxFlags::INO | StatxFlags::MNT_ID;
+        match rustix::fs::statx(CWD, path, AtFlags::empty(), mask) {
+            Ok(stat) => {
+                let (major, minor) = (stat.stx_dev_major, stat.stx_dev_minor);
+                self.add(format_args!("{key}/dev"), format_args!("{major}:{minor}"));
+                self.add(format_args!("{key}/inode"), stat.stx_ino);
+                self.add(format_args!("{key}/mount"), stat.stx_mnt_id);
+            }
+            Err(errno) => {
+                for what in ["dev", "inode", "mount"] {
+                    self.add(format_args!("{key}/{what}"), Code::from(errno));
+                }
+            }
+        }
+    }
+
+    /// What a child gets that is forked now.
+    fn add_child(&mut self, proc: &OwnedFd) -> Result<()> {
+        let (read, mut write) = std::io::pipe()?;
+        let child = match sys::fork() {
+            Err(errno) => {
+                self.add("child/error", Code::from(errno));
+                return Ok(());
+            }
+            Ok(Fork::Child) => {
+                let mut seen = Self::default();
+                seen.add_links(proc, "self", "child/ns");
+                let status = read_proc(proc, "self/status").unwrap_or_default();
+                let pids = status_line(&mut status.lines(), "NSpid");
+                seen.add("child/pid_levels", pids.split(' ').count());
+                let pid = rustix::process::getpid().as_raw_pid();
+                seen.add("child/is_init", pid == 1);
+                seen.add("child/sees_parent", rustix::process::getppid().is_some());
+                seen.add("info/child_pid", pid);
+                let _ = write.write_all(seen.0.as_bytes());
+                sys::exit(0)
+            }
+            Ok(Fork::Parent(child)) => child,
+        };
+        drop(write);
+        self.add_all_of(read, "child")?;
+        rustix::process::waitpid(Some(child), WaitOptions::empty())?;
+        Ok(())
+    }
+
+    /// What a program gets that is executed now in a child of `vfork()`, as `posix_spawn()` does:
+    /// what is put off until the memory is no longer shared comes with the program.
+    fn add_program(&mut self, proc: &OwnedFd) -> Result<()> {
+        let (read, write) = std::io::pipe()?;
+        let child = sys::vfork(|| {
+            // This program again, by a way that no root or mount namespace can close.
+            let (proc, write) = (proc.as_fd(), write.as_fd());
+            sys::exec(proc, c"self/exe", LINKS_OF_A_PROGRAM, proc, write);
+            1
+        });
+        drop(write);
+        let child = match child {
+            Ok(child) => child,
+            Err(errno) => {
+                self.add("program/error", Code::from(errno));
+                return Ok(());
+            }
+        };
+        self.add_all_of(read, "program")?;
+        rustix::process::waitpid(Some(child), WaitOptions::empty())?;
+        Ok(())
+    }
+
+    /// Adds all that somebody else says who looked, to the end.
+    fn add_all_of(&mut self, mut from: impl Read, who: &str) -> Result<()> {
+        let begin = self.0.len();
+        from.read_to_string(&mut self.0)?;
+        let said = &self.0[begin..];
+        ensure!(said.ends_with('\n'), "the {who} said no more than {said:?}");
+        Ok(())
+    }
+}
+
+/// The argument by which this program is one that looks: see [`print_links`].
+const LINKS_OF_A_PROGRAM: &CStr = c"links";
+
+/// What [`Snapshot::add_program`] executes: its standard input is the `/proc` to look into.
+pub(crate) fn print_links() -> Result<ExitCode> {
+    let mut seen = Snapshot::default();
+    seen.add_links(std::io::stdin(), "self", "program/ns");
+    for (clock, id) in [
+        ("monotonic", libc::CLOCK_MONOTONIC),
+        ("boottime", libc::CLOCK_BOOTTIME),
+    ] {
+        // Both ways into the kernel have the same offset: which one it is the links tell.
+        let apart = sys::clock_by_syscall(id) - sys::clock_by_vdso(id);
+        let agree = apart.abs() < 1_000_000_000;
+        seen.add(format_args!("program/clock/{clock}/agree"), agree);
+    }
+    std::io::stdout().write_all(seen.0.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A value, or the name of the error that there was instead.
+pub(super) fn word(result: Result<String, Errno>) -> String {
+    result.unwrap_or_else(|errno| Code::from(errno).to_string())
+}
+
+fn one_line(text: &str) -> String {
+    let lines: Vec<_> = text
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    lines.join(", ")
+}
+
+/// The next of the lines with that name.
+fn status_line<'a>(lines: &mut impl Iterator<Item = &'a str>, name: &str) -> String {
+    let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    one_line(line.unwrap_or_default())
+}
+
+/// Names of the network interfaces, sorted.
+fn interfaces(proc: &OwnedFd) -> Result<String, Errno> {
+    let text = read_proc(proc, "self/net/dev")?;
+    let mut names: Vec<_> = text
+        .lines()
+        .filter_map(|line| Some(line.split_once(':')?.0.trim()))
+        .collect();
+    names.sort_unstable();
+    Ok(names.join(" "))
+}
