@@ -215,7 +215,7 @@ pub(crate) fn compare(reference: &Side, subject: &Side, wrong: &mut Vec<String>)
         ));
     }
     // What is the same as it is has no other name to be the same by.
-    if reference.before == subject.before && reference.after == subject.after {
+    if reference.before.is_same(&subject.before) && reference.after.is_same(&subject.after) {
         return;
     }
     for (when, left, right) in [

@@ -9,7 +9,7 @@
 use crate::{
     actor::{
         Actor,
-        command::{Call, Called, Command, Repeated, Reply},
+        command::{Call, Called, Command, Repeated, Reply, Source},
         state::Step,
     },
     case::{Case, Witnesses},
@@ -24,7 +24,7 @@ use crate::{
 use anyhow::{Context as _, Result, bail, ensure};
 use nsproxy_uapi::Reason;
 use rustix::process::Pid;
-use std::fs::File;
+use std::{fs::File, mem};
 
 /// What one caller did and saw.
 pub(crate) struct Side {
@@ -228,22 +228,28 @@ impl Caller {
             perf: None,
             seen: Snapshot::default(),
         };
+        let mut commands = Vec::new();
         if entry != Entry::Syscall {
             // The device is opened as root: what counts is who calls.
-            let opened = caller.actor.returned(&Command::OpenDevice)?;
-            ensure!(opened.is_ok(), "{}: {}", Device::PATH, word(opened));
+            commands.push(Command::OpenDevice);
         }
         for step in &case.caller {
-            caller
-                .step(step, target)
-                .with_context(|| format!("{step:?}"))?;
+            if let Step::EnterTarget(kinds) = step {
+                let target = target.context("a case without a target")?;
+                caller.obey(&mem::take(&mut commands))?;
+                caller.enter(target, *kinds)?;
+            } else {
+                commands.push(Command::Do(step.clone()));
+            }
         }
         if state.perf {
-            let pid = Pid::from_raw(caller.actor.pid()? as i32).context("pid 0")?;
-            caller.perf = NamespacesWatch::new(pid).ok();
+            commands.push(Command::Pid);
         }
-        let seen = caller.actor.look(&world.clocks)?;
-        caller.seen = caller.seen_from_outside(seen)?;
+        commands.push(Command::Look {
+            clocks: world.clocks.clone(),
+            children: Children::None,
+        });
+        caller.obey(&commands)?;
         Ok(caller)
     }
 
@@ -258,41 +264,51 @@ impl Caller {
         Ok(())
     }
 
-    fn step(&mut self, step: &Step, target: Option<&Process>) -> Result<()> {
-        match step {
-            Step::EnterTarget(flags) => {
-                let target = target.context("a case without a target")?;
-                let pidfd = self.actor.take(target.pidfd()?)?;
-                let entered = self.actor.call(Call {
-                    entry: Entry::Syscall,
-                    slot: pidfd.slot,
-                    nstype: *flags as i32,
-                    fail_nth: None,
-                })?;
-                ensure!(
-                    entered.is_ok(),
-                    "cannot enter the target: {}",
-                    word(entered)
-                );
-                self.actor.tell(&Command::Close)?;
-            }
-            _ => match self.actor.step(step)? {
-                Reply::Semaphore(id) => {
-                    self.semaphore = Some(RaisedSemaphore(Semaphore(id)));
+    /// Has the actor do all that, and keeps what it says of itself.
+    fn obey(&mut self, commands: &[Command]) -> Result<()> {
+        for reply in self.actor.tell_all(commands)? {
+            match reply {
+                Reply::Returned(opened) => {
+                    ensure!(opened.is_ok(), "{}: {}", Device::PATH, word(opened));
                 }
+                Reply::Semaphore(id) => self.semaphore = Some(RaisedSemaphore(Semaphore(id))),
                 Reply::Companion(path) => self.companion = Some(path),
                 Reply::Child(path) => self.child = Some(path),
+                Reply::Pid(pid) => {
+                    let pid = Pid::from_raw(pid as i32).context("pid 0")?;
+                    self.perf = NamespacesWatch::new(pid).ok();
+                }
+                Reply::Seen(seen) => self.seen = self.seen_from_outside(seen)?,
                 _ => {}
-            },
+            }
         }
         Ok(())
     }
 
-    /// What it is to be told to have the handle of the call in its hands.
-    fn take(&mut self, handle: &Prepared) -> Result<Command> {
+    /// Has it enter namespaces of these kinds of the target.
+    fn enter(&mut self, target: &Process, kinds: u32) -> Result<()> {
+        let pidfd = self.actor.take(target.pidfd()?)?;
+        let entered = self.actor.call(Call {
+            entry: Entry::Syscall,
+            slot: pidfd.slot,
+            nstype: kinds as i32,
+            fail_nth: None,
+        })?;
+        ensure!(
+            entered.is_ok(),
+            "cannot enter the target: {}",
+            word(entered)
+        );
+        self.actor.tell(&Command::Close)?;
+        Ok(())
+    }
+
+    /// What it is to open to have the handle of the call in its hands; [`None`]: it is to take what
+    /// it was sent.
+    fn hand(&mut self, handle: &Prepared) -> Result<Option<Source>> {
         match handle {
             Prepared::File(file) => self.actor.send(file)?,
-            Prepared::ByCaller(source) => return Ok(Command::Open(source.clone())),
+            Prepared::ByCaller(source) => return Ok(Some(source.clone())),
             Prepared::OfChild(link) => {
                 let child = self.child.as_deref().context("a caller without a child")?;
                 self.actor.send(match link {
@@ -301,7 +317,7 @@ impl Caller {
                 })?;
             }
         }
-        Ok(Command::Take)
+        Ok(None)
     }
 
     /// Adds what the test sees of the caller: it is root in the namespaces that all of this began
@@ -336,14 +352,14 @@ impl Caller {
         times: u32,
         in_children: bool,
     ) -> Result<Repeated> {
-        let take = self.take(handle)?;
+        let take = self.hand(handle)?.map_or(Command::Take, Command::Open);
         self.actor.tell(&take)?;
         self.actor.repeat(self.call(case), times, in_children)
     }
 
     fn run(&mut self, case: &Case, handle: &Prepared, clocks: &ClockBase) -> Result<Ran> {
-        let take = self.take(handle)?;
         let attempt = Command::Attempt {
+            source: self.hand(handle)?,
             call: self.call(case),
             clocks: clocks.clone(),
             children: match case.witnesses {
@@ -351,16 +367,8 @@ impl Caller {
                 Witnesses::Child => Children::Forked,
             },
         };
-        let replies = self.actor.tell_all(&[take, attempt, Command::Close])?;
-        let Ok(
-            [
-                Reply::Opened { inode, .. },
-                Reply::Attempted(called, after),
-                _,
-            ],
-        ) = <[Reply; 3]>::try_from(replies)
-        else {
-            bail!("odd answers to a call");
+        let Reply::Attempted(opened, called, after) = self.actor.tell(&attempt)? else {
+            bail!("an odd answer to {attempt:?}");
         };
         let Called {
             outcome,
@@ -375,13 +383,13 @@ impl Caller {
         Ok(Ran {
             side: Side {
                 entry: self.entry,
-                before: std::mem::take(&mut self.seen),
+                before: mem::take(&mut self.seen),
                 outcome,
                 to_go,
                 foreseen: foreseen.map(|(outcome, reason)| (outcome, Reason::of(reason))),
                 after,
             },
-            opened: inode,
+            opened: opened.inode,
         })
     }
 }

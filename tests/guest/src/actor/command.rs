@@ -34,10 +34,13 @@ pub(crate) enum Command {
     Do(Step),
     /// The call that all of this is about. Answered with [`Reply::Called`].
     Call(Call),
-    /// The call, and then a look: at children, too, if it succeeded. Where its children will be
-    /// is among what a process sees of itself: after a failure there is nothing to ask them.
-    /// Answered with [`Reply::Attempted`].
+    /// Opens or takes a file, makes the call with it, looks, and closes all that it opened. It
+    /// looks at children, too, if the call succeeded: where its children will be is among what a
+    /// process sees of itself, and after a failure there is nothing to ask them. Answered with
+    /// [`Reply::Attempted`].
     Attempt {
+        /// What it opens; [`None`]: it takes what the test has sent.
+        source: Option<Source>,
         call: Call,
         clocks: ClockBase,
         children: Children,
@@ -83,6 +86,14 @@ pub(crate) enum Source {
     Socket,
 }
 
+/// A file that an actor holds open.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Opened {
+    pub(crate) slot: usize,
+    /// Inode number, which for an nsfs file is the namespace's.
+    pub(crate) inode: Option<u64>,
+}
+
 /// One call.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Call {
@@ -118,11 +129,7 @@ pub(crate) struct Repeated {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Reply {
     Done,
-    Opened {
-        slot: usize,
-        /// Inode number, which for an nsfs file is the namespace's.
-        inode: Option<u64>,
-    },
+    Opened(Opened),
     /// A semaphore that was raised, by its id.
     Semaphore(i32),
     /// A task that shares the actor's nsproxy was started, by its path in the test's `/proc`.
@@ -134,7 +141,7 @@ pub(crate) enum Reply {
     /// Instructions a call.
     Measured(Vec<f64>),
     Returned(Outcome),
-    Attempted(Called, Snapshot),
+    Attempted(Opened, Called, Snapshot),
     Seen(Snapshot),
     Pid(u32),
     /// The command itself could not be carried out: an error of the test, or of the guest.

@@ -14,12 +14,11 @@ pub(crate) use process::read_proc;
 
 use crate::{
     errno::Outcome,
-    snapshot::{Children, ClockBase, Snapshot},
     sys::{self, Fork},
     via,
 };
 use anyhow::{Context as _, Result, bail, ensure};
-use command::{Call, Called, Command, Repeated, Reply, Source};
+use command::{Call, Called, Command, Opened, Repeated, Reply, Source};
 use measure::{Asked, Work};
 use rustix::{
     pipe::PipeFlags,
@@ -51,14 +50,6 @@ pub(crate) struct Actor {
     post: UnixStream,
 }
 
-/// A file that an actor holds open.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Opened {
-    pub(crate) slot: usize,
-    /// Inode number, which for an nsfs file is the namespace's.
-    pub(crate) inode: Option<u64>,
-}
-
 impl Actor {
     /// A new process, in the state that the test is in. To be called by a test with one thread.
     pub(crate) fn spawn() -> Result<Self> {
@@ -83,8 +74,9 @@ impl Actor {
         replies.pop().context("no answer")
     }
 
-    /// Tells it several things at once and waits for all answers. It goes on after one that it
-    /// could not do, which is the error here.
+    /// Tells it several things at once and waits for all answers, which come together: between two
+    /// processes that wait for each other each time, an emulator does little else. The actor goes
+    /// on after one that it could not do, which is the error here.
     pub(crate) fn tell_all(&mut self, commands: &[Command]) -> Result<Vec<Reply>> {
         let mut lines = Vec::new();
         for command in commands {
@@ -106,7 +98,7 @@ impl Actor {
         let mut line = String::new();
         self.from.read_line(&mut line)?;
         if line.is_empty() {
-            bail!("the actor died of {command:?}");
+            bail!("the actor died of {command:?}, or of what it was told with that");
         }
         match serde_json::from_str(&line)? {
             Reply::Failed(why) => bail!("{command:?}: {why}"),
@@ -143,7 +135,7 @@ impl Actor {
 
     fn opened(&mut self, command: &Command) -> Result<Opened> {
         match self.tell(command)? {
-            Reply::Opened { slot, inode } => Ok(Opened { slot, inode }),
+            Reply::Opened(opened) => Ok(opened),
             reply => bail!("an odd answer to {command:?}: {reply:?}"),
         }
     }
@@ -198,15 +190,6 @@ impl Actor {
         match self.tell(command)? {
             Reply::Returned(outcome) => Ok(outcome),
             reply => bail!("an odd answer to {command:?}: {reply:?}"),
-        }
-    }
-
-    /// What it sees of itself.
-    pub(crate) fn look(&mut self, clocks: &ClockBase) -> Result<Snapshot> {
-        let (clocks, children) = (clocks.clone(), Children::None);
-        match self.tell(&Command::Look { clocks, children })? {
-            Reply::Seen(snapshot) => Ok(snapshot),
-            reply => bail!("an odd answer to look: {reply:?}"),
         }
     }
 

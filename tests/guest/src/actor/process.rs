@@ -3,19 +3,20 @@
 //! The actor's own side: reads commands, obeys, answers.
 
 use super::{
-    command::{Call, Called, Command, Repeated, Reply, Source},
+    command::{Call, Called, Command, Opened, Repeated, Reply, Source},
     measure, profile,
 };
 use crate::{
     errno::{Code, Outcome, word},
     fault::Armed,
     snapshot::{Children, Snapshot},
-    sys::{self, Fork},
+    sys::{self, Fork, PAGE},
     via::{self, Device, Entry},
 };
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use nsproxy_uapi::{Explain, Reason};
 use rustix::{
+    buffer::spare_capacity,
     fs::{Mode, OFlags},
     io::Errno,
     process::{PidfdFlags, Signal, WaitOptions},
@@ -23,9 +24,9 @@ use rustix::{
 };
 use std::{
     fs::File,
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufRead as _, BufReader, BufWriter, Write as _},
     os::{
-        fd::{AsRawFd as _, OwnedFd, RawFd},
+        fd::{AsFd, AsRawFd as _, OwnedFd, RawFd},
         unix::net::UnixStream,
     },
 };
@@ -33,7 +34,8 @@ use std::{
 /// A process that does as it is told.
 pub(crate) struct Process {
     from: BufReader<File>,
-    to: File,
+    /// Answers wait here until there is nothing more to do.
+    to: BufWriter<File>,
     post: UnixStream,
     /// The `/proc` of the test: stays at hand whatever root and mount namespace are.
     pub(crate) proc: OwnedFd,
@@ -56,7 +58,7 @@ pub(super) fn live(files: [OwnedFd; 3]) -> ! {
         let [from, to, post] = sys::keep_only(files)?;
         let mut process = Process {
             from: BufReader::new(from.into()),
-            to: to.into(),
+            to: BufWriter::new(to.into()),
             post: post.into(),
             proc: open_proc()?,
             device: None,
@@ -89,6 +91,9 @@ impl Process {
     pub(crate) fn serve(&mut self) -> i32 {
         let mut line = String::new();
         loop {
+            if self.from.buffer().is_empty() && self.to.flush().is_err() {
+                return 1;
+            }
             line.clear();
             match self.from.read_line(&mut line) {
                 Ok(0) | Err(_) => return 0,
@@ -104,11 +109,10 @@ impl Process {
         }
     }
 
-    /// Says something to the test. False if it is not there any more.
+    /// Says something to the test, when there is nothing more to do. False if it is not there any
+    /// more.
     pub(crate) fn answer(&mut self, reply: &Reply) -> bool {
-        let mut line = serde_json::to_vec(reply).expect("a reply is plain data");
-        line.push(b'\n');
-        self.to.write_all(&line).is_ok()
+        serde_json::to_writer(&mut self.to, reply).is_ok() && self.to.write_all(b"\n").is_ok()
     }
 
     fn obey(&mut self, command: Command) -> Result<Reply> {
@@ -128,11 +132,8 @@ impl Process {
                 self.device = Some(Device::from(via::receive_fd(&self.post)?));
                 Reply::Done
             }
-            Command::Open(source) => self.open(source)?,
-            Command::Take => {
-                let file = via::receive_fd(&self.post)?;
-                self.keep(file)?
-            }
+            Command::Open(source) => Reply::Opened(self.open(source)?),
+            Command::Take => Reply::Opened(self.take()?),
             Command::Give { slot } => {
                 let Some(Slot::File(file)) = self.files.get(slot) else {
                     anyhow::bail!("no such slot");
@@ -147,17 +148,24 @@ impl Process {
             Command::Do(step) => step.take(self)?,
             Command::Call(call) => Reply::Called(self.call(call)?),
             Command::Attempt {
+                source,
                 call,
                 clocks,
                 children,
             } => {
+                let opened = match source {
+                    Some(source) => self.open(source)?,
+                    None => self.take()?,
+                };
                 let called = self.call(call)?;
                 let children = if called.outcome.is_ok() && call.entry.changes() {
                     children
                 } else {
                     Children::None
                 };
-                Reply::Attempted(called, Snapshot::take(&self.proc, &clocks, children)?)
+                let seen = Snapshot::take(&self.proc, &clocks, children)?;
+                self.files.clear();
+                Reply::Attempted(opened, called, seen)
             }
             Command::Repeat {
                 call,
@@ -193,11 +201,11 @@ impl Process {
             .ok_or_else(|| anyhow!("the actor was not told to open /dev/nsproxy"))
     }
 
-    fn open(&mut self, source: Source) -> Result<Reply> {
+    fn open(&mut self, source: Source) -> Result<Opened> {
         let file = match source {
             Source::Number(n) => {
                 self.files.push(Slot::Number(n));
-                return Ok(Reply::Opened {
+                return Ok(Opened {
                     slot: self.files.len() - 1,
                     inode: None,
                 });
@@ -217,10 +225,15 @@ impl Process {
         self.keep(file)
     }
 
-    fn keep(&mut self, file: OwnedFd) -> Result<Reply> {
+    fn take(&mut self) -> Result<Opened> {
+        let file = via::receive_fd(&self.post)?;
+        self.keep(file)
+    }
+
+    fn keep(&mut self, file: OwnedFd) -> Result<Opened> {
         let inode = rustix::fs::fstat(&file)?.st_ino;
         self.files.push(Slot::File(file));
-        Ok(Reply::Opened {
+        Ok(Opened {
             slot: self.files.len() - 1,
             inode: Some(inode),
         })
@@ -341,11 +354,13 @@ fn in_child(call: impl FnOnce() -> Result<Outcome>) -> Result<Outcome> {
 }
 
 /// Reads a file below `/proc`.
-pub(crate) fn read_proc(proc: &OwnedFd, path: &str) -> Result<String, Errno> {
+pub(crate) fn read_proc(proc: impl AsFd, path: &str) -> Result<String, Errno> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let mut file = File::from(rustix::fs::openat(proc, path, flags, Mode::empty())?);
-    let mut text = String::new();
-    file.read_to_string(&mut text)
-        .map_err(|e| Errno::from_io_error(&e).unwrap_or(Errno::IO))?;
-    Ok(text)
+    let file = rustix::fs::openat(proc, path, flags, Mode::empty())?;
+    // Whose size nobody knows, so that it is not asked for.
+    let mut text = Vec::with_capacity(PAGE);
+    while rustix::io::read(&file, spare_capacity(&mut text))? > 0 {
+        text.reserve(PAGE);
+    }
+    String::from_utf8(text).map_err(|_| Errno::ILSEQ)
 }

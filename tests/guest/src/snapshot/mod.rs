@@ -12,7 +12,10 @@ mod take;
 pub(crate) use clock::ClockBase;
 pub(crate) use take::{Children, print_links};
 
-use rustix::fd::AsFd;
+use rustix::{
+    fd::AsFd,
+    fs::{Mode, OFlags},
+};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -74,8 +77,11 @@ impl Snapshot {
 
     /// Adds the namespaces of a task, `of` being its path in `proc`.
     pub(crate) fn add_links(&mut self, proc: impl AsFd, of: &str, prefix: &str) {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = rustix::fs::openat(proc, format!("{of}/ns"), flags, Mode::empty());
         for link in LINKS {
-            let target = rustix::fs::readlinkat(&proc, format!("{of}/ns/{link}"), Vec::new());
+            let target = dir.as_ref().map_err(|errno| *errno);
+            let target = target.and_then(|dir| rustix::fs::readlinkat(dir, link, Vec::new()));
             let target = target.map(|target| target.to_string_lossy().into_owned());
             self.add(format_args!("{prefix}/{link}"), take::word(target));
         }
@@ -102,7 +108,12 @@ impl Snapshot {
 
     /// How many values there are to compare.
     pub(crate) fn len(&self) -> usize {
-        self.iter().filter(|(key, _)| is_compared(key)).count()
+        self.compared().count()
+    }
+
+    /// What can be the same in two processes at all.
+    fn compared(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.iter().filter(|(key, _)| !key.starts_with("info/"))
     }
 
     /// All keys and values, in the order in which they were seen.
@@ -125,14 +136,19 @@ impl Snapshot {
         renamed
     }
 
+    /// Whether nothing is different, `info/` left out, and seen in the same order.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self == other || self.compared().eq(other.compared())
+    }
+
     /// What is not the same, `info/` left out.
     pub(crate) fn differences(&self, other: &Self) -> Vec<Difference> {
-        if self == other {
+        if self.is_same(other) {
             return Vec::new();
         }
         let mut values: BTreeMap<&str, [&str; 2]> = BTreeMap::new();
         for (side, seen) in [self, other].into_iter().enumerate() {
-            for (key, value) in seen.iter().filter(|(key, _)| is_compared(key)) {
+            for (key, value) in seen.compared() {
                 values.entry(key).or_default()[side] = value;
             }
         }
@@ -151,16 +167,11 @@ impl Snapshot {
 /// A line for each value that can be compared.
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (key, value) in self.iter().filter(|(key, _)| is_compared(key)) {
+        for (key, value) in self.compared() {
             writeln!(f, "{key}: {value}")?;
         }
         Ok(())
     }
-}
-
-/// Whether it can be the same in two processes at all.
-fn is_compared(key: &str) -> bool {
-    !key.starts_with("info/")
 }
 
 #[cfg(test)]

@@ -79,11 +79,7 @@ impl Snapshot {
             seen.add(file, word(text.map(|text| one_line(&text))));
         }
         seen.add("interfaces", word(interfaces(proc)));
-        let mounts = read_proc(proc, "self/mountinfo");
-        seen.add(
-            "mounts",
-            word(mounts.map(|text| text.lines().count().to_string())),
-        );
+        seen.add("mounts", word(sys::count_mounts().map(|n| n.to_string())));
         let queue = match sys::message_queue(MESSAGE_QUEUE, false) {
             Ok(()) => "found".to_owned(),
             Err(Errno::NOENT) => "none".to_owned(),
@@ -218,11 +214,15 @@ pub(super) fn word(result: Result<String, Errno>) -> String {
 }
 
 fn one_line(text: &str) -> String {
-    let lines: Vec<_> = text
-        .lines()
-        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
-        .collect();
-    lines.join(", ")
+    let mut one = String::with_capacity(text.len());
+    for line in text.lines() {
+        let mut between = if one.is_empty() { "" } else { ", " };
+        for word in line.split_ascii_whitespace() {
+            one.extend([between, word]);
+            between = " ";
+        }
+    }
+    one
 }
 
 /// The next of the lines with that name.
