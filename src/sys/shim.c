@@ -83,13 +83,17 @@ unsigned long nsproxy_rs_ns_of_mnt_namespace __ro_after_init;
 DEFINE_STATIC_CALL_NULL(nsproxy_rs_kallsyms, kallsyms_lookup_name);
 
 /*
- * kallsyms_lookup_name() is not exported; a kprobe by name finds it. Where the
- * function starts with ENDBR (or what sealing left of it), the probe sits
- * behind that: sprint_symbol() tells how far in.
+ * kallsyms_lookup_name() is not exported; a kprobe by name finds it, disabled,
+ * so that no code of the kernel is changed for that. Where the function starts
+ * with ENDBR (or what sealing left of it), the probe sits behind that:
+ * sprint_symbol() tells how far in.
  */
 static int find_kallsyms(void)
 {
-	struct kprobe kp = { .symbol_name = "kallsyms_lookup_name" };
+	struct kprobe kp = {
+		.symbol_name = "kallsyms_lookup_name",
+		.flags = KPROBE_FLAG_DISABLED,
+	};
 	char where[KSYM_SYMBOL_LEN];
 	unsigned long offset;
 	int err;
