@@ -38,9 +38,15 @@ impl Kernel {
         Ok(kernel)
     }
 
-    /// What QEMU boots.
+    /// What QEMU boots: the kernel itself where that has an entry for it (PVH), and is there; else
+    /// the one that unpacks itself, which in emulation takes its time.
     pub(crate) fn image(&self) -> PathBuf {
-        self.dir.join("arch/x86/boot/bzImage")
+        let itself = self.dir.join("vmlinux");
+        if self.has("PVH") && itself.exists() {
+            itself
+        } else {
+            self.dir.join("arch/x86/boot/bzImage")
+        }
     }
 
     /// The kernel's own program to make an initramfs with.

@@ -20,6 +20,11 @@ pub(crate) const TRACER_PORT: &str = "org.nsproxy-rs.tracer";
 const PARAMETERS: &str = "console=ttyS0 loglevel=7 panic=-1 oops=panic \
      softlockup_panic=1 hung_task_panic=1 tsc=reliable no_timer_check slab_nomerge";
 
+/// More of them in emulation: how long a loop takes is not to be found out, which takes each CPU a
+/// tenth of a second. It is that of 4 GHz at 100 Hz. Whoever waits for a device there may wait too
+/// long, but not too short.
+const EMULATED: &str = "lpj=40000000";
+
 /// What the guest's two consoles are on the host.
 pub(crate) enum Consoles<'a> {
     /// Files: the kernel's messages, what the suite prints, its verdict.
@@ -117,7 +122,14 @@ pub(crate) fn arguments(
     // To the kernel a report of KCSAN is a warning. Which of them count is said by the console.
     let on_warn = u32::from(!kernel.reports_races());
     let on_warn = format!("panic_on_warn={on_warn}");
-    add(&["-append", &format!("{PARAMETERS} {on_warn} {parameters}")]);
+    let emulated = match accel {
+        Accel::Kvm => "",
+        _ => EMULATED,
+    };
+    add(&[
+        "-append",
+        &format!("{PARAMETERS} {on_warn} {emulated} {parameters}"),
+    ]);
     args.extend(["-kernel".into(), kernel.image().into_os_string()]);
     args.extend(["-initrd".into(), initramfs.into()]);
     args
