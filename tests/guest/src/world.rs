@@ -6,11 +6,12 @@ use crate::{
     actor::{Actor, state::Step},
     case::Handle,
     handle,
-    snapshot::{ClockBase, LINKS},
+    snapshot::{self, ClockBase, LINKS},
     trial::{Caller, State},
     via::{self, Kind},
 };
 use anyhow::{Context as _, Result};
+use rustix::fs::CWD;
 use std::{
     collections::HashMap,
     fmt, fs,
@@ -226,12 +227,8 @@ impl Files {
 
 /// Where the process with that name in `/proc` is: inode numbers by link.
 pub(crate) fn links_of(process: &str) -> HashMap<&'static str, u64> {
-    LINKS
-        .into_iter()
-        .filter_map(|link| {
-            let target = fs::read_link(format!("/proc/{process}/ns/{link}")).ok()?;
-            Some((link, inode(target.to_str()?)?))
-        })
+    snapshot::read_links(CWD, &format!("/proc/{process}/ns"))
+        .filter_map(|(link, target)| Some((link, inode(target.ok()?.to_str().ok()?)?)))
         .collect()
 }
 

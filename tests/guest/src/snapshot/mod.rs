@@ -15,10 +15,12 @@ pub(crate) use take::{Children, print_links};
 use rustix::{
     fd::AsFd,
     fs::{Mode, OFlags},
+    io::Errno,
 };
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
+    ffi::CString,
     fmt::{self, Write as _},
 };
 
@@ -35,6 +37,20 @@ pub(crate) const LINKS: [&str; 10] = [
     "time",
     "time_for_children",
 ];
+
+/// Where each of [`LINKS`] leads, `path` being that of their directory.
+pub(crate) fn read_links(
+    at: impl AsFd,
+    path: &str,
+) -> impl Iterator<Item = (&'static str, Result<CString, Errno>)> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let dir = rustix::fs::openat(at, path, flags, Mode::empty());
+    LINKS.into_iter().map(move |link| {
+        let dir = dir.as_ref().map_err(|errno| *errno);
+        let target = dir.and_then(|dir| rustix::fs::readlinkat(dir, link, Vec::new()));
+        (link, target)
+    })
+}
 
 /// Below which key there are the links of the namespaces of a child, where a caller has one that
 /// is in others: to know them by, not to compare.
@@ -77,11 +93,7 @@ impl Snapshot {
 
     /// Adds the namespaces of a task, `of` being its path in `proc`.
     pub(crate) fn add_links(&mut self, proc: impl AsFd, of: &str, prefix: &str) {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let dir = rustix::fs::openat(proc, format!("{of}/ns"), flags, Mode::empty());
-        for link in LINKS {
-            let target = dir.as_ref().map_err(|errno| *errno);
-            let target = target.and_then(|dir| rustix::fs::readlinkat(dir, link, Vec::new()));
+        for (link, target) in read_links(proc, &format!("{of}/ns")) {
             let target = target.map(|target| target.to_string_lossy().into_owned());
             self.add(format_args!("{prefix}/{link}"), take::word(target));
         }
@@ -126,11 +138,12 @@ impl Snapshot {
 
     /// The same, with values called something else where `name` knows a name for them.
     pub(crate) fn renamed(&self, mut name: impl FnMut(&str, &str) -> Option<String>) -> Self {
-        let mut renamed = Self::default();
+        let mut renamed = Self(String::with_capacity(self.0.len()));
         for (key, value) in self.iter() {
             match name(key, value) {
                 Some(name) => renamed.add(key, name),
-                None => renamed.add(key, value),
+                // As `add` does, without looking at each letter again.
+                None => renamed.0.extend([key, ": ", value, "\n"]),
             }
         }
         renamed
