@@ -10,7 +10,7 @@ use crate::{
     qemu::{self, Consoles},
     verdict::Verdict,
 };
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use std::{
     ffi::OsString,
@@ -29,6 +29,8 @@ pub(crate) struct Parts {
     pub(crate) initramfs: Initramfs,
     /// Where what is kept of the kernel's guests is: of each suite in a directory of its own.
     pub(crate) results: PathBuf,
+    /// The program that guests run, which runs here as well.
+    tests: PathBuf,
 }
 
 impl Parts {
@@ -41,7 +43,34 @@ impl Parts {
             kernel,
             initramfs,
             results,
+            tests: args.bin_dir.join("nsproxy-tests"),
         })
+    }
+
+    /// The suite in `suite@N`, and the N of CPUs that its guest has: without it, what the suite
+    /// says itself. Those of the runner's own tests (`runner-*`) have one.
+    ///
+    /// # Errors
+    ///
+    /// There is no such suite.
+    fn cpus_of<'a>(&self, suite: &'a str) -> Result<(&'a str, u32)> {
+        if let Some((name, cpus)) = suite.split_once('@') {
+            return Ok((name, cpus.parse().with_context(|| suite.to_owned())?));
+        }
+        if suite.starts_with("runner-") {
+            return Ok((suite, 1));
+        }
+        let asked = Command::new(&self.tests).args(["--cpus", suite]).output();
+        let asked = asked.with_context(|| self.tests.display().to_string())?;
+        let said = String::from_utf8_lossy(&asked.stdout);
+        match said.trim().parse() {
+            Ok(cpus) => Ok((suite, cpus)),
+            Err(_) => {
+                let why = String::from_utf8_lossy(&asked.stderr);
+                let why = why.lines().next().unwrap_or_default();
+                bail!("{}", why.trim_start_matches("Error: "))
+            }
+        }
     }
 }
 
@@ -84,7 +113,7 @@ impl Guest<'_> {
             fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
         }
         fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        let (suite, cpus) = qemu::cpus_of(suite);
+        let (suite, cpus) = self.parts.cpus_of(suite)?;
         let mut parameters = format!("nsproxy.suite={suite}");
         for option in self.options {
             parameters += &format!(" nsproxy.option={option}");

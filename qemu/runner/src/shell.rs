@@ -23,6 +23,9 @@ use std::{
     thread,
 };
 
+/// CPUs of the guest: whoever types may want to have something go on meanwhile.
+const CPUS: u32 = 2;
+
 pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
     let parts = Parts::make(args)?;
     let choice = accel::choose(args.accel, &parts)?;
@@ -47,7 +50,7 @@ pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
         &parts.kernel,
         parts.initramfs.of_shell(),
         choice.accel,
-        qemu::CPUS,
+        CPUS,
         &parameters,
         &consoles,
     );

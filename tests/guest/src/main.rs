@@ -26,10 +26,9 @@ mod trial;
 mod via;
 mod world;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use clap::Parser;
 use std::{path::Path, process::ExitCode};
-use suites::SUITES;
 use via::Device;
 use world::{Effort, Shard};
 
@@ -41,6 +40,10 @@ struct Args {
     /// Prints the names of the suites, one a line.
     #[arg(long)]
     list: bool,
+
+    /// Prints how many CPUs the guest of a suite has, and does nothing.
+    #[arg(long)]
+    cpus: bool,
 
     /// A suite; or `gate-namespaces`, which tells whether the suites left namespaces behind; or
     /// `look`, which tells all that it sees of its own; or `share-fs COMMAND...`, which runs a
@@ -92,9 +95,11 @@ fn main() -> Result<ExitCode> {
     if name == "look" {
         return look::main();
     }
-    let Some(suite) = SUITES.iter().find(|suite| suite.name == name) else {
-        bail!("no suite {name:?}; `nsproxy-tests --list` names them");
-    };
+    let suite = suites::find(&name)?;
+    if args.cpus {
+        println!("{}", suite.cpus);
+        return Ok(ExitCode::SUCCESS);
+    }
     ensure!(
         Path::new(Device::PATH).exists(),
         "{} is not there: the tests are for a guest with the module loaded",

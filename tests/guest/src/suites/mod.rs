@@ -31,16 +31,18 @@ use crate::{
     trial,
     world::{Effort, World},
 };
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 /// A suite: its name on the command line, and its tests.
 pub(crate) struct Suite {
     pub(crate) name: &'static str,
     run: Run,
-    /// How many CPUs the guests have in which `make test` runs it, a guest for each number.
-    short: &'static [u32],
-    /// The same for `make test-long`.
-    long: &'static [u32],
+    /// How many CPUs its guest has, if nobody says another number.
+    pub(crate) cpus: u32,
+    /// Other numbers, with which `make test-long` runs it, too.
+    also: &'static [u32],
+    /// Not one of `make test`.
+    only_when_asked_for: bool,
 }
 
 enum Run {
@@ -53,14 +55,17 @@ enum Run {
     Itself(fn(&mut World, &str) -> Result<Tally>),
 }
 
-/// The CPUs of a guest that nothing else is said of.
-const CPUS: u32 = 2;
+/// A test and its actors take turns. On one CPU that is a switch; on two it is a call for attention
+/// each time, for which an emulator takes its time, and so is each change of the kernel's code.
+const TURNS: u32 = 1;
+/// Several do something at the same time.
+const AT_A_TIME: u32 = 2;
 
 /// All of them.
-pub(crate) const SUITES: &[Suite] = &[
+const SUITES: &[Suite] = &[
     Suite::of("demo", Run::Itself(demo::tell)),
     // The longest first: two guests run at a time.
-    Suite::of("matrix", Run::Itself(matrix::run)),
+    Suite::of("matrix", Run::Itself(matrix::run)).with_cpus(AT_A_TIME),
     Suite::of("kinds", Run::Tests(kinds::tests)),
     Suite::of("pidfd", Run::Tests(pidfd::tests)),
     Suite::of("errno", Run::Tests(errno::tests)),
@@ -74,40 +79,39 @@ pub(crate) const SUITES: &[Suite] = &[
     Suite::of("third-party", Run::Found(third_party::tests)),
     Suite::of("sequences", Run::Found(sequences::tests)),
     Suite {
-        long: &[CPUS, 4],
-        ..Suite::of("races", Run::Tests(races::tests))
+        also: &[4],
+        ..Suite::of("races", Run::Tests(races::tests)).with_cpus(AT_A_TIME)
     },
-    Suite::of("fuzz", Run::Tests(fuzz::tests)),
+    Suite::of("fuzz", Run::Tests(fuzz::tests)).with_cpus(AT_A_TIME),
     Suite::of("faults", Run::Tests(faults::tests)),
-    Suite::of("module", Run::Tests(module::tests)),
+    Suite::of("module", Run::Tests(module::tests)).with_cpus(AT_A_TIME),
     // Only when asked for: `make bench`.
-    Suite {
-        short: &[],
-        long: &[],
-        ..Suite::of("bench", Run::Itself(bench::run))
-    },
+    Suite::of("bench", Run::Itself(bench::run)).when_asked_for(),
+    Suite::of("scale", Run::Itself(scale::run)).when_asked_for(),
     // Likewise: `make profile`.
-    Suite {
-        short: &[],
-        long: &[],
-        ..Suite::of("profile", Run::Itself(bench::profile::run))
-    },
-    Suite {
-        short: &[],
-        long: &[],
-        ..Suite::of("scale", Run::Itself(scale::run))
-    },
+    Suite::of("profile", Run::Itself(bench::profile::run)).when_asked_for(),
 ];
+
+/// The suite of that name.
+pub(crate) fn find(name: &str) -> Result<&'static Suite> {
+    SUITES
+        .iter()
+        .find(|suite| suite.name == name)
+        .with_context(|| format!("no suite {name:?}; `nsproxy-tests --list` names them"))
+}
 
 /// What `make test` runs, or `make test-long`: a suite's name, with `@N` for a guest with N CPUs.
 pub(crate) fn list(long: bool) -> Vec<String> {
     let mut list = Vec::new();
-    for suite in SUITES {
-        for cpus in if long { suite.long } else { suite.short } {
-            list.push(match *cpus {
-                CPUS => suite.name.to_owned(),
-                cpus => format!("{}@{cpus}", suite.name),
-            });
+    for suite in SUITES.iter().filter(|suite| !suite.only_when_asked_for) {
+        list.push(suite.name.to_owned());
+        if long {
+            list.extend(
+                suite
+                    .also
+                    .iter()
+                    .map(|cpus| format!("{}@{cpus}", suite.name)),
+            );
         }
     }
     list
@@ -118,8 +122,20 @@ impl Suite {
         Self {
             name,
             run,
-            short: &[CPUS],
-            long: &[CPUS],
+            cpus: TURNS,
+            also: &[],
+            only_when_asked_for: false,
+        }
+    }
+
+    const fn with_cpus(self, cpus: u32) -> Self {
+        Self { cpus, ..self }
+    }
+
+    const fn when_asked_for(self) -> Self {
+        Self {
+            only_when_asked_for: true,
+            ..self
         }
     }
 
