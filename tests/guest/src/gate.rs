@@ -70,7 +70,12 @@ pub(crate) fn namespaces() -> Result<ExitCode> {
         }
         Ok(strangers)
     };
-    left.extend(patiently(strangers, Vec::is_empty)?);
+    left.extend(if left.is_empty() {
+        patiently(strangers, Vec::is_empty)?
+    } else {
+        // That was waited for.
+        strangers()?
+    });
     if left.is_empty() {
         println!("no namespace is left behind");
         return Ok(ExitCode::SUCCESS);
