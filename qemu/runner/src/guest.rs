@@ -54,8 +54,8 @@ impl Parts {
     ///
     /// There is no such suite.
     fn cpus_of<'a>(&self, suite: &'a str) -> Result<(&'a str, u32)> {
-        if let Some((name, cpus)) = suite.split_once('@') {
-            return Ok((name, cpus.parse().with_context(|| suite.to_owned())?));
+        if let (name, Some(cpus)) = qemu::cpus_of(suite) {
+            return Ok((name, cpus));
         }
         if suite.starts_with("runner-") {
             return Ok((suite, 1));
@@ -109,11 +109,11 @@ impl Guest<'_> {
 
     /// QEMU's arguments for a guest that runs `suite`, with its files in `dir`, which is emptied.
     pub(crate) fn prepare(&self, suite: &str, dir: &Path) -> Result<Vec<OsString>> {
+        let (suite, cpus) = self.parts.cpus_of(suite)?;
         if dir.exists() {
             fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
         }
         fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        let (suite, cpus) = self.parts.cpus_of(suite)?;
         let mut parameters = format!("nsproxy.suite={suite}");
         for option in self.options {
             parameters += &format!(" nsproxy.option={option}");

@@ -71,8 +71,9 @@ pub(crate) fn judge(case: &Case, ran: &Ran, target: Option<&Process>, wrong: &mu
     }
     judge_sights(case, &ran.side, wrong);
     // Whoever shared the nsproxy stays where it was.
-    for (key, was) in before.below("companion/") {
-        let now = after.get(key);
+    for (rest, was) in before.below("companion") {
+        let key = format!("companion/{rest}");
+        let now = after.get(&key);
         if now != was {
             wrong.push(format!("{entry}: {key} changed: {was} -> {now}"));
         }

@@ -12,6 +12,7 @@ mod take;
 pub(crate) use clock::ClockBase;
 pub(crate) use take::{Children, print_links};
 
+use crate::errno::Code;
 use rustix::{
     fd::AsFd,
     fs::{Mode, OFlags},
@@ -50,6 +51,11 @@ pub(crate) fn read_links(
         let target = dir.and_then(|dir| rustix::fs::readlinkat(dir, link, Vec::new()));
         (link, target)
     })
+}
+
+/// A value, or the name of the error that there was instead.
+pub(crate) fn word(result: Result<String, Errno>) -> String {
+    result.unwrap_or_else(|errno| Code::from(errno).to_string())
 }
 
 /// Below which key there are the links of the namespaces of a child, where a caller has one that
@@ -95,7 +101,7 @@ impl Snapshot {
     pub(crate) fn add_links(&mut self, proc: impl AsFd, of: &str, prefix: &str) {
         for (link, target) in read_links(proc, &format!("{of}/ns")) {
             let target = target.map(|target| target.to_string_lossy().into_owned());
-            self.add(format_args!("{prefix}/{link}"), take::word(target));
+            self.add(format_args!("{prefix}/{link}"), word(target));
         }
     }
 
@@ -108,14 +114,17 @@ impl Snapshot {
 
     /// The value at `ns/<link>`.
     pub(crate) fn link(&self, link: &str) -> &str {
-        self.below("ns/")
-            .find_map(|(key, value)| (&key["ns/".len()..] == link).then_some(value))
+        self.below("ns")
+            .find_map(|(other, value)| (other == link).then_some(value))
             .unwrap_or_default()
     }
 
-    /// The keys that begin so, and their values.
-    pub(crate) fn below(&self, prefix: &str) -> impl Iterator<Item = (&str, &str)> {
-        self.iter().filter(move |(key, _)| key.starts_with(prefix))
+    /// What is below a key, by what follows that and a slash.
+    pub(crate) fn below(&self, key: &str) -> impl Iterator<Item = (&str, &str)> {
+        self.iter().filter_map(move |(path, value)| {
+            let rest = path.strip_prefix(key)?.strip_prefix('/')?;
+            Some((rest, value))
+        })
     }
 
     /// How many values there are to compare.
@@ -191,7 +200,7 @@ impl fmt::Display for Snapshot {
 mod tests {
     use super::*;
 
-    fn seen(values: &[(&str, &str)]) -> Snapshot {
+    pub(super) fn seen(values: &[(&str, &str)]) -> Snapshot {
         let mut seen = Snapshot::default();
         for (key, value) in values {
             seen.add(key, value);

@@ -16,7 +16,9 @@ impl Snapshot {
         let names = before.names();
         let mnt = self.link("mnt");
         let is_in_the_same = mnt == before.link("mnt");
-        let is_in_the_childs = before.below(OF_CHILD).any(|(_, value)| value == mnt);
+        let is_in_the_childs = before
+            .below(OF_CHILD)
+            .any(|of_child| of_child == ("mnt", mnt));
         self.renamed(|key, value| match key {
             "root/mount" | "cwd/mount" if is_in_the_same => {
                 let word = if value == before.get(key) {
@@ -40,8 +42,7 @@ impl Snapshot {
         // What was there before goes before what the child has.
         for (prefix, word) in [(OF_CHILD, "a child's"), ("ns", "before")] {
             let mut known: BTreeMap<&str, String> = BTreeMap::new();
-            for (key, value) in self.below(prefix) {
-                let link = key[prefix.len()..].trim_start_matches('/');
+            for (link, value) in self.below(prefix) {
                 known
                     .entry(value)
                     .and_modify(|name| name.extend([", ", link]))
@@ -55,15 +56,7 @@ impl Snapshot {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn seen(values: &[(&str, &str)]) -> Snapshot {
-        let mut seen = Snapshot::default();
-        for (key, value) in values {
-            seen.add(key, value);
-        }
-        seen
-    }
+    use super::super::tests::seen;
 
     #[test]
     fn what_it_had_is_called_by_where() {

@@ -2,7 +2,7 @@
 
 //! What is looked at.
 
-use super::{ClockBase, Snapshot};
+use super::{ClockBase, Snapshot, word};
 use crate::{
     actor::{read_proc, state::MESSAGE_QUEUE},
     errno::Code,
@@ -206,11 +206,6 @@ pub(crate) fn print_links() -> Result<ExitCode> {
     }
     std::io::stdout().write_all(seen.0.as_bytes())?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// A value, or the name of the error that there was instead.
-pub(super) fn word(result: Result<String, Errno>) -> String {
-    result.unwrap_or_else(|errno| Code::from(errno).to_string())
 }
 
 fn one_line(text: &str) -> String {

@@ -4,7 +4,7 @@
 
 use crate::{
     errno::Code,
-    snapshot::{Children, ClockBase, LINKS, Snapshot},
+    snapshot::{Children, ClockBase, LINKS, Snapshot, word},
     sys::{
         self, Semaphore,
         nsfs::{self, Relative},
@@ -104,8 +104,4 @@ fn semaphore() -> String {
         Err(Errno::NOENT) => "none".to_owned(),
         Err(errno) => Code::from(errno).to_string(),
     }
-}
-
-fn word(result: Result<String, Errno>) -> String {
-    result.unwrap_or_else(|errno| Code::from(errno).to_string())
 }
