@@ -49,6 +49,12 @@ impl Kernel {
         }
     }
 
+    /// Whether it is one for QEMU's microvm, which has no PCI: the command line says where its
+    /// devices are.
+    pub(crate) fn is_for_microvm(&self) -> bool {
+        self.has("VIRTIO_MMIO_CMDLINE_DEVICES") && !self.has("VIRTIO_PCI")
+    }
+
     /// The kernel's own program to make an initramfs with.
     pub(crate) fn gen_init_cpio(&self) -> PathBuf {
         self.dir.join("usr/gen_init_cpio")

@@ -17,7 +17,7 @@ pub(crate) const TRACER_PORT: &str = "org.nsproxy-rs.tracer";
 /// Kernel parameters of every guest: whatever is wrong ends it at once, the emulated clock is not
 /// doubted, which on a busy host it would be, and each slab cache holds what its name says, so
 /// that objects can be counted.
-const PARAMETERS: &str = "console=ttyS0 loglevel=7 panic=-1 oops=panic \
+const PARAMETERS: &str = "console=ttyS0 loglevel=7 panic=-1 reboot=t oops=panic \
      softlockup_panic=1 hung_task_panic=1 tsc=reliable no_timer_check slab_nomerge";
 
 /// More of them in emulation: how long a loop takes is not to be found out, which takes each CPU a
@@ -67,7 +67,12 @@ pub(crate) fn arguments(
         "-display",
         "none",
     ]);
-    add(&["-machine", "q35,i8042=off", "-smp", &cpus.to_string()]);
+    let (machine, bus) = if kernel.is_for_microvm() {
+        ("microvm,acpi=off", "device")
+    } else {
+        ("q35,i8042=off", "pci")
+    };
+    add(&["-machine", machine, "-smp", &cpus.to_string()]);
     // Where instructions are counted, each byte that `rep movsb` copies is one, which is so of no
     // CPU: if none is said to be fast, the kernel copies by words.
     let copying = match accel {
@@ -89,7 +94,7 @@ pub(crate) fn arguments(
         // A nanosecond each, and when all sleep it is later at once.
         Accel::Icount => add(&["-accel", "tcg", "-icount", "shift=0,sleep=off"]),
     }
-    add(&["-device", "virtio-serial-pci"]);
+    add(&["-device", &format!("virtio-serial-{bus}")]);
 
     let file = |id: &str, dir: &Path, name: &str| {
         format!(
