@@ -8,6 +8,7 @@ use crate::{
     cli::{Accel, GuestArgs},
     guest::{Guest, Parts},
     qemu::QEMU,
+    suite::Suite,
 };
 use anyhow::Result;
 use rustix::fs::{FlockOperation, flock};
@@ -107,7 +108,11 @@ pub(crate) fn choose(asked: Accel, parts: &Parts) -> Result<Choice> {
         timeout: PATIENCE,
         options: &[],
     };
-    let ran = guest.run("runner-probe", parts.results.join("kvm-probe"), |_| ())?;
+    let ran = guest.run(
+        &Suite::new("runner-probe"),
+        parts.results.join("kvm-probe"),
+        |_| (),
+    )?;
     let works = ran.outcome.class == Class::Passed;
     if let Some(file) = known {
         // Not to know it the next time costs the same seconds again, nothing else.

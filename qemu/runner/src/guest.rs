@@ -8,9 +8,10 @@ use crate::{
     initramfs::{self, Initramfs},
     kernel::Kernel,
     qemu::{self, Consoles},
+    suite::Suite,
     verdict::Verdict,
 };
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use std::{
     ffi::OsString,
@@ -47,30 +48,13 @@ impl Parts {
         })
     }
 
-    /// The suite in `suite@N`, and the N of CPUs that its guest has: without it, what the suite
-    /// says itself. Those of the runner's own tests (`runner-*`) have one.
+    /// How many CPUs the guest of a suite has.
     ///
     /// # Errors
     ///
     /// There is no such suite.
-    fn cpus_of<'a>(&self, suite: &'a str) -> Result<(&'a str, u32)> {
-        if let (name, Some(cpus)) = qemu::cpus_of(suite) {
-            return Ok((name, cpus));
-        }
-        if suite.starts_with("runner-") {
-            return Ok((suite, 1));
-        }
-        let asked = Command::new(&self.tests).args(["--cpus", suite]).output();
-        let asked = asked.with_context(|| self.tests.display().to_string())?;
-        let said = String::from_utf8_lossy(&asked.stdout);
-        match said.trim().parse() {
-            Ok(cpus) => Ok((suite, cpus)),
-            Err(_) => {
-                let why = String::from_utf8_lossy(&asked.stderr);
-                let why = why.lines().next().unwrap_or_default();
-                bail!("{}", why.trim_start_matches("Error: "))
-            }
-        }
+    pub(crate) fn cpus_of(&self, suite: &Suite) -> Result<u32> {
+        suite.cpus(&self.tests)
     }
 }
 
@@ -93,13 +77,13 @@ pub(crate) struct Ran {
 }
 
 impl Guest<'_> {
-    /// Boots a guest for `suite`, or with N CPUs for `suite@N`, and waits for its end. Whatever it
-    /// left of an earlier run in `dir` is replaced; what the suite prints goes to `show` as it comes.
+    /// Boots a guest for `suite`, and waits for its end. Whatever it left of an earlier run in `dir`
+    /// is replaced; what the suite prints goes to `show` as it comes.
     ///
     /// # Errors
     ///
     /// What the host cannot do. What the guest does wrong is an outcome.
-    pub(crate) fn run(&self, suite: &str, dir: PathBuf, show: impl FnMut(&[u8])) -> Result<Ran> {
+    pub(crate) fn run(&self, suite: &Suite, dir: PathBuf, show: impl FnMut(&[u8])) -> Result<Ran> {
         let arguments = self.prepare(suite, &dir)?;
         let running = self.start(&dir, &arguments, |command| {
             command.stdin(Stdio::null()).stdout(Stdio::null());
@@ -108,13 +92,13 @@ impl Guest<'_> {
     }
 
     /// QEMU's arguments for a guest that runs `suite`, with its files in `dir`, which is emptied.
-    pub(crate) fn prepare(&self, suite: &str, dir: &Path) -> Result<Vec<OsString>> {
-        let (suite, cpus) = self.parts.cpus_of(suite)?;
+    pub(crate) fn prepare(&self, suite: &Suite, dir: &Path) -> Result<Vec<OsString>> {
+        let cpus = self.parts.cpus_of(suite)?;
         if dir.exists() {
             fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
         }
         fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
-        let mut parameters = format!("nsproxy.suite={suite}");
+        let mut parameters = format!("nsproxy.suite={}", suite.name);
         for option in self.options {
             parameters += &format!(" nsproxy.option={option}");
         }
@@ -123,7 +107,7 @@ impl Guest<'_> {
         }
         Ok(qemu::arguments(
             &self.parts.kernel,
-            self.parts.initramfs.of_suite(suite),
+            self.parts.initramfs.of_suite(&suite.name),
             self.accel,
             cpus,
             &parameters,

@@ -19,6 +19,7 @@ mod report;
 mod results;
 mod run;
 mod shell;
+mod suite;
 mod terminal;
 mod verdict;
 

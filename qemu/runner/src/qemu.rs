@@ -40,14 +40,6 @@ pub(crate) const OUTPUT: &str = "output.log";
 /// What the guest says about it.
 pub(crate) const VERDICT: &str = "verdict";
 
-/// The suite in `suite@N`, and the N of CPUs that its guest is to have, if it is said.
-pub(crate) fn cpus_of(suite: &str) -> (&str, Option<u32>) {
-    match suite.split_once('@') {
-        Some((name, cpus)) => (name, cpus.parse().ok()),
-        None => (suite, None),
-    }
-}
-
 /// The arguments for a guest that boots `kernel`, with `parameters` added to those of the kernel.
 pub(crate) fn arguments(
     kernel: &Kernel,
@@ -166,12 +158,6 @@ mod tests {
         let words = ["-append".into(), "a b='c'".into(), "".into()];
         let expected = format!("{QEMU} -append 'a b='\\''c'\\''' ''\n");
         assert_eq!(as_shell(&words), expected);
-    }
-
-    #[test]
-    fn a_suite_with_cpus() {
-        assert_eq!(cpus_of("races@4"), ("races", Some(4)));
-        assert_eq!(cpus_of("races"), ("races", None));
     }
 
     #[test]

@@ -29,6 +29,10 @@ const LONG: u32 = 6;
 
 pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     let parts = Parts::make(&args.guest)?;
+    // One that nobody knows is named now, and not when it would be its turn.
+    for suite in &args.suites {
+        parts.cpus_of(suite)?;
+    }
     let choice = accel::choose(args.guest.accel, &parts)?;
     let kernel = &parts.kernel;
     let guest = Guest {
@@ -58,7 +62,7 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     let work = || -> Result<()> {
         while let Some(suite) = args.suites.get(next.fetch_add(1, Ordering::Relaxed)) {
             let ran = guest
-                .run(suite, parts.results.join(suite), |bytes| {
+                .run(suite, parts.results.join(suite.to_string()), |bytes| {
                     if args.show {
                         let _ = io::stdout()
                             .write_all(bytes)
@@ -67,7 +71,7 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
                 })
                 .with_context(|| format!("suite {suite}"))?;
             let line = Line {
-                suite: suite.clone(),
+                suite: suite.to_string(),
                 ran,
             };
             report::keep(&line, kernel, &choice.why)?;
@@ -95,7 +99,11 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
 
     wipe();
     let mut lines = lines.into_inner().unwrap_or_else(PoisonError::into_inner);
-    lines.sort_by_key(|line| args.suites.iter().position(|suite| *suite == line.suite));
+    lines.sort_by_key(|line| {
+        args.suites
+            .iter()
+            .position(|suite| suite.to_string() == line.suite)
+    });
     results::write(&parts.results, &kernel.name, &lines)?;
     if let Some(phases) = report::phases(&lines) {
         eprintln!("{phases}");

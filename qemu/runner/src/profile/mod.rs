@@ -19,6 +19,7 @@ use crate::{
     guest::{Guest, Parts},
     qemu::TRACER_PORT,
     report::{self, Line, Paint},
+    suite::Suite,
 };
 use anyhow::{Context as _, Result, anyhow};
 use monitor::Monitor;
@@ -49,7 +50,7 @@ pub(crate) fn main(args: &ProfileArgs) -> Result<ExitCode> {
     );
 
     let dir = parts.results.join(SUITE);
-    let mut arguments = guest.prepare(&format!("{SUITE}@1"), &dir)?;
+    let mut arguments = guest.prepare(&Suite::new(SUITE), &dir)?;
     let (ours, theirs) = UnixStream::pair()?;
     // QEMU has it by its number.
     fcntl_setfd(&theirs, FdFlags::empty())?;

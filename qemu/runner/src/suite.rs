@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A suite, as it is asked for: `races`, or `races@4` in a guest with four CPUs.
+
+use crate::cli::file_name;
+use anyhow::{Context as _, Result, bail};
+use std::{
+    fmt::{self, Display, Formatter},
+    path::Path,
+    process::Command,
+    str::FromStr,
+};
+
+/// What a guest is booted for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Suite {
+    /// The name that it has in the guest.
+    pub(crate) name: String,
+    /// How many CPUs, if it is to be another number than usually.
+    cpus: Option<u32>,
+}
+
+impl Suite {
+    /// The one of that name.
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            cpus: None,
+        }
+    }
+
+    /// How many CPUs its guest has: what is asked for, or what `tests`, which is `nsproxy-tests`,
+    /// says. For the runner's own (`runner-*`) it is one.
+    ///
+    /// # Errors
+    ///
+    /// There is no such suite.
+    pub(crate) fn cpus(&self, tests: &Path) -> Result<u32> {
+        if self.name.starts_with("runner-") {
+            return Ok(self.cpus.unwrap_or(1));
+        }
+        let asked = Command::new(tests).args(["--cpus", &self.name]).output();
+        let asked = asked.with_context(|| tests.display().to_string())?;
+        match String::from_utf8_lossy(&asked.stdout).trim().parse() {
+            Ok(usually) => Ok(self.cpus.unwrap_or(usually)),
+            Err(_) => {
+                let why = String::from_utf8_lossy(&asked.stderr);
+                let why = why.lines().next().unwrap_or_default();
+                bail!("{}", why.trim_start_matches("Error: "))
+            }
+        }
+    }
+}
+
+impl FromStr for Suite {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, cpus) = match text.split_once('@') {
+            Some((name, cpus)) => match cpus.parse() {
+                Ok(cpus @ 1..=8) => (name, Some(cpus)),
+                _ => return Err("a guest has 1 to 8 CPUs"),
+            },
+            None => (text, None),
+        };
+        Ok(Self {
+            name: file_name(name)?,
+            cpus,
+        })
+    }
+}
+
+impl Display for Suite {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        self.cpus.map_or(Ok(()), |cpus| write!(f, "@{cpus}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_cpus_or_without() {
+        for text in ["races@4", "races"] {
+            assert_eq!(text.parse::<Suite>().unwrap().to_string(), text);
+        }
+        for text in ["races@", "races@0", "races@9", "races@4/..", "@4"] {
+            assert!(text.parse::<Suite>().is_err(), "{text}");
+        }
+    }
+}
