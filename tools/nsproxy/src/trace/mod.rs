@@ -15,7 +15,13 @@ use crate::{
 };
 use anyhow::{Context as _, Result};
 use nsproxy_uapi::{Explain, Journal, Refusal};
-use std::{fs::File, io::Write as _, os::fd::AsFd as _, path::PathBuf, process::ExitCode};
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write as _},
+    os::fd::AsFd as _,
+    path::PathBuf,
+    process::ExitCode,
+};
 
 const AFTER_HELP: &str = "\
 The calls are made, by this process, which ends when all is shown; with
@@ -59,13 +65,15 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         Err(message) => return Ok(asked::usage("trace", &message)),
     };
     let device = open::device()?;
-    // Before the calls: after them the name may be that of another file.
+    // Before the calls: after them the name may be that of another file. What is in it stays until
+    // there is something else to write.
     let cannot_write = |path: &PathBuf| format!("cannot write {}", path.display());
     let html = match &args.html {
-        Some(path) => Some((
-            path,
-            File::create(path).with_context(|| cannot_write(path))?,
-        )),
+        Some(path) => {
+            let mut open = OpenOptions::new();
+            let file = open.write(true).create(true).truncate(false).open(path);
+            Some((path, file.with_context(|| cannot_write(path))?))
+        }
         None => None,
     };
     let files = calls.iter().map(open::source).collect::<Result<Vec<_>>>()?;
@@ -99,10 +107,8 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     }
 
     let document = json::Document::of(&traced).text();
-    if let Some((path, mut file)) = html {
-        let page = page::page(&document);
-        file.write_all(page.as_bytes())
-            .with_context(|| cannot_write(path))?;
+    if let Some((path, file)) = html {
+        replace(&file, &page::page(&document)).with_context(|| cannot_write(path))?;
     }
     if args.json {
         println!("{document}");
@@ -115,4 +121,12 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// Writes `text` instead of what is in `file`, which may also be a pipe, or a terminal.
+fn replace(mut file: &File, text: &str) -> io::Result<()> {
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    file.write_all(text.as_bytes())
 }
