@@ -120,8 +120,9 @@ fn explain(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
     let journal = UserPtr::from_addr(args.journal as usize);
     expect_steps(explain::room(&args), journal)?;
 
-    let steps = explain::explain(caller, &mut args)?;
-    write_steps(&steps, journal)?;
+    if let Some(steps) = explain::explain(caller, &mut args)? {
+        write_steps(&steps, journal)?;
+    }
     args.write(arg, size)
 }
 

@@ -19,7 +19,7 @@ use crate::{
 use kernel::prelude::*;
 
 /// Makes the call that `args` ask for, and fills in what came of it. Returns the lines of the
-/// journal that there is room for.
+/// journal that there is room for, if one was to be kept.
 ///
 /// # Errors
 ///
@@ -28,7 +28,7 @@ use kernel::prelude::*;
 pub(crate) fn explain(
     caller: &mut Caller<'_>,
     args: &mut nsproxy_explain,
-) -> Result<KVVec<nsproxy_step>> {
+) -> Result<Option<KVVec<nsproxy_step>>> {
     if args.flags & !(NSPROXY_EXPLAIN_DRY_RUN | NSPROXY_EXPLAIN_2011) != 0 {
         return Err(EINVAL);
     }
@@ -65,12 +65,12 @@ pub(crate) fn explain(
     recorder.verdict.error = result.map_or_else(errno, |()| 0);
 
     let Some(mut journal) = recorder.journal else {
-        return Ok(KVVec::new());
+        return Ok(None);
     };
     journal.step(Step::Return, About::Nothing, args.error);
     let (lines, total) = journal.close();
     args.lines = total;
-    Ok(lines)
+    Ok(Some(lines))
 }
 
 /// How many lines of the journal are to be kept.

@@ -5,6 +5,9 @@
 //! Nothing in the path says what it took or dropped. The journal looks: it knows every namespace
 //! that the call has to do with, and after each step compares their counts with those that it read
 //! after the last one. So it shows what the code does, and not what it means to do.
+//!
+//! Of a namespace that was there from boot nobody's references are counted, and there is nothing to
+//! look for: it has a line where a step is about it, and is not watched.
 
 use crate::{
     record::{About, Step},
@@ -21,30 +24,36 @@ use kernel::{
 };
 
 /// More than there can be: those that the caller has, and those of a process.
-const ACCOUNTS: usize = 2 * NSPROXY_NR_MEMBERS as usize;
+const WATCHED: usize = 2 * NSPROXY_NR_MEMBERS as usize;
+
+/// The references that the journal itself has to a namespace that it watches.
+const OWN: u32 = 1;
 
 /// What is written of a call, and what is kept to write the next line.
 ///
-/// It owns a reference to each namespace that it met, and drops them with itself: the last one of a
-/// namespace that the call gave up, which may sleep.
+/// It owns a reference to each namespace that it watches, and drops them with itself: the last one
+/// of a namespace that the call gave up, which may sleep.
 pub(crate) struct Journal {
-    /// As many as there is room for.
-    lines: KVVec<nsproxy_step>,
-    /// How many lines there were, kept or not.
-    total: u32,
+    lines: Lines,
     /// Number of the next step.
     seq: u32,
-    /// Every namespace that was met.
-    accounts: KVec<Account>,
+    /// Every namespace that was met and whose counts can move.
+    watched: KVec<Watched>,
+}
+
+/// What is written.
+struct Lines {
+    /// As many as there is room for.
+    kept: KVVec<nsproxy_step>,
+    /// How many there were, kept or not.
+    total: u32,
 }
 
 /// A namespace, and its counts after the last step.
-struct Account {
+struct Watched {
     /// So that the counts can be read whatever the call gives up.
     ns: ARef<Ns>,
-    /// How many of its references are the journal's: of an initial namespace nobody's are counted.
-    own: u32,
-    /// Those of the journal among them.
+    /// With the reference of the journal.
     counts: Counts,
 }
 
@@ -54,75 +63,94 @@ impl Journal {
     /// # Errors
     ///
     /// [`ENOMEM`].
+    #[inline(never)] // Nothing of it is for the call to carry.
     pub(crate) fn new(caller: &Caller<'_>, room: usize) -> Result<Self> {
         let mut journal = Self {
-            lines: KVVec::with_capacity(room, GFP_KERNEL)?,
-            total: 0,
+            lines: Lines {
+                kept: KVVec::with_capacity(room, GFP_KERNEL)?,
+                total: 0,
+            },
             seq: 0,
-            accounts: KVec::with_capacity(ACCOUNTS, GFP_KERNEL)?,
+            watched: KVec::with_capacity(WATCHED, GFP_KERNEL)?,
         };
-        // For each account, what of the caller's it is.
-        let mut sets = [0; NSPROXY_NR_MEMBERS as usize];
-        for (member, ns) in caller.members().into_iter().enumerate() {
-            let Some(ns) = ns else { continue };
-            if let Some(set) = sets.get_mut(journal.meet(ns)) {
-                *set |= 1 << member;
-            }
-        }
-
         let count = caller.nsproxy().count();
         let line = journal.line(Step::Caller, About::NsProxy([count, count]), 0);
-        for (index, members) in (0..journal.accounts.len()).zip(sets) {
-            let account = &journal.accounts[index];
-            let line = account.line(&line, account.counts);
-            journal.write(nsproxy_step { members, ..line });
+        let all = caller.members();
+        let mut members = 0;
+        for (member, ns) in all.iter().enumerate() {
+            let Some(ns) = ns else { continue };
+            members |= 1 << member;
+            // Two of them can be the same only of time, and those are neighbours.
+            if let Some(Some(next)) = all.get(member + 1) {
+                if next.is(ns) {
+                    continue;
+                }
+            }
+            let counts = journal.meet(ns);
+            journal.lines.write(nsproxy_step {
+                members,
+                ..about(&line, ns, [counts, counts])
+            });
+            members = 0;
         }
         journal.seq += 1;
         Ok(journal)
     }
 
-    /// See [`Record::meet`](crate::record::Record::meet). Returns the number of its account.
-    pub(crate) fn meet(&mut self, ns: &Ns) -> usize {
-        let known = self.accounts.iter().position(|account| account.ns.is(ns));
-        if let Some(known) = known {
-            return known;
+    /// See [`Record::meet`](crate::record::Record::meet). Returns the counts of the namespace, after
+    /// the last step if it was met before.
+    pub(crate) fn meet(&mut self, ns: &Ns) -> Counts {
+        if ns.is_initial() {
+            return ns.counts();
         }
-        let account = Account {
-            own: if ns.is_initial() { 0 } else { 1 },
+        if let Some(known) = self.watched.iter().find(|watched| watched.ns.is(ns)) {
+            return known.counts.without(OWN);
+        }
+        let watched = Watched {
             ns: ARef::from(ns),
             counts: ns.counts(),
         };
-        kernel::warn_on!(self.accounts.push_within_capacity(account).is_err());
-        self.accounts.len() - 1
+        let counts = watched.counts.without(OWN);
+        kernel::warn_on!(self.watched.push_within_capacity(watched).is_err());
+        counts
     }
 
     /// A step was taken, or refused with that errno.
-    pub(crate) fn step(&mut self, step: Step, about: About<'_>, error: u32) {
-        let line = self.line(step, about, error);
-        let before = self.total;
-        let namespace = about.namespace();
-        for index in 0..self.accounts.len() {
-            let account = &mut self.accounts[index];
-            let is_about = namespace.is_some_and(|ns| ns.is(&account.ns));
-            let counts = account.ns.counts();
-            if is_about || counts != account.counts {
-                let mut line = account.line(&line, counts);
-                if is_about {
-                    line.flags |= NSPROXY_STEP_F_ABOUT;
-                }
-                account.counts = counts;
-                self.write(line);
+    pub(crate) fn step(&mut self, step: Step, what: About<'_>, error: u32) {
+        let line = self.line(step, what, error);
+        let namespace = what.namespace();
+        let mut told = false;
+        let before = self.lines.total;
+        for watched in &mut self.watched {
+            let now = watched.ns.counts();
+            if now == watched.counts {
+                continue;
             }
+            let before = core::mem::replace(&mut watched.counts, now);
+            let counts = [before.without(OWN), now.without(OWN)];
+            let mut line = about(&line, &watched.ns, counts);
+            if namespace.is_some_and(|ns| ns.is(&watched.ns)) {
+                line.flags |= NSPROXY_STEP_F_ABOUT;
+                told = true;
+            }
+            self.lines.write(line);
         }
-        if self.total == before {
-            self.write(line);
+        match namespace {
+            Some(ns) if !told => {
+                let counts = self.meet(ns);
+                let mut line = about(&line, ns, [counts, counts]);
+                line.flags |= NSPROXY_STEP_F_ABOUT;
+                self.lines.write(line);
+            }
+            None if self.lines.total == before => self.lines.write(line),
+            _ => {}
         }
         self.seq += 1;
     }
 
     /// The lines that there was room for, and how many there were.
     pub(crate) fn close(self) -> (KVVec<nsproxy_step>, u32) {
-        (self.lines, self.total)
+        (self.lines.kept, self.lines.total)
     }
 
     /// A line of this step, about no namespace.
@@ -145,29 +173,28 @@ impl Journal {
             active: [0; 2],
         }
     }
+}
 
+impl Lines {
     fn write(&mut self, line: nsproxy_step) {
         // What there is no room for is counted, and told.
-        let _ = self.lines.push_within_capacity(line);
+        let _ = self.kept.push_within_capacity(line);
         self.total += 1;
     }
 }
 
-impl Account {
-    /// The line, about this namespace, of which the counts are these now.
-    fn line(&self, line: &nsproxy_step, now: Counts) -> nsproxy_step {
-        let [before, now] = [self.counts, now].map(|counts| counts.without(self.own));
-        nsproxy_step {
-            ns_id: self.ns.id(),
-            kind: self.ns.ns_type(),
-            flags: if self.own == 0 {
-                NSPROXY_STEP_F_CONSTANT
-            } else {
-                0
-            },
-            ns_ref: [before.ns_ref, now.ns_ref],
-            active: [before.active, now.active],
-            ..*line
-        }
+/// The line, about this namespace, with its counts before the step and after it.
+fn about(line: &nsproxy_step, ns: &Ns, [before, after]: [Counts; 2]) -> nsproxy_step {
+    nsproxy_step {
+        ns_id: ns.id(),
+        kind: ns.ns_type(),
+        flags: if ns.is_initial() {
+            NSPROXY_STEP_F_CONSTANT
+        } else {
+            0
+        },
+        ns_ref: [before.ns_ref, after.ns_ref],
+        active: [before.active, after.active],
+        ..*line
     }
 }

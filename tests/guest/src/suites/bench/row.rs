@@ -88,10 +88,10 @@ pub(super) fn rows() -> Vec<Row> {
     rows.extend(errors());
 
     for (dry_run, journal, net, seven) in [
-        (true, false, 1.29, 0.67),
-        (true, true, 4.45, 1.72),
-        (false, false, 1.525, 1.11),
-        (false, true, 5.8, 2.69),
+        (true, false, 1.145, 0.645),
+        (true, true, 3.605, 1.71),
+        (false, false, 1.385, 1.085),
+        (false, true, 4.65, 2.68),
     ] {
         let side = Side::Explain { dry_run, journal };
         rows.push(Row::new(side, "net, nsfs", Files::Of(Kind::Net), net));
