@@ -120,7 +120,7 @@ impl Journal {
         let line = self.line(step, what, error);
         let namespace = what.namespace();
         let mut told = false;
-        let before = self.lines.total;
+        let written = self.lines.total;
         for watched in &mut self.watched {
             let now = watched.ns.counts();
             if now == watched.counts {
@@ -142,7 +142,7 @@ impl Journal {
                 line.flags |= NSPROXY_STEP_F_ABOUT;
                 self.lines.write(line);
             }
-            None if self.lines.total == before => self.lines.write(line),
+            None if self.lines.total == written => self.lines.write(line),
             _ => {}
         }
         self.seq += 1;
