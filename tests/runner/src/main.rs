@@ -226,6 +226,7 @@ fn main() -> ExitCode {
     trials.extend([
         trial(&results, "runner-killed", no_orphan),
         trial(&results, "shell-pipe", shell::pipe),
+        trial(&results, "shell-poweroff", shell::poweroff),
         trial(&results, "shell-terminal", shell::terminal),
     ]);
     let conclusion = libtest_mimic::run(&arguments, trials);

@@ -11,7 +11,7 @@ use rustix::{
 use std::{
     fs::File,
     io::{Read, Write as _},
-    process::{Child, ExitStatus, Stdio},
+    process::{Child, ChildStdin, ExitStatus, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
     time::{Duration, Instant},
@@ -22,6 +22,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is typed before the guest is up arrives, and the end of the input ends it.
 pub(crate) fn pipe(results: &str) -> Result<()> {
+    let said = typed(results, b"nsproxy version\n", drop)?;
+    ensure!(said.contains("module  ABI "), "{said}");
+    Ok(())
+}
+
+/// `poweroff` ends it, too, and there may be more to come.
+pub(crate) fn poweroff(results: &str) -> Result<()> {
+    let mut input = None;
+    typed(results, b"poweroff\n", |stdin| input = Some(stdin)).map(drop)
+}
+
+/// What a shell says that is typed into by a pipe, of which `then` has the end that is written to.
+fn typed(results: &str, text: &[u8], then: impl FnOnce(ChildStdin)) -> Result<String> {
     let mut child = runner("shell", results)?
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -29,17 +42,13 @@ pub(crate) fn pipe(results: &str) -> Result<()> {
         .spawn()
         .context("cannot start the runner")?;
     let mut stdin = child.stdin.take().context("no standard input")?;
-    stdin.write_all(b"nsproxy version\n")?;
-    drop(stdin);
+    stdin.write_all(text)?;
+    then(stdin);
     let stdout = child.stdout.take().context("no standard output")?;
     let mut said = Said::new(stdout);
     let status = said.until_end(&mut child)?;
-    ensure!(
-        status.success() && said.text.contains("module  ABI "),
-        "{status}:\n{}",
-        said.text
-    );
-    Ok(())
+    ensure!(status.success(), "{status}:\n{}", said.text);
+    Ok(said.text)
 }
 
 /// Ctrl-C is for the guest, Ctrl-A X leaves it, and the terminal is as before.
