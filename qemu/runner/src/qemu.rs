@@ -16,7 +16,8 @@ pub(crate) const TRACER_PORT: &str = "org.nsproxy-rs.tracer";
 
 /// Kernel parameters of every guest: whatever is wrong ends it at once, the emulated clock is not
 /// doubted, which on a busy host it would be, and each slab cache holds what its name says, so
-/// that objects can be counted.
+/// that objects can be counted. It starts again by a triple fault, as a machine without ACPI can,
+/// and for QEMU, with `-no-reboot`, that is the end.
 const PARAMETERS: &str = "console=ttyS0 loglevel=7 panic=-1 reboot=t oops=panic \
      softlockup_panic=1 hung_task_panic=1 tsc=reliable no_timer_check slab_nomerge";
 
@@ -59,6 +60,7 @@ pub(crate) fn arguments(
         "-display",
         "none",
     ]);
+    // Without the firmware's tables and a bus to be searched, a boot takes a sixth less.
     let (machine, bus) = if kernel.is_for_microvm() {
         ("microvm,acpi=off", "device")
     } else {
