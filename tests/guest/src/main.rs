@@ -81,6 +81,7 @@ fn main() -> Result<ExitCode> {
     if let Some(result) = company::main(std::env::args_os().skip(1)) {
         return result;
     }
+    sys::one_heap();
     let args = Args::parse();
     if args.list {
         for name in suites::list(args.long) {

@@ -12,6 +12,7 @@ use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
     mount::{MountFlags, MountPropagationFlags},
+    pipe::PipeFlags,
     process::{DumpableBehavior, WaitOptions},
     thread::{CapabilitySet, CapabilitySets},
 };
@@ -23,6 +24,9 @@ use std::{
     os::fd::OwnedFd,
     process, thread,
 };
+
+/// Room for what `/proc/thread-self` leads to.
+const NAME: usize = 64;
 
 /// One change to the state of an actor.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -111,16 +115,23 @@ impl Step {
             Self::KeepCaps(bits) => keep_caps(*bits)?,
             Self::LowerCaps(but) => lower_caps(*but)?,
             Self::Thread => {
-                let (tell, told) = std::sync::mpsc::channel();
+                let (told, tell) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
                 let proc = process.proc.try_clone()?;
                 thread::Builder::new().stack_size(64 << 10).spawn(move || {
-                    let myself = rustix::fs::readlinkat(&proc, "thread-self", Vec::new()).ok();
-                    let _ = tell.send(myself);
-                    drop((tell, proc));
+                    // No lock of the allocator, which a child of the other thread would find taken
+                    // for ever: by system calls, and nothing is allocated or freed.
+                    let mut name = [0; NAME];
+                    let n = rustix::fs::readlinkat_raw(&proc, c"thread-self", &mut name);
+                    drop(proc);
+                    let _ = rustix::io::write(&tell, &name[..n.unwrap_or(0)]);
+                    drop(tell);
                     sys::sleep_forever();
                 })?;
-                let name = told.recv()?.context("thread-self")?;
-                return Ok(Reply::Companion(name.to_string_lossy().into_owned()));
+                let mut name = [0; NAME];
+                let n = rustix::io::read(&told, &mut name)?;
+                ensure!(n != 0, "thread-self");
+                let name = String::from_utf8_lossy(&name[..n]);
+                return Ok(Reply::Companion(name.into_owned()));
             }
             Self::Sibling => return companion(process, sys::fork, || Ok(())).map(Reply::Companion),
             Self::ShareFs => {

@@ -25,7 +25,7 @@ pub(crate) use shared::Shared;
 pub(crate) use syscall::{Call, outcome, setns_32, setns_64, trace_syscall};
 pub(crate) use task::{
     Fork, exec, exit, fork, fork_into, fork_sharing_fs, fork_to_zombie, has_ended_within,
-    ignore_children, keep_only, sleep_forever, spawn_sharing_vm, vfork,
+    ignore_children, keep_only, one_heap, sleep_forever, spawn_sharing_vm, vfork,
 };
 
 use rustix::io::Errno;

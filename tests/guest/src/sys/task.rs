@@ -40,6 +40,16 @@ pub(crate) fn fork() -> Result<Fork, Errno> {
     checked(unsafe { libc::fork() }.into()).map(Fork::from_raw)
 }
 
+/// Has all threads of this process, and of its children, allocate from one heap.
+///
+/// To be called first. A thread has a heap of its own otherwise, with a lock that a child of
+/// another thread was found to wait for, once in some hundred times: what `fork()` of libc does
+/// about such locks, `clone()` does not.
+pub(crate) fn one_heap() {
+    // SAFETY: Always safe to call.
+    unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
+}
+
 /// `clone(CLONE_FS)`: as `fork()`, but the two share root and working directory.
 pub(crate) fn fork_sharing_fs() -> Result<Fork, Errno> {
     fork_with(libc::CLONE_FS | libc::SIGCHLD)
