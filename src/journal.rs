@@ -7,7 +7,7 @@
 //! after the last one. So it shows what the code does, and not what it means to do.
 //!
 //! Of a namespace that was there from boot nobody's references are counted, and there is nothing to
-//! look for: it has a line where a step is about it, and is not watched.
+//! look for: it has a line if the caller has it and where a step is about it, and is not watched.
 
 use crate::{
     record::{About, Step},

@@ -29,6 +29,14 @@ impl Suite {
         }
     }
 
+    /// The same in a guest with that many CPUs.
+    pub(crate) fn with_cpus(self, cpus: u32) -> Self {
+        Self {
+            cpus: Some(cpus),
+            ..self
+        }
+    }
+
     /// How many CPUs its guest has: what is asked for, or what `tests`, which is `nsproxy-tests`,
     /// says. For the runner's own (`runner-*`) it is one.
     ///

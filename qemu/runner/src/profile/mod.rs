@@ -50,7 +50,7 @@ pub(crate) fn main(args: &ProfileArgs) -> Result<ExitCode> {
     );
 
     let dir = parts.results.join(SUITE);
-    let mut arguments = guest.prepare(&Suite::new(SUITE), &dir)?;
+    let mut arguments = guest.prepare(&Suite::new(SUITE).with_cpus(1), &dir)?;
     let (ours, theirs) = UnixStream::pair()?;
     // QEMU has it by its number.
     fcntl_setfd(&theirs, FdFlags::empty())?;

@@ -40,11 +40,11 @@ pub(crate) fn fork() -> Result<Fork, Errno> {
     checked(unsafe { libc::fork() }.into()).map(Fork::from_raw)
 }
 
-/// Has all threads of this process, and of its children, allocate from one heap.
+/// Has all threads of this process, and of children that it forks, allocate from one heap.
 ///
-/// To be called first. A thread has a heap of its own otherwise, with a lock that a child of
-/// another thread was found to wait for, once in some hundred times: what `fork()` of libc does
-/// about such locks, `clone()` does not.
+/// To be called while there is one thread. Each has a heap of its own otherwise, with a lock that a
+/// child of another thread was found to wait for, once in some hundred times: what `fork()` of libc
+/// does about such locks, `clone()` does not.
 pub(crate) fn one_heap() {
     // SAFETY: Always safe to call.
     unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
@@ -68,8 +68,8 @@ pub(crate) fn fork_to_zombie() -> Result<Fork, Errno> {
 
 /// `clone()` with flags that share no memory.
 fn fork_with(flags: c_int) -> Result<Fork, Errno> {
-    // SAFETY: Without CLONE_VM this is `fork()`. What libc does beside it (handlers of
-    // pthread_atfork) nobody here relies on.
+    // SAFETY: Without CLONE_VM this is `fork()`. Of what libc does beside it, nobody here relies on
+    // handlers of pthread_atfork, and the lock of the heap is free: see `fork` and `one_heap`.
     checked(unsafe { libc::syscall(libc::SYS_clone, c_long::from(flags), 0, 0, 0, 0) })
         .map(Fork::from_raw)
 }

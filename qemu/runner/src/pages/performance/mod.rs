@@ -149,7 +149,7 @@ fn scale(
                       as it passed on a host that did other things as well, by turns.\n";
         }
         lines.clear();
-        let cpus = record.suite.split_once('@').map_or("2", |(_, cpus)| cpus);
+        let cpus = record.suite.split_once('@').map_or("1", |(_, cpus)| cpus);
         for namespaces in ["separate", "shared"] {
             let points = points(record, &format!("scale.{namespaces}."));
             let callers = format!("{cpus} CPUs, callers in {namespaces} namespaces");
