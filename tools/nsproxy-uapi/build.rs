@@ -14,6 +14,8 @@ fn main() {
         .allowlist_item("(nsproxy|NSPROXY)_.*")
         .derive_default(true)
         .prepend_enum_name(false)
+        // rustfmt is optional, and bindgen's complaint about its absence is long.
+        .formatter(bindgen::Formatter::None)
         .generate()
         .expect("bindgen could not read src/uapi/nsproxy_rs.h; the lines above say why")
         .write_to_file(out.join("sys.rs"))
