@@ -95,6 +95,9 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Mutant>> {
 fn wrong<'a>(mutants: &[Mutant], source: impl Fn(&Path) -> Option<&'a str>) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut names = BTreeSet::new();
+    if mutants.is_empty() {
+        wrong.push("no mutant is there".to_owned());
+    }
     for mutant in mutants {
         let name = &mutant.name;
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
@@ -211,5 +214,10 @@ mod tests {
         for (wrong, part) in wrong.iter().zip(["one: there is", "../two", "src/b.rs"]) {
             assert!(wrong.contains(part), "{wrong}");
         }
+    }
+
+    #[test]
+    fn an_empty_table_is_wrong() {
+        assert_eq!(wrong(&[], |_| None).len(), 1);
     }
 }

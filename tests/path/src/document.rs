@@ -144,9 +144,11 @@ impl Document {
 ///
 /// # Errors
 ///
-/// It cannot be read, or a row is not as the others.
+/// It cannot be read, has no row, or a row is not as the others.
 pub(crate) fn read(root: &Path) -> Result<Document> {
-    parse(&fs::read_to_string(root.join(PATH))?)
+    let document = parse(&fs::read_to_string(root.join(PATH))?)?;
+    ensure!(!document.rows.is_empty(), "no table of functions is there");
+    Ok(document)
 }
 
 /// A cell of a table.
