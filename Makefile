@@ -86,11 +86,12 @@ profile: deps
 shell: deps
 	@scripts/guest shell $(KERNEL)
 vng: deps
+	@scripts/deps install vng
 	@scripts/guest vng $(KERNEL) $(SUITES)
 
 .PHONY: check doc rust-analyzer clean
 check:
-	@scripts/deps install all
+	@scripts/deps install check
 	@scripts/check
 doc: deps
 	@scripts/guest doc $(KERNEL)

@@ -32,6 +32,11 @@ die() {
 	exit "$status"
 }
 
+# git, where the tree is another user's as well: in a container often
+git_() {
+	git -c safe.directory='*' -C "$root" "$@"
+}
+
 # version_at_least HAVE WANTED
 version_at_least() {
 	[[ $(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]]

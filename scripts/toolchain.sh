@@ -33,24 +33,61 @@ llvm_to_get() {
 	echo $LLVM_VERSION
 }
 
-# toolchain_clang [VERSION] - that one of LLVM before others, if it is here.
-# Sets LLVM, LIBCLANG_PATH, clang_version
+# llvm SUFFIX - whether clang and all that the kernel's build takes of the same LLVM are
+# here under names with that suffix, recent enough. Sets LIBCLANG_PATH, clang_version
+llvm() {
+	local suffix=$1 tool
+	clang_version=$(first_version "clang$suffix" --version) || return
+	version_at_least "$clang_version" $CLANG_MIN || return
+	for tool in ld.lld llvm-{ar,nm,objcopy,objdump,readelf,strip}; do
+		command -v "$tool$suffix" >/dev/null || return
+	done
+	LIBCLANG_PATH=$(libclang "$suffix") && export LIBCLANG_PATH
+}
+
+# libclang SUFFIX - the directory of the one that clang has, where bindgen looks for it
+libclang() {
+	local dir
+	for dir in "$("llvm-config$1" --libdir 2>/dev/null)" \
+		"$(dirname "$("clang$1" -print-file-name=libclang.so)")"; do
+		if [[ $dir == /* ]] && compgen -G "$dir/libclang[.-]*so*" >/dev/null; then
+			echo "$dir"
+			return
+		fi
+	done
+	return 1
+}
+
+# toolchain_clang [VERSION] - that one of LLVM before others, if it is here, under
+# whichever name. Sets LLVM, LIBCLANG_PATH, clang_version
 toolchain_clang() {
-	local version suffix
-	for version in ${1:-} $(llvm_of_rustc) $LLVM_VERSION ""; do
-		suffix=${version:+-$version}
-		clang_version=$(first_version "clang$suffix" --version) || continue
-		command -v "ld.lld$suffix" >/dev/null || continue
-		version_at_least "$clang_version" $CLANG_MIN || continue
-		found=$clang_version
-		export LLVM=${suffix:-1}
-		LIBCLANG_PATH=$("llvm-config$suffix" --libdir) && export LIBCLANG_PATH
-		return
+	local preferred suffix suffixes
+	mapfile -t suffixes < <(compgen -c clang | sed -n 's/^clang\(-[0-9]*\)\?$/\1/p' | sort -uVr)
+	for preferred in ${1:-} $(llvm_of_rustc) $LLVM_VERSION ""; do
+		for suffix in "${suffixes[@]}"; do
+			llvm "$suffix" || continue
+			[[ $clang_version == "${preferred:+$preferred.}"* ]] || continue
+			found=$clang_version
+			export LLVM=${suffix:-1}
+			return
+		done
 	done
 	clang_version=$(first_version clang --version) || clang_version=none
-	version=$(llvm_to_get)
-	lacks "clang and ld.lld $CLANG_MIN or later are needed, and here is ${clang_version};" \
-		"as root: apt-get install clang-$version lld-$version llvm-$version"
+	lacks "clang, lld, llvm and libclang $CLANG_MIN or later are needed; clang here: $clang_version;" \
+		"make doctor prints how to get them"
+}
+
+# The busybox for the guest, which has no libraries
+toolchain_busybox() {
+	local name file
+	for name in busybox busybox-static; do
+		file=$(PATH=$PATH:/usr/sbin:/sbin command -v "$name") || continue
+		if [[ $(ldd "$file" 2>&1) != *"=>"* ]]; then
+			echo "$file"
+			return
+		fi
+	done
+	return 1
 }
 
 # Sets rustc_version
@@ -78,12 +115,35 @@ toolchain_library() {
 	return 1
 }
 
+# toolchain_component NAME COMMAND... - whether COMMAND works, which needs that
+# component of rustup; installs it if that is missing and rustup has it
+toolchain_component() {
+	local name=$1
+	shift
+	"$@" >/dev/null 2>&1 && return
+	command -v rustup >/dev/null || return
+	say "rustup component add $name"
+	rustup component add "$name" >/dev/null 2>&1 && "$@" >/dev/null 2>&1
+}
+
+# toolchain_from_pypi PROGRAM PACKAGE VERSION - puts a program that PyPI has as a package
+# first in PATH, installed if it is not in the cache. 1 if it does not install here
+toolchain_from_pypi() {
+	local program=$1 package=$2 version=$3 dir=$cache/tools/$1-$3
+	(
+		lock "$program"
+		[[ ! -x $dir/bin/$program ]] || exit 0
+		say "getting $program $version from PyPI"
+		rm -rf "$dir"
+		python3 -m venv "$dir" && "$dir/bin/pip" install --quiet "$package==$version" && exit
+		rm -rf "$dir"
+		exit 1
+	) && PATH=$dir/bin:$PATH
+}
+
 toolchain_get_library() {
-	toolchain_library && return
+	toolchain_component rust-src toolchain_library && toolchain_library && return
 	say "getting the source of Rust's core library, $rustc_version"
-	if command -v rustup >/dev/null && rustup component add rust-src >/dev/null 2>&1; then
-		toolchain_library && return
-	fi
 	# Debian has it for the rustc that it has itself, which may be the same one.
 	local debian=$cache/rust-src/.$rustc_version.debian
 	if "$root/scripts/debian" get rust-src "$rustc_version" "$debian"; then
@@ -150,8 +210,7 @@ toolchain() {
 # The same for doctor: a line each, and gets nothing
 toolchain_report() {
 	local status=0
-	report lacks rustc toolchain_rustc "$RUSTC_MIN or later: rustup update stable" || status=3
-	report lacks clang toolchain_clang "$CLANG_MIN or later, with ld.lld and llvm" || status=3
+	report missing rustc toolchain_rustc "$RUSTC_MIN or later: rustup update stable" || status=3
 	report later rust-src toolchain_library "make gets it, from rustup or Debian" || true
 	report later bindgen toolchain_bindgen "make gets it: cargo install bindgen-cli" || true
 	return "$status"
@@ -161,9 +220,9 @@ toolchain_report() {
 report() {
 	if (toolchain_rustc && "$3") >/dev/null 2>&1; then
 		"$3"
-		printf '%-6s %-18s %s\n' ok "$2" "${found:-}"
+		printf '%-8s %-21s %s\n' ok "$2" "${found:-}"
 	else
-		printf '%-6s %-18s %s\n' "$1" "$2" "$4"
+		printf '%-8s %-21s %s\n' "$1" "$2" "$4"
 		return 3
 	fi
 }

@@ -8,7 +8,7 @@ use super::{
     rows::{Outcome, PLUGIN, Row, TABLE, USER},
 };
 use crate::{
-    ktap::Test,
+    ktap::{Skip, Test},
     via::{self, Kind},
     world::{self, Process, Target, World},
 };
@@ -16,6 +16,7 @@ use Outcome::{Enters, NeverAsks, Refused};
 use anyhow::Result;
 use std::{
     collections::{HashMap, HashSet},
+    path::Path,
     rc::Rc,
 };
 
@@ -36,6 +37,9 @@ impl Row {
     }
 
     fn test(&self, program: &str, bench: &Bench, world: &mut World) -> Result<()> {
+        if !Path::new("/usr/bin").join(program).exists() {
+            return Err(Skip::because(format!("no {program} on the host")));
+        }
         let targets = Targets::of(world)?;
         let [reference, subject] = {
             let mut sides = Vec::new();
