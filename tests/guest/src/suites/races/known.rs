@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! A race of the kernel's own, which setns(2) and the device share since both call
+//! `timens_commit()`.
+//!
+//! The first task to enter a time namespace freezes its offsets and copies them into the page that
+//! the vDSO reads. `timens_set_vvar_page()` marks the offsets as frozen before it copies them, and a
+//! task that finds the mark goes ahead without the lock: until the copy is made, the vDSO shows it
+//! the clock without any offset. `tests/known-kernel-bugs/` has the patch, and one that widens the
+//! window, without which it is too narrow to be hit here.
+
+use super::{
+    crew::{child, end, wait},
+    stage::Stage,
+};
+use crate::{
+    host,
+    ktap::Test,
+    sys::{self, Shared, clock_by_syscall, clock_by_vdso},
+    via::Kind,
+};
+use anyhow::{Context as _, Result, ensure};
+use std::{
+    fs::{self, File},
+    os::fd::AsRawFd as _,
+    process,
+    sync::atomic::Ordering::SeqCst,
+    thread,
+};
+
+/// How many time namespaces are entered.
+const ROUNDS: u64 = 500;
+/// How many tasks enter each at the same time: as many as the guest has CPUs.
+const TASKS: u64 = 2;
+/// The offset of the monotonic clock in these namespaces, in seconds.
+const OFFSET: i64 = 100_000;
+
+/// What the tasks share.
+#[derive(Clone, Copy)]
+enum At {
+    /// The round that the maker of the namespaces has begun.
+    Round,
+    /// How many tasks have arrived at the start of a round, and how many have ended one.
+    Arrived,
+    Done,
+    /// How many tasks saw a clock without its offset.
+    Early,
+    Len,
+}
+
+pub(super) fn tests() -> Vec<Test> {
+    vec![Test::new(
+        "known: the vDSO of the second task in a time namespace may lack the offsets",
+        |world| {
+            let stage = Stage::new(&[], false, world.effort.seed)?;
+            let shared = Shared::new(At::Len as usize)?;
+            // One of its own, since its next children would be in the last namespace.
+            let maker = child(&stage, |stage| make_and_enter(stage, &shared))?;
+            let status = wait(maker)?;
+            stage.complaints.none()?;
+            ensure!(
+                status.exit_status() == Some(0),
+                "the maker ended with {status:?}"
+            );
+
+            let entered = shared[At::Done as usize].load(SeqCst);
+            let early = shared[At::Early as usize].load(SeqCst);
+            ensure!(
+                entered == ROUNDS * TASKS,
+                "only {entered} tasks have entered"
+            );
+            let word = if early == 0 { "not seen" } else { "known" };
+            println!(
+                "# {word}: {early} of {entered} tasks read the clock of a new time namespace by the \
+                 vDSO without its offset"
+            );
+            host::fact("races.known.timens", format!("early={early} of={entered}"))
+        },
+    )]
+}
+
+/// Creates the namespaces, one after the other, and has children enter each at the same time.
+fn make_and_enter(stage: &Stage, shared: &Shared) -> Result<()> {
+    let maker = process::id();
+    let mut tasks = Vec::new();
+    for _ in 0..TASKS {
+        tasks.push(child(stage, |_| enter_each(maker, shared))?);
+    }
+    for round in 1..=ROUNDS {
+        sys::unshare(Kind::Time.flag())?;
+        let offsets = "/proc/self/timens_offsets";
+        fs::write(offsets, format!("monotonic {OFFSET} 0")).context(offsets)?;
+        shared[At::Round as usize].store(round, SeqCst);
+        while shared[At::Done as usize].load(SeqCst) < round * TASKS {
+            thread::yield_now();
+            stage.complaints.none()?;
+        }
+        let refused = fs::write(offsets, format!("monotonic {OFFSET} 0"));
+        ensure!(
+            refused.is_err_and(|error| error.raw_os_error() == Some(libc::EACCES)),
+            "the offsets can be changed although tasks have entered"
+        );
+    }
+    tasks.into_iter().try_for_each(end)
+}
+
+/// Enters the namespace of each round together with the other tasks. Ended by its parent.
+fn enter_each(maker: u32, shared: &Shared) -> Result<()> {
+    let path = format!("/proc/{maker}/ns/time_for_children");
+    for round in 1.. {
+        while shared[At::Round as usize].load(SeqCst) < round {
+            thread::yield_now();
+        }
+        let file = File::open(&path).context("time_for_children")?;
+        // Not yielding: they are to make the call at the same moment, each on its CPU.
+        shared[At::Arrived as usize].fetch_add(1, SeqCst);
+        while shared[At::Arrived as usize].load(SeqCst) < round * TASKS {
+            std::hint::spin_loop();
+        }
+        sys::setns(file.as_raw_fd(), Kind::Time.flag() as i32)?;
+        let early = !has_offset(clock_by_vdso);
+        ensure!(
+            has_offset(clock_by_syscall),
+            "the system call shows no offset"
+        );
+        shared[At::Early as usize].fetch_add(early.into(), SeqCst);
+        shared[At::Done as usize].fetch_add(1, SeqCst);
+
+        // Once all have entered, the page is full.
+        while shared[At::Done as usize].load(SeqCst) < round * TASKS {
+            std::hint::spin_loop();
+        }
+        ensure!(
+            has_offset(clock_by_vdso),
+            "the vDSO shows no offset for good"
+        );
+    }
+    Ok(())
+}
+
+/// Returns whether the monotonic clock is ahead by [`OFFSET`]. No guest runs that long.
+fn has_offset(clock: fn(libc::clockid_t) -> i64) -> bool {
+    clock(libc::CLOCK_MONOTONIC_COARSE) >= OFFSET * 1_000_000_000
+}
