@@ -6,6 +6,7 @@
 use crate::{
     classify::Class,
     cli::{Accel, GuestArgs},
+    clock,
     guest::{Guest, Parts},
     qemu::QEMU,
     suite::Suite,
@@ -45,19 +46,18 @@ impl Choice {
     }
 }
 
-/// `nsproxy-vm accel`: which one it would be, for what starts QEMU by itself.
+/// `nsproxy-vm accel`: prints the choice and the kernel parameters for the clock of such a guest,
+/// for programs that start QEMU themselves.
 pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
     let parts = Parts::make(args)?;
     let choice = choose(args.accel, &parts)?;
     eprintln!("Kernel {}, {}", parts.kernel.name, choice.why);
-    println!(
-        "{}",
-        if choice.accel == Accel::Kvm {
-            "kvm"
-        } else {
-            "tcg"
-        }
-    );
+    // Those programs know no other form of emulation.
+    let (name, accel) = match choice.accel {
+        Accel::Kvm => ("kvm", Accel::Kvm),
+        _ => ("tcg", Accel::Tcg),
+    };
+    println!("{name} {}", clock::parameters(accel));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -116,6 +116,9 @@ fn judge(end: &End, alarms: &Alarms<'_>, verdict: &Verdict) -> (Class, Option<St
             Some(format!("{} {plural} failed", counts.failed)),
         );
     }
+    if let Some(why) = clock_fault(verdict) {
+        return (Class::Failed, Some(why));
+    }
     if counts == Counts::default() {
         let why = "no test was run".to_owned();
         return (Class::Failed, Some(why));
@@ -125,6 +128,18 @@ fn judge(end: &End, alarms: &Alarms<'_>, verdict: &Verdict) -> (Class, Option<St
         return (Class::Failed, Some(why));
     }
     (Class::Passed, None)
+}
+
+/// Returns what is wrong with the clock of the guest. One that counts ticks is off by up to a
+/// tick, 10 ms at 100 Hz: too coarse for tests of time.
+fn clock_fault(verdict: &Verdict) -> Option<String> {
+    match verdict.facts.get("clocksource") {
+        None => Some("the guest did not name its clocksource".to_owned()),
+        Some(name) if name.ends_with("jiffies") => {
+            Some(format!("the clock of the guest counts ticks: {name}"))
+        }
+        Some(_) => None,
+    }
 }
 
 fn gates(verdict: &Verdict) -> String {
@@ -207,12 +222,17 @@ mod tests {
         )
     }
 
-    const GOOD: &str = "result passed=2 failed=0 skipped=1\ngate taint ok\nverdict pass\n";
+    const GOOD: &str = "fact clocksource tsc\nresult passed=2 failed=0 skipped=1\n\
+         gate taint ok\nverdict pass\n";
 
     #[test]
     fn a_pass_needs_everything() {
         assert_eq!(class(End::Off, "all is well", GOOD).0, Class::Passed);
-        for (lacking, expected) in [("result", Class::Failed), ("verdict", Class::Lost)] {
+        for (lacking, expected) in [
+            ("result", Class::Failed),
+            ("clocksource", Class::Failed),
+            ("verdict", Class::Lost),
+        ] {
             let verdict: Vec<_> = GOOD
                 .lines()
                 .filter(|line| !line.contains(lacking))
@@ -277,6 +297,21 @@ mod tests {
         let (class, counts, why) = class(End::Off, "", &text);
         assert_eq!((class, counts.failed), (Class::Failed, 1));
         assert_eq!(why, "no test was run");
+    }
+
+    #[test]
+    fn a_clock_of_ticks_fails() {
+        for name in ["jiffies", "refined-jiffies"] {
+            let (class, counts, why) = class(End::Off, "", &GOOD.replace("tsc", name));
+            assert_eq!((class, counts.failed), (Class::Failed, 1));
+            assert!(why.contains(name), "{why}");
+        }
+        for name in ["tsc-early", "kvm-clock", "hpet"] {
+            assert_eq!(
+                class(End::Off, "", &GOOD.replace("tsc", name)).0,
+                Class::Passed
+            );
+        }
     }
 
     #[test]

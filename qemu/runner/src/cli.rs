@@ -24,7 +24,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// A shell in a guest, with the module loaded.
     Shell(GuestArgs),
-    /// Print whether guests come up with KVM: kvm or tcg.
+    /// Print the accelerator for guests, kvm or tcg, and the kernel parameters for their clock
     Accel(GuestArgs),
     /// Say by function where the instructions of calls go.
     Profile(ProfileArgs),

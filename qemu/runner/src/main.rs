@@ -8,6 +8,7 @@
 mod accel;
 mod classify;
 mod cli;
+mod clock;
 mod guest;
 mod initramfs;
 mod kcsan;

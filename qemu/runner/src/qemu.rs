@@ -2,7 +2,7 @@
 
 //! QEMU's command line.
 
-use crate::{cli::Accel, kernel::Kernel};
+use crate::{cli::Accel, clock, kernel::Kernel};
 use std::{ffi::OsString, path::Path};
 
 /// The program.
@@ -14,17 +14,11 @@ const VERDICT_PORT: &str = "org.nsproxy-rs.verdict";
 /// That of the port through which a guest says what is to be traced, and is told when it may go on.
 pub(crate) const TRACER_PORT: &str = "org.nsproxy-rs.tracer";
 
-/// Kernel parameters of every guest: whatever is wrong ends it at once, the emulated clock is not
-/// doubted, which on a busy host it would be, and each slab cache holds what its name says, so
-/// that objects can be counted. It starts again by a triple fault, as a machine without ACPI can,
+/// Kernel parameters of every guest: whatever is wrong ends it at once, and each slab cache holds
+/// what its name says, so that objects can be counted. It starts again by a triple fault, as a machine without ACPI can,
 /// and for QEMU, with `-no-reboot`, that is the end.
 const PARAMETERS: &str = "console=ttyS0 loglevel=7 panic=-1 reboot=t oops=panic \
-     softlockup_panic=1 hung_task_panic=1 tsc=reliable no_timer_check slab_nomerge";
-
-/// More of them in emulation: how long a loop takes is not to be found out, which takes each CPU a
-/// tenth of a second. It is that of 4 GHz at 100 Hz. Whoever waits for a device there may wait too
-/// long, but not too short.
-const EMULATED: &str = "lpj=40000000";
+     softlockup_panic=1 hung_task_panic=1 no_timer_check slab_nomerge";
 
 /// What the guest's two consoles are on the host.
 pub(crate) enum Consoles<'a> {
@@ -118,13 +112,10 @@ pub(crate) fn arguments(
     // To the kernel a report of KCSAN is a warning. Which of them count is said by the console.
     let on_warn = u32::from(!kernel.reports_races());
     let on_warn = format!("panic_on_warn={on_warn}");
-    let emulated = match accel {
-        Accel::Kvm => "",
-        _ => EMULATED,
-    };
+    let clock = clock::parameters(accel);
     add(&[
         "-append",
-        &format!("{PARAMETERS} {on_warn} {emulated} {parameters}"),
+        &format!("{PARAMETERS} {on_warn} {clock} {parameters}"),
     ]);
     args.extend(["-kernel".into(), kernel.image().into_os_string()]);
     args.extend(["-initrd".into(), initramfs.into()]);

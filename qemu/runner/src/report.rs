@@ -11,7 +11,11 @@ use crate::{
 };
 use anyhow::Result;
 use serde::Serialize;
-use std::{collections::BTreeMap, env, fs, io::IsTerminal as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env, fs,
+    io::IsTerminal as _,
+};
 
 /// One suite's line of the table.
 pub(crate) struct Line {
@@ -195,6 +199,14 @@ pub(crate) fn phases(lines: &[Line]) -> Option<String> {
     (suites > 0.0).then(|| {
         format!("seconds of guests: {boot:.0} to boot, {suites:.0} in suites, {gates:.0} in gates")
     })
+}
+
+/// Returns the clocksources of the guests, if any named its own.
+pub(crate) fn clocksources(lines: &[Line]) -> Option<String> {
+    let facts = lines.iter().map(|line| &line.ran.verdict.facts);
+    let names: BTreeSet<_> = facts.filter_map(|facts| facts.get("clocksource")).collect();
+    let names: Vec<_> = names.into_iter().map(String::as_str).collect();
+    (!names.is_empty()).then(|| format!("clocksource of the guests: {}", names.join(", ")))
 }
 
 /// The last line of a run.

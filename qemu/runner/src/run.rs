@@ -108,6 +108,9 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     if let Some(phases) = report::phases(&lines) {
         eprintln!("{phases}");
     }
+    if let Some(clocksources) = report::clocksources(&lines) {
+        eprintln!("{clocksources}");
+    }
     println!("{}", report::sum(&lines));
     let worst = lines.iter().map(|line| line.ran.outcome.class).max();
     Ok(ExitCode::from(worst.unwrap_or(Class::Passed).status()))
