@@ -3,7 +3,11 @@
 //! QEMU's command line.
 
 use crate::{cli::Accel, clock, kernel::Kernel};
-use std::{ffi::OsString, path::Path};
+use std::{
+    ffi::OsString,
+    os::fd::{AsRawFd as _, BorrowedFd},
+    path::Path,
+};
 
 /// The program.
 pub(crate) const QEMU: &str = "qemu-system-x86_64";
@@ -14,9 +18,12 @@ const VERDICT_PORT: &str = "org.nsproxy-rs.verdict";
 /// That of the port through which a guest says what is to be traced, and is told when it may go on.
 pub(crate) const TRACER_PORT: &str = "org.nsproxy-rs.tracer";
 
+/// The name of the port through which the host sends the size of its terminal.
+const SIZE_PORT: &str = "org.nsproxy-rs.size";
+
 /// Kernel parameters of every guest: whatever is wrong ends it at once, and each slab cache holds
-/// what its name says, so that objects can be counted. It starts again by a triple fault, as a machine without ACPI can,
-/// and for QEMU, with `-no-reboot`, that is the end.
+/// what its name says, so that objects can be counted. It starts again by a triple fault, as a
+/// machine without ACPI can, and for QEMU, with `-no-reboot`, that is the end.
 const PARAMETERS: &str = "console=ttyS0 loglevel=7 panic=-1 reboot=t oops=panic \
      softlockup_panic=1 hung_task_panic=1 no_timer_check slab_nomerge";
 
@@ -24,8 +31,9 @@ const PARAMETERS: &str = "console=ttyS0 loglevel=7 panic=-1 reboot=t oops=panic 
 pub(crate) enum Consoles<'a> {
     /// Files: the kernel's messages, what the suite prints, its verdict.
     Files(&'a Path),
-    /// Standard input and output for a shell, a file for the kernel's messages.
-    Terminal(&'a Path),
+    /// Standard input and output for a shell, a file for the kernel's messages, and a socket that
+    /// QEMU inherits for the size of the terminal.
+    Terminal(&'a Path, BorrowedFd<'a>),
 }
 
 /// What the kernel writes, in the directory of a run.
@@ -91,7 +99,7 @@ pub(crate) fn arguments(
         )
     };
     let dir = match consoles {
-        Consoles::Files(dir) | Consoles::Terminal(dir) => dir,
+        Consoles::Files(dir) | Consoles::Terminal(dir, _) => dir,
     };
     add(&["-chardev", &file("console", dir, CONSOLE)]);
     add(&["-serial", "chardev:console"]);
@@ -103,9 +111,13 @@ pub(crate) fn arguments(
             let port = format!("virtserialport,chardev=verdict,name={VERDICT_PORT}");
             add(&["-device", &port]);
         }
-        Consoles::Terminal(_) => {
+        Consoles::Terminal(_, size) => {
             add(&["-chardev", "stdio,id=terminal,signal=off"]);
             add(&["-device", "virtconsole,chardev=terminal"]);
+            let size = format!("socket,id=size,fd={}", size.as_raw_fd());
+            add(&["-chardev", &size]);
+            let port = format!("virtserialport,chardev=size,name={SIZE_PORT}");
+            add(&["-device", &port]);
         }
     }
 

@@ -7,18 +7,21 @@ use crate::{
     cli::GuestArgs,
     guest::{self, Parts},
     qemu::{self, Consoles},
-    terminal::{RawTerminal, pass_on},
+    terminal::{RawTerminal, pass_on, send_size},
 };
 use anyhow::{Context as _, Result};
 use rustix::{
+    io::{FdFlags, fcntl_setfd},
     process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
-    termios::tcgetwinsize,
 };
 use std::{
     env,
     fs::{self, File},
     io,
-    os::{fd::AsFd as _, unix::process::ExitStatusExt as _},
+    os::{
+        fd::AsFd as _,
+        unix::{net::UnixStream, process::ExitStatusExt as _},
+    },
     process::{ExitCode, Stdio},
     thread,
 };
@@ -31,21 +34,16 @@ pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
     let choice = accel::choose(args.accel, &parts)?;
 
     let mut parameters = String::new();
-    if let Ok(size) = tcgetwinsize(io::stdin())
-        && size.ws_col > 0
-    {
-        parameters += &format!(
-            "nsproxy.columns={} nsproxy.rows={} ",
-            size.ws_col, size.ws_row
-        );
-    }
     if let Ok(term) = env::var("TERM") {
         parameters += &format!("nsproxy.term={term}");
     }
 
     let logs = parts.results.join("shell");
     fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
-    let consoles = Consoles::Terminal(&logs);
+    let (ours, theirs) = UnixStream::pair()?;
+    // QEMU has it by its number.
+    fcntl_setfd(&theirs, FdFlags::empty())?;
+    let consoles = Consoles::Terminal(&logs, theirs.as_fd());
     let arguments = qemu::arguments(
         &parts.kernel,
         parts.initramfs.of_shell(),
@@ -68,6 +66,8 @@ pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
     let mut qemu = guest::start(&arguments, |command| {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
     })?;
+    drop(theirs);
+    thread::spawn(move || send_size(ours));
     let to_guest = qemu.stdin.take().context("QEMU has no input")?;
     let mut from_guest = qemu.stdout.take().context("QEMU has no output")?;
     let pidfd = pidfd_open(Pid::from_child(&qemu), PidfdFlags::empty())?;

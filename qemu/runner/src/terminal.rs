@@ -2,7 +2,9 @@
 
 //! What a person types, on its way to the guest.
 
-use rustix::termios::{OptionalActions, OutputModes, Termios, isatty, tcgetattr, tcsetattr};
+use rustix::termios::{
+    OptionalActions, OutputModes, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr,
+};
 use std::{
     io::{self, Read, Write},
     thread,
@@ -82,6 +84,23 @@ pub(crate) fn pass_on(mut from: impl Read, mut to: impl Write) -> io::Result<()>
         thread::sleep(Duration::from_secs(1));
     }
     Ok(())
+}
+
+/// Sends the size of the terminal, as rows and columns, and sends it again whenever it changes.
+/// Returns when the guest takes no more, or standard input is no terminal.
+pub(crate) fn send_size(mut to: impl Write) {
+    let mut sent = (0, 0);
+    while let Ok(size) = tcgetwinsize(io::stdin()) {
+        let size = (size.ws_row, size.ws_col);
+        if size != sent && size.1 > 0 {
+            if writeln!(to, "{} {}", size.0, size.1).is_err() {
+                return;
+            }
+            sent = size;
+        }
+        // A handler of SIGWINCH would need unsafe code, and nothing waits for this.
+        thread::sleep(Duration::from_millis(200));
+    }
 }
 
 #[cfg(test)]

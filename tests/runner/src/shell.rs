@@ -6,7 +6,7 @@ use crate::runner;
 use anyhow::{Context as _, Result, ensure};
 use rustix::{
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
-    termios::tcgetattr,
+    termios::{Winsize, tcgetattr, tcsetwinsize},
 };
 use std::{
     fs::File,
@@ -20,17 +20,26 @@ use std::{
 /// What a guest takes to come up and go on a busy host.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// What is typed before the guest is up arrives, and the end of the input ends it.
+/// Input that is sent before the guest is up arrives, and its end ends the guest. The guest has the
+/// files that programs expect: users with names, and the standard streams.
 pub(crate) fn pipe(results: &str) -> Result<()> {
-    let said = typed(results, b"nsproxy version\n", drop)?;
-    ensure!(said.contains("module  ABI "), "{said}");
+    let text = b"nsproxy version; id user; echo $((6 * 7000)) >/dev/stdout\n";
+    let said = typed(results, text, drop)?;
+    for words in ["module  ABI ", "uid=1000(user)", "42000"] {
+        ensure!(said.contains(words), "no {words:?} in\n{said}");
+    }
     Ok(())
 }
 
-/// `poweroff` ends it, too, and there may be more to come.
+/// `poweroff` ends it, too, also in a nested shell, and there may be more to come. The prompt of
+/// that shell names its namespaces.
 pub(crate) fn poweroff(results: &str) -> Result<()> {
     let mut input = None;
-    typed(results, b"poweroff\n", |stdin| input = Some(stdin)).map(drop)
+    let text = b"unshare -n unshare -u sh\npoweroff\n";
+    let said = typed(results, text, |stdin| input = Some(stdin))?;
+    ensure!(said.contains("\n~ # ") || said.contains("\r~ # "), "{said}");
+    ensure!(said.contains("[net uts] ~ # "), "{said}");
+    Ok(())
 }
 
 /// What a shell says that is typed into by a pipe, of which `then` has the end that is written to.
@@ -51,7 +60,8 @@ fn typed(results: &str, text: &[u8], then: impl FnOnce(ChildStdin)) -> Result<St
     Ok(said.text)
 }
 
-/// Ctrl-C is for the guest, Ctrl-A X leaves it, and the terminal is as before.
+/// Ctrl-C is for the guest, Ctrl-A X leaves it, and the terminal is as before. The guest knows its
+/// size, and notices when it changes.
 pub(crate) fn terminal(results: &str) -> Result<()> {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
     grantpt(&master)?;
@@ -63,6 +73,7 @@ pub(crate) fn terminal(results: &str) -> Result<()> {
         .open(name.to_str().context("a terminal's name")?)?;
     let mut master = File::from(master);
     let before = format!("{:?}", tcgetattr(&slave)?);
+    tcsetwinsize(&slave, size(33, 111))?;
 
     let mut child = runner("shell", results)?
         .stdin(slave.try_clone()?)
@@ -77,6 +88,15 @@ pub(crate) fn terminal(results: &str) -> Result<()> {
     master.write_all(b"\x03")?;
     master.write_all(b"echo $((22 * 1000))\n")?;
     said.until("22000", &mut child)?;
+    master.write_all(
+        b"until [ \"$(stty size)\" = '33 111' ]; do sleep 0.1; done; echo $((33 * 1000))\n",
+    )?;
+    said.until("33000", &mut child)?;
+    tcsetwinsize(&slave, size(44, 122))?;
+    master.write_all(
+        b"until [ \"$(stty size)\" = '44 122' ]; do sleep 0.1; done; echo $((44 * 1000))\n",
+    )?;
+    said.until("44000", &mut child)?;
     ensure!(
         format!("{:?}", tcgetattr(&slave)?) != before,
         "keys are not passed on as they are typed"
@@ -90,6 +110,15 @@ pub(crate) fn terminal(results: &str) -> Result<()> {
         "the terminal was {before} and is now {after}"
     );
     Ok(())
+}
+
+fn size(rows: u16, columns: u16) -> Winsize {
+    Winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    }
 }
 
 /// What a program printed, as it comes.
