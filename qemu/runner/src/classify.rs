@@ -69,16 +69,19 @@ pub(crate) struct Outcome {
     pub(crate) races_of_kernel: usize,
 }
 
-/// Judges a run by how it ended, the kernel's messages, and the guest's own words.
-pub(crate) fn classify(end: &End, console: &str, verdict: &Verdict) -> Outcome {
+/// Judges a run by how it ended, the kernel's messages, the guest's own words, and the tests that
+/// its suite has reported.
+pub(crate) fn classify(end: &End, console: &str, verdict: &Verdict, reported: Counts) -> Outcome {
     let alarms = Alarms::of(console);
-    let (class, why) = judge(end, &alarms, verdict);
-    let mut counts = verdict.counts.unwrap_or_default();
+    let (class, why) = judge(end, &alarms, verdict, reported);
+    let mut counts = reported;
     counts.failed += verdict.failed_gates.len() as u32;
-    if class != Class::Passed && counts.failed == 0 {
-        // What stopped the suite counts as one more.
-        counts.failed = 1;
-    }
+    // What stopped the suite counts as one more.
+    counts.failed += match class {
+        Class::Passed => 0,
+        Class::Failed if counts.failed > 0 => 0,
+        _ => 1,
+    };
     Outcome {
         class,
         counts,
@@ -87,7 +90,12 @@ pub(crate) fn classify(end: &End, console: &str, verdict: &Verdict) -> Outcome {
     }
 }
 
-fn judge(end: &End, alarms: &Alarms<'_>, verdict: &Verdict) -> (Class, Option<String>) {
+fn judge(
+    end: &End,
+    alarms: &Alarms<'_>,
+    verdict: &Verdict,
+    reported: Counts,
+) -> (Class, Option<String>) {
     if let Some(line) = alarms.first {
         return (Class::Alarm, Some(line.trim().to_owned()));
     }
@@ -115,6 +123,10 @@ fn judge(end: &End, alarms: &Alarms<'_>, verdict: &Verdict) -> (Class, Option<St
             Class::Failed,
             Some(format!("{} {plural} failed", counts.failed)),
         );
+    }
+    if counts != reported {
+        let why = format!("the suite counted {counts}, and reported {reported}");
+        return (Class::Failed, Some(why));
     }
     if let Some(why) = clock_fault(verdict) {
         return (Class::Failed, Some(why));
@@ -214,7 +226,8 @@ mod tests {
     use super::*;
 
     fn class(end: End, console: &str, verdict: &str) -> (Class, Counts, String) {
-        let outcome = classify(&end, console, &Verdict::parse(verdict));
+        let verdict = Verdict::parse(verdict);
+        let outcome = classify(&end, console, &verdict, verdict.counts.unwrap_or_default());
         (
             outcome.class,
             outcome.counts,
@@ -261,7 +274,9 @@ mod tests {
     fn a_race_is_an_alarm_if_it_is_the_modules() {
         let kernels = kcsan::tests::report("exit_mm", "do_task_stat");
         let ours = kcsan::tests::report("exit_mm", "nsproxy_rs_nsproxy_dec");
-        let outcome = |console: &str| classify(&End::Off, console, &Verdict::parse(GOOD));
+        let verdict = Verdict::parse(GOOD);
+        let reported = verdict.counts.unwrap_or_default();
+        let outcome = |console: &str| classify(&End::Off, console, &verdict, reported);
         let two = outcome(&kernels.repeat(2));
         assert_eq!((two.class, two.races_of_kernel), (Class::Passed, 2));
         let both = outcome(&format!("{kernels}{ours}"));
@@ -297,6 +312,27 @@ mod tests {
         let (class, counts, why) = class(End::Off, "", &text);
         assert_eq!((class, counts.failed), (Class::Failed, 1));
         assert_eq!(why, "no test was run");
+    }
+
+    #[test]
+    fn what_was_reported_counts() {
+        let reported = Counts {
+            passed: 2,
+            failed: 0,
+            skipped: 0,
+        };
+        // One more was counted than reported.
+        let outcome = classify(&End::Off, "", &Verdict::parse(GOOD), reported);
+        assert_eq!((outcome.class, outcome.counts.failed), (Class::Failed, 1));
+        assert_eq!(
+            outcome.why.as_deref(),
+            Some(
+                "the suite counted 2 passed, 0 failed, 1 skipped, and reported 2 passed, 0 failed"
+            )
+        );
+        // What was reported before a hang is not lost, and the hang is one failure more.
+        let outcome = classify(&End::TimedOut(5), "", &Verdict::default(), reported);
+        assert_eq!((outcome.counts.passed, outcome.counts.failed), (2, 1));
     }
 
     #[test]

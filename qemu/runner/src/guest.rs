@@ -8,6 +8,7 @@ use crate::{
     initramfs::{self, Initramfs},
     kernel::Kernel,
     qemu::{self, Consoles},
+    results,
     suite::Suite,
     verdict::Verdict,
 };
@@ -154,7 +155,7 @@ impl Running {
         let console = read(&self.dir.join(qemu::CONSOLE));
         let verdict = Verdict::parse(&read(&self.dir.join(qemu::VERDICT)));
         Ok(Ran {
-            outcome: classify(&end, &console, &verdict),
+            outcome: classify(&end, &console, &verdict, results::reported(&self.dir)),
             verdict,
             took,
             dir: self.dir,

@@ -71,6 +71,33 @@ impl Kernel {
         &self.config
     }
 
+    /// Its release, without what the configuration appends to it, as the first lines of the
+    /// configuration name it.
+    pub(crate) fn release(&self) -> Option<&str> {
+        let mut lines = self.config.lines().take(4);
+        let line = lines.find_map(|line| line.strip_suffix(" Kernel Configuration"))?;
+        line.split_whitespace().last()
+    }
+
+    /// The compiler that it was built with.
+    pub(crate) fn compiler(&self) -> Option<&str> {
+        let mut lines = self.config.lines();
+        let text = lines.find_map(|line| line.strip_prefix("CONFIG_CC_VERSION_TEXT="))?;
+        Some(text.trim_matches('"'))
+    }
+
+    /// One that was not built.
+    #[cfg(test)]
+    pub(crate) fn example(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            dir: PathBuf::new(),
+            config: "#\n# Linux/x86 7.3.4 Kernel Configuration\n#\n\
+                     CONFIG_CC_VERSION_TEXT=\"clang version 19\"\n"
+                .to_owned(),
+        }
+    }
+
     fn has(&self, option: &str) -> bool {
         let line = format!("CONFIG_{option}=y");
         self.config.lines().any(|other| other == line)
@@ -95,5 +122,17 @@ impl Kernel {
     pub(crate) fn timeout(&self) -> Duration {
         let slow = self.has("KASAN") || self.has("KCSAN") || self.has("PROVE_LOCKING");
         Duration::from_secs(if slow { 1800 } else { 600 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_names_release_and_compiler() {
+        let kernel = Kernel::example("lab");
+        assert_eq!(kernel.release(), Some("7.3.4"));
+        assert_eq!(kernel.compiler(), Some("clang version 19"));
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     guest::{self, Ran},
     kernel::Kernel,
     qemu,
+    results::Arrivals,
     verdict::Counts,
 };
 use anyhow::Result;
@@ -21,6 +22,8 @@ use std::{
 pub(crate) struct Line {
     pub(crate) suite: String,
     pub(crate) ran: Ran,
+    /// When what it printed arrived.
+    pub(crate) arrivals: Arrivals,
 }
 
 /// Paints words, on a terminal whose user does not mind.

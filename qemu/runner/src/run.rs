@@ -9,7 +9,7 @@ use crate::{
     guest::{Guest, Parts},
     kernel::Kernel,
     report::{self, Line, Paint},
-    results,
+    results::{Arrivals, Run},
 };
 use anyhow::{Context as _, Result};
 use std::{
@@ -57,12 +57,19 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
         report::head();
     }
 
+    let run = Run::new(kernel, &choice.why, args);
+    let position = |line: &Line| {
+        let mut suites = args.suites.iter();
+        suites.position(|suite| suite.to_string() == line.suite)
+    };
     let next = AtomicUsize::new(0);
     let lines = Mutex::new(Vec::new());
     let work = || -> Result<()> {
         while let Some(suite) = args.suites.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let mut arrivals = Arrivals::default();
             let ran = guest
                 .run(suite, parts.results.join(suite.to_string()), |bytes| {
+                    arrivals.note(bytes);
                     if args.show {
                         let _ = io::stdout()
                             .write_all(bytes)
@@ -73,6 +80,7 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
             let line = Line {
                 suite: suite.to_string(),
                 ran,
+                arrivals,
             };
             report::keep(&line, kernel, &choice.why)?;
 
@@ -84,6 +92,8 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
             wipe();
             report::line(&line, &paint);
             lines.push(line);
+            lines.sort_by_key(position);
+            run.write(&parts.results, &lines)?;
             still(args.suites.len() - lines.len());
         }
         Ok(())
@@ -98,13 +108,7 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     })?;
 
     wipe();
-    let mut lines = lines.into_inner().unwrap_or_else(PoisonError::into_inner);
-    lines.sort_by_key(|line| {
-        args.suites
-            .iter()
-            .position(|suite| suite.to_string() == line.suite)
-    });
-    results::write(&parts.results, &kernel.name, &lines)?;
+    let lines = lines.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(phases) = report::phases(&lines) {
         eprintln!("{phases}");
     }

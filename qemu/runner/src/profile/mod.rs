@@ -19,6 +19,7 @@ use crate::{
     guest::{Guest, Parts},
     qemu::TRACER_PORT,
     report::{self, Line, Paint},
+    results::Arrivals,
     suite::Suite,
 };
 use anyhow::{Context as _, Result, anyhow};
@@ -100,6 +101,7 @@ pub(crate) fn main(args: &ProfileArgs) -> Result<ExitCode> {
     let line = Line {
         suite: SUITE.to_owned(),
         ran,
+        arrivals: Arrivals::default(),
     };
     report::line(&line, &Paint::new());
     let class = line.ran.outcome.class;

@@ -1,27 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a run came to, in files that other programs read: KTAP, JUnit's XML, KernelCI's JSON.
+//! The results of a run, in files for other programs: KTAP, JUnit's XML, KernelCI's JSON.
 //!
-//! What a suite printed is only part of it. That its guest came to a good end is a test of its own,
-//! [`GUEST`]: a suite whose guest did not, passed in no file.
+//! The files and the terminal count the same. What failed besides the tests of a suite is a test of
+//! its own in all of them: each gate, and [`GUEST`] where the guest itself failed. Such a suite
+//! passed in no file.
 
+mod arrivals;
 mod junit;
 mod kernelci;
 mod ktap;
 
-use crate::{classify::Class, guest, qemu, report::Line};
-use anyhow::{Context as _, Result};
-use std::{fs, path::Path, time::Duration};
+pub(crate) use arrivals::Arrivals;
 
-/// The test of each suite that its guest ended well: no panic, no warning, nothing left behind, and
-/// as many tests as it said.
+use crate::{
+    classify::Class, cli::RunArgs, guest, kernel::Kernel, qemu, report::Line, verdict::Counts,
+};
+use anyhow::{Context as _, Result};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    process::Command,
+    time::{Duration, SystemTime},
+};
+
+/// The test that fails where the guest did not end well and no test of the suite failed: no panic,
+/// no warning, and as many tests as it counted.
 const GUEST: &str = "the guest";
+
+/// A run: some suites on one kernel.
+pub(crate) struct Run<'a> {
+    kernel: &'a Kernel,
+    /// How the guests ran: with KVM, or in emulation.
+    accel: &'a str,
+    seed: Option<u64>,
+    /// The commit of the project's own source, as `git describe` names it.
+    commit: Option<String>,
+    began: SystemTime,
+}
 
 /// A suite that was run.
 struct Suite {
     name: String,
     took: Duration,
+    /// Names and values that programs show beside the results.
+    properties: Vec<(&'static str, String)>,
     tests: Vec<Test>,
+    /// How long each test took, where that is known.
+    times: Vec<Option<Duration>>,
 }
 
 /// One of its tests.
@@ -43,41 +70,153 @@ enum Outcome {
     Error(String),
 }
 
-/// Writes `run.ktap`, `run.xml` and `run.json` of a run on a kernel.
-pub(crate) fn write(dir: &Path, kernel: &str, lines: &[Line]) -> Result<()> {
-    let suites: Vec<_> = lines.iter().map(Suite::of).collect();
-    for (name, content) in [
-        ("run.ktap", ktap::write(&suites)),
-        ("run.xml", junit::write(kernel, &suites)?),
-        ("run.json", kernelci::write(kernel, &suites)?),
-    ] {
-        let path = dir.join(name);
-        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
-}
-
-impl Suite {
-    fn of(line: &Line) -> Self {
-        let ran = &line.ran;
-        let mut tests = ktap::read(&guest::read(&ran.dir.join(qemu::OUTPUT)));
-        let why = || ran.outcome.why.clone().unwrap_or_default();
-        tests.push(Test {
-            name: GUEST.to_owned(),
-            outcome: match ran.outcome.class {
-                Class::Passed => Outcome::Passed,
-                // The tests that failed have said so, and what failed besides says it here.
-                Class::Failed => Outcome::Failed,
-                _ => Outcome::Error(why()),
-            },
-            said: ran.outcome.why.iter().cloned().collect(),
-        });
+impl<'a> Run<'a> {
+    /// Begins a run.
+    pub(crate) fn new(kernel: &'a Kernel, accel: &'a str, args: &RunArgs) -> Self {
         Self {
-            name: line.suite.clone(),
-            took: ran.took,
-            tests,
+            kernel,
+            accel,
+            seed: args.seed,
+            commit: commit(&args.guest.qemu_dir),
+            began: SystemTime::now(),
         }
     }
+
+    /// Writes `run.ktap`, `run.xml` and `run.json` for the suites that have run so far. Each file is
+    /// replaced as a whole: a reader, or a runner that is killed, never leaves half of one.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be written.
+    pub(crate) fn write(&self, dir: &Path, lines: &[Line]) -> Result<()> {
+        let suites: Vec<_> = lines.iter().map(|line| self.suite(line)).collect();
+        for (name, content) in [
+            ("run.ktap", ktap::write(&suites)),
+            ("run.xml", junit::write(&self.kernel.name, &suites)?),
+            ("run.json", kernelci::write(&self.into(), &suites)?),
+        ] {
+            let [new, path] = [format!("{name}.new"), name.to_owned()].map(|name| dir.join(name));
+            fs::write(&new, content)
+                .and_then(|()| fs::rename(&new, &path))
+                .with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    fn suite(&self, line: &Line) -> Suite {
+        let ran = &line.ran;
+        let mut tests = tests(&ran.dir);
+        let output = guest::read(&ran.dir.join(qemu::OUTPUT));
+        let times = line.arrivals.times(&output, ktap::is_result);
+        let mut times: Vec<_> = times.into_iter().map(Some).collect();
+        tests.extend(besides(line, &tests));
+        // What a suite reports on the verdict port has no time of its own.
+        times.resize(tests.len(), None);
+        rename_doubles(&mut tests);
+        Suite {
+            name: line.suite.clone(),
+            took: ran.took,
+            properties: self.properties(line),
+            tests,
+            times,
+        }
+    }
+
+    fn properties(&self, line: &Line) -> Vec<(&'static str, String)> {
+        let facts = &line.ran.verdict.facts;
+        [
+            ("kernel", Some(self.kernel.name.clone())),
+            ("release", self.kernel.release().map(str::to_owned)),
+            ("commit", self.commit.clone()),
+            ("accelerator", Some(self.accel.to_owned())),
+            ("clocksource", facts.get("clocksource").cloned()),
+            ("seed", self.seed.map(|seed| seed.to_string())),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value?)))
+        .collect()
+    }
+}
+
+/// Returns the tests that the suite of the guest in `dir` has reported: in its output, or on the
+/// verdict port if the output is a story for users.
+fn tests(dir: &Path) -> Vec<Test> {
+    let logs = [qemu::OUTPUT, qemu::VERDICT].map(|log| ktap::read(&guest::read(&dir.join(log))));
+    let mut logs = logs.into_iter();
+    logs.find(|tests| !tests.is_empty()).unwrap_or_default()
+}
+
+/// Returns how many tests the suite of the guest in `dir` has reported.
+pub(crate) fn reported(dir: &Path) -> Counts {
+    count(&tests(dir))
+}
+
+fn count(tests: &[Test]) -> Counts {
+    let mut counts = Counts::default();
+    for test in tests {
+        *match test.outcome {
+            Outcome::Passed => &mut counts.passed,
+            Outcome::Skipped(_) => &mut counts.skipped,
+            Outcome::Failed | Outcome::Error(_) => &mut counts.failed,
+        } += 1;
+    }
+    counts
+}
+
+/// Returns what failed besides the tests of the suite, as tests: as many as
+/// [`classify()`](crate::classify::classify) counts.
+fn besides(line: &Line, tests: &[Test]) -> Vec<Test> {
+    let outcome = &line.ran.outcome;
+    let test = |name: String, outcome, why: &str| Test {
+        name,
+        outcome,
+        said: vec![why.to_owned()],
+    };
+    let gates = line.ran.verdict.failed_gates.iter();
+    let mut besides: Vec<_> = gates
+        .map(|(name, why)| test(format!("gate {name}"), Outcome::Failed, why))
+        .collect();
+    let why = outcome.why.as_deref().unwrap_or_default();
+    let is_explained =
+        !besides.is_empty() || tests.iter().any(|test| test.outcome == Outcome::Failed);
+    match outcome.class {
+        Class::Passed => {}
+        Class::Failed if is_explained => {}
+        Class::Failed => besides.push(test(GUEST.to_owned(), Outcome::Failed, why)),
+        _ => besides.push(test(GUEST.to_owned(), Outcome::Error(why.to_owned()), why)),
+    }
+    besides
+}
+
+/// Makes the names of the tests of a suite unique: programs that compare runs go by them.
+fn rename_doubles(tests: &mut [Test]) {
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    for Test { name, .. } in tests {
+        let count = seen.entry(name.clone()).or_default();
+        *count += 1;
+        if *count > 1 {
+            *name = format!("{name} ({count})");
+        }
+    }
+}
+
+/// Returns the commit of the source in `dir`, with `-dirty` if it was changed. [`None`] where it is
+/// not from git.
+fn commit(dir: &Path) -> Option<String> {
+    let git = Command::new("git")
+        .arg("-C")
+        .arg(dir)
+        .args([
+            "describe",
+            "--always",
+            "--dirty",
+            "--exclude=*",
+            "--abbrev=40",
+        ])
+        .output()
+        .ok()?;
+    let commit = String::from_utf8(git.stdout).ok()?;
+    git.status.success().then(|| commit.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -87,9 +226,11 @@ fn examples() -> Vec<Suite> {
         outcome,
         said: said.iter().map(|line| (*line).to_owned()).collect(),
     };
-    let suite = |name: &str, tests| Suite {
+    let suite = |name: &str, tests: Vec<Test>| Suite {
         name: name.to_owned(),
         took: Duration::from_millis(1500),
+        properties: vec![("commit", "1234-dirty".to_owned())],
+        times: vec![Some(Duration::from_millis(20)); tests.len()],
         tests,
     };
     let skipped = Outcome::Skipped("no <time>".to_owned());
@@ -99,11 +240,159 @@ fn examples() -> Vec<Suite> {
             "kinds",
             vec![
                 test("net: a & b", Outcome::Passed, &[]),
-                test("uts", Outcome::Failed, &["setns(2): 1", "device: 2"]),
+                test(
+                    "uts",
+                    Outcome::Failed,
+                    &["setns(2): 1", "device: \u{1b}[2m"],
+                ),
                 test("time", skipped, &[]),
-                test(GUEST, Outcome::Failed, &["1 test failed"]),
             ],
         ),
-        suite("errno", vec![test(GUEST, panicked, &["Kernel panic"])]),
+        suite("errno@4", vec![test(GUEST, panicked, &["Kernel panic"])]),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        classify::{End, classify},
+        guest::Ran,
+        report,
+        verdict::Verdict,
+    };
+
+    /// A suite's line, whose guest printed and told this and whose kernel printed `console`.
+    fn line(dir: &Path, end: End, output: &str, told: &str, console: &str) -> Line {
+        fs::create_dir_all(dir).unwrap();
+        fs::write(dir.join(qemu::OUTPUT), output).unwrap();
+        fs::write(dir.join(qemu::VERDICT), told).unwrap();
+        let verdict = Verdict::parse(told);
+        Line {
+            suite: "kinds".to_owned(),
+            ran: Ran {
+                outcome: classify(&end, console, &verdict, reported(dir)),
+                verdict,
+                took: Duration::from_secs(1),
+                dir: dir.to_owned(),
+            },
+            arrivals: Arrivals::default(),
+        }
+    }
+
+    #[test]
+    fn the_terminal_and_the_files_count_the_same() {
+        let scratch = std::env::temp_dir().join(format!("nsproxy-results.{}", std::process::id()));
+        let dir = &scratch.join("kinds");
+        let kernel = Kernel::example("lab");
+        let run = Run {
+            kernel: &kernel,
+            accel: "emulation",
+            seed: Some(1),
+            commit: Some("1234".to_owned()),
+            began: SystemTime::UNIX_EPOCH,
+        };
+        let tests = "ok 1 a\nok 2 b # SKIP c\n# d\nnot ok 3 e\nok 4 a\n";
+        let clock = "fact clocksource tsc\n";
+        let result = "result passed=2 failed=1 skipped=1\n";
+        let good = &tests.replace("not ok", "ok");
+        let passed = "result passed=3 failed=0 skipped=1\n";
+        for (what, end, output, told, console, failed) in [
+            (
+                "a pass",
+                End::Off,
+                good,
+                format!("{clock}{passed}verdict pass\n"),
+                "",
+                0,
+            ),
+            (
+                "a failed test",
+                End::Off,
+                &tests.to_owned(),
+                format!("{clock}{result}verdict fail\n"),
+                "",
+                1,
+            ),
+            (
+                "a gate",
+                End::Off,
+                good,
+                format!("{clock}{passed}gate rmmod fail no\nverdict fail\n"),
+                "",
+                1,
+            ),
+            (
+                "both",
+                End::Off,
+                &tests.to_owned(),
+                format!("{clock}{result}gate rmmod fail no\nverdict fail\n"),
+                "",
+                2,
+            ),
+            (
+                "no clock",
+                End::Off,
+                good,
+                format!("{passed}verdict pass\n"),
+                "",
+                1,
+            ),
+            (
+                "a warning",
+                End::Off,
+                &tests.to_owned(),
+                format!("{clock}{result}verdict fail\n"),
+                "WARNING: x\n",
+                2,
+            ),
+            (
+                "a hang",
+                End::TimedOut(9),
+                &tests.to_owned(),
+                clock.to_owned(),
+                "",
+                2,
+            ),
+            ("silence", End::Off, good, clock.to_owned(), "", 1),
+            (
+                "a story",
+                End::Off,
+                &String::new(),
+                format!(
+                    "{clock}ok 1 x\nnot ok 2 y\nresult passed=1 failed=1 skipped=0\nverdict fail\n"
+                ),
+                "",
+                1,
+            ),
+        ] {
+            let lines = [line(dir, end, output, &told, console)];
+            let terminal = report::sum(&lines);
+            assert_eq!(terminal.failed, failed, "{what}");
+            assert_eq!(count(&run.suite(&lines[0]).tests), terminal, "{what}");
+
+            run.write(&scratch, &lines).unwrap();
+            let read = |name: &str| fs::read_to_string(scratch.join(name)).unwrap();
+            // The last line of KTAP is that of the suite.
+            let ktap = read("run.ktap");
+            let (ktap, _) = ktap.trim_end().rsplit_once('\n').unwrap();
+            assert_eq!(count(&ktap::read(ktap)), terminal, "{what}");
+            assert_eq!(junit::tests::counts(&read("run.xml")), terminal, "{what}");
+            assert_eq!(
+                kernelci::tests::counts(&read("run.json")),
+                terminal,
+                "{what}"
+            );
+        }
+        fs::remove_dir_all(&scratch).unwrap();
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut suites = examples();
+        suites[0].tests[1].name = suites[0].tests[0].name.clone();
+        rename_doubles(&mut suites[0].tests);
+        assert_eq!(suites[0].tests[0].name, "net: a & b");
+        assert_eq!(suites[0].tests[1].name, "net: a & b (2)");
+    }
 }

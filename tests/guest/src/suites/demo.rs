@@ -9,6 +9,7 @@ use crate::{
     actor::state::Step,
     case::{Case, Expect, Handle, Unrelated},
     errno::{Code, word},
+    host,
     ktap::Tally,
     snapshot::Snapshot,
     sys,
@@ -53,20 +54,22 @@ struct Row {
 }
 
 impl Story<'_> {
-    /// Counts a case, and says what is wrong with it if anything is.
-    fn count(&mut self, report: &Report) -> bool {
-        for wrong in &report.wrong {
-            for line in wrong.lines() {
-                println!("  !! {line}");
-            }
+    /// Counts a case, prints what is wrong with it, and reports its result to the host, as KTAP:
+    /// the story itself has no lines for programs. Returns whether the case passed.
+    fn count(&mut self, name: &str, wrong: &[String]) -> Result<bool> {
+        for line in wrong.iter().flat_map(|wrong| wrong.lines()) {
+            println!("  !! {line}");
+            host::tell(&format!("# {line}"))?;
         }
-        let good = report.wrong.is_empty();
-        if good {
-            self.tally.passed += 1;
-        } else {
-            self.tally.failed += 1;
-        }
-        good
+        let good = wrong.is_empty();
+        let (result, count) = match good {
+            true => ("ok", &mut self.tally.passed),
+            false => ("not ok", &mut self.tally.failed),
+        };
+        *count += 1;
+        let number = self.tally.passed + self.tally.failed;
+        host::tell(&format!("{result} {number} {name}"))?;
+        Ok(good)
     }
 
     fn heading(&self, text: &str) {
@@ -116,7 +119,7 @@ compared: namespaces, credentials, root and cwd, clocks, cgroup, children.",
                 let namespace = format!("{link} {}", inode(seen.link(link)));
                 println!("  {when:<6}  {namespace:<28} {}", in_full(kind, seen));
             }
-            let same = self.count(&report);
+            let same = self.count(name, &report.wrong)?;
             if same {
                 println!(
                     "  same    in a sibling by setns(2): {} values compared",
@@ -173,7 +176,7 @@ compared: namespaces, credentials, root and cwd, clocks, cgroup, children.",
             for moves in moves.chunks(3) {
                 println!("  {}", moves.join("  "));
             }
-            self.count(&report);
+            self.count(&call.name, &report.wrong)?;
         }
 
         // The last of four cannot be: the first three are not either.
@@ -191,7 +194,7 @@ compared: namespaces, credentials, root and cwd, clocks, cgroup, children.",
             [] => println!("  time cannot be entered, so nothing was: still where it was"),
             moves => println!("  {}", moves.join("  ")),
         }
-        self.count(&report);
+        self.count("mnt, uts, net and time, with shared memory", &report.wrong)?;
         Ok(())
     }
 
@@ -222,16 +225,16 @@ compared: namespaces, credentials, root and cwd, clocks, cgroup, children.",
                 Err(code) => call.fails(code),
             };
             let report = trial::run(&call, self.world)?;
+            let name = format!("{kind}, by {who}");
             println!(
-                "  {:<18}{:<8}{}",
-                format!("{kind}, by {who}"),
+                "  {name:<18}{:<8}{}",
                 word(report.subject.outcome),
                 match moves(&report).join("  ") {
                     nowhere if nowhere.is_empty() => "stays where it was".to_owned(),
                     moves => moves,
                 }
             );
-            self.count(&report);
+            self.count(&format!("2011: {name}"), &report.wrong)?;
         }
         // Today a bad descriptor is a bad descriptor for everybody.
         let call = Case::new("", Handle::Number(-1), 0).caller([Step::SetIds(USER)]);
@@ -250,8 +253,8 @@ compared: namespaces, credentials, root and cwd, clocks, cgroup, children.",
             word(then.subject.outcome),
             word(now.subject.outcome)
         );
-        self.count(&then);
-        self.count(&now);
+        self.count("2011: fd -1, by a user", &then.wrong)?;
+        self.count("today: fd -1, by a user", &now.wrong)?;
         Ok(())
     }
 
@@ -314,7 +317,7 @@ compared: namespaces, credentials, root and cwd, clocks, cgroup, children.",
                 reference.map_or_else(|| "-".to_owned(), |side| word(side.outcome)),
                 call.name
             );
-            self.count(&report);
+            self.count(&call.name, &report.wrong)?;
         }
         self.errors_of_the_device()
     }
@@ -362,12 +365,8 @@ compared: namespaces, credentials, root and cwd, clocks, cgroup, children.",
                 .map(drop)
                 .map_err(Code::from);
             println!("{:<8}{:<10}{why}", word(outcome), "-");
-            if outcome == Err(expected) {
-                self.tally.passed += 1;
-            } else {
-                println!("  !! expected {expected}");
-                self.tally.failed += 1;
-            }
+            let wrong = (outcome != Err(expected)).then(|| format!("expected {expected}"));
+            self.count(why, wrong.as_slice())?;
         }
         Ok(())
     }
