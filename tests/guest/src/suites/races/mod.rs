@@ -28,7 +28,7 @@ use crew::{Crew, Role};
 use outcome::{Event, Situation};
 use roles::*;
 use stage::{ALL, BOTH, Stage, bundle};
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{cell::RefCell, iter, rc::Rc, time::Duration};
 
 /// What is tried at the same time, and what must come of it.
 struct Scene {
@@ -209,7 +209,14 @@ pub(crate) fn tests() -> Vec<Test> {
             played
         })
     };
-    SCENES.iter().map(scene).chain(known::tests()).collect()
+    let gone = Test::new("files of a task that is gone", |_| {
+        stage::files_of_one_that_is_gone()
+    });
+    let scenes = SCENES.iter().map(scene);
+    iter::once(gone)
+        .chain(scenes)
+        .chain(known::tests())
+        .collect()
 }
 
 impl Scene {

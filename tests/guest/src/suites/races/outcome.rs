@@ -42,25 +42,30 @@ list! {
     /// for it, and nothing besides.
     Situation {
         Stays: "a namespace that stays" => &[Ok(())],
-        /// `ESRCH`: no nsproxy any more, or no task.
+        /// `ESRCH`: no nsproxy any more, or no task: `validate_nsset()`.
         Moving: "a task that switches itself" => &[Ok(()), Err(Code::ESRCH)],
         Dying: "a task that is being killed" => &[Ok(()), Err(Code::ESRCH)],
-        /// `EPERM`: it has new credentials, or may not be looked into.
+        /// `EPERM`: it has new credentials, or may not be looked into: `ptrace_may_access()` in
+        /// `validate_nsset()`.
         Executing: "a task that executes another program"
             => &[Ok(()), Err(Code::EPERM), Err(Code::ESRCH)],
-        /// Root and working directory are shared at the moment of the check, or are not.
+        /// Root and working directory are shared at the moment of the check, or are not:
+        /// `mntns_install()`.
         SharedRoot: "while root and working directory are shared, or just were"
             => &[Ok(()), Err(Code::EINVAL)],
+        /// `ESRCH`: as above, by a pidfd. `mntns_install()` finds a root whatever is mounted on it.
         Mounting: "a mount namespace that changes" => &[Ok(()), Err(Code::ESRCH)],
         UserFirst: "a user namespace, the first time" => &[Ok(())],
+        /// `userns_install()`.
         UserAgain: "a user namespace that one is in" => &[Err(Code::EINVAL)],
         /// As above, by a pidfd: `EPERM` once it has no memory that it shares with its user.
         UserDying: "a user namespace of a task that is being killed"
             => &[Ok(()), Err(Code::EPERM), Err(Code::ESRCH)],
-        /// The thread group is alone at the moment of the check, or is not.
+        /// The thread group is alone at the moment of the check, or is not: `timens_install()`.
         Threads: "while a thread begins or ends" => &[Ok(()), Err(Code::EUSERS)],
         Fresh: "a time namespace, by a fresh process" => &[Ok(())],
         LastReference: "leaving a namespace for good" => &[Ok(())],
+        /// `ESRCH`: no pid namespace any more, or as above: `validate_nsset()`.
         Reaper: "a pid namespace whose init is being killed" => &[Ok(()), Err(Code::ESRCH)],
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     via::{Device, Entry, Kind, flags_of},
     world::{Process, Target},
 };
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
 use rustix::{
     fs::{Mode, OFlags},
@@ -22,7 +22,7 @@ use rustix::{
 };
 use std::{
     fs::File,
-    os::fd::{AsFd, AsRawFd as _, OwnedFd},
+    os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
@@ -269,15 +269,21 @@ impl Stage {
             .with_context(|| format!("/proc/thread-self/ns/{link}"))
     }
 
-    /// The inode number that a link below `/proc` has; the error if its task is not there.
-    pub(super) fn link(&self, path: &str) -> Result<Result<u64, Errno>> {
-        match rustix::fs::readlinkat(&self.proc, path, Vec::new()) {
-            Ok(target) => {
-                let inode = crate::world::inode(target.to_str()?);
-                Ok(Ok(inode.with_context(|| format!("{path}: {target:?}"))?))
-            }
-            Err(errno) => Ok(Err(errno)),
-        }
+    /// The inode number that a link below `/proc` has; [`None`] if its task is gone.
+    pub(super) fn link(&self, path: &str) -> Result<Option<u64>> {
+        let read = rustix::fs::readlinkat(&self.proc, path, Vec::new());
+        let Some(target) = unless_gone(read).with_context(|| path.to_owned())? else {
+            return Ok(None);
+        };
+        let inode = crate::world::inode(target.to_str()?);
+        Ok(Some(inode.with_context(|| format!("{path}: {target:?}"))?))
+    }
+
+    /// Opens a file or directory below `/proc`; [`None`] if its task is gone.
+    pub(super) fn open(&self, path: &str) -> Result<Option<OwnedFd>> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(&self.proc, path, flags, Mode::empty());
+        unless_gone(opened).with_context(|| path.to_owned())
     }
 
     /// Checks that the calling thread is in this namespace.
@@ -311,6 +317,61 @@ impl Stage {
     pub(super) fn any_home(&self, rng: &mut Rng) -> &Home {
         &self.homes[rng.usize(1..self.homes.len())]
     }
+}
+
+/// What the kernel returned of a file below `/proc/PID`; [`None`] for what it returns of a task
+/// that is gone.
+///
+/// `ENOENT`: `proc_pid_lookup()`, `proc_ns_dir_lookup()` and `proc_task_readdir()` find no task, and
+/// `ns_get_path_cb()` and `ns_get_name()` find one without namespaces. `ESRCH`:
+/// `proc_pid_permission()`. `EACCES`: `proc_ns_get_link()` and `proc_ns_readlink()`.
+pub(super) fn unless_gone<T>(result: Result<T, Errno>) -> Result<Option<T>, Errno> {
+    match result {
+        Ok(of_task) => Ok(Some(of_task)),
+        Err(Errno::NOENT | Errno::SRCH | Errno::ACCESS) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Opens a pidfd of a task; [`None`] if the task is gone.
+///
+/// `ESRCH`: `pidfd_open(2)` finds no pid, or `pidfd_prepare()` one without a task. `ENOENT`:
+/// `pidfd_prepare()` again, of a number that a thread of another process has by now.
+pub(super) fn pidfd(pid: Pid, flags: PidfdFlags) -> Result<Option<OwnedFd>> {
+    match rustix::process::pidfd_open(pid, flags) {
+        Ok(pidfd) => Ok(Some(pidfd)),
+        Err(Errno::SRCH | Errno::NOENT) => Ok(None),
+        Err(errno) => Err(errno).context("pidfd_open(2)"),
+    }
+}
+
+/// Files of a task that dies meanwhile give every error that [`unless_gone`] knows, and no other.
+pub(super) fn files_of_one_that_is_gone() -> Result<()> {
+    let process = Process::start(&Target::default())?;
+    let directory = format!("/proc/{}", process.pid);
+    let hold = |path: &str, flags| {
+        let flags = flags | OFlags::PATH | OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, Mode::empty()).with_context(|| path.to_owned())
+    };
+    let link = hold(&format!("{directory}/ns/uts"), OFlags::NOFOLLOW)?;
+    let held = hold(&directory, OFlags::DIRECTORY)?;
+    drop(process);
+    let read = |of: BorrowedFd<'_>, path: &str| {
+        let read = rustix::fs::readlinkat(of, path, Vec::new());
+        (read.as_ref().err().copied(), unless_gone(read))
+    };
+    for (of, path, errno) in [
+        (held.as_fd(), &*format!("{directory}/ns/uts"), Errno::NOENT),
+        (held.as_fd(), "ns/uts", Errno::SRCH),
+        (link.as_fd(), "", Errno::ACCESS),
+    ] {
+        let (returned, taken) = read(of, path);
+        ensure!(
+            returned == Some(errno) && taken == Ok(None),
+            "{path:?}: {returned:?}, expected {errno:?}; taken for {taken:?}"
+        );
+    }
+    Ok(())
 }
 
 /// A target in new namespaces of the kinds that threads may switch between.

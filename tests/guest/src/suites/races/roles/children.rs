@@ -6,18 +6,14 @@ use super::{
     super::{
         crew::{child, wait},
         outcome::{Event, Situation},
-        stage::{Stage, TODAY},
+        stage::{Stage, TODAY, pidfd},
     },
     become_user, pause,
 };
 use crate::{sys, via::Kind};
 use anyhow::{Result, ensure};
 use fastrand::Rng;
-use rustix::{
-    io::Errno,
-    process::PidfdFlags,
-    thread::CapabilitySet, //
-};
+use rustix::{process::PidfdFlags, thread::CapabilitySet};
 use std::thread;
 
 /// So many children at a time.
@@ -58,9 +54,8 @@ pub(crate) fn enter_user(stage: &Stage, rng: &mut Rng) -> Result<()> {
         let Some(pid) = stage.published(rng) else {
             return Ok(());
         };
-        let pidfd = match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
-            Err(Errno::SRCH) => return Ok(()),
-            pidfd => pidfd?,
+        let Some(pidfd) = pidfd(pid, PidfdFlags::empty())? else {
+            return Ok(());
         };
         pause(rng, 2000);
         let before = stage.own("user")?;

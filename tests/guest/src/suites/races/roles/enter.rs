@@ -6,7 +6,7 @@ use super::{
     super::{
         crew::{child, wait},
         outcome::{Event, Situation},
-        stage::{FLAGS, Stage, TODAY},
+        stage::{FLAGS, Stage, TODAY, pidfd},
     },
     become_user, look, pause,
 };
@@ -26,15 +26,6 @@ const TIMES: usize = 20;
 
 /// A pidfd for a thread that is not the first of its process: `PIDFD_THREAD`.
 const THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::O_EXCL as u32);
-
-/// A pidfd of a task that may be gone; then there is none.
-fn pidfd(pid: Pid, flags: PidfdFlags) -> Result<Option<OwnedFd>> {
-    match rustix::process::pidfd_open(pid, flags) {
-        Ok(pidfd) => Ok(Some(pidfd)),
-        Err(Errno::SRCH) => Ok(None),
-        Err(errno) => Err(errno).context("pidfd_open"),
-    }
-}
 
 /// Enters tasks that make themselves known, each until it is gone; then `entered`.
 fn enter(
@@ -144,11 +135,12 @@ pub(crate) fn enter_pid_of_dying(stage: &Stage, rng: &mut Rng) -> Result<()> {
                 wait(pid)?;
                 stage.happened(Event::Fork);
             }
+            // alloc_pid() in a pid namespace whose init has begun to exit.
             Err(e) if e.downcast_ref() == Some(&Errno::NOMEM) => stage.happened(Event::NoChild),
             Err(e) => return Err(e),
         }
-        // Without an init there is nothing to read.
-        if stage.link("thread-self/ns/pid_for_children")? == Ok(home) {
+        // Without an init there is nothing to read: `pidns_for_children_get()`.
+        if stage.link("thread-self/ns/pid_for_children")? == Some(home) {
             stage.wrong("entered, and children would be in the pid namespace of before");
         }
         Ok(())

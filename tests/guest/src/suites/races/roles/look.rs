@@ -5,40 +5,28 @@
 use super::{
     super::{
         outcome::Event,
-        stage::{KINDS, Stage},
+        stage::{KINDS, Stage, unless_gone},
     },
     pause,
 };
-use crate::{errno::Code, sys, via::Kind};
+use crate::{sys, via::Kind};
 use anyhow::{Context as _, Result};
 use fastrand::Rng;
-use rustix::{
-    fs::{Dir, Mode, OFlags},
-    io::Errno,
-    process::Pid,
-};
-
-/// What looking at a task that ends gets: it is not there, or has no namespaces any more. A link
-/// that was found when the task still was cannot be followed: `EACCES`.
-fn is_gone(errno: Errno) -> bool {
-    matches!(errno, Errno::NOENT | Errno::SRCH | Errno::ACCESS)
-}
+use rustix::{fs::Dir, process::Pid};
 
 /// The threads of a process, by their paths in `/proc`; none if it is gone. The process first.
 pub(super) fn threads_of(stage: &Stage, pid: Pid) -> Result<Vec<String>> {
     let pid = pid.as_raw_nonzero();
     let mut paths = vec![pid.to_string()];
     let tasks = format!("{pid}/task");
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let dir = match rustix::fs::openat(&stage.proc, &tasks, flags, Mode::empty()) {
-        Err(errno) if is_gone(errno) => return Ok(paths),
-        dir => dir.context("the threads")?,
+    let Some(directory) = stage.open(&tasks)? else {
+        return Ok(paths);
     };
-    for entry in Dir::new(dir)? {
-        let name = match entry {
-            Err(errno) if is_gone(errno) => break,
-            entry => entry?.file_name().to_string_lossy().into_owned(),
+    for entry in Dir::new(directory)? {
+        let Some(entry) = unless_gone(entry).with_context(|| tasks.clone())? else {
+            break;
         };
+        let name = entry.file_name().to_string_lossy().into_owned();
         if !name.starts_with('.') {
             paths.push(format!("{tasks}/{name}"));
         }
@@ -57,10 +45,9 @@ pub(crate) fn look(stage: &Stage, rng: &mut Rng) -> Result<()> {
             for kind in KINDS {
                 let path = format!("{task}/ns/{}", kind.name());
                 match stage.link(&path)? {
-                    Ok(inode) if stage.is_known(kind, inode) => stage.happened(Event::Look),
-                    Ok(inode) => stage.wrong(&format!("{path} is [{inode}], where nobody is")),
-                    Err(errno) if is_gone(errno) => {}
-                    Err(errno) => stage.wrong(&format!("{path}: {}", Code::from(errno))),
+                    Some(inode) if stage.is_known(kind, inode) => stage.happened(Event::Look),
+                    Some(inode) => stage.wrong(&format!("{path} is [{inode}], where nobody is")),
+                    None => {}
                 }
             }
         }
@@ -79,14 +66,9 @@ pub(crate) fn open(stage: &Stage, rng: &mut Rng) -> Result<()> {
         for task in threads_of(stage, pid)? {
             let kind = KINDS[rng.usize(..KINDS.len())];
             let path = format!("{task}/ns/{}", kind.name());
-            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-            match rustix::fs::openat(&stage.proc, &path, flags, Mode::empty()) {
-                Ok(file) => {
-                    stage.happened(Event::Open);
-                    held.push(file);
-                }
-                Err(errno) if is_gone(errno) => {}
-                Err(errno) => stage.wrong(&format!("{path}: {}", Code::from(errno))),
+            if let Some(file) = stage.open(&path)? {
+                stage.happened(Event::Open);
+                held.push(file);
             }
         }
         if rng.u32(..4) == 0 {

@@ -27,7 +27,7 @@ pub(crate) fn unload_and_load(stage: &Stage, rng: &mut Rng) -> Result<()> {
                 pause(rng, 2000);
                 module::load(c"")?.context("finit_module")?;
             }
-            // What the kernel says of a module that is in use.
+            // try_stop_module() of a module that is in use.
             Err(Errno::AGAIN) => stage.happened(Event::Busy),
             Err(errno) => stage.wrong(&format!("delete_module: {}", Code::from(errno))),
         }
@@ -43,8 +43,9 @@ pub(crate) fn call_and_close(stage: &Stage, rng: &mut Rng) -> Result<()> {
     while stage.goes_on() {
         let device = match Device::open() {
             Ok(device) => device,
-            // No file any more, or the file of a device that is not there any more.
-            Err(Errno::NOENT | Errno::NODEV | Errno::NXIO) => {
+            // No file any more; or one without a device, or of a module that is being unloaded:
+            // misc_open().
+            Err(Errno::NOENT | Errno::NODEV) => {
                 stage.happened(Event::Absent);
                 pause(rng, 1000);
                 continue;

@@ -6,19 +6,15 @@ use super::{
     super::{
         crew::wait,
         outcome::Situation,
-        stage::{Stage, TODAY},
+        stage::{Stage, TODAY, pidfd},
     },
     pause,
     target::moment_of_sharing,
 };
 use crate::via::Kind;
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use fastrand::Rng;
-use rustix::{
-    fs::{Mode, OFlags},
-    io::Errno,
-    process::PidfdFlags,
-};
+use rustix::process::PidfdFlags;
 
 /// Enters mount namespaces in which the root is being mounted on, by their files and by pidfds.
 pub(crate) fn enter_mounts(stage: &Stage, rng: &mut Rng) -> Result<()> {
@@ -33,18 +29,15 @@ pub(crate) fn enter_mounts(stage: &Stage, rng: &mut Rng) -> Result<()> {
         let (fd, nstype) = match rng.u32(..3) {
             0 => {
                 let path = format!("{}/ns/mnt", pid.as_raw_nonzero());
-                let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-                let file = rustix::fs::openat(&stage.proc, path, flags, Mode::empty());
-                (file, mnt)
+                (stage.open(&path)?, mnt)
             }
             n => {
-                let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty());
+                let pidfd = pidfd(pid, PidfdFlags::empty())?;
                 (pidfd, if n == 1 { mnt } else { mnt | uts })
             }
         };
-        let fd = match fd {
-            Err(Errno::NOENT | Errno::SRCH) => continue,
-            fd => fd.context("a target")?,
+        let Some(fd) = fd else {
+            continue;
         };
         if stage
             .call(rng, Situation::Mounting, TODAY, &fd, nstype)?
