@@ -40,10 +40,21 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::new("by the instruction itself, without libc", |_| {
             by_instruction(sys::setns_64)
         }),
+        Test::new(
+            "by the instruction, with something in the upper halves of its registers",
+            |_| by_instruction(sys::setns_64_wide),
+        ),
         Test::new("by int 0x80, too", |_| {
             must_have(ENTRY_OF_INT_80)?;
             by_instruction(sys::setns_32)
         }),
+        Test::new(
+            "by int 0x80, with something in the upper halves of its registers",
+            |_| {
+                must_have(ENTRY_OF_INT_80)?;
+                by_instruction(sys::setns_32_wide)
+            },
+        ),
         Test::new("threads, children and what they execute", inherited),
         Test::new(
             "a child that gives it up, and its parent does not",

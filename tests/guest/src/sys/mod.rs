@@ -22,7 +22,9 @@ pub(crate) use mounts::count_mounts;
 pub(crate) use perf::{NAMESPACES_IN_ORDER, NamespacesWatch};
 pub(crate) use seccomp::{before_exec, seccomp_allow_all, seccomp_no_setns};
 pub(crate) use shared::Shared;
-pub(crate) use syscall::{Call, outcome, setns_32, setns_64, trace_syscall};
+pub(crate) use syscall::{
+    Call, outcome, setns_32, setns_32_wide, setns_64, setns_64_wide, trace_syscall,
+};
 pub(crate) use task::{
     Fork, exec, exit, fork, fork_into, fork_sharing_fs, fork_to_zombie, has_ended_within,
     ignore_children, keep_only, one_heap, sleep_forever, spawn_sharing_vm, vfork,

@@ -33,6 +33,14 @@ impl Call {
         }
     }
 
+    /// `setns()`, with these values in both registers, of which the kernel reads the lower halves.
+    fn setns_wide(fd: u64, nstype: u64) -> Self {
+        Self {
+            number: libc::SYS_setns,
+            arguments: [fd as usize, nstype as usize, 0],
+        }
+    }
+
     /// `ioctl()`, with any address: see [`ioctl`](super::ioctl).
     pub(crate) fn ioctl(fd: i32, command: u32, address: usize) -> Self {
         Self {
@@ -67,8 +75,27 @@ pub(crate) fn setns_64(fd: i32, nstype: i32) -> Result<(), Errno> {
     outcome(Call::setns(fd, nstype).make())
 }
 
+/// The same, with something in the upper halves of both registers.
+pub(crate) fn setns_64_wide(fd: i32, nstype: i32) -> Result<(), Errno> {
+    outcome(Call::setns_wide(wide(fd), wide(nstype)).make())
+}
+
 /// setns(2) by `int 0x80`, as a 32-bit program calls it.
 pub(crate) fn setns_32(fd: i32, nstype: i32) -> Result<(), Errno> {
+    int_80(u64::from(fd as u32), u64::from(nstype as u32))
+}
+
+/// The same, with something in the upper halves of both registers, as a 64-bit program can have it.
+pub(crate) fn setns_32_wide(fd: i32, nstype: i32) -> Result<(), Errno> {
+    int_80(wide(fd), wide(nstype))
+}
+
+/// An argument with something in the upper half of its register.
+fn wide(argument: i32) -> u64 {
+    0xdead_beef << 32 | u64::from(argument as u32)
+}
+
+fn int_80(fd: u64, nstype: u64) -> Result<(), Errno> {
     const SETNS: u64 = 346;
     let result: i64;
     // SAFETY: Takes no pointer. LLVM has a use of its own for rbx, which is put back.
@@ -77,9 +104,9 @@ pub(crate) fn setns_32(fd: i32, nstype: i32) -> Result<(), Errno> {
             "xchg {fd:r}, rbx",
             "int 0x80",
             "xchg {fd:r}, rbx",
-            fd = inout(reg) u64::from(fd as u32) => _,
+            fd = inout(reg) fd => _,
             inlateout("rax") SETNS => result,
-            in("rcx") u64::from(nstype as u32),
+            in("rcx") nstype,
             // Where `syscall` has them is something else.
             in("rdi") -1_i64,
             in("rsi") -1_i64,
