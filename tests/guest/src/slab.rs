@@ -20,6 +20,7 @@ use std::{
 /// A directory for each cache.
 pub(crate) const SYSFS: &str = "/sys/kernel/slab";
 const SLABINFO: &str = "/proc/slabinfo";
+const DROP_CACHES: &str = "/proc/sys/vm/drop_caches";
 
 /// The credentials' cache.
 pub(crate) const CRED: &str = "cred";
@@ -34,7 +35,11 @@ const CACHES: &[&str] = &[
     "uts_namespace",
     "pid_namespace",
     "net_namespace",
+    "mnt_cache",
     "pid",
+    // What root and working directory refer to, and open files.
+    "dentry",
+    "filp",
     // What is allocated by its size, as the other namespaces are; and whatever a module allocates.
     "kmalloc-8",
     "kmalloc-16",
@@ -58,6 +63,7 @@ const EXACT: &[&str] = &[
     "uts_namespace",
     "pid_namespace",
     "net_namespace",
+    "mnt_cache",
 ];
 
 /// How long the kernel may take to free what is freed in the background: `kfree_rcu()` may wait
@@ -105,6 +111,11 @@ impl Objects {
     }
 
     fn count_of(caches: &'static [&'static str]) -> Result<Self> {
+        // Dentries that nothing refers to are kept until memory is short. 2 frees them; 4, before
+        // it, keeps the kernel from logging that.
+        for what in ["4", "2"] {
+            fs::write(DROP_CACHES, what).context(DROP_CACHES)?;
+        }
         // What is freed and kept at hand counts as in use: by a CPU, or by KASAN, which watches
         // it for a while.
         for cache in caches {
