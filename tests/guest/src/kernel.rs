@@ -3,6 +3,8 @@
 //! What kind of kernel this is, as far as it matters to how long something takes, or what comes of
 //! it.
 
+use anyhow::{Context as _, Result};
+use rustix::mount::{MountFlags, mount};
 use std::path::Path;
 
 /// Whether `install()` of a mount namespace asks if the set's `fs_struct` is shared, and not if the
@@ -33,4 +35,15 @@ pub(crate) fn is_sanitized() -> bool {
     ["kmemleak", "kcsan"]
         .iter()
         .any(|name| Path::new("/sys/kernel/debug").join(name).exists())
+}
+
+/// Returns where tracefs is; mounts it there if it is not.
+pub(crate) fn tracefs() -> Result<&'static Path> {
+    const ROOT: &str = "/sys/kernel/tracing";
+    let root = Path::new(ROOT);
+    if !root.join("trace").exists() {
+        mount("tracefs", ROOT, "tracefs", MountFlags::empty(), None)
+            .context("tracefs; was the kernel built with CONFIG_EVENT_TRACING?")?;
+    }
+    Ok(root)
 }

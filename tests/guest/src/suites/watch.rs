@@ -11,6 +11,7 @@ use crate::{
         state::Step,
     },
     errno::{Code, Outcome, expect, word},
+    kernel,
     ktap::Test,
     sys::nsfs::{self, Relative},
     via::{Device, Entry, Kind, all_kinds},
@@ -18,7 +19,6 @@ use crate::{
 };
 use anyhow::{Context as _, Result, ensure};
 use nsproxy_uapi::{Explain, Member, Namespace, Shown};
-use rustix::mount::{MountFlags, mount};
 use std::{
     fs::{self, File},
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
@@ -388,18 +388,12 @@ fn seen(mut actor: Actor, call: Call, expected: Outcome, steps: &str) -> Result<
     Ok(())
 }
 
-/// The kernel's trace, with what the module says alone.
-struct Trace;
+/// The kernel's trace, with what the module says alone: where tracefs is.
+struct Trace(&'static Path);
 
 impl Trace {
-    const ROOT: &str = "/sys/kernel/tracing";
-
     fn on() -> Result<Self> {
-        if !Path::new(Self::ROOT).join("trace").exists() {
-            mount("tracefs", Self::ROOT, "tracefs", MountFlags::empty(), None)
-                .context("tracefs; was the kernel built with CONFIG_EVENT_TRACING?")?;
-        }
-        let trace = Self;
+        let trace = Self(kernel::tracefs()?);
         trace.write("trace", "")?;
         trace.write("events/nsproxy_rs/nsproxy_rs_step/enable", "1")?;
         Ok(trace)
@@ -410,13 +404,13 @@ impl Trace {
     }
 
     fn write(&self, file: &str, text: &str) -> Result<()> {
-        fs::write(Path::new(Self::ROOT).join(file), text).with_context(|| file.to_owned())
+        fs::write(self.0.join(file), text).with_context(|| file.to_owned())
     }
 
     /// The lines of a process.
     fn of(&self, actor: &mut Actor) -> Result<Vec<String>> {
         let process = format!("-{}", actor.pid()?);
-        let all = fs::read_to_string(Path::new(Self::ROOT).join("trace"))?;
+        let all = fs::read_to_string(self.0.join("trace"))?;
         let lines = all.lines().filter(|line| !line.starts_with('#'));
         let is_of = |line: &&str| {
             let task = line.split_whitespace().next();

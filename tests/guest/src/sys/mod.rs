@@ -19,7 +19,7 @@ pub(crate) use clock::{clock_by_syscall, clock_by_vdso, instructions, run_twice}
 pub(crate) use ipc::{Semaphore, message_queue};
 pub(crate) use memory::{LastPage, PAGE, StuckPage, map_file};
 pub(crate) use mounts::count_mounts;
-pub(crate) use perf::{NAMESPACES_IN_ORDER, NamespacesWatch};
+pub(crate) use perf::{NAMESPACES_IN_ORDER, NamespacesWatch, SetnsCounter};
 pub(crate) use seccomp::{before_exec, seccomp_allow_all, seccomp_no_setns};
 pub(crate) use shared::Shared;
 pub(crate) use syscall::{

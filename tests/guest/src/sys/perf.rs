@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What perf is told when a task changes its namespaces: `PERF_RECORD_NAMESPACES`.
+//! What perf records of a switch of namespaces (`PERF_RECORD_NAMESPACES`), and what it counts:
+//! calls of setns(2).
 
 use super::{PAGE, checked};
+use crate::kernel;
+use anyhow::{Context as _, Result, ensure};
 use rustix::{io::Errno, process::Pid};
 use std::{
-    ffi::{c_int, c_uint, c_ulong, c_void},
+    ffi::{CStr, c_int, c_uint, c_ulong, c_void},
+    fs::{self, File},
+    io::Read as _,
     mem,
     os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
     ptr,
@@ -13,6 +18,7 @@ use std::{
 };
 
 /// The beginning of `struct perf_event_attr`, as long as it was in its first version.
+#[derive(Default)]
 #[repr(C)]
 struct Attr {
     kind: u32,
@@ -28,6 +34,7 @@ struct Attr {
 }
 
 const PERF_TYPE_SOFTWARE: u32 = 1;
+const PERF_TYPE_TRACEPOINT: u32 = 2;
 const PERF_COUNT_SW_DUMMY: u64 = 9;
 /// The bit `namespaces` of the flags.
 const NAMESPACES: u64 = 1 << 28;
@@ -41,6 +48,29 @@ const RING: usize = PAGE;
 pub(crate) const NAMESPACES_IN_ORDER: [&str; 7] =
     ["net", "uts", "ipc", "pid", "user", "mnt", "cgroup"];
 
+/// `perf_event_open(2)`, for an event that belongs to no group.
+fn open(attr: Attr, task: c_int, cpu: c_int) -> Result<OwnedFd, Errno> {
+    let attr = Attr {
+        size: mem::size_of::<Attr>() as u32,
+        ..attr
+    };
+    const NO_GROUP: c_int = -1;
+    const PERF_FLAG_FD_CLOEXEC: c_ulong = 8;
+    // SAFETY: The attributes are as long as they say.
+    let event = checked(unsafe {
+        libc::syscall(
+            libc::SYS_perf_event_open,
+            &raw const attr,
+            task,
+            cpu,
+            NO_GROUP,
+            PERF_FLAG_FD_CLOEXEC,
+        )
+    })?;
+    // SAFETY: The descriptor is new, and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(event as c_int) })
+}
+
 /// Watches one task.
 pub(crate) struct NamespacesWatch {
     task: Pid,
@@ -53,32 +83,12 @@ impl NamespacesWatch {
     pub(crate) fn new(task: Pid) -> Result<Self, Errno> {
         let attr = Attr {
             kind: PERF_TYPE_SOFTWARE,
-            size: mem::size_of::<Attr>() as u32,
             config: PERF_COUNT_SW_DUMMY,
-            sample_period: 0,
-            sample_type: 0,
-            read_format: 0,
             flags: NAMESPACES,
-            wakeup_events: 0,
-            bp_type: 0,
-            config1: 0,
+            ..Attr::default()
         };
         const ON_EVERY_CPU: c_int = -1;
-        const NO_GROUP: c_int = -1;
-        const PERF_FLAG_FD_CLOEXEC: c_ulong = 8;
-        // SAFETY: The attributes are as long as they say.
-        let event = checked(unsafe {
-            libc::syscall(
-                libc::SYS_perf_event_open,
-                &raw const attr,
-                task.as_raw_pid(),
-                ON_EVERY_CPU,
-                NO_GROUP,
-                PERF_FLAG_FD_CLOEXEC,
-            )
-        })?;
-        // SAFETY: The descriptor is new, and nobody else's.
-        let event = unsafe { OwnedFd::from_raw_fd(event as c_int) };
+        let event = open(attr, task.as_raw_pid(), ON_EVERY_CPU)?;
         // SAFETY: A new mapping, where nothing was.
         let pages = unsafe {
             libc::mmap(
@@ -146,5 +156,69 @@ impl Drop for NamespacesWatch {
     fn drop(&mut self) {
         // SAFETY: The pages are ours, and nobody knows them after this.
         unsafe { libc::munmap(self.pages, PAGE + RING) };
+    }
+}
+
+/// Counts the calls of setns(2) of all tasks: an event for each CPU.
+///
+/// The tracepoint at the entry of every system call is behind ptrace and seccomp, so that a call is
+/// counted exactly if the kernel goes on to the function that implements it.
+pub(crate) struct SetnsCounter(Vec<File>);
+
+impl SetnsCounter {
+    /// Counts until it is dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the kernel has no perf, or not this tracepoint.
+    pub(crate) fn new() -> Result<Self> {
+        const ID: &str = "events/raw_syscalls/sys_enter/id";
+        let id = fs::read_to_string(kernel::tracefs()?.join(ID)).context(ID)?;
+        let id = id.trim().parse().context(ID)?;
+        const EVERY_TASK: c_int = -1;
+        let mut events = Vec::new();
+        for cpu in 0.. {
+            let attr = Attr {
+                kind: PERF_TYPE_TRACEPOINT,
+                config: id,
+                ..Attr::default()
+            };
+            match open(attr, EVERY_TASK, cpu) {
+                Ok(event) => events.push(File::from(event)),
+                // Beyond the last CPU.
+                Err(Errno::NODEV | Errno::INVAL) if cpu > 0 => break,
+                Err(errno) => return Err(errno).context("perf_event_open(2)"),
+            }
+        }
+        for event in &events {
+            // The numbers of setns: that of x86-64, and that of a 32-bit program.
+            Self::set_filter(event, c"id == 308 || id == 346").context("the filter of setns(2)")?;
+        }
+        Ok(Self(events))
+    }
+
+    fn set_filter(event: &File, filter: &CStr) -> Result<(), Errno> {
+        const PERF_EVENT_IOC_SET_FILTER: c_ulong = 0x4008_2406;
+        // SAFETY: The kernel reads a string from there, which lives until it returns.
+        let set = unsafe {
+            libc::ioctl(
+                event.as_raw_fd(),
+                PERF_EVENT_IOC_SET_FILTER,
+                filter.as_ptr(),
+            )
+        };
+        checked(set.into()).map(drop)
+    }
+
+    /// A number that grows by one with each call. The difference of two of them counts.
+    pub(crate) fn count(&self) -> Result<u64> {
+        let mut sum = 0;
+        for mut event in &self.0 {
+            let mut count = [0; mem::size_of::<u64>()];
+            let n = event.read(&mut count).context("a count of perf")?;
+            ensure!(n == count.len(), "a count of perf is {n} bytes long");
+            sum += u64::from_ne_bytes(count);
+        }
+        Ok(sum)
     }
 }

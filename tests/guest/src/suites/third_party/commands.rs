@@ -65,11 +65,8 @@ impl Row {
         let mut wrong = Vec::new();
         self.judge("setns(2)", &reference, &mut wrong);
         self.judge("the module", &subject, &mut wrong);
-        self.judge_calls(&subject, &mut wrong);
-        let unasked: u64 = reference.iter().map(|ran| ran.calls).sum();
-        if unasked > 0 {
-            wrong.push(format!("{unasked} calls were served that were setns(2)'s"));
-        }
+        self.judge_calls(Side::Kernel, &reference, &mut wrong);
+        self.judge_calls(Side::Module, &subject, &mut wrong);
         let known = targets.namespaces(world);
         let mut names = [Names::new(&known), Names::new(&known)];
         for (i, command) in self.1.iter().enumerate() {
@@ -114,10 +111,14 @@ impl Row {
         }
     }
 
-    fn judge_calls(&self, ran: &[Ran], wrong: &mut Vec<String>) {
-        let calls: u64 = ran.iter().map(|ran| ran.calls).sum();
+    /// Checks that setns(2) is called if the row is about that, and who serves it.
+    fn judge_calls(&self, side: Side, ran: &[Ran], wrong: &mut Vec<String>) {
+        let calls: u64 = ran.iter().map(|ran| ran.made).sum();
         if (calls > 0) != (self.0 != NeverAsks) {
-            wrong.push(format!("{calls} calls served, expected {:?}", self.0));
+            wrong.push(format!("{calls} calls of setns(2), expected {:?}", self.0));
+        }
+        for ran in ran {
+            ran.check_calls(side, wrong);
         }
     }
 }

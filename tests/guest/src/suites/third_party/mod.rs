@@ -4,7 +4,8 @@
 //! by the module. Whatever comes of it must be the same: [`selftests`] of the kernel's own, test by
 //! test, and [`commands`] that people use, word by word.
 //!
-//! That the second time it is the module is beyond doubt: it counts its calls.
+//! That the second time it is the module is beyond doubt: the module has served as many calls as
+//! the kernel has counted at the entry of setns(2), and none the first time.
 
 mod commands;
 mod files;
@@ -19,6 +20,7 @@ use crate::{
     ktap::{Skip, Test},
     served,
     snapshot::ClockBase,
+    sys::SetnsCounter,
     world::World,
 };
 use anyhow::{Context as _, Result, ensure};
@@ -26,8 +28,8 @@ use side::{Ran, Side};
 use std::{cell::Cell, fmt::Display, path::Path, rc::Rc};
 
 /// What all tests here share.
-#[derive(Default)]
 struct Bench {
+    counter: SetnsCounter,
     compared: Cell<usize>,
     differ: Cell<usize>,
     fail_anyway: Cell<usize>,
@@ -46,7 +48,11 @@ pub(crate) fn tests(filter: &str, world: &mut World) -> Vec<Test> {
     if let Err(error) = files::write() {
         return vec![Test::new("files for them", |_| Err(error))];
     }
-    let bench = Rc::new(Bench::default());
+    let counter = match SetnsCounter::new() {
+        Ok(counter) => counter,
+        Err(error) => return vec![Test::new("a counter of setns(2)", |_| Err(error))],
+    };
+    let bench = Rc::new(Bench::new(counter));
     let mut tests = commands::tests(&bench);
     let elsewhere = tests.iter().any(|test| test.name.contains(filter));
     tests.splice(0..0, selftests::tests(&bench, filter, elsewhere, world));
@@ -55,10 +61,22 @@ pub(crate) fn tests(filter: &str, world: &mut World) -> Vec<Test> {
 }
 
 impl Bench {
+    fn new(counter: SetnsCounter) -> Self {
+        Self {
+            counter,
+            compared: Cell::default(),
+            differ: Cell::default(),
+            fail_anyway: Cell::default(),
+            calls: Cell::default(),
+        }
+    }
+
     /// Runs a program on one side.
     fn run(&self, side: Side, words: &[String], clocks: &ClockBase) -> Result<Ran> {
-        let ran = side.run(words, clocks).with_context(|| words.join(" "))?;
-        self.calls.set(self.calls.get() + ran.calls);
+        let ran = side
+            .run(words, clocks, &self.counter)
+            .with_context(|| words.join(" "))?;
+        self.calls.set(self.calls.get() + ran.served);
         Ok(ran)
     }
 

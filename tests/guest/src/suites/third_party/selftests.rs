@@ -8,21 +8,32 @@ use crate::{
     world::World,
 };
 use anyhow::{Context as _, Result};
-use std::{fs, path::PathBuf, rc::Rc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    rc::Rc,
+};
 
 /// Where they are, in the directories that the kernel's source has them in.
 pub(super) const DIRECTORY: &str = "/usr/lib/kselftests";
 /// Those that are not there: a name and why, a line each.
 const MISSING: &str = "/usr/lib/kselftests/missing";
+/// Those the source of which calls setns(2): a name a line.
+const CALLERS: &str = "/usr/lib/kselftests/callers";
 /// Those that take their time.
 const LONG: [&str; 2] = ["gettime_perf", "stress_test"];
 
-/// Those of which only some tests are run, with the arguments that select them: the others do not
-/// call setns(2), and look for what threads leave behind before the kernel is done with it.
-const SOME: [(&str, &[&str]); 1] = [(
-    "ns_active_ref_test",
-    &["-t", "ns_active_with_multiple_processes"],
-)];
+/// Those of which only some tests are run, with the arguments that select them.
+const SOME: [(&str, &[&str]); 2] = [
+    // The others do not call setns(2), and look for what threads leave behind before the kernel is
+    // done with it.
+    (
+        "ns_active_ref_test",
+        &["-t", "ns_active_with_multiple_processes"],
+    ),
+    // Its child exits at once, and may do so before its namespace is opened.
+    ("clone3_empty_mntns_test", &["-T", "setns_into_child_mntns"]),
+];
 
 /// What a test of the kernel's exits with that says nothing of its tests.
 const EXITS: [(&str, &str); 5] = [
@@ -54,23 +65,23 @@ pub(crate) fn tests(
         if !filter.is_empty() && elsewhere && !is_meant(&name) {
             continue;
         }
-        let path = match source {
+        let (path, calls) = match source {
             Source::Missing(why) => {
                 tests.push(skipped(&name, why));
                 continue;
             }
-            Source::Path(_) if LONG.contains(&name.as_str()) && !world.effort.long => {
+            Source::Path { .. } if LONG.contains(&name.as_str()) && !world.effort.long => {
                 tests.push(skipped(
                     &name,
                     "takes its time, see make test-long".to_owned(),
                 ));
                 continue;
             }
-            Source::Path(path) => path,
+            Source::Path { path, calls } => (path, calls),
         };
         // What is said last before a panic must be out.
         println!("# running {path}");
-        match Compared::run(bench, &still, &name, path, world) {
+        match Compared::run(bench, &still, &name, path, calls, world) {
             Ok(compared) => tests.extend(Rc::new(compared).tests(bench)),
             Err(error) => tests.push(failing(&name, error)),
         }
@@ -84,7 +95,7 @@ struct Program {
 }
 
 enum Source {
-    Path(String),
+    Path { path: String, calls: bool },
     Missing(String),
 }
 
@@ -97,22 +108,30 @@ fn find() -> Result<Vec<Program>> {
             source: Source::Missing(why.to_owned()),
         });
     }
-    let mut directories: Vec<PathBuf> = entries(DIRECTORY.into())?;
-    directories.retain(|path| path.is_dir());
-    for directory in directories {
-        for path in entries(directory)? {
-            let name = path.file_name().context("a file without a name")?;
-            found.push(Program {
-                name: name.to_string_lossy().into_owned(),
-                source: Source::Path(path.display().to_string()),
-            });
+    let callers = fs::read_to_string(CALLERS).context(CALLERS)?;
+    let mut directories = vec![PathBuf::from(DIRECTORY)];
+    while let Some(directory) = directories.pop() {
+        for path in entries(&directory)? {
+            if path.is_dir() {
+                directories.push(path);
+            } else if directory != Path::new(DIRECTORY) {
+                let name = path.file_name().context("a file without a name")?;
+                let relative = path.strip_prefix(DIRECTORY)?.to_string_lossy();
+                found.push(Program {
+                    name: name.to_string_lossy().into_owned(),
+                    source: Source::Path {
+                        path: path.display().to_string(),
+                        calls: callers.lines().any(|caller| caller == relative),
+                    },
+                });
+            }
         }
     }
     Ok(found)
 }
 
-fn entries(directory: PathBuf) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(&directory).with_context(|| directory.display().to_string())?;
+fn entries(directory: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(directory).with_context(|| directory.display().to_string())?;
     let mut paths = entries
         .map(|entry| Ok(entry?.path()))
         .collect::<Result<Vec<_>>>()?;
@@ -132,15 +151,21 @@ fn failing(name: &str, error: anyhow::Error) -> Test {
 struct Compared {
     name: String,
     words: Vec<String>,
-    /// It can call setns(2).
+    /// Its source calls setns(2).
     calls: bool,
     reference: Ran,
     subject: Ran,
 }
 
 impl Compared {
-    fn run(bench: &Bench, still: &Still, name: &str, path: String, world: &World) -> Result<Self> {
-        let program = fs::read(&path)?;
+    fn run(
+        bench: &Bench,
+        still: &Still,
+        name: &str,
+        path: String,
+        calls: bool,
+        world: &World,
+    ) -> Result<Self> {
         let some = SOME.iter().find(|(of, _)| *of == name);
         let arguments = some.map_or(&[][..], |(_, arguments)| arguments);
         let mut words = vec![path];
@@ -151,8 +176,8 @@ impl Compared {
         };
         Ok(Self {
             name: name.to_owned(),
-            // The name of a symbol that it takes from libc.
-            calls: program.windows(7).any(|bytes| bytes == b"\0setns\0"),
+            // Some of its tests need not be those that call.
+            calls: calls && some.is_none(),
             reference: run(Side::Kernel)?,
             subject: run(Side::Module)?,
             words,
@@ -203,7 +228,7 @@ impl Compared {
         bench.judge(wrong)
     }
 
-    /// How it ended, and whether it called setns(2) at all.
+    /// Compares how it ended, and whether it called setns(2) at all.
     fn compare_end(&self, bench: &Bench) -> Result<()> {
         let word = |ran: &Ran| {
             let exit = EXITS.iter().find(|(status, _)| *status == ran.status);
@@ -221,12 +246,20 @@ impl Compared {
                 "exits with setns(2): {reference}; served by the module: {subject}"
             )));
         }
+        let mut calls = Vec::new();
+        self.reference.check_calls(Side::Kernel, &mut calls);
+        self.subject.check_calls(Side::Module, &mut calls);
         // What is skipped need not call.
-        let tests = tap::parse(&self.subject.stdout);
-        let ran = subject != "skip" && (tests.is_empty() || tests.iter().any(|t| t.1 != "skip"));
-        if self.calls && ran && self.subject.calls == 0 {
-            wrong.push(self.say("it uses setns(2), and no call was served".into()));
+        let tests = tap::parse(&self.reference.stdout);
+        let ran = reference != "skip" && (tests.is_empty() || tests.iter().any(|t| t.1 != "skip"));
+        let made = (self.reference.made > 0, self.subject.made > 0);
+        if made.0 != made.1 || self.calls && ran && !made.0 {
+            calls.push(format!(
+                "calls of setns(2): {}; served by the module: {}; in its source: {}",
+                self.reference.made, self.subject.made, self.calls
+            ));
         }
+        wrong.extend(calls.into_iter().map(|wrong| self.say(wrong)));
         bench.judge(wrong)
     }
 

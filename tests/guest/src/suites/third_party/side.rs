@@ -2,7 +2,12 @@
 
 //! Runs a program on one of the two sides.
 
-use crate::{look, served, snapshot::ClockBase, sys, via::Device};
+use crate::{
+    look, served,
+    snapshot::ClockBase,
+    sys::{self, SetnsCounter},
+    via::Device,
+};
 use anyhow::{Context as _, Result, bail};
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
@@ -39,8 +44,10 @@ pub(crate) struct Ran {
     pub(crate) status: String,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+    /// How many calls of setns(2) the kernel counted.
+    pub(crate) made: u64,
     /// How many calls of setns(2) the module served.
-    pub(crate) calls: u64,
+    pub(crate) served: u64,
 }
 
 /// How long a program may take: more than any does on a debug kernel.
@@ -56,7 +63,12 @@ impl Side {
     /// # Errors
     ///
     /// When it could not be started, or does not end. How it ends is an outcome.
-    pub(crate) fn run(self, words: &[String], clocks: &ClockBase) -> Result<Ran> {
+    pub(crate) fn run(
+        self,
+        words: &[String],
+        clocks: &ClockBase,
+        counter: &SetnsCounter,
+    ) -> Result<Ran> {
         // Not by pipes: what is left of a program may hold them open.
         let mut output = [memory("stdout")?, memory("stderr")?];
         let (words, stdin) = match words.split_last() {
@@ -100,7 +112,7 @@ impl Side {
         if self == Self::Module {
             sys::before_exec(&mut command, || Device::open()?.serve(true).map(drop));
         }
-        let before = served::calls()?;
+        let (made, served) = (counter.count()?, served::calls()?);
         let mut child = command.spawn().context("cannot be started")?;
         let ended = wait(&mut child);
         // Those that it left behind would be seen by what comes next.
@@ -117,7 +129,8 @@ impl Side {
             status: word(ended),
             stdout: text(&mut output[0])?,
             stderr: text(&mut output[1])?,
-            calls: served::calls()? - before,
+            made: counter.count()? - made,
+            served: served::calls()? - served,
         })
     }
 }
@@ -151,6 +164,22 @@ fn word(status: ExitStatus) -> String {
     }
 }
 
+impl Ran {
+    /// Checks that the side that was to serve the calls served each of them, and the other none.
+    pub(crate) fn check_calls(&self, side: Side, wrong: &mut Vec<String>) {
+        let expected = match side {
+            Side::Kernel => 0,
+            Side::Module => self.made,
+        };
+        if self.served != expected {
+            wrong.push(format!(
+                "the module served {} of {} calls of setns(2), expected {expected}",
+                self.served, self.made
+            ));
+        }
+    }
+}
+
 impl fmt::Display for Ran {
     /// For people, who want the end of it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -161,7 +190,11 @@ impl fmt::Display for Ran {
                 writeln!(f, "  {name}: {line}")?;
             }
         }
-        writeln!(f, "  calls that the module served: {}", self.calls)?;
+        writeln!(
+            f,
+            "  calls of setns(2): {}, served by the module: {}",
+            self.made, self.served
+        )?;
         write!(f, "  status: {}", self.status)
     }
 }
