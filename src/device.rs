@@ -158,7 +158,7 @@ fn version(cmd: u32, arg: UserPtr) -> Result {
     }
     nsproxy_version {
         abi: NSPROXY_ABI_VERSION,
-        kinds: namespace::SUPPORTED,
+        kinds: namespace::ALL,
         symbols: symbols::count(),
         reserved: 0,
         release,

@@ -78,13 +78,10 @@ impl Journal {
         let all = caller.members();
         let mut members = 0;
         for (member, ns) in all.iter().enumerate() {
-            let Some(ns) = ns else { continue };
             members |= 1 << member;
             // Two of them can be the same only of time, and those are neighbours.
-            if let Some(Some(next)) = all.get(member + 1) {
-                if next.is(ns) {
-                    continue;
-                }
+            if all.get(member + 1).is_some_and(|next| next.is(ns)) {
+                continue;
             }
             let counts = journal.meet(ns);
             journal.lines.write(nsproxy_step {

@@ -12,7 +12,7 @@ use crate::{
         nsproxy::{Namespaces, NewNsProxy, NsProxy},
     },
 };
-use kernel::{prelude::*, sync::aref::ARef, task::might_sleep};
+use kernel::{prelude::*, task::might_sleep};
 
 /// A new nsproxy that shares every namespace with `old`.
 ///
@@ -34,14 +34,14 @@ use kernel::{prelude::*, sync::aref::ARef, task::might_sleep};
 #[inline(always)]
 pub(crate) fn create_new_namespaces(old: &NsProxy) -> Result<NewNsProxy> {
     NewNsProxy::new(|| Namespaces {
-        mnt_ns: old.mnt_ns().map(ARef::from),
-        uts_ns: old.uts_ns().map(ARef::from),
-        ipc_ns: old.ipc_ns().map(ARef::from),
-        pid_ns_for_children: old.pid_ns_for_children().map(ARef::from),
-        cgroup_ns: old.cgroup_ns().map(ARef::from),
-        net_ns: old.net_ns().map(ARef::from),
-        time_ns_for_children: old.time_ns_for_children().map(ARef::from),
-        time_ns: old.time_ns().map(ARef::from),
+        mnt_ns: old.mnt_ns().into(),
+        uts_ns: old.uts_ns().into(),
+        ipc_ns: old.ipc_ns().into(),
+        pid_ns_for_children: old.pid_ns_for_children().into(),
+        cgroup_ns: old.cgroup_ns().into(),
+        net_ns: old.net_ns().into(),
+        time_ns_for_children: old.time_ns_for_children().into(),
+        time_ns: old.time_ns().into(),
     })
 }
 

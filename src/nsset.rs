@@ -184,14 +184,14 @@ impl NsSet {
 }
 
 /// Installs `ns` if its kind is asked for, and on an error says which it was. [`None`] is of a kind
-/// that is not, or that the kernel was built without.
+/// that is not.
 #[inline(always)]
-fn install_asked<'a, K: Kind>(
+fn install_asked<'a, K: Kind + 'a>(
     installer: &mut Installer<'_>,
-    ns: Option<&'a K>,
+    ns: impl Into<Option<&'a K>>,
     record: &mut impl Record,
 ) -> Result<(), (&'a Ns, Error)> {
-    let Some(ns) = ns else { return Ok(()) };
+    let Some(ns) = ns.into() else { return Ok(()) };
     let Some(installed) = installer.install_asked(ns) else {
         return Ok(());
     };
@@ -220,7 +220,7 @@ impl Snapshot {
             return Err(Reason::Ptrace);
         }
         nsproxy = task.nsproxy().ok_or(Reason::Exiting)?;
-        for ns in nsproxy.members().into_iter().flatten() {
+        for ns in nsproxy.members() {
             if flags & ns.ns_type() & !CLONE_NEWPID != 0 {
                 record.meet(ns);
             }
@@ -295,10 +295,8 @@ impl ValidNsSet {
         }
 
         if flags & CLONE_NEWTIME != 0 {
-            if let Some(time_ns) = nsproxy.time_ns() {
-                caller.timens_commit(time_ns);
-                record.step(Step::Timens, About::Nothing);
-            }
+            caller.timens_commit(nsproxy.time_ns());
+            record.step(Step::Timens, About::Nothing);
         }
 
         switch_task_namespaces(caller, nsproxy, record);

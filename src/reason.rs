@@ -55,8 +55,6 @@ reasons! {
     NoFlags = NSPROXY_REASON_NO_FLAGS => Some(EINVAL),
     /// A pidfd, and more is asked for than kinds.
     UnknownFlags = NSPROXY_REASON_UNKNOWN_FLAGS => Some(EINVAL),
-    /// A kind that the kernel was built without.
-    Unsupported = NSPROXY_REASON_UNSUPPORTED => Some(EINVAL),
     /// No memory for a `struct nsproxy`.
     NoNsProxy = NSPROXY_REASON_NO_NSPROXY => Some(ENOMEM),
     /// No memory for a `struct cred`.
@@ -111,7 +109,7 @@ impl Reason {
         match self {
             CapInit => Step::Capable,
             BadFd => Step::Fget,
-            Neither | NsType | NoFlags | UnknownFlags | Unsupported | NoNs => Step::Type,
+            Neither | NsType | NoFlags | UnknownFlags | NoNs => Step::Type,
             NoNsProxy => Step::Create,
             NoCred => Step::Cred,
             NoFs => Step::Fs,

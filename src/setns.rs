@@ -34,8 +34,8 @@ enum Request<'a> {
 /// # Errors
 ///
 /// - [`EBADF`]: `fd` is not open, or open with `O_PATH`;
-/// - [`EINVAL`]: neither nsfs file nor pidfd; the namespace is of another type; no, unknown or
-///   unsupported flags for a pidfd;
+/// - [`EINVAL`]: neither nsfs file nor pidfd; the namespace is of another type; no or unknown
+///   flags for a pidfd;
 /// - [`ENOMEM`], from [`NsSet::prepare`];
 /// - what [`NsSet::validate_ns`] and [`NsSet::validate_nsset`] say.
 #[doc(alias = "SYSCALL_DEFINE2")]
@@ -77,20 +77,17 @@ pub(crate) fn setns(
     Ok(kinds)
 }
 
-/// Whether the flags for a pidfd are some that this kernel can serve.
+/// Whether the flags for a pidfd are kinds of namespace, all of which the kernel has.
 ///
 /// # Errors
 ///
-/// [`EINVAL`]: none, one that is no `CLONE_NEW*`, or one that the kernel was built without.
+/// [`EINVAL`]: none, or one that is no `CLONE_NEW*`.
 fn check_setns_flags(flags: u32) -> Result<(), Reason> {
     if flags == 0 {
         return Err(Reason::NoFlags);
     }
     if flags & !namespace::ALL != 0 {
         return Err(Reason::UnknownFlags);
-    }
-    if flags & !namespace::SUPPORTED != 0 {
-        return Err(Reason::Unsupported);
     }
     Ok(())
 }

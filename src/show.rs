@@ -38,11 +38,10 @@ pub(crate) fn show(caller: &Caller<'_>, args: &mut nsproxy_show) -> Result {
     args.count = held.nsproxy.count() - 1;
     for (to, ns) in args.ns.iter_mut().zip(held.nsproxy.members()) {
         // That of its children is its own pid namespace as well, but for few tasks.
-        let is_held = ns.is_some_and(|ns| ns.is(&held.pid_ns));
-        *to = describe(ns, is_held.into());
+        *to = describe(ns, ns.is(&held.pid_ns).into());
     }
-    args.ns[NSPROXY_MEMBER_USER as usize] = describe(Some(&held.user_ns), 1);
-    args.ns[NSPROXY_MEMBER_PID as usize] = describe(Some(&held.pid_ns), 1);
+    args.ns[NSPROXY_MEMBER_USER as usize] = describe(&held.user_ns, 1);
+    args.ns[NSPROXY_MEMBER_PID as usize] = describe(&held.pid_ns, 1);
     Ok(())
 }
 
@@ -83,22 +82,22 @@ impl Held {
     }
 }
 
-/// A namespace of which `own` references are ours; zeros for none.
-fn describe(ns: Option<&Ns>, own: u32) -> nsproxy_ns {
-    let id = |ns: Option<&Ns>| ns.map_or(0, Ns::id);
-    let (own, flags) = match ns {
-        Some(ns) if ns.is_initial() => (0, NSPROXY_STEP_F_CONSTANT),
-        _ => (own, 0),
+/// A namespace of which `own` references are ours.
+fn describe(ns: &Ns, own: u32) -> nsproxy_ns {
+    let (own, flags) = if ns.is_initial() {
+        (0, NSPROXY_STEP_F_CONSTANT)
+    } else {
+        (own, 0)
     };
-    let counts = ns.map(|ns| ns.counts().without(own));
+    let counts = ns.counts().without(own);
     nsproxy_ns {
-        ns_id: id(ns),
-        owner_id: id(ns.and_then(|ns| ns.owner()).map(|owner| &**owner)),
-        parent_id: id(ns.and_then(Ns::parent)),
-        inum: ns.map_or(0, Ns::inum),
-        kind: ns.map_or(0, Ns::ns_type),
-        ns_ref: counts.map_or(0, |counts| counts.ns_ref),
-        active: counts.map_or(0, |counts| counts.active),
+        ns_id: ns.id(),
+        owner_id: ns.owner().map_or(0, |owner| owner.id()),
+        parent_id: ns.parent().map_or(0, Ns::id),
+        inum: ns.inum(),
+        kind: ns.ns_type(),
+        ns_ref: counts.ns_ref,
+        active: counts.active,
         flags,
         reserved: 0,
     }

@@ -64,10 +64,10 @@ impl<'a> Caller<'a> {
     }
 
     /// The namespaces that the caller's nsproxy and credentials point at, by `NSPROXY_MEMBER_*`.
-    pub(crate) fn members(&self) -> [Option<&Ns>; 9] {
-        let mut members = [None; 9];
+    pub(crate) fn members(&self) -> [&Ns; 9] {
+        const { assert!(bindings::NSPROXY_MEMBER_USER == 8) };
+        let mut members: [&Ns; 9] = [self.user_ns(); 9];
         members[..8].copy_from_slice(&self.nsproxy().members());
-        members[bindings::NSPROXY_MEMBER_USER as usize] = Some(&**self.user_ns());
         members
     }
 

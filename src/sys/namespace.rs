@@ -70,7 +70,7 @@ impl Ns {
     #[doc(alias = "proc_ns_operations")]
     fn ops(&self) -> &'static layout::proc_ns_operations {
         // SAFETY: Valid by the type's invariants; never written after initialisation. It is a
-        // constant of the kernel.
+        // constant of the kernel, and not NULL: the kernel has all kinds, see `kinds!`.
         unsafe { &*(*self.as_ptr()).ops.cast() }
     }
 
@@ -103,7 +103,7 @@ impl Ns {
     pub(crate) fn owner(&self) -> Option<&UserNamespace> {
         // SAFETY: All kinds have the function, and the namespace is valid. It has a reference to
         // its owner.
-        unsafe { UserNamespace::from_raw(self.ops().owner.unwrap_unchecked()(self.as_ptr())) }
+        unsafe { UserNamespace::from_nullable(self.ops().owner.unwrap_unchecked()(self.as_ptr())) }
     }
 
     /// The one that it is a descendant of, for the kinds that have that; [`None`] for the topmost.
@@ -224,10 +224,6 @@ pub(crate) unsafe trait Kind: Deref<Target = Ns> + AlwaysRefCounted {
     /// The kind's `CLONE_NEW*`: its `ns_type`, and that of no other.
     const NS_TYPE: u32;
 
-    /// Whether the kernel was built with the kind, and every nsproxy has one of it. Without it the
-    /// member of an nsproxy may be NULL, or the initial one.
-    const BUILT: bool;
-
     /// `to_ns_common()` of C.
     #[doc(alias = "to_ns_common")]
     ///
@@ -236,36 +232,30 @@ pub(crate) unsafe trait Kind: Deref<Target = Ns> + AlwaysRefCounted {
     /// `ptr` must point at a valid namespace.
     unsafe fn ns_common(ptr: *mut Self::C) -> *mut ns_common;
 
-    /// The namespace at `ptr`, borrowed; [`None`] for NULL, which is what a member of an nsproxy
-    /// is in a kernel that was built without the kind.
+    /// Borrows the namespace at `ptr`.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must point at a namespace that stays alive for all of `'a`.
+    unsafe fn from_raw<'a>(ptr: *mut Self::C) -> &'a Self
+    where
+        Self: Sized,
+    {
+        // SAFETY: By the requirements above; `Self` is transparent by those of the trait.
+        unsafe { &*ptr.cast::<Self>() }
+    }
+
+    /// The same; [`None`] for NULL.
     ///
     /// # Safety
     ///
     /// If not NULL, `ptr` must point at a namespace that stays alive for all of `'a`.
-    unsafe fn from_raw<'a>(ptr: *mut Self::C) -> Option<&'a Self>
+    unsafe fn from_nullable<'a>(ptr: *mut Self::C) -> Option<&'a Self>
     where
         Self: Sized,
     {
         // SAFETY: By the requirements above; `Self` is transparent by those of the trait.
         unsafe { ptr.cast::<Self>().as_ref() }
-    }
-
-    /// The namespace that a member of an nsproxy points at, borrowed; [`None`] for NULL.
-    ///
-    /// # Safety
-    ///
-    /// `ptr` must be that of an nsproxy that owns a reference for all of `'a`.
-    unsafe fn of_member<'a>(ptr: *mut Self::C) -> Option<&'a Self>
-    where
-        Self: Sized,
-    {
-        if Self::BUILT {
-            // SAFETY: By the requirements above, and not NULL.
-            Some(unsafe { &*ptr.cast::<Self>() })
-        } else {
-            // SAFETY: By the requirements above.
-            unsafe { Self::from_raw(ptr) }
-        }
     }
 
     /// The C struct's address.
@@ -287,11 +277,9 @@ pub(crate) unsafe trait Embedded: Kind {
     const NS_OFFSET: usize;
 }
 
-/// Turns an owned reference into the pointer that C keeps, which owns it now; [`None`] into NULL.
-pub(super) fn into_raw<K: Kind>(ns: Option<ARef<K>>) -> *mut K::C {
-    ns.map_or(core::ptr::null_mut(), |ns| {
-        ARef::into_raw(ns).as_ptr().cast()
-    })
+/// Turns an owned reference into the pointer that C keeps, which owns it now.
+pub(super) fn into_raw<K: Kind>(ns: ARef<K>) -> *mut K::C {
+    ARef::into_raw(ns).as_ptr().cast()
 }
 
 /// The reverse of [`into_raw`].
@@ -299,15 +287,15 @@ pub(super) fn into_raw<K: Kind>(ns: Option<ARef<K>>) -> *mut K::C {
 /// # Safety
 ///
 /// `ptr` must be the member of an nsproxy, which gives its reference away.
-pub(super) unsafe fn from_owned<K: Kind>(ptr: *mut K::C) -> Option<ARef<K>> {
+pub(super) unsafe fn from_owned<K: Kind>(ptr: *mut K::C) -> ARef<K> {
     // SAFETY: By the requirements above; what is borrowed is owned from here on.
-    unsafe { K::of_member(ptr).map(|ns| ARef::from_raw(NonNull::from(ns))) }
+    unsafe { ARef::from_raw(NonNull::from(K::from_raw(ptr))) }
 }
 
 macro_rules! kinds {
     ($(
         $(#[$doc:meta])*
-        $kind:ident { $name:literal, $c:ident, $flag:ident, if $built:expr, $($via:tt)+ }
+        $kind:ident { $name:literal, $c:ident, $flag:ident, $option:ident, $($via:tt)+ }
     )*) => {
         /// Every kind that there is: what `/proc` calls it, and its `CLONE_NEW*`.
         pub(crate) const KINDS: &[(&str, u32)] = &[$(($name, kernel::bindings::$flag)),*];
@@ -316,14 +304,17 @@ macro_rules! kinds {
         #[doc(alias = "CLONE_NS_ALL")]
         pub(crate) const ALL: u32 = 0 $(| kernel::bindings::$flag)*;
 
-        /// `CLONE_NEW*` of every kind that the kernel was built with.
-        pub(crate) const SUPPORTED: u32 = 0 $(| if $built { kernel::bindings::$flag } else { 0 })*;
+        // A kernel without one of them has NULL where there are namespaces and operations here.
+        $(const _: () = assert!(
+            cfg!($option),
+            concat!("nsproxy_rs requires a kernel with ", stringify!($option), "=y")
+        );)*
 
-        $(kinds!(@kind $(#[$doc])* $kind, kernel::bindings::$c, $flag, $built, $($via)+);)*
+        $(kinds!(@kind $(#[$doc])* $kind, kernel::bindings::$c, $flag, $($via)+);)*
     };
     // A member, at an offset that C knows.
-    (@kind $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, $built:expr, at $offset:ident) => {
-        kinds!(@wrapper $(#[$doc])* $kind, $c, $flag, $built, |ptr| {
+    (@kind $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, at $offset:ident) => {
+        kinds!(@wrapper $(#[$doc])* $kind, $c, $flag, |ptr| {
             // SAFETY: The caller's pointer is valid, and there is the member.
             unsafe { ptr.byte_add(Self::NS_OFFSET).cast() }
         });
@@ -335,14 +326,14 @@ macro_rules! kinds {
     };
     // The layout is private to a directory of the kernel. Where the member is was learned when the
     // module was loaded.
-    (@kind $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, $built:expr, learned $offset:ident) => {
-        kinds!(@wrapper $(#[$doc])* $kind, $c, $flag, $built, |ptr| {
+    (@kind $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, learned $offset:ident) => {
+        kinds!(@wrapper $(#[$doc])* $kind, $c, $flag, |ptr| {
             // SAFETY: The offset does not change any more. The caller's pointer is valid, and there
             // is the member.
             unsafe { ptr.byte_add(bindings::$offset as usize).cast() }
         });
     };
-    (@wrapper $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, $built:expr,
+    (@wrapper $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident,
         |$ptr:ident| $ns_common:block) => {
         $(#[$doc])*
         #[repr(transparent)]
@@ -353,8 +344,6 @@ macro_rules! kinds {
             type C = $c;
 
             const NS_TYPE: u32 = kernel::bindings::$flag;
-
-            const BUILT: bool = $built;
 
             unsafe fn ns_common($ptr: *mut $c) -> *mut ns_common $ns_common
         }
@@ -387,21 +376,21 @@ macro_rules! kinds {
 
 kinds! {
     /// `struct mnt_namespace`: what is mounted where.
-    MntNamespace { "mnt", mnt_namespace, CLONE_NEWNS, if true, learned nsproxy_rs_ns_of_mnt_namespace }
+    MntNamespace { "mnt", mnt_namespace, CLONE_NEWNS, CONFIG_NAMESPACES, learned nsproxy_rs_ns_of_mnt_namespace }
     /// `struct uts_namespace`: host and domain name.
-    UtsNamespace { "uts", uts_namespace, CLONE_NEWUTS, if cfg!(CONFIG_UTS_NS), at NSPROXY_RS_NS_OF_uts_namespace }
+    UtsNamespace { "uts", uts_namespace, CLONE_NEWUTS, CONFIG_UTS_NS, at NSPROXY_RS_NS_OF_uts_namespace }
     /// `struct ipc_namespace`: SysV objects and POSIX message queues.
-    IpcNamespace { "ipc", ipc_namespace, CLONE_NEWIPC, if cfg!(CONFIG_IPC_NS), at NSPROXY_RS_NS_OF_ipc_namespace }
+    IpcNamespace { "ipc", ipc_namespace, CLONE_NEWIPC, CONFIG_IPC_NS, at NSPROXY_RS_NS_OF_ipc_namespace }
     /// `struct pid_namespace`: process ids.
-    PidNamespace { "pid", pid_namespace, CLONE_NEWPID, if cfg!(CONFIG_PID_NS), at NSPROXY_RS_NS_OF_pid_namespace }
+    PidNamespace { "pid", pid_namespace, CLONE_NEWPID, CONFIG_PID_NS, at NSPROXY_RS_NS_OF_pid_namespace }
     /// `struct cgroup_namespace`: where the cgroup tree is seen from.
-    CgroupNamespace { "cgroup", cgroup_namespace, CLONE_NEWCGROUP, if cfg!(CONFIG_CGROUPS), at NSPROXY_RS_NS_OF_cgroup_namespace }
+    CgroupNamespace { "cgroup", cgroup_namespace, CLONE_NEWCGROUP, CONFIG_CGROUPS, at NSPROXY_RS_NS_OF_cgroup_namespace }
     /// `struct net`: network stack and interfaces.
-    NetNamespace { "net", net, CLONE_NEWNET, if cfg!(CONFIG_NET_NS), at NSPROXY_RS_NS_OF_net }
+    NetNamespace { "net", net, CLONE_NEWNET, CONFIG_NET_NS, at NSPROXY_RS_NS_OF_net }
     /// `struct time_namespace`: offsets of the monotonic and the boot time clock.
-    TimeNamespace { "time", time_namespace, CLONE_NEWTIME, if cfg!(CONFIG_TIME_NS), at NSPROXY_RS_NS_OF_time_namespace }
+    TimeNamespace { "time", time_namespace, CLONE_NEWTIME, CONFIG_TIME_NS, at NSPROXY_RS_NS_OF_time_namespace }
     /// `struct user_namespace`: ids and capabilities; owns all other kinds.
-    UserNamespace { "user", user_namespace, CLONE_NEWUSER, if cfg!(CONFIG_USER_NS), at NSPROXY_RS_NS_OF_user_namespace }
+    UserNamespace { "user", user_namespace, CLONE_NEWUSER, CONFIG_USER_NS, at NSPROXY_RS_NS_OF_user_namespace }
 }
 
 impl UserNamespace {

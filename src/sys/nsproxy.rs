@@ -96,7 +96,7 @@ unsafe impl AlwaysRefCounted for NsProxy {
 /// # Invariants
 ///
 /// - The pointer is to a `struct nsproxy` from `nsproxy_cachep` that nobody else knows.
-/// - Each member is NULL or owns a reference to its namespace.
+/// - Each member owns a reference to its namespace.
 /// - It took no active references (`nsproxy_ns_active_get()`).
 pub(crate) struct NewNsProxy(NonNull<kernel::bindings::nsproxy>);
 
@@ -130,14 +130,14 @@ impl NewNsProxy {
     }
 
     /// `nsproxy->time_ns`, borrowed.
-    pub(crate) fn time_ns(&self) -> Option<&TimeNamespace> {
+    pub(crate) fn time_ns(&self) -> &TimeNamespace {
         // SAFETY: The member owns a reference; only `&mut self` changes it.
-        unsafe { TimeNamespace::of_member((*self.0.as_ptr()).time_ns) }
+        unsafe { TimeNamespace::from_raw((*self.0.as_ptr()).time_ns) }
     }
 
     /// Puts `ns` in the place of the namespace of its kind, which is dropped.
     pub(crate) fn replace<K: Sole>(&mut self, ns: &K) {
-        let new = namespace::into_raw(Some(ARef::from(ns)));
+        let new = namespace::into_raw(ARef::from(ns));
         // SAFETY: The nsproxy is ours alone, and `Sole` says which member is of this kind.
         let old = unsafe { core::mem::replace(&mut *K::member(self.as_ptr()), new) };
         // SAFETY: The member owned a reference, which was just taken out.
@@ -175,14 +175,12 @@ impl Drop for NewNsProxy {
 
 macro_rules! members {
     ($($member:ident: $kind:ident = $number:ident),* $(,)?) => {
-        /// What an nsproxy holds: a reference to a namespace of each kind.
-        ///
-        /// [`None`] is a kind that the kernel was built without. Dropped in the order in which
-        /// `nsproxy_free()` drops them.
+        /// What an nsproxy holds: a reference to a namespace of each kind. Dropped in the order in
+        /// which `nsproxy_free()` drops them.
         pub(crate) struct Namespaces {
             $(
                 #[doc = concat!("`nsproxy->", stringify!($member), "`")]
-                pub(crate) $member: Option<ARef<$kind>>,
+                pub(crate) $member: ARef<$kind>,
             )*
         }
 
@@ -214,18 +212,18 @@ macro_rules! members {
 
         impl NsProxy {
             /// All of them, by `NSPROXY_MEMBER_*`, borrowed.
-            pub(crate) fn members(&self) -> [Option<&Ns>; 8] {
-                let mut members = [None; 8];
-                $(members[bindings::$number as usize] = self.$member().map(|ns| &**ns);)*
+            pub(crate) fn members(&self) -> [&Ns; 8] {
+                let mut members: [&Ns; 8] = [self.mnt_ns(); 8];
+                $(members[bindings::$number as usize] = self.$member();)*
                 members
             }
 
             $(
                 #[doc = concat!("`nsproxy->", stringify!($member), "`, borrowed.")]
-                pub(crate) fn $member(&self) -> Option<&$kind> {
+                pub(crate) fn $member(&self) -> &$kind {
                     // SAFETY: By the type's invariants the member does not change, and the
                     // nsproxy owns a reference for as long as it lives.
-                    unsafe { $kind::of_member((*self.0.get()).$member) }
+                    unsafe { $kind::from_raw((*self.0.get()).$member) }
                 }
             )*
         }

@@ -110,7 +110,7 @@ impl TargetTask {
     #[doc(alias = "task_active_pid_ns")]
     pub(crate) fn active_pid_ns<'rcu>(&self, _rcu: &'rcu rcu::Guard) -> Option<&'rcu PidNamespace> {
         // SAFETY: The task is valid; RCU keeps its `struct pid`, and with it the namespace.
-        unsafe { PidNamespace::from_raw(kernel::bindings::task_active_pid_ns(self.0.get())) }
+        unsafe { PidNamespace::from_nullable(kernel::bindings::task_active_pid_ns(self.0.get())) }
     }
 
     /// The user namespace of the task's objective credentials, borrowed.

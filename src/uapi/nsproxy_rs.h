@@ -41,7 +41,8 @@ struct nsproxy_setns {
 /**
  * struct nsproxy_version - what the loaded module is; grows
  * @abi:      out: NSPROXY_ABI_VERSION of the module
- * @kinds:    out: CLONE_NEW* of every kind that this kernel has
+ * @kinds:    out: CLONE_NEW* of every kind that the module serves, all of which
+ *            the kernel has
  * @symbols:  out: how many symbols that modules cannot link to were resolved
  * @reserved: in: zero
  * @release:  out: release of the kernel that the module was built for
@@ -126,7 +127,7 @@ struct nsproxy_explain {
 #define NSPROXY_REASON_NSTYPE		3	/* a namespace of another kind */
 #define NSPROXY_REASON_NO_FLAGS		4	/* a pidfd, and no kind is asked for */
 #define NSPROXY_REASON_UNKNOWN_FLAGS	5	/* a pidfd, and more than kinds */
-#define NSPROXY_REASON_UNSUPPORTED	6	/* a kind that this kernel was built without */
+#define NSPROXY_REASON_UNSUPPORTED	6	/* not given any more: all kinds are required */
 /* prepare_nsset() */
 #define NSPROXY_REASON_NO_NSPROXY	7	/* no memory for a struct nsproxy */
 #define NSPROXY_REASON_NO_CRED		8	/* no memory for a struct cred */

@@ -24,7 +24,7 @@ pub struct Device(OwnedFd);
 pub struct Version {
     /// `NSPROXY_ABI_VERSION` of the module.
     pub abi: u32,
-    /// `CLONE_NEW*` of every kind that the kernel has.
+    /// `CLONE_NEW*` of every kind that the module serves.
     pub kinds: u32,
     /// How many symbols that modules cannot link to were resolved.
     pub symbols: u32,
@@ -33,7 +33,7 @@ pub struct Version {
 }
 
 impl Version {
-    /// The kinds that the kernel has.
+    /// The kinds that the module serves.
     pub fn kinds(&self) -> impl Iterator<Item = Kind> {
         Kind::ALL
             .into_iter()

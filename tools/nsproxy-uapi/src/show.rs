@@ -9,7 +9,7 @@ use crate::{Kind, Member, sys};
 pub struct Shown {
     /// `nsproxy->count`.
     pub count: u32,
-    /// What it is in. A kind that the kernel was built without is not among them.
+    /// What it is in, in the order of [`Member::ALL`].
     pub namespaces: Vec<Namespace>,
 }
 
@@ -48,7 +48,6 @@ impl Shown {
         Self {
             count: args.count,
             namespaces: namespaces
-                .filter(|(_, ns)| ns.ns_id != 0)
                 .map(|(member, ns)| Namespace {
                     member,
                     id: ns.ns_id,

@@ -22,7 +22,7 @@ pub(crate) fn tests() -> Vec<Test> {
     tests.extend([
         Test::skipped(
             "E5 pidfd: a kind that the kernel was built without",
-            "this kernel has all eight",
+            "the module is built for kernels that have all eight",
         ),
         Test::skipped(
             "V4 the target has left its pid namespace and still has an nsproxy",
