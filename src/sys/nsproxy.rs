@@ -107,18 +107,13 @@ impl NewNsProxy {
     ///
     /// [`ENOMEM`].
     #[doc(alias = "create_nsproxy")]
+    #[doc(alias = "kmem_cache_alloc")]
     pub(crate) fn new(namespaces: impl FnOnce() -> Namespaces) -> Result<Self> {
-        // SAFETY: `nsproxy_cachep` is the cache of nsproxies; it was made when the kernel booted.
-        let ptr = unsafe {
-            kernel::bindings::kmem_cache_alloc_noprof(
-                bindings::nsproxy_rs_nsproxy_cachep,
-                kernel::bindings::GFP_KERNEL,
-            )
-        };
-        let ptr = NonNull::new(ptr.cast::<kernel::bindings::nsproxy>()).ok_or(ENOMEM)?;
-        // SAFETY: An object of the cache has room for an nsproxy, and it is ours alone.
+        // SAFETY: Always safe to call where sleeping is.
+        let ptr = NonNull::new(unsafe { bindings::nsproxy_rs_nsproxy_alloc() }).ok_or(ENOMEM)?;
+        // SAFETY: It has room for an nsproxy, and is ours alone.
         unsafe { namespaces().write(ptr.as_ptr()) };
-        // SAFETY: As above.
+        // SAFETY: It is ours alone; no reference to it exists.
         unsafe { kernel::bindings::refcount_set(&raw mut (*ptr.as_ptr()).count, 1) };
         // INVARIANT: Freshly allocated; `write()` gave each member its reference.
         Ok(Self(ptr))

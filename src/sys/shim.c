@@ -14,6 +14,7 @@
 #include <linux/pid_namespace.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/slab.h>
 #include <linux/static_call.h>
 #include <linux/uaccess.h>
 
@@ -173,6 +174,15 @@ struct ns_common *nsproxy_rs_ns_parent(struct ns_common *ns)
 	default:
 		return NULL;
 	}
+}
+
+/*
+ * kmem_cache_alloc() is a macro that gives the allocation the tag of its line
+ * of C (CONFIG_MEM_ALLOC_PROFILING); kmem_cache_alloc_noprof() has none.
+ */
+struct nsproxy *nsproxy_rs_nsproxy_alloc(void)
+{
+	return kmem_cache_alloc(nsproxy_rs_nsproxy_cachep, GFP_KERNEL);
 }
 
 /* refcount_dec_and_test(), for who wants to know what there was. */
