@@ -110,20 +110,22 @@ fn growing<T: Abi>(cmd: u32, arg: UserPtr) -> Result<(T, usize)> {
 /// # Errors
 ///
 /// [`EPERM`] under a seccomp filter, [`EINVAL`] for a struct shorter than the first version of it
-/// or an unknown flag, [`E2BIG`], [`EFAULT`], [`ENOMEM`] for the journal.
+/// or an unknown flag, [`E2BIG`], [`EFAULT`], [`ENOMEM`] for the journal. The call was not made then,
+/// and nothing was written; but for an [`EFAULT`] that comes later, when another thread has changed
+/// what can be written where. The verdict, which is written first, is whole in that case.
 #[inline(never)] // Its frame is not for a plain call to carry.
 fn explain(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
     no_filter(caller)?;
     let (mut args, size) = growing::<nsproxy_explain>(cmd, arg)?;
-    // A call of which nobody would hear what it came to is not made.
+    explain::check_flags(&args)?;
+    // A call whose outcome cannot be written is not made. These are the bytes that were read.
     args.write(arg, size)?;
     let journal = UserPtr::from_addr(args.journal as usize);
     expect_steps(explain::room(&args), journal)?;
 
-    if let Some(steps) = explain::explain(caller, &mut args)? {
-        write_steps(&steps, journal)?;
-    }
-    args.write(arg, size)
+    let steps = explain::explain(caller, &mut args)?;
+    args.write(arg, size)?;
+    steps.map_or(Ok(()), |steps| write_steps(&steps, journal))
 }
 
 /// `NSPROXY_SHOW`.

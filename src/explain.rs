@@ -18,20 +18,28 @@ use crate::{
 };
 use kernel::prelude::*;
 
+/// Checks how the call is to be made.
+///
+/// # Errors
+///
+/// [`EINVAL`]: unknown flags.
+pub(crate) fn check_flags(args: &nsproxy_explain) -> Result {
+    if args.flags & !(NSPROXY_EXPLAIN_DRY_RUN | NSPROXY_EXPLAIN_2011) != 0 {
+        return Err(EINVAL);
+    }
+    Ok(())
+}
+
 /// Makes the call that `args` ask for, and fills in what came of it. Returns the lines of the
 /// journal that there is room for, if one was to be kept.
 ///
 /// # Errors
 ///
-/// [`EINVAL`] for flags that are none; [`ENOMEM`], when there is none for the journal. That the call
-/// is refused is no error here.
+/// [`ENOMEM`], when there is none for the journal. That the call is refused is no error here.
 pub(crate) fn explain(
     caller: &mut Caller<'_>,
     args: &mut nsproxy_explain,
 ) -> Result<Option<KVVec<nsproxy_step>>> {
-    if args.flags & !(NSPROXY_EXPLAIN_DRY_RUN | NSPROXY_EXPLAIN_2011) != 0 {
-        return Err(EINVAL);
-    }
     *args = nsproxy_explain {
         fd: args.fd,
         nstype: args.nstype,

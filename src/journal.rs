@@ -20,7 +20,7 @@ use crate::{
 use kernel::{
     prelude::*,
     sync::aref::ARef,
-    time::{ClockSource, Monotonic},
+    time::{Instant, Monotonic},
 };
 
 /// More than there can be: those that the caller has, and those of a process.
@@ -34,6 +34,8 @@ const OWN: u32 = 1;
 /// It owns a reference to each namespace that it watches, and drops them with itself: the last one
 /// of a namespace that the call gave up, which may sleep.
 pub(crate) struct Journal {
+    /// When the call began.
+    began: Instant<Monotonic>,
     lines: Lines,
     /// Number of the next step.
     seq: u32,
@@ -67,11 +69,12 @@ impl Journal {
     pub(crate) fn new(caller: &Caller<'_>, room: usize) -> Result<Self> {
         let mut journal = Self {
             lines: Lines {
-                kept: KVVec::with_capacity(room, GFP_KERNEL)?,
+                kept: KVVec::with_capacity(room, GFP_KERNEL_ACCOUNT)?,
                 total: 0,
             },
             seq: 0,
-            watched: KVec::with_capacity(WATCHED, GFP_KERNEL)?,
+            watched: KVec::with_capacity(WATCHED, GFP_KERNEL_ACCOUNT)?,
+            began: Instant::now(),
         };
         let count = caller.nsproxy().count();
         let line = journal.line(Step::Caller, About::NsProxy([count, count]), 0);
@@ -153,7 +156,7 @@ impl Journal {
     /// A line of this step, about no namespace.
     fn line(&self, step: Step, about: About<'_>, error: u32) -> nsproxy_step {
         nsproxy_step {
-            time: Monotonic::ktime_get() as u64,
+            time: self.began.elapsed().as_nanos() as u64,
             ns_id: 0,
             seq: self.seq,
             step: step as u32,

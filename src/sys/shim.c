@@ -213,6 +213,29 @@ int nsproxy_rs_get_user_u64(u64 *dst, const u64 __user *src)
 	return get_user(*dst, src);
 }
 
+/*
+ * fault_in_writeable(), which puts a zero into each page; here what is there is
+ * put back. (fault_in_safe_writeable() handles a page fault for each of them,
+ * also where there is none.)
+ */
+bool nsproxy_rs_can_write(u8 __user *to, size_t size)
+{
+	u8 __user *at;
+	u8 byte;
+
+	if (!user_access_begin(to, size))
+		return false;
+	for (at = to; at < to + size; at = PTR_ALIGN_DOWN(at + PAGE_SIZE, PAGE_SIZE)) {
+		unsafe_get_user(byte, at, fault);
+		unsafe_put_user(byte, at, fault);
+	}
+	user_access_end();
+	return true;
+fault:
+	user_access_end();
+	return false;
+}
+
 int nsproxy_rs_copy_struct_from_user(void *dst, size_t ksize,
 				     const void __user *src, size_t usize)
 {

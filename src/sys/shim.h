@@ -71,6 +71,7 @@ bool nsproxy_rs_current_is_only_thread(void);
 unsigned int nsproxy_rs_current_threads(void);
 unsigned int nsproxy_rs_current_mm_users(void);
 int nsproxy_rs_get_user_u64(u64 *dst, const u64 __user *src);
+bool nsproxy_rs_can_write(u8 __user *to, size_t size);
 int nsproxy_rs_copy_struct_from_user(void *dst, size_t ksize,
 				     const void __user *src, size_t usize);
 int nsproxy_rs_copy_struct_to_user(void __user *dst, size_t usize,

@@ -95,7 +95,12 @@ struct nsproxy_version {
  *              than NSPROXY_JOURNAL_MAX, was not written
  *
  * What it came to is in the struct: the ioctl itself fails for none of the
- * reasons below.
+ * reasons below. When it fails, the call was not made and neither struct nor
+ * journal has changed, with one exception. Memory that could be written when
+ * the call began, and cannot when it ends, gives EFAULT: then the call was made.
+ * The struct is written before the journal, so that a caller that sets @lines
+ * to 0 knows by it: if it is not 0, the struct says what the call came to, and
+ * the journal is not to be used.
  */
 struct nsproxy_explain {
 	__s32 fd;
@@ -176,7 +181,7 @@ struct nsproxy_explain {
 
 /**
  * struct nsproxy_step - a line of the journal
- * @time:    CLOCK_MONOTONIC when the step had been taken, in ns
+ * @time:    how long after the call began the step had been taken, in ns
  * @ns_id:   id of the namespace that the line is about, 0 for none
  * @seq:     number of the step, from 0; the lines of a step stand together
  * @step:    NSPROXY_STEP_*

@@ -18,7 +18,7 @@ pub struct Journal {
 pub struct Taken {
     /// Which one.
     pub step: Step,
-    /// When it had been taken: `CLOCK_MONOTONIC`.
+    /// When it had been taken, counted from when the call began.
     pub time: Duration,
     /// With what it refused; [`None`] for one that did not.
     pub errno: Option<Errno>,

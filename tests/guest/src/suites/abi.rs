@@ -2,6 +2,7 @@
 
 //! The ioctls as an interface: what they take, and what bad input gets.
 
+use super::module::stuck_page;
 use crate::{
     errno::{Code, word},
     ktap::Test,
@@ -9,12 +10,18 @@ use crate::{
     via::{Device, Kind, all_kinds},
     world::{Target, World, links_of},
 };
-use anyhow::{Context as _, Result, ensure};
-use nsproxy_uapi::sys as uapi;
+use anyhow::{Context as _, Result, anyhow, ensure};
+use nsproxy_uapi::{Explain, sys as uapi};
+use rustix::{
+    io::Errno,
+    time::{ClockId, clock_gettime},
+};
 use std::{
     fs::{self, File},
     mem,
     os::fd::{AsFd as _, AsRawFd as _},
+    thread,
+    time::Duration,
 };
 
 /// The direction bits of an ioctl number: the driver writes, the driver reads.
@@ -413,6 +420,7 @@ fn explain(tests: &mut Vec<Test>) {
             move |world| no_journal(world, address, 1),
         ));
     }
+    tests.push(Test::new("a journal without room may be anywhere", no_room));
     tests.push(Test::new(
         "a journal that ends beyond memory is EFAULT, and the call is not made",
         |world| no_journal(world, LastPage::new()?.end() - STEP_SIZE, 2),
@@ -433,6 +441,28 @@ fn explain(tests: &mut Vec<Test>) {
         "EXPLAIN of which nobody would hear is not made",
         not_heard_of,
     ));
+    for (refused, flags, room, errno) in [
+        ("with an unknown flag", 1 << 31, FITS, Code::EINVAL),
+        (
+            "with a journal that ends beyond memory",
+            0,
+            FITS + 1,
+            Code::EFAULT,
+        ),
+    ] {
+        tests.push(Test::new(
+            format!("EXPLAIN {refused} writes nothing, into the journal neither"),
+            move |_| writes_nothing(flags, room, errno),
+        ));
+    }
+    tests.push(Test::new(
+        "a journal that cannot be written any more leaves the verdict, of a call that was made",
+        verdict_first,
+    ));
+    tests.push(Test::new(
+        "the times of a journal are those since the call began",
+        since_the_call_began,
+    ));
 }
 
 const STEP_SIZE: usize = mem::size_of::<uapi::nsproxy_step>();
@@ -452,6 +482,104 @@ fn no_journal(world: &mut World, address: usize, room: u32) -> Result<()> {
         (&raw mut args).addr(),
         Err(Code::EFAULT),
     )
+}
+
+fn no_room(_: &mut World) -> Result<()> {
+    let valid = Valid::new()?;
+    for (_, address) in NOWHERE {
+        let mut args = uapi::nsproxy_explain {
+            fd: valid.args.fd,
+            flags: uapi::NSPROXY_EXPLAIN_DRY_RUN,
+            journal: address as u64,
+            ..Default::default()
+        };
+        expect(uapi::NSPROXY_EXPLAIN, (&raw mut args).addr(), Ok(()))?;
+    }
+    Ok(())
+}
+
+/// As many lines as fit into a page.
+const FITS: u32 = (PAGE / STEP_SIZE) as u32;
+
+/// A call that is refused before it is made, with a page of room for its journal.
+fn writes_nothing(flags: u32, room: u32, errno: Code) -> Result<()> {
+    const JUNK: [u8; PAGE] = [0xa5; PAGE];
+    let page = LastPage::new()?;
+    page.fill_end(&JUNK);
+    let valid = Valid::new()?;
+    let mut args = uapi::nsproxy_explain {
+        fd: valid.args.fd,
+        flags,
+        journal: (page.end() - PAGE) as u64,
+        room,
+        lines: 0xa5a5,
+        error: 0xa5a5,
+        ..Default::default()
+    };
+    let before = args;
+    expect(uapi::NSPROXY_EXPLAIN, (&raw mut args).addr(), Err(errno))?;
+    ensure!(
+        format!("{args:?}") == format!("{before:?}"),
+        "the struct has changed from {before:?} to {args:?}"
+    );
+    ensure!(page.bytes() == JUNK, "the journal has changed");
+    Ok(())
+}
+
+/// Of a journal with a line at the end of one page and one in the next, the first page can be
+/// written when the call begins, and cannot when it ends.
+fn verdict_first(world: &mut World) -> Result<()> {
+    let target = world.target(&Target::in_new(Kind::Uts.flag()))?;
+    let there = File::open(format!("/proc/{}/ns/uts", target.pid))?;
+    let pages = stuck_page()?;
+    let journal = (pages.address() - STEP_SIZE) as u64;
+    let call = thread::spawn(move || -> Result<_> {
+        let mut args = uapi::nsproxy_explain {
+            fd: there.as_raw_fd(),
+            journal,
+            room: 2,
+            reason: 0xa5a5,
+            ..Default::default()
+        };
+        let device = Device::open()?;
+        let fd = device.as_fd().as_raw_fd();
+        let outcome = sys::ioctl(fd, uapi::NSPROXY_EXPLAIN, (&raw mut args).addr());
+        Ok((outcome, args, links_of("thread-self")))
+    });
+    // The module looks whether the second page can be written when it has looked at the first.
+    let is_stuck = pages.wait_for_victim(Duration::from_secs(60))?;
+    pages.make_page_before_read_only()?;
+    pages.release()?;
+    let (outcome, args, links) = call.join().map_err(|_| anyhow!("the call panicked"))??;
+    ensure!(is_stuck, "nobody looked at the second page");
+    ensure!(
+        outcome == Err(Errno::FAULT),
+        "the ioctl returned {outcome:?}"
+    );
+    ensure!(
+        links.get("uts").copied() == target.link("uts"),
+        "the call was not made"
+    );
+    ensure!(
+        args.lines > 2 && (args.error, args.reason) == (0, 0),
+        "the verdict is not there: {args:?}"
+    );
+    Ok(())
+}
+
+fn since_the_call_began(_: &mut World) -> Result<()> {
+    let valid = Valid::new()?;
+    let device = Device::open()?;
+    let before = clock_gettime(ClockId::Monotonic);
+    let (_, journal) = device.trace(valid.args.fd, 0, Explain::dry_run(false))?;
+    let after = clock_gettime(ClockId::Monotonic);
+    let took = Duration::try_from(after)? - Duration::try_from(before)?;
+    let last = journal.steps.last().context("no steps")?.time;
+    ensure!(
+        last <= took,
+        "a step {last:?} after the call began, which took {took:?}"
+    );
+    Ok(())
 }
 
 /// A dry run with room for so many lines, in memory for `there` of them and one. Returns how many

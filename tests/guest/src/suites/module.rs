@@ -124,15 +124,18 @@ fn while_in_flight(_: &mut World) -> Result<()> {
     module::load(c"")?.context("finit_module")
 }
 
+/// Memory that holds a call inside of the module.
+pub(super) fn stuck_page() -> Result<StuckPage> {
+    match StuckPage::new() {
+        Err(Errno::NOSYS) => Err(Skip::because(
+            "needs userfaultfd(2) to hold a call inside, see CONFIG_USERFAULTFD",
+        )),
+        page => page.context("userfaultfd"),
+    }
+}
+
 fn while_inside(_: &mut World) -> Result<()> {
-    let page = match StuckPage::new() {
-        Err(Errno::NOSYS) => {
-            return Err(Skip::because(
-                "needs userfaultfd(2) to hold a call inside, see CONFIG_USERFAULTFD",
-            ));
-        }
-        page => page.context("userfaultfd")?,
-    };
+    let page = stuck_page()?;
     let device = Device::open()?;
     let (fd, address) = (device.as_fd().as_raw_fd(), page.address());
     let call = thread::spawn(move || sys::ioctl(fd, uapi::NSPROXY_SETNS, address));

@@ -14,10 +14,11 @@ use std::{
     time::Duration,
 };
 
-/// The first read of this page never ends while [`StuckPage`] lives: nobody fills it.
+/// Two pages. The first is like any other; the first access to the second does not end before it is
+/// [released](Self::release).
 pub(crate) struct StuckPage {
     userfaultfd: c_int,
-    page: *mut c_void,
+    before: *mut c_void,
 }
 
 /// Bytes that one page has on x86-64.
@@ -67,7 +68,7 @@ impl StuckPage {
         })? as c_int;
         let page = Self {
             userfaultfd,
-            page: map_page()?,
+            before: map_pages(2)?,
         };
         let mut api = UffdioApi {
             api: 0xaa,
@@ -93,7 +94,13 @@ impl StuckPage {
 
     /// Where the page is.
     pub(crate) fn address(&self) -> usize {
-        self.page.addr()
+        self.before.addr() + PAGE
+    }
+
+    /// Takes the right to write from the page before it.
+    pub(crate) fn make_page_before_read_only(&self) -> Result<(), Errno> {
+        // SAFETY: The page is ours; nothing refers to it.
+        checked(unsafe { libc::mprotect(self.before, PAGE, libc::PROT_READ) }.into()).map(drop)
     }
 
     /// Waits until someone is stuck; false if nobody was within that time.
@@ -118,30 +125,30 @@ impl StuckPage {
 
 impl Drop for StuckPage {
     fn drop(&mut self) {
-        // SAFETY: The descriptor and the page are ours, and nobody knows them after this.
+        // SAFETY: The descriptor and the pages are ours, and nobody knows them after this.
         unsafe {
             libc::close(self.userfaultfd);
-            libc::munmap(self.page, PAGE);
+            libc::munmap(self.before, 2 * PAGE);
         }
     }
 }
 
-fn map_page() -> Result<*mut c_void, Errno> {
+fn map_pages(count: usize) -> Result<*mut c_void, Errno> {
     // SAFETY: A new mapping, where nothing was.
-    let page = unsafe {
+    let pages = unsafe {
         libc::mmap(
             ptr::null_mut(),
-            PAGE,
+            count * PAGE,
             libc::PROT_READ | libc::PROT_WRITE,
             libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
             -1,
             0,
         )
     };
-    if page == libc::MAP_FAILED {
+    if pages == libc::MAP_FAILED {
         return Err(Errno::NOMEM);
     }
-    Ok(page)
+    Ok(pages)
 }
 
 /// A readable and writable page, with one after it that may not be touched at all.
@@ -150,20 +157,7 @@ pub(crate) struct LastPage(*mut c_void);
 impl LastPage {
     /// Two pages, the second without any rights.
     pub(crate) fn new() -> Result<Self, Errno> {
-        // SAFETY: A new mapping, where nothing was.
-        let start = unsafe {
-            libc::mmap(
-                ptr::null_mut(),
-                2 * PAGE,
-                libc::PROT_READ | libc::PROT_WRITE,
-                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-                -1,
-                0,
-            )
-        };
-        if start == libc::MAP_FAILED {
-            return Err(Errno::NOMEM);
-        }
+        let start = map_pages(2)?;
         let pages = Self(start);
         // SAFETY: The second of the two pages, which nothing refers to.
         checked(unsafe { libc::mprotect(start.byte_add(PAGE), PAGE, libc::PROT_NONE) }.into())?;
@@ -183,6 +177,12 @@ impl LastPage {
             let to = self.0.byte_add(PAGE - bytes.len());
             ptr::copy_nonoverlapping(bytes.as_ptr(), to.cast(), bytes.len());
         }
+    }
+
+    /// What is in the first page.
+    pub(crate) fn bytes(&self) -> [u8; PAGE] {
+        // SAFETY: The page is ours, and any bytes are some.
+        unsafe { self.0.cast::<[u8; PAGE]>().read() }
     }
 
     /// Takes the right to write from the first page.

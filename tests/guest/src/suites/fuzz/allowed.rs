@@ -152,9 +152,10 @@ fn explain(call: &Call) -> Decider {
     }
     match call.place {
         _ if call.tail_is_set(EXPLAIN_SIZE) => Decider::Tail,
-        Place::Short(_) | Place::Wild | Place::ReadOnly => Decider::Pointer,
+        Place::Short(_) | Place::Wild => Decider::Pointer,
+        _ if call.flags_are_unknown() => Decider::Reserved,
+        Place::ReadOnly => Decider::Pointer,
         Place::Good if call.journal_is_nowhere() => Decider::Pointer,
-        Place::Good if call.flags_are_unknown() => Decider::Reserved,
         Place::Good => Decider::Served,
     }
 }
