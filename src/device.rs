@@ -80,7 +80,7 @@ fn setns_args(caller: &Caller<'_>, arg: UserPtr) -> Result<nsproxy_setns> {
     nsproxy_setns::get(arg)
 }
 
-/// Refuses to serve callers under a seccomp filter.
+/// Refuses to make the call for a caller under a seccomp filter.
 ///
 /// # Errors
 ///

@@ -12,7 +12,14 @@
  *    only ever added at the end, what one side does not know is zero, and
  *    E2BIG means that the kernel was asked for something it does not know;
  *  - the credentials that count are the caller's at the time of the call, not
- *    those of whoever opened the device.
+ *    those of whoever opened the device;
+ *  - the commands that make the call, NSPROXY_SETNS, NSPROXY_SETNS_2011 and
+ *    NSPROXY_EXPLAIN (a dry run, too), give EPERM to a caller under a seccomp
+ *    filter, before they look at anything else: a filter that denies setns(2)
+ *    does not see it in an ioctl. allow_seccomp=1, a parameter of the module,
+ *    lifts that. The other commands move nobody into a namespace: NSPROXY_SHOW
+ *    and NSPROXY_VERSION tell something, and a setns(2) that is served since
+ *    NSPROXY_SERVE has passed the filter first.
  */
 #ifndef _UAPI_NSPROXY_RS_H
 #define _UAPI_NSPROXY_RS_H

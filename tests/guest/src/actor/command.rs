@@ -60,8 +60,6 @@ pub(crate) enum Command {
         work: Work,
         asked: Vec<Asked>,
     },
-    /// `NSPROXY_VERSION`, answered with [`Reply::Returned`].
-    Version,
     /// `NSPROXY_SHOW` of the process of a pidfd, answered with [`Reply::Returned`].
     Show { slot: usize },
     /// Looks at itself, and has children look. Answered with [`Reply::Seen`].

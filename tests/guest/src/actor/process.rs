@@ -181,9 +181,6 @@ impl Process {
                 profile::profile(&name, work, fds, self.device()?, &asked)?;
                 Reply::Done
             }
-            Command::Version => {
-                Reply::Returned(self.device()?.version().map(drop).map_err(Code::from))
-            }
             Command::Show { slot } => {
                 let shown = self.device()?.show_raw(self.fd(slot)?);
                 Reply::Returned(shown.map(drop).map_err(Code::from))

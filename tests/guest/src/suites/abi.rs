@@ -67,6 +67,15 @@ pub(crate) fn tests() -> Vec<Test> {
         growing(&mut tests, command);
         written_pointers(&mut tests, command);
     }
+    for (what, command, argument, makes_the_call) in UNDER_A_FILTER {
+        tests.push(Test::new(
+            format!(
+                "under a seccomp filter {what} {}",
+                if makes_the_call { "is EPERM" } else { "works" }
+            ),
+            move |_| under_a_filter(command, argument, makes_the_call),
+        ));
+    }
     version(&mut tests);
     explain(&mut tests);
     show(&mut tests);
@@ -191,6 +200,95 @@ fn setns_sizes(tests: &mut Vec<Test>) {
             ));
         }
     }
+}
+
+/// What an ioctl takes.
+#[derive(Clone, Copy)]
+enum Argument {
+    /// A struct that asks for what works: its size, and its `flags` if it has some.
+    Struct(usize, u32),
+    /// The number itself.
+    Number(u32),
+}
+use Argument::{Number, Struct};
+
+/// Each command, and whether it makes the call.
+const UNDER_A_FILTER: [(&str, u32, Argument, bool); 8] = [
+    ("SETNS", uapi::NSPROXY_SETNS, Struct(SETNS_SIZE, 0), true),
+    (
+        "SETNS_2011",
+        uapi::NSPROXY_SETNS_2011,
+        Struct(SETNS_SIZE, 0),
+        true,
+    ),
+    (
+        "EXPLAIN",
+        uapi::NSPROXY_EXPLAIN,
+        Struct(EXPLAIN_SIZE, 0),
+        true,
+    ),
+    (
+        "EXPLAIN, a dry run,",
+        uapi::NSPROXY_EXPLAIN,
+        Struct(EXPLAIN_SIZE, uapi::NSPROXY_EXPLAIN_DRY_RUN),
+        true,
+    ),
+    ("SHOW", uapi::NSPROXY_SHOW, Struct(SHOW_SIZE, 0), false),
+    (
+        "VERSION",
+        uapi::NSPROXY_VERSION,
+        Struct(VERSION_SIZE, 0),
+        false,
+    ),
+    (
+        "SERVE, a query,",
+        uapi::NSPROXY_SERVE,
+        Number(uapi::NSPROXY_SERVE_QUERY),
+        false,
+    ),
+    (
+        "SERVE, off,",
+        uapi::NSPROXY_SERVE,
+        Number(uapi::NSPROXY_SERVE_OFF),
+        false,
+    ),
+];
+
+/// The same call by a thread under a filter that allows everything, and by one that is not.
+fn under_a_filter(command: u32, argument: Argument, makes_the_call: bool) -> Result<()> {
+    let outcome = |is_filtered: bool| {
+        let call = thread::spawn(move || -> Result<_> {
+            let valid = Valid::new()?;
+            if is_filtered {
+                sys::seccomp_allow_all()?;
+            }
+            let mut bytes = match argument {
+                Number(number) => return ioctl(command, number as usize),
+                Struct(size, _) => blank(command, size),
+            };
+            if let (true, Struct(_, flags)) = (makes_the_call, argument) {
+                let fields = [valid.args.fd as u32, valid.args.nstype as u32, flags];
+                for (to, field) in bytes.chunks_exact_mut(4).zip(fields) {
+                    to.copy_from_slice(&field.to_ne_bytes());
+                }
+            }
+            ioctl(command, bytes.as_mut_ptr().addr())
+        });
+        call.join().map_err(|_| anyhow!("the call panicked"))?
+    };
+    let (free, filtered) = (outcome(false)?, outcome(true)?);
+    let expected = if makes_the_call {
+        Err(Code::EPERM)
+    } else {
+        free
+    };
+    ensure!(
+        (free.is_ok() || !makes_the_call) && filtered == expected,
+        "without a filter {}, under one {}",
+        word(free),
+        word(filtered)
+    );
+    Ok(())
 }
 
 /// Addresses at which there is nothing for a program.

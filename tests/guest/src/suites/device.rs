@@ -47,7 +47,6 @@ pub(crate) fn tests() -> Vec<Test> {
             "under a seccomp filter: EPERM, setns(2) is let through",
             seccomp,
         ),
-        Test::new("under a seccomp filter, VERSION works", seccomp_version),
         Test::new(
             "allow_seccomp=1 serves callers under a filter",
             allow_seccomp,
@@ -208,11 +207,6 @@ fn seccomp(world: &mut World) -> Result<()> {
         "it did not move"
     );
     Ok(())
-}
-
-fn seccomp_version(world: &mut World) -> Result<()> {
-    let (mut actor, _, _) = under_seccomp(world)?;
-    expect(actor.returned(&Command::Version)?, Ok(()))
 }
 
 /// The module is loaded again without parameters when this goes.
