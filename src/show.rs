@@ -22,18 +22,13 @@ use kernel::{
 /// - [`EINVAL`]: unknown flags; no pidfd;
 /// - [`EBADF`]: not open, or open with `O_PATH`;
 /// - [`ESRCH`]: the process is gone, or going;
-/// - [`EACCES`]: the caller may not look into it.
+/// - [`EACCES`]: the caller may not look into it;
+/// - [`EINTR`]: the caller is being killed.
 pub(crate) fn show(caller: &Caller<'_>, args: &mut nsproxy_show) -> Result {
     if args.flags != 0 || args.reserved != 0 {
         return Err(EINVAL);
     }
-    let held = if args.pidfd == -1 {
-        Held::take(|rcu| Ok(caller.as_target(rcu)))?
-    } else {
-        let file = Fd::get(args.pidfd as u32)?;
-        let pid = pidfd_pid(&file).ok_or(EINVAL)?;
-        Held::take(|rcu| pid.task(rcu).ok_or(ESRCH))?
-    };
+    let held = Held::take(&*find(caller, args.pidfd)?)?;
 
     args.count = held.nsproxy.count() - 1;
     for (to, ns) in args.ns.iter_mut().zip(held.nsproxy.members()) {
@@ -43,6 +38,21 @@ pub(crate) fn show(caller: &Caller<'_>, args: &mut nsproxy_show) -> Result {
     args.ns[NSPROXY_MEMBER_USER as usize] = describe(&held.user_ns, 1);
     args.ns[NSPROXY_MEMBER_PID as usize] = describe(&held.pid_ns, 1);
     Ok(())
+}
+
+/// The task that is asked about: that of a pidfd, or the caller for -1.
+///
+/// # Errors
+///
+/// [`EBADF`], [`EINVAL`], [`ESRCH`]: see [`show`].
+fn find(caller: &Caller<'_>, pidfd: i32) -> Result<ARef<TargetTask>> {
+    let file = match pidfd {
+        -1 => return Ok(caller.as_target(&rcu::read_lock()).into()),
+        fd => Fd::get(fd as u32)?,
+    };
+    let pid = pidfd_pid(&file).ok_or(EINVAL)?;
+    let task = pid.task(&rcu::read_lock()).map(ARef::from);
+    task.ok_or(ESRCH)
 }
 
 /// What is in the namespaces of a task, with a reference to each that its nsproxy does not hold.
@@ -55,21 +65,24 @@ struct Held {
 }
 
 impl Held {
-    /// Those of the task that `find` finds.
+    /// Those of the task.
+    ///
+    /// From the question whether the caller may look into it to the answer the task executes no
+    /// other program: as for `/proc/PID/ns`, and for the ioctls of a pidfd.
     ///
     /// # Errors
     ///
-    /// What `find` says; [`EACCES`], as reading `/proc/PID/ns` would; [`ESRCH`].
-    fn take(find: impl FnOnce(&rcu::Guard) -> Result<&TargetTask>) -> Result<Self> {
-        // Outlives the RCU guard: dropping it may sleep.
-        let nsproxy;
-
-        let rcu = rcu::read_lock();
-        let task = find(&rcu)?;
+    /// [`EACCES`], [`ESRCH`], [`EINTR`]: see [`show`].
+    #[doc(alias = "proc_ns_get_link")]
+    #[doc(alias = "pidfd_ioctl")]
+    fn take(task: &TargetTask) -> Result<Self> {
+        let _no_exec = task.no_exec()?;
         if !task.ptrace_may_access(PtraceMode::ReadFscreds) {
             return Err(EACCES);
         }
-        nsproxy = task.nsproxy().ok_or(ESRCH)?;
+        // Declared before the RCU guard and so dropped after it: dropping it may sleep.
+        let nsproxy = task.nsproxy().ok_or(ESRCH)?;
+        let rcu = rcu::read_lock();
         let pid_ns = task.active_pid_ns(&rcu).ok_or(ESRCH)?.into();
         let user_ns = task.user_ns(&rcu).into();
         drop(rcu);

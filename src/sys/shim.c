@@ -176,6 +176,17 @@ struct ns_common *nsproxy_rs_ns_parent(struct ns_common *ns)
 	}
 }
 
+/* The task does not execute another program until it is unlocked. */
+int nsproxy_rs_exec_update_lock(struct task_struct *task)
+{
+	return down_read_killable(&task->signal->exec_update_lock);
+}
+
+void nsproxy_rs_exec_update_unlock(struct task_struct *task)
+{
+	up_read(&task->signal->exec_update_lock);
+}
+
 /*
  * kmem_cache_alloc() is a macro that gives the allocation the tag of its line
  * of C (CONFIG_MEM_ALLOC_PROFILING); kmem_cache_alloc_noprof() has none.

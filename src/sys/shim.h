@@ -65,6 +65,8 @@ void nsproxy_rs_symbols_install(void);
 
 /* Inline functions and macros of the kernel's headers */
 struct ns_common *nsproxy_rs_ns_parent(struct ns_common *ns);
+int nsproxy_rs_exec_update_lock(struct task_struct *task);
+void nsproxy_rs_exec_update_unlock(struct task_struct *task);
 struct nsproxy *nsproxy_rs_nsproxy_alloc(void);
 unsigned int nsproxy_rs_nsproxy_dec(struct nsproxy *ns);
 bool nsproxy_rs_current_is_only_thread(void);

@@ -6,12 +6,18 @@ use super::{
     bindings::{self, layout},
     namespace::{Kind, PidNamespace, UserNamespace},
     nsproxy::NsProxy,
+    returned,
     symbols::static_call,
 };
+use core::ptr::NonNull;
 use kernel::{
     bindings::{pid, pid_task, pid_type_PIDTYPE_PID as PIDTYPE_PID, task_struct},
-    sync::{aref::ARef, rcu, SpinLock},
-    types::Opaque,
+    prelude::*,
+    sync::{
+        aref::{ARef, AlwaysRefCounted},
+        rcu, SpinLock,
+    },
+    types::{NotThreadSafe, Opaque},
 };
 
 /// A process id, whether or not it still has a process: `struct pid`.
@@ -35,6 +41,7 @@ impl Pid {
 
     /// The task with this id, or [`None`] if it exited and was reaped.
     #[doc(alias = "pid_task")]
+    #[doc(alias = "get_pid_task")]
     pub(crate) fn task<'rcu>(&self, _rcu: &'rcu rcu::Guard) -> Option<&'rcu TargetTask> {
         // SAFETY: The pid is valid, and the caller is in an RCU read-side critical section, which
         // keeps the task from being freed; `TargetTask` is transparent.
@@ -56,13 +63,47 @@ pub(crate) enum PtraceMode {
     ReadFscreds = bindings::NSPROXY_RS_PTRACE_MODE_READ_FSCREDS,
 }
 
-/// Some task, possibly exiting, for as long as an RCU read-side critical section lasts.
+/// Some task, possibly exiting: borrowed for as long as an RCU read-side critical section lasts, or
+/// with a reference, an `ARef<TargetTask>`.
 ///
 /// # Invariants
 ///
 /// The object is a valid `struct task_struct`. It may be any task, the caller included.
 #[repr(transparent)]
 pub(crate) struct TargetTask(Opaque<task_struct>);
+
+// SAFETY: `usage` is the reference count of a task.
+unsafe impl AlwaysRefCounted for TargetTask {
+    #[doc(alias = "get_task_struct")]
+    fn inc_ref(&self) {
+        // SAFETY: The shared reference means that the task is there.
+        unsafe { kernel::bindings::get_task_struct(self.0.get()) };
+    }
+
+    #[doc(alias = "put_task_struct")]
+    unsafe fn dec_ref(obj: NonNull<Self>) {
+        // SAFETY: The caller owns a reference and gives it away.
+        unsafe { kernel::bindings::put_task_struct(obj.cast().as_ptr()) };
+    }
+}
+
+/// As long as it lives, the task does not execute another program: whoever may look into it at one
+/// moment may at the next.
+///
+/// # Invariants
+///
+/// `exec_update_lock` of the task is held for reading.
+pub(crate) struct NoExec<'a> {
+    task: &'a TargetTask,
+    _not_send: NotThreadSafe,
+}
+
+impl Drop for NoExec<'_> {
+    fn drop(&mut self) {
+        // SAFETY: By the type's invariants it is held, and was taken by this task.
+        unsafe { bindings::nsproxy_rs_exec_update_unlock(self.task.0.get()) };
+    }
+}
 
 impl TargetTask {
     /// The task, where a member is wanted.
@@ -78,6 +119,23 @@ impl TargetTask {
     pub(super) unsafe fn from_raw<'a>(ptr: *mut task_struct) -> &'a Self {
         // SAFETY: By the requirements above; `TargetTask` is transparent.
         unsafe { &*ptr.cast() }
+    }
+
+    /// Keeps the task from executing another program. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// [`EINTR`]: the caller is being killed.
+    #[doc(alias = "exec_update_lock")]
+    #[doc(alias = "down_read_killable")]
+    pub(crate) fn no_exec(&self) -> Result<NoExec<'_>> {
+        // SAFETY: The task is valid, and with it the `struct signal_struct` that has the lock.
+        returned(unsafe { bindings::nsproxy_rs_exec_update_lock(self.0.get()) })?;
+        // INVARIANT: Just taken.
+        Ok(NoExec {
+            task: self,
+            _not_send: NotThreadSafe,
+        })
     }
 
     /// Whether the caller may look into the task.

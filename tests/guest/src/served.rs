@@ -56,7 +56,8 @@ pub(crate) fn ask(device: &Device) -> Result<bool> {
     }
 }
 
-fn cannot() -> anyhow::Error {
+/// Skips a test that needs what it takes to serve.
+pub(crate) fn cannot() -> anyhow::Error {
     Skip::because("the kernel is built without CONFIG_FUNCTION_TRACER")
 }
 

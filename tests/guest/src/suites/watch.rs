@@ -13,6 +13,7 @@ use crate::{
     errno::{Code, Outcome, expect, word},
     kernel,
     ktap::Test,
+    served,
     sys::nsfs::{self, Relative},
     via::{Device, Entry, Kind, all_kinds},
     world::{self, Fate, Process, Target, USER, World},
@@ -75,6 +76,10 @@ pub(crate) fn tests() -> Vec<Test> {
             access,
         ),
         Test::new("SHOW of a user's process by that user", own_access),
+        Test::new(
+            "SHOW keeps the process from executing another program, as /proc does",
+            no_exec,
+        ),
         Test::new(
             "the tracepoint has each step of a call with a file",
             |world| {
@@ -305,6 +310,40 @@ fn own_access(_: &mut World) -> Result<()> {
     expect(shown_to(&[Step::SetIds(USER)], &target)?, Ok(()))
 }
 
+/// The functions that take and leave `exec_update_lock`, and the question in between.
+const UNDER_LOCK: [&str; 3] = ["down_read_killable", "ptrace_may_access", "up_read"];
+
+fn no_exec(world: &mut World) -> Result<()> {
+    let target = world.target(&Target::in_new(UTS))?;
+    let mut actor = Actor::spawn()?;
+    actor
+        .returned(&Command::OpenDevice)?
+        .ok()
+        .context("the device")?;
+    let pidfd = target.pidfd()?;
+    let slot = actor.take(&pidfd)?.slot;
+    let link = format!("/proc/{}/ns/uts", target.pid);
+
+    let trace = Trace::of_functions(&UNDER_LOCK)?;
+    let shown = actor.returned(&Command::Show { slot })?;
+    fs::read_link(link)?;
+    trace.write("tracing_on", "0")?;
+    expect(shown, Ok(()))?;
+    for process in [actor.pid()?, std::process::id()] {
+        let lines = trace.of_process(process)?;
+        let called = lines.iter().filter_map(|line| {
+            let mut words = line.split_whitespace();
+            words.find(|word| UNDER_LOCK.contains(word))
+        });
+        let called: Vec<_> = called.collect();
+        let is_there = called
+            .windows(UNDER_LOCK.len())
+            .any(|calls| calls == UNDER_LOCK);
+        ensure!(is_there, "process {process} called {called:?}: {lines:#?}");
+    }
+    Ok(())
+}
+
 /// Who opened the device as root, and then took these steps, looks at the target.
 fn shown_to(steps: &[Step], target: &Process) -> Result<Outcome> {
     let mut actor = Actor::spawn()?;
@@ -392,10 +431,27 @@ fn seen(mut actor: Actor, call: Call, expected: Outcome, steps: &str) -> Result<
 struct Trace(&'static Path);
 
 impl Trace {
-    fn on() -> Result<Self> {
+    fn new() -> Result<Self> {
         let trace = Self(kernel::tracefs()?);
         trace.write("trace", "")?;
+        trace.write("tracing_on", "1")?;
+        Ok(trace)
+    }
+
+    fn on() -> Result<Self> {
+        let trace = Self::new()?;
         trace.write("events/nsproxy_rs/nsproxy_rs_step/enable", "1")?;
+        Ok(trace)
+    }
+
+    /// Calls of these functions instead.
+    fn of_functions(names: &[&str]) -> Result<Self> {
+        let trace = Self::new()?;
+        if !trace.0.join("set_ftrace_filter").exists() {
+            return Err(served::cannot());
+        }
+        trace.write("set_ftrace_filter", &names.join(" "))?;
+        trace.write("current_tracer", "function")?;
         Ok(trace)
     }
 
@@ -407,9 +463,13 @@ impl Trace {
         fs::write(self.0.join(file), text).with_context(|| file.to_owned())
     }
 
-    /// The lines of a process.
+    /// The lines of an actor.
     fn of(&self, actor: &mut Actor) -> Result<Vec<String>> {
-        let process = format!("-{}", actor.pid()?);
+        self.of_process(actor.pid()?)
+    }
+
+    fn of_process(&self, process: u32) -> Result<Vec<String>> {
+        let process = format!("-{process}");
         let all = fs::read_to_string(self.0.join("trace"))?;
         let lines = all.lines().filter(|line| !line.starts_with('#'));
         let is_of = |line: &&str| {
@@ -422,6 +482,7 @@ impl Trace {
 
 impl Drop for Trace {
     fn drop(&mut self) {
+        let _ = self.write("current_tracer", "nop");
         let _ = self.off();
     }
 }
