@@ -7,7 +7,8 @@
 //! after the last one. So it shows what the code does, and not what it means to do.
 //!
 //! Of a namespace that was there from boot nobody's references are counted, and there is nothing to
-//! look for: it has a line if the caller has it and where a step is about it, and is not watched.
+//! look for: it has a line if the caller has it and where a step is about it, and is not watched. A
+//! caller that may not know counts has such lines of all namespaces, without them.
 
 use crate::{
     record::{About, Step},
@@ -16,6 +17,7 @@ use crate::{
         namespace::{Counts, Ns},
         uapi::{nsproxy_step, step::*},
     },
+    visibility::{may_know, Fact},
 };
 use kernel::{
     prelude::*,
@@ -34,6 +36,8 @@ const OWN: u32 = 1;
 /// It owns a reference to each namespace that it watches, and drops them with itself: the last one
 /// of a namespace that the call gave up, which may sleep.
 pub(crate) struct Journal {
+    /// Whether the caller may know counts: as it was when the call began, which may change that.
+    counted: bool,
     /// When the call began.
     began: Instant<Monotonic>,
     lines: Lines,
@@ -74,6 +78,7 @@ impl Journal {
             },
             seq: 0,
             watched: KVec::with_capacity(WATCHED, GFP_KERNEL_ACCOUNT)?,
+            counted: may_know(caller, Fact::Counts),
             began: Instant::now(),
         };
         let count = caller.nsproxy().count();
@@ -102,6 +107,9 @@ impl Journal {
     pub(crate) fn meet(&mut self, ns: &Ns) -> Counts {
         if ns.is_initial() {
             return ns.counts();
+        }
+        if !self.counted {
+            return Counts::UNKNOWN;
         }
         if let Some(known) = self.watched.iter().find(|watched| watched.ns.is(ns)) {
             return known.counts.without(OWN);
@@ -165,8 +173,8 @@ impl Journal {
             members: 0,
             flags: 0,
             nsproxy: match about {
-                About::NsProxy(counts) => counts,
-                About::Seen(nsproxy) => [0, nsproxy.count()],
+                About::NsProxy(counts) if self.counted => counts,
+                About::Seen(nsproxy) if self.counted => [0, nsproxy.count()],
                 _ => [0; 2],
             },
             ns_ref: [0; 2],

@@ -13,7 +13,7 @@
 //! Upwards there are the ways in: [`device`], the ioctl edge, with [`explain`], which says why and
 //! keeps a [`journal`], and [`serve`], the system call itself for those who ask for it. Beside it
 //! stand [`setns_2011`], the same call as it was when it was introduced, and [`show`], for a look at
-//! what the call changes.
+//! what the call changes. What a caller is told of namespaces, [`visibility`] decides.
 
 use kernel::{debugfs, prelude::*};
 
@@ -29,6 +29,7 @@ mod setns;
 mod setns_2011;
 mod show;
 mod sys;
+mod visibility;
 
 use device::NsproxyDevice;
 use serve::Served;

@@ -14,6 +14,7 @@ use crate::{
         namespace::{Ns, UserNamespace},
         uapi::reason::*,
     },
+    visibility::related_id,
 };
 use kernel::{
     bindings::{
@@ -123,7 +124,8 @@ impl Reason {
 pub(crate) struct Finding {
     /// The check.
     pub(crate) reason: Reason,
-    /// Which capability the caller lacks, as `CAP_*`, and the id of the user namespace in which.
+    /// Which capability the caller lacks, as `CAP_*`, and the id of the user namespace in which; 0
+    /// if the caller may not know that.
     pub(crate) cap: Option<(u32, u64)>,
     /// How many share what may not be shared, the caller among them; 0 if that is not the reason.
     pub(crate) count: u32,
@@ -205,9 +207,17 @@ impl Refused<'_> {
 
     /// Whether it is this capability that the caller has not, as `ns_capable()` of each kind asks.
     fn lacks(&self, reason: Reason, cap: u32, user_ns: &UserNamespace) -> Option<Finding> {
-        (!self.caller.is_ns_capable(user_ns, cap)).then(|| Finding {
-            cap: Some((cap, user_ns.id())),
-            ..reason.into()
+        (!self.caller.is_ns_capable(user_ns, cap)).then(|| {
+            // One that is to be entered the caller has a file of, wherever it is.
+            let id = if user_ns.is(self.ns) {
+                self.ns.id()
+            } else {
+                related_id(self.caller, Some(user_ns))
+            };
+            Finding {
+                cap: Some((cap, id)),
+                ..reason.into()
+            }
         })
     }
 }

@@ -2,13 +2,16 @@
 
 //! `NSPROXY_SHOW`: the namespaces of a task, and who holds them.
 
-use crate::sys::{
-    caller::Caller,
-    file::{pidfd_pid, Fd},
-    namespace::{Ns, PidNamespace, UserNamespace},
-    nsproxy::NsProxy,
-    target::{PtraceMode, TargetTask},
-    uapi::{nsproxy_ns, nsproxy_show, step::*},
+use crate::{
+    sys::{
+        caller::Caller,
+        file::{pidfd_pid, Fd},
+        namespace::{Counts, Ns, PidNamespace, UserNamespace},
+        nsproxy::NsProxy,
+        target::{PtraceMode, TargetTask},
+        uapi::{nsproxy_ns, nsproxy_show, step::*},
+    },
+    visibility::{may_know, related_id, Fact},
 };
 use kernel::{
     prelude::*,
@@ -30,7 +33,9 @@ pub(crate) fn show(caller: &Caller<'_>, args: &mut nsproxy_show) -> Result {
     }
     let held = Held::take(&*find(caller, args.pidfd)?)?;
 
-    args.count = held.nsproxy.count() - 1;
+    let counted = may_know(caller, Fact::Counts);
+    let describe = |ns, own| describe(caller, ns, counted.then_some(own));
+    args.count = if counted { held.nsproxy.count() - 1 } else { 0 };
     for (to, ns) in args.ns.iter_mut().zip(held.nsproxy.members()) {
         // That of its children is its own pid namespace as well, but for few tasks.
         *to = describe(ns, ns.is(&held.pid_ns).into());
@@ -95,18 +100,18 @@ impl Held {
     }
 }
 
-/// A namespace of which `own` references are ours.
-fn describe(ns: &Ns, own: u32) -> nsproxy_ns {
-    let (own, flags) = if ns.is_initial() {
-        (0, NSPROXY_STEP_F_CONSTANT)
+/// A namespace of which `own` references are ours; [`None`] if the caller may not know its counts.
+fn describe(caller: &Caller<'_>, ns: &Ns, own: Option<u32>) -> nsproxy_ns {
+    let (counts, flags) = if ns.is_initial() {
+        (ns.counts(), NSPROXY_STEP_F_CONSTANT)
     } else {
-        (own, 0)
+        let counts = own.map(|own| ns.counts().without(own));
+        (counts.unwrap_or(Counts::UNKNOWN), 0)
     };
-    let counts = ns.counts().without(own);
     nsproxy_ns {
         ns_id: ns.id(),
-        owner_id: ns.owner().map_or(0, |owner| owner.id()),
-        parent_id: ns.parent().map_or(0, Ns::id),
+        owner_id: related_id(caller, ns.owner().map(|owner| &**owner)),
+        parent_id: related_id(caller, ns.parent()),
         inum: ns.inum(),
         kind: ns.ns_type(),
         ns_ref: counts.ns_ref,

@@ -6,7 +6,7 @@ use super::{
     bindings::{self, layout},
     cred::PreparedCred,
     fs::FsStruct,
-    namespace::{Kind, Ns, TimeNamespace, UserNamespace},
+    namespace::{Kind, Ns, PidNamespace, TimeNamespace, UserNamespace},
     nsproxy::NsProxy,
     served::Process,
     symbols::static_call,
@@ -101,6 +101,14 @@ impl<'a> Caller<'a> {
         // SAFETY: Credentials in use do not change, own a reference to their user namespace, and
         // are replaced only by the task itself, for which `commit_creds()` wants `&mut self`.
         unsafe { UserNamespace::of_cred(self.cred()) }
+    }
+
+    /// `task_active_pid_ns(current)`: the pid namespace that the caller's own pid is from.
+    #[doc(alias = "task_active_pid_ns")]
+    pub(crate) fn active_pid_ns(&self) -> &PidNamespace {
+        // SAFETY: A task that makes system calls has its pid, and that a reference to the pid
+        // namespace, which is never another one.
+        unsafe { PidNamespace::from_raw(kernel::bindings::task_active_pid_ns(self.as_ptr())) }
     }
 
     /// How many tasks share the caller's root and working directory, the caller among them:

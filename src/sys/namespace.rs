@@ -23,6 +23,12 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    /// What is told of counts that the caller may not know. A namespace that there is has others.
+    pub(crate) const UNKNOWN: Self = Self {
+        ns_ref: 0,
+        active: 0,
+    };
+
     /// Without the `own` references of who asks.
     pub(crate) fn without(self, own: u32) -> Self {
         Self {

@@ -2,6 +2,10 @@
 /*
  * The tracepoint of the path: nsproxy_rs:nsproxy_rs_step, one for each step of
  * every call, however it came in, but for what is dropped at its end.
+ *
+ * Who may read tracefs may see what every task does, of whatever namespace: it
+ * tells the ids and counts of all of them, also where /dev/nsproxy would not
+ * tell the caller.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM nsproxy_rs

@@ -19,7 +19,15 @@
  *    does not see it in an ioctl. allow_seccomp=1, a parameter of the module,
  *    lifts that. The other commands move nobody into a namespace: NSPROXY_SHOW
  *    and NSPROXY_VERSION tell something, and a setns(2) that is served since
- *    NSPROXY_SERVE has passed the filter first.
+ *    NSPROXY_SERVE has passed the filter first;
+ *  - a caller is told no more of namespaces than the kernel itself tells it. The
+ *    id of a user or pid namespace that another one refers to (its owner, its
+ *    parent) is 0 where NS_GET_USERNS and NS_GET_PARENT give EPERM: it is neither
+ *    the caller's own nor a descendant of that. Counts, of namespaces that are
+ *    not initial and of an nsproxy, are told to callers that listns(2) lists all
+ *    namespaces to: CAP_SYS_ADMIN in the initial user namespace, in the initial
+ *    pid namespace, when the call begins. To others they are 0, as __ns_ref and
+ *    the count of an nsproxy never are while somebody holds it.
  */
 #ifndef _UAPI_NSPROXY_RS_H
 #define _UAPI_NSPROXY_RS_H
@@ -95,7 +103,8 @@ struct nsproxy_version {
  * @cap:        out: CAP_* that the caller lacks; 0 (CAP_CHOWN) if it is not about one
  * @count:      out: how many share what may not be shared, the caller among them
  * @ns_id:      out: id of that namespace, as NS_GET_ID gives it
- * @user_ns_id: out: id of the user namespace in which the caller lacks @cap
+ * @user_ns_id: out: id of the user namespace in which the caller lacks @cap; 0
+ *              if that is not the caller's to know
  * @journal:    in: where to write the journal, an array of struct nsproxy_step
  * @room:       in: how many lines of it there is room for; 0 for no journal
  * @lines:      out: how many lines the journal has; what is more than @room, or
@@ -204,7 +213,9 @@ struct nsproxy_explain {
  *
  * A step has a line for the namespace that it is about, and for each other one
  * of which it changed a count; if there is neither, one without a namespace.
- * Before is when the last step had been taken: nothing is left out between two
+ * For a caller that may not know counts (see above) only the lines about a
+ * namespace are there, with @nsproxy, @ns_ref and @active 0, but for an initial
+ * one. Before is when the last step had been taken: nothing is left out between two
  * lines of a namespace, and what others do meanwhile shows, too. The references
  * that the journal itself holds are not counted.
  */
@@ -249,13 +260,16 @@ struct nsproxy_step {
 
 /**
  * struct nsproxy_ns - a namespace of a task
- * @ns_id:    its id, as NS_GET_ID gives it; 0 if the task has none of the kind
- * @owner_id: id of the user namespace that owns it; 0 if none does: the initial one
- * @parent_id: id of the one above it, for user and pid; 0 if there is none
+ * @ns_id:    its id, as NS_GET_ID gives it
+ * @owner_id: id of the user namespace that owns it; 0 if none does (the initial
+ *            one), or if that is not the caller's to know
+ * @parent_id: id of the one above it, for user and pid; 0 if there is none, or if
+ *            that is not the caller's to know
  * @inum:     inode number, as in /proc/PID/ns
  * @kind:     CLONE_NEW*
- * @ns_ref:   __ns_ref: what keeps it in memory
- * @active:   __ns_ref_active: what keeps it visible
+ * @ns_ref:   __ns_ref: what keeps it in memory; 0 if counts are not the caller's
+ *            to know
+ * @active:   __ns_ref_active: what keeps it visible; likewise
  * @flags:    0 or NSPROXY_STEP_F_CONSTANT
  * @reserved: zero
  */
@@ -275,7 +289,8 @@ struct nsproxy_ns {
  * struct nsproxy_show - the namespaces of a task, and who holds them; grows
  * @pidfd: in: of the process; -1 for the caller
  * @flags: in: zero
- * @count: out: nsproxy->count: how many tasks share it, and who else looks
+ * @count: out: nsproxy->count: how many tasks share it, and who else looks; 0 if
+ *         counts are not the caller's to know
  * @reserved: in: zero
  * @ns:    out: by NSPROXY_MEMBER_*
  *

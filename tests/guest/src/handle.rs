@@ -13,6 +13,7 @@ use crate::{
     world::{Process, World},
 };
 use anyhow::{Context as _, Result, ensure};
+use nsproxy_uapi::Member;
 use rustix::{
     event::{EventfdFlags, epoll},
     fs::{MemfdFlags, Mode, OFlags},
@@ -105,7 +106,11 @@ impl Way {
                 opened?
             }
             Self::FileHandle => nsfs::by_file_handle(ns()?).context("open_by_handle_at")?,
-            Self::PidfdIoctl => nsfs::of_pidfd(target.pidfd()?, kind).context("pidfd ioctl")?,
+            Self::PidfdIoctl => {
+                let mut members = Member::ALL.into_iter();
+                let member = members.find(|member| member.name() == link);
+                nsfs::of_pidfd(target.pidfd()?, member.context(link)?).context("pidfd ioctl")?
+            }
             Self::Owner => nsfs::relative(ns()?, Relative::Owner).context("NS_GET_USERNS")?,
             Self::Parent => nsfs::relative(ns()?, Relative::Parent).context("NS_GET_PARENT")?,
             Self::Socket => nsfs::net_of_socket(socket_of(target)?).context("SIOCGSKNS")?,

@@ -25,7 +25,8 @@ pub struct Taken {
     /// The namespace that it was about: its kind and its id.
     pub about: Option<(Kind, u64)>,
     /// Count of the nsproxy that it was about, before and after it. 0 before is one that was not
-    /// seen before, or is new; 0 after one that is no more.
+    /// seen before, or is new; 0 after one that is no more. [`None`] in all steps of a journal
+    /// [without counts](Journal::has_counts).
     pub nsproxy: Option<[u32; 2]>,
     /// The namespaces of which it changed a count, and the one that it was about.
     pub counts: Vec<Count>,
@@ -42,7 +43,8 @@ pub struct Count {
     pub members: Vec<Member>,
     /// Whether it is an initial namespace, the counts of which never move.
     pub constant: bool,
-    /// `__ns_ref`, before and after the step.
+    /// `__ns_ref`, before and after the step. 0 and 0 in a journal
+    /// [without counts](Journal::has_counts), but for an initial namespace.
     pub ns_ref: [u32; 2],
     /// `__ns_ref_active`, before and after the step.
     pub active: [u32; 2],
@@ -93,6 +95,12 @@ impl Journal {
             });
         }
         Ok(Self { steps })
+    }
+
+    /// Whether it has counts: they are not told to callers that may not see all namespaces.
+    pub fn has_counts(&self) -> bool {
+        let first = self.steps.first();
+        first.is_some_and(|taken| taken.nsproxy.is_some())
     }
 
     /// Whether the call was one with a pidfd, and came to look at the process.

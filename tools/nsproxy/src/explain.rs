@@ -121,11 +121,11 @@ pub(crate) fn words(refusal: Refusal, call: &Call) -> String {
     let (why, remedy) = sentence(reason, count);
     let mut text = format!("{}\nreason: {why}", show(errno));
     if let Some((cap, user_ns)) = cap {
-        let _ = write!(
-            text,
-            "\n  lacking: {} in user namespace {user_ns}",
-            name_of(cap)
-        );
+        let place = match user_ns {
+            0 => "a user namespace that we are not told of".to_owned(),
+            id => format!("user namespace {id}"),
+        };
+        let _ = write!(text, "\n  lacking: {} in {place}", name_of(cap));
     }
     if let Some((kind, id)) = namespace {
         let _ = write!(text, "\n  about: {} namespace {id}", kind.name());

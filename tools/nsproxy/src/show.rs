@@ -17,7 +17,9 @@ const AFTER_HELP: &str = "\
 NS_REF is what keeps a namespace in memory, ACTIVE what keeps it visible: tasks,
 open files and bind mounts. The counts of an initial namespace never move. IDs
 are never used again, inode numbers are. An nsproxy is shared by all tasks that
-were forked without asking for new namespaces: its count.
+were forked without asking for new namespaces: its count. Counts are told to root
+of the initial user and pid namespace, ids of owners and parents to those who are
+in them or above.
 
 The exit status is 0, or 1 when the process cannot be looked at.";
 
@@ -105,6 +107,7 @@ fn table(shown: &Shown) -> String {
         "NAMESPACE", "INODE", "ID", "OWNER", "PARENT", "NS_REF", "ACTIVE"
     );
     let or_dash = |id: Option<u64>| id.map_or("-".to_owned(), |id| id.to_string());
+    let counted = |count: u32| or_dash((count != 0).then_some(count.into()));
     for ns in &shown.namespaces {
         let initial = if ns.constant { "  initial" } else { "" };
         let _ = writeln!(
@@ -115,11 +118,11 @@ fn table(shown: &Shown) -> String {
             ns.id,
             or_dash(ns.owner),
             or_dash(ns.parent),
-            ns.ns_ref,
-            ns.active,
+            counted(ns.ns_ref),
+            counted(ns.active),
         );
     }
-    let _ = writeln!(text, "nsproxy: count {}", shown.count);
+    let _ = writeln!(text, "nsproxy: count {}", counted(shown.count));
     text
 }
 

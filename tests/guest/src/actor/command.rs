@@ -9,6 +9,7 @@ use super::{
 use crate::{
     errno::Outcome,
     snapshot::{Children, ClockBase, Snapshot},
+    suites::Told,
     via::Entry,
 };
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,13 @@ pub(crate) enum Command {
     },
     /// `NSPROXY_SHOW` of the process of a pidfd, answered with [`Reply::Returned`].
     Show { slot: usize },
+    /// What the kernel tells it, and what the module does, of the process of a pidfd, files of
+    /// namespaces, and one namespace that it is not in, by its id. Answered with [`Reply::Told`].
+    Ask {
+        pidfd: usize,
+        files: Vec<usize>,
+        other: u64,
+    },
     /// Looks at itself, and has children look. Answered with [`Reply::Seen`].
     Look {
         clocks: ClockBase,
@@ -140,6 +148,8 @@ pub(crate) enum Reply {
     Measured(Vec<f64>),
     Returned(Outcome),
     Attempted(Opened, Called, Snapshot),
+    /// By the kernel, and by the module.
+    Told([Told; 2]),
     Seen(Snapshot),
     Pid(u32),
     /// The command itself could not be carried out: an error of the test, or of the guest.

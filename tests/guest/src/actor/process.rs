@@ -10,6 +10,7 @@ use crate::{
     errno::{Code, Outcome, word},
     fault::Armed,
     snapshot::{Children, Snapshot},
+    suites::Ask,
     sys::{self, Fork, PAGE},
     via::{self, Device, Entry},
 };
@@ -26,7 +27,7 @@ use std::{
     fs::File,
     io::{BufRead as _, BufReader, BufWriter, Write as _},
     os::{
-        fd::{AsFd, AsRawFd as _, OwnedFd, RawFd},
+        fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd, RawFd},
         unix::net::UnixStream,
     },
 };
@@ -135,10 +136,7 @@ impl Process {
             Command::Open(source) => Reply::Opened(self.open(source)?),
             Command::Take => Reply::Opened(self.take()?),
             Command::Give { slot } => {
-                let Some(Slot::File(file)) = self.files.get(slot) else {
-                    anyhow::bail!("no such slot");
-                };
-                via::send_fd(&self.post, file)?;
+                via::send_fd(&self.post, self.file(slot)?)?;
                 Reply::Done
             }
             Command::Close => {
@@ -184,6 +182,21 @@ impl Process {
             Command::Show { slot } => {
                 let shown = self.device()?.show_raw(self.fd(slot)?);
                 Reply::Returned(shown.map(drop).map_err(Code::from))
+            }
+            Command::Ask {
+                pidfd,
+                files,
+                other,
+            } => {
+                let files = files.into_iter().map(|slot| self.file(slot));
+                let files = files.collect::<Result<Vec<_>>>()?;
+                let ask = Ask {
+                    pidfd: self.file(pidfd)?,
+                    files,
+                    other,
+                    proc: self.proc.as_fd(),
+                };
+                Reply::Told(ask.both(self.device()?)?)
             }
             Command::Look { clocks, children } => {
                 Reply::Seen(Snapshot::take(&self.proc, &clocks, children)?)
@@ -241,6 +254,13 @@ impl Process {
             Slot::File(file) => file.as_raw_fd(),
             Slot::Number(n) => *n,
         })
+    }
+
+    fn file(&self, slot: usize) -> Result<BorrowedFd<'_>> {
+        match self.files.get(slot) {
+            Some(Slot::File(file)) => Ok(file.as_fd()),
+            _ => bail!("no such slot"),
+        }
     }
 
     fn call(&self, call: Call) -> Result<Called> {

@@ -23,7 +23,10 @@ mod sequences;
 mod serve;
 mod setns_2011;
 mod third_party;
+mod visibility;
 mod watch;
+
+pub(crate) use visibility::{Ask, Told};
 
 use crate::{
     case::Case,

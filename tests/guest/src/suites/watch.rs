@@ -3,7 +3,7 @@
 //! What can be watched from outside of a call: the counts by `NSPROXY_SHOW`, the steps by the
 //! tracepoint.
 
-use super::active;
+use super::{active, visibility};
 use crate::{
     actor::{
         Actor,
@@ -126,6 +126,7 @@ pub(crate) fn tests() -> Vec<Test> {
         }),
     ]);
     tests.extend(active::tests());
+    tests.extend(visibility::tests());
     tests
 }
 

@@ -3,7 +3,7 @@
 //! Files of nsfs: the ways to one other than `/proc`, and what it tells.
 
 use super::checked;
-use crate::via::Kind;
+use nsproxy_uapi::Member;
 use rustix::io::Errno;
 use std::{
     ffi::{c_int, c_uint, c_ulong},
@@ -73,17 +73,23 @@ pub(crate) fn net_of_socket(socket: impl AsFd) -> Result<OwnedFd, Errno> {
     ioctl_that_opens(socket, 0x894c)
 }
 
-/// `PIDFD_GET_*_NAMESPACE`: the namespace that the process behind a pidfd is in.
-pub(crate) fn of_pidfd(pidfd: impl AsFd, kind: Kind) -> Result<OwnedFd, Errno> {
-    let number = match kind {
-        Kind::Cgroup => 1,
-        Kind::Ipc => 2,
-        Kind::Mnt => 3,
-        Kind::Net => 4,
-        Kind::Pid => 5,
-        Kind::Time => 7,
-        Kind::User => 9,
-        Kind::Uts => 10,
+/// `PIDFD_GET_*_NAMESPACE`: a namespace that the process behind a pidfd is in.
+///
+/// # Errors
+///
+/// `EACCES` if the caller may not look into the process, `ESRCH` if it is gone.
+pub(crate) fn of_pidfd(pidfd: impl AsFd, member: Member) -> Result<OwnedFd, Errno> {
+    let number = match member {
+        Member::Cgroup => 1,
+        Member::Ipc => 2,
+        Member::Mnt => 3,
+        Member::Net => 4,
+        Member::Pid => 5,
+        Member::PidForChildren => 6,
+        Member::Time => 7,
+        Member::TimeForChildren => 8,
+        Member::User => 9,
+        Member::Uts => 10,
     };
     ioctl_that_opens(pidfd, 0xff00 | number)
 }

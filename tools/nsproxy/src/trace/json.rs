@@ -148,7 +148,7 @@ impl Refused {
             says,
             remedy: (!remedy.is_empty()).then_some(remedy),
             cap: refusal.cap.map(|(cap, _)| explain::name_of(cap)),
-            user_ns: refusal.cap.map(|(_, user_ns)| user_ns),
+            user_ns: refusal.cap.and_then(|(_, id)| (id != 0).then_some(id)),
             count: (refusal.count != 0).then_some(refusal.count),
             namespace: refusal.namespace.map(Namespace::of),
         }

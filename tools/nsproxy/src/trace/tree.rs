@@ -56,6 +56,9 @@ pub(super) fn tree(traced: &Traced<'_>) -> String {
         let begun = *begun.get_or_insert(taken.time);
         if taken.step == Step::Caller {
             root.did = did(taken);
+            if !traced.journal.has_counts() {
+                root.did.push(format!("{QUIET}{NOT_COUNTED}{QUIET:#}"));
+            }
             continue;
         }
         let mut within = &mut root;
@@ -88,6 +91,9 @@ pub(super) fn tree(traced: &Traced<'_>) -> String {
     text
 }
 
+/// What is said of a journal without counts.
+const NOT_COUNTED: &str = "counts are told to root of the initial user and pid namespace";
+
 /// What a step did, a line each.
 fn did(taken: &Taken) -> Vec<String> {
     let mut lines = Vec::new();
@@ -108,6 +114,9 @@ fn did(taken: &Taken) -> Vec<String> {
         lines.push(format!("{QUIET}initial, not counted: {names}{QUIET:#}"));
     }
     lines.extend(counted.into_iter().map(|count: &Count| {
+        if count.ns_ref == [0; 2] {
+            return name(count);
+        }
         let (ns_ref, active) = (moved(count.ns_ref), moved(count.active));
         format!("{:<24} ns_ref {ns_ref}  active {active}", name(count))
     }));
