@@ -6,9 +6,9 @@ use crate::{
     all,
     kinds::Kinds,
     plan::{self, Call},
+    status::ExitCode,
 };
 use anyhow::Result;
-use std::process::ExitCode;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Asked {
@@ -50,5 +50,5 @@ impl Asked {
 /// What clap says of mistakes that it can see, for those that it cannot.
 pub(crate) fn usage(command: &str, message: &str) -> ExitCode {
     eprintln!("nsproxy: {message}\nFor more information, try 'nsproxy {command} --help'.");
-    ExitCode::from(2)
+    ExitCode::USAGE
 }

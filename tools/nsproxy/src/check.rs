@@ -5,11 +5,12 @@
 use crate::{
     asked::{self, Asked},
     errno, explain, open,
+    status::ExitCode,
 };
 use anyhow::Result;
 use nsproxy_uapi::Explain;
 use rustix::io::Errno;
-use std::{os::fd::AsFd as _, process::ExitCode};
+use std::os::fd::AsFd as _;
 
 const AFTER_HELP: &str = "\
 Each call is made as far as it can fail, and released: nothing changes. For the

@@ -5,6 +5,7 @@
 use crate::{
     asked::{self, Asked},
     errno, open, plan,
+    status::ExitCode,
 };
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
@@ -20,7 +21,7 @@ use std::{
     fmt::Write as _,
     io::Read as _,
     os::fd::{AsFd, OwnedFd},
-    process::{Command, ExitCode},
+    process::Command,
 };
 
 const AFTER_HELP: &str = "\

@@ -3,16 +3,19 @@
 //! What happens once the namespaces are entered.
 
 use crate::errno::show;
+use crate::status::ExitCode;
 use anyhow::{Result, anyhow};
+use nix::unistd::{ForkResult, execvp};
 use rustix::{
-    process::{Gid, Uid},
+    io::{Errno, retry_on_intr},
+    process::{Gid, Pid, Uid, WaitOptions, WaitStatus, waitpid},
     thread::{set_thread_gid, set_thread_groups, set_thread_uid},
 };
 use std::{
-    ffi::OsString,
-    io::{self, ErrorKind},
-    os::unix::process::{CommandExt as _, ExitStatusExt as _},
-    process::{Command, ExitCode, ExitStatus},
+    env,
+    ffi::{CString, OsString},
+    iter,
+    os::unix::ffi::OsStringExt as _,
 };
 
 /// Gives up the supplementary groups; says whether that was allowed.
@@ -48,55 +51,68 @@ pub(crate) fn become_root(groups_dropped: bool) -> Result<()> {
 /// Runs `command`, or a shell if it is empty, and gives back its exit status. With `fork` as a
 /// child: only children are in a pid namespace that was entered. Without, the command takes our
 /// place, and this returns only on an error.
+///
+/// The command inherits what we did: descriptors, ignored signals and the signal mask.
+/// [`std::process::Command`] resets SIGPIPE, and `posix_spawn()` of glibc ignores two signals of
+/// its own.
 pub(crate) fn run(command: Vec<OsString>, fork: bool) -> ExitCode {
     let mut words = command.into_iter();
     let program = words
         .next()
-        .or_else(|| std::env::var_os("SHELL"))
+        .or_else(|| env::var_os("SHELL"))
         .unwrap_or_else(|| "/bin/sh".into());
-    let mut command = Command::new(&program);
-    command.args(words);
+    let words: Vec<_> = iter::once(program).chain(words).map(c_string).collect();
+    let program = words[0].as_c_str();
 
-    let error = if fork {
-        match command.status() {
-            Ok(status) => return exit_code(status),
-            Err(error) => error,
-        }
+    let forked = if fork {
+        // SAFETY: This process has one thread, so no lock is held that the child would wait for.
+        unsafe { nix::unistd::fork() }
     } else {
-        command.exec()
+        Ok(ForkResult::Child)
     };
-    eprintln!("nsproxy: cannot run {}: {error}", program.display());
-    not_run(&error)
+    let errno = match forked {
+        Ok(ForkResult::Parent { child }) => return wait(child),
+        Ok(ForkResult::Child) => match execvp(program, &words) {
+            Ok(never) => match never {},
+            Err(errno) => errno,
+        },
+        Err(errno) => errno,
+    };
+    let errno = Errno::from_raw_os_error(errno as i32);
+    let program = program.to_string_lossy();
+    eprintln!("nsproxy: cannot run {program}: {}", show(errno));
+    not_run(errno)
+}
+
+fn wait(child: nix::unistd::Pid) -> ExitCode {
+    let child = Pid::from_raw(child.as_raw());
+    match retry_on_intr(|| waitpid(child, WaitOptions::empty())) {
+        Ok(Some((_, status))) => exit_code(status),
+        Ok(None) => ExitCode::FAILURE,
+        Err(errno) => {
+            // ECHILD where SIGCHLD is ignored: the kernel reaps the child.
+            let why = show(errno);
+            eprintln!("nsproxy: the exit status of the command is lost: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Words of a command line and of the environment end with a NUL, and so have none.
+fn c_string(word: OsString) -> CString {
+    CString::new(word.into_vec()).expect("it came from a C string")
 }
 
 /// The exit status as a shell gives it: 128 and the signal for one that was killed.
-fn exit_code(status: ExitStatus) -> ExitCode {
+fn exit_code(status: WaitStatus) -> ExitCode {
     let code = status
-        .code()
-        .or_else(|| status.signal().map(|signal| 128 + signal));
-    ExitCode::from(code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1))
+        .exit_status()
+        .or_else(|| status.terminating_signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok())
+        .map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 /// As a shell: 127 for a command that is not there, 126 for one that cannot be run.
-fn not_run(error: &io::Error) -> ExitCode {
-    match error.kind() {
-        ErrorKind::NotFound => ExitCode::from(127),
-        _ => ExitCode::from(126),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn exit_codes_are_those_of_a_shell() {
-        assert_eq!(exit_code(ExitStatus::from_raw(3 << 8)), ExitCode::from(3));
-        assert_eq!(exit_code(ExitStatus::from_raw(9)), ExitCode::from(137));
-        assert_eq!(not_run(&ErrorKind::NotFound.into()), ExitCode::from(127));
-        assert_eq!(
-            not_run(&ErrorKind::PermissionDenied.into()),
-            ExitCode::from(126)
-        );
-    }
+fn not_run(errno: Errno) -> ExitCode {
+    ExitCode::from(if errno == Errno::NOENT { 127 } else { 126 })
 }

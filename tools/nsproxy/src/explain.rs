@@ -7,6 +7,7 @@ use crate::{
     errno::show,
     open,
     plan::{Call, Source},
+    status::ExitCode,
 };
 use anyhow::{Result, anyhow};
 use nsproxy_uapi::{Device, Explain, Journal, Kind, Reason, Refusal};
@@ -14,7 +15,6 @@ use rustix::{io::Errno, thread::CapabilitySet};
 use std::{
     fmt::Write as _,
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd},
-    process::ExitCode,
 };
 
 const AFTER_HELP: &str = "\

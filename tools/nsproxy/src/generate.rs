@@ -2,10 +2,11 @@
 
 //! `nsproxy generate`: manual pages and completions, for those who package it.
 
+use crate::status::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::{Command, ValueEnum as _};
 use clap_complete::Shell;
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{fs, path::PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! `nsproxy`: what a person types to go through `/dev/nsproxy`.
+#![cfg_attr(not(test), no_main)]
 
 mod all;
 mod asked;
@@ -18,12 +19,19 @@ mod seen;
 mod serve;
 mod setns;
 mod show;
+mod status;
 mod trace;
 mod version;
 mod why;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use std::process::ExitCode;
+use rustix::fs::{Mode, OFlags};
+use status::ExitCode;
+use std::{
+    ffi::c_int,
+    io::{self, Write as _},
+    os::fd::{AsRawFd as _, IntoRawFd as _},
+};
 
 /// Enter namespaces through /dev/nsproxy, the mirror of setns(2).
 #[derive(Parser)]
@@ -56,7 +64,33 @@ enum Command {
     Generate(generate::Args),
 }
 
-fn main() -> ExitCode {
+/// C's `main()`, without the start of Rust's runtime: that ignores SIGPIPE and opens `/dev/null` in
+/// place of standard streams that are closed, and a command that we execute would inherit both.
+/// glibc has given the arguments to [`mod@std::env`] by now.
+#[cfg_attr(not(test), unsafe(no_mangle))]
+extern "C" fn main() -> c_int {
+    occupy_closed_streams();
+    let status = run();
+    // The runtime would do it.
+    let _ = io::stdout().flush();
+    status.into()
+}
+
+/// Keeps the files that we open from becoming our standard input, output or error where those are
+/// closed.
+///
+/// To read or write through `O_PATH` fails with `EBADF`, as on a closed descriptor. Execution
+/// closes them again.
+fn occupy_closed_streams() {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    while let Ok(file) = rustix::fs::open("/", flags, Mode::empty())
+        && file.as_raw_fd() <= libc::STDERR_FILENO
+    {
+        let _ = file.into_raw_fd();
+    }
+}
+
+fn run() -> ExitCode {
     let result = match Args::parse().command {
         Command::Setns(args) => setns::main(args),
         Command::Explain(args) => explain::main(args),

@@ -2,10 +2,10 @@
 
 //! `nsproxy serve`.
 
-use crate::{enter, errno::show, open};
+use crate::{enter, errno::show, open, status::ExitCode};
 use anyhow::{Result, anyhow};
 use rustix::io::Errno;
-use std::{ffi::OsString, fs, process::ExitCode};
+use std::{ffi::OsString, fs};
 
 const AFTER_HELP: &str = "\
 The command is any program: it calls setns(2), and the module answers. That

@@ -6,12 +6,13 @@ use crate::{
     asked::{self, Asked},
     enter, explain, open, plan,
     seen::Seen,
+    status::ExitCode,
     why,
 };
 use anyhow::{Result, anyhow};
 use clap::ValueEnum;
 use nsproxy_uapi::{Kind, Via};
-use std::{ffi::OsString, os::fd::AsFd as _, process::ExitCode};
+use std::{ffi::OsString, os::fd::AsFd as _};
 
 const AFTER_HELP: &str = "\
 Kinds without a FILE are taken of the target process, all of them by one call
@@ -140,7 +141,7 @@ mod tests {
     #[test]
     fn mistakes_have_a_status_of_their_own() {
         for line in ["-t 7", "-n"] {
-            assert_eq!(main(parse(line).unwrap()).unwrap(), ExitCode::from(2));
+            assert_eq!(main(parse(line).unwrap()).unwrap(), ExitCode::USAGE);
         }
     }
 }

@@ -6,12 +6,13 @@ use crate::{
     errno::show,
     open,
     plan::{Call, Source},
+    status::ExitCode,
 };
 use anyhow::{Result, anyhow};
 use nsproxy_uapi::{Device, Namespace, Shown};
 use rustix::io::Errno;
 use serde::Serialize;
-use std::{fmt::Write as _, os::fd::AsFd as _, process::ExitCode};
+use std::{fmt::Write as _, os::fd::AsFd as _};
 
 const AFTER_HELP: &str = "\
 NS_REF is what keeps a namespace in memory, ACTIVE what keeps it visible: tasks,

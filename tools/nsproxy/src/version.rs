@@ -2,10 +2,9 @@
 
 //! `nsproxy version`.
 
-use crate::{errno::show, open};
+use crate::{errno::show, open, status::ExitCode};
 use anyhow::{Result, anyhow};
 use nsproxy_uapi::{Device, Kind, sys};
-use std::process::ExitCode;
 
 pub(crate) fn main() -> Result<ExitCode> {
     println!(

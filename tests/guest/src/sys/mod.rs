@@ -26,8 +26,8 @@ pub(crate) use syscall::{
     Call, outcome, setns_32, setns_32_wide, setns_64, setns_64_wide, trace_syscall,
 };
 pub(crate) use task::{
-    Fork, exec, exit, fork, fork_into, fork_sharing_fs, fork_to_zombie, has_ended_within,
-    ignore_children, keep_only, one_heap, sleep_forever, spawn_sharing_vm, vfork,
+    Fork, block_usr1, exec, exit, fork, fork_into, fork_sharing_fs, fork_to_zombie,
+    has_ended_within, ignore_children, keep_only, one_heap, sleep_forever, spawn_sharing_vm, vfork,
 };
 
 use rustix::io::Errno;

@@ -82,6 +82,18 @@ pub(crate) fn ignore_children(ignore: bool) {
     unsafe { libc::signal(libc::SIGCHLD, how) };
 }
 
+/// Blocks `SIGUSR1`, here and in what this task executes and forks.
+pub(crate) fn block_usr1() -> Result<(), Errno> {
+    let mut set = mem::MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: `set` has room for a set, which is emptied before a signal is added and the set is
+    // read. The old mask is not asked for. No thread here waits for the signal.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigaddset(set.as_mut_ptr(), libc::SIGUSR1);
+        checked(libc::sigprocmask(libc::SIG_BLOCK, set.as_ptr(), ptr::null_mut()).into()).map(drop)
+    }
+}
+
 /// Big enough for an actor.
 const STACK: usize = 1 << 20;
 

@@ -12,6 +12,7 @@ use crate::{
     asked::{self, Asked},
     explain, open, page,
     plan::{self, Call},
+    status::ExitCode,
 };
 use anyhow::{Context as _, Result};
 use nsproxy_uapi::{Explain, Journal, Refusal};
@@ -20,7 +21,6 @@ use std::{
     io::{self, Write as _},
     os::fd::AsFd as _,
     path::PathBuf,
-    process::ExitCode,
 };
 
 const AFTER_HELP: &str = "\

@@ -4,8 +4,10 @@
 //!
 //! What a dry run says of a plain call every suite of cases looks at, and for which reason it is to
 //! fail the suite errno says: see [`crate::judge`]. What memory it lacks is for the suite faults.
-//! What a person is told is here, too: [`tool`].
+//! What a person is told is here, too: [`tool`]. What a command inherits that the tool executes:
+//! [`inherited`].
 
+mod inherited;
 mod tool;
 
 use super::{errno, kinds, pidfd};
@@ -48,6 +50,7 @@ pub(crate) fn tests() -> Vec<Test> {
     tests.push(Test::new("dry run of 2011 changes nothing", dry_2011));
     tests.push(Test::new("2011, explained: there and back", there_and_back));
     tests.extend(tool::tests());
+    tests.extend(inherited::tests());
     tests
 }
 
