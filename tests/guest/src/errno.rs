@@ -32,6 +32,14 @@ macro_rules! names {
                     _ => None,
                 }
             }
+
+            /// The one of that name.
+            pub(crate) fn of_name(name: &str) -> Option<Self> {
+                match name {
+                    $(stringify!($name) => Some(Self::$name),)*
+                    _ => None,
+                }
+            }
         }
     };
 }

@@ -9,10 +9,10 @@
 use crate::{
     actor::{
         Actor,
-        command::{Call, Called, Command, Repeated, Reply, Source},
+        command::{Call, Called, Command, Program, Repeated, Reply, Source},
         state::Step,
     },
-    case::{Case, Witnesses},
+    case::{Case, Handle, Witnesses},
     errno::{Outcome, word},
     handle::{self, Prepared},
     judge,
@@ -161,6 +161,53 @@ pub(crate) fn repeat(
     );
 }
 
+/// Has a caller in the state of a case run programs, whose standard input is the handle, if that is
+/// a file. The words of each come from the caller's pid.
+pub(crate) fn programs(
+    case: &Case,
+    lines: impl FnOnce(u32) -> Vec<Vec<String>>,
+    world: &mut World,
+) -> Result<Vec<Program>> {
+    let target = match &case.target {
+        Some(target) => Some(world.target(target)?),
+        None => None,
+    };
+    let target = target.as_deref();
+    // A way that changes nothing.
+    let entry = Entry::DryRun;
+    let mut caller = Caller::prepare(case, entry, target, world)?;
+    let input = match case.handle {
+        Handle::Pidfd | Handle::OwnPidfd | Handle::Number(_) => None,
+        _ => {
+            let handle = case.handle.prepare(target, world)?;
+            let take = caller.hand(&handle)?.map_or(Command::Take, Command::Open);
+            caller.actor.tell(&take)?;
+            Some(0)
+        }
+    };
+    let lines = lines(caller.actor.pid()?);
+    let asked = [
+        Command::Programs {
+            lines,
+            input,
+            share_fs: case.caller.contains(&Step::ShareFs),
+        },
+        Command::Close,
+    ];
+    let mut replies = caller.actor.tell_all(&asked)?;
+    let Reply::Programs(programs) = replies.swap_remove(0) else {
+        bail!("unexpected reply to {:?}", asked[0]);
+    };
+    if !case.caller.iter().any(is_of_target) {
+        world.rest(State::of(case, entry), caller);
+    }
+    Ok(programs)
+}
+
+fn is_of_target(step: &Step) -> bool {
+    matches!(step, Step::EnterTarget(_))
+}
+
 /// What a caller is like before a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct State {
@@ -255,7 +302,6 @@ impl Caller {
 
     /// May serve another case if nothing has happened to it, which the case has just looked at.
     fn rest(mut self, case: &Case, ran: &Side, world: &mut World) -> Result<()> {
-        let is_of_target = |step: &Step| matches!(step, Step::EnterTarget(_));
         if (ran.outcome.is_err() || !self.entry.changes()) && !case.caller.iter().any(is_of_target)
         {
             self.seen = ran.after.clone();

@@ -5,7 +5,7 @@
 use crate::{
     all,
     kinds::Kinds,
-    plan::{self, Call},
+    plan::{self, Plan},
     status::ExitCode,
 };
 use anyhow::Result;
@@ -29,13 +29,13 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// The calls that it comes to; a mistake in the options is in words for the user. The kinds of
-    /// `--all` are among [`kinds`](Self::kinds) afterwards.
+    /// Makes the plan; the inner error describes a mistake in the options. The kinds of `--all` are
+    /// among [`kinds`](Self::kinds) afterwards.
     ///
     /// # Errors
     ///
-    /// When the target cannot be looked at.
-    pub(crate) fn calls(&mut self) -> Result<Result<Vec<Call>, String>> {
+    /// [`open::Failed`](crate::open::Failed) for a file or a target; no `/proc`.
+    pub(crate) fn plan(&mut self) -> Result<Result<Plan, String>> {
         if let (true, Some(target)) = (self.all, self.target) {
             let named = std::mem::replace(&mut self.kinds, all::differing(target)?);
             self.kinds.override_with(named);
@@ -43,7 +43,9 @@ impl Asked {
             let message = "no namespace is asked for: name kinds (-m -u …), or --all";
             return Ok(Err(message.to_owned()));
         }
-        Ok(plan::calls(&self.kinds, self.target, self.as_of_2011))
+        plan::calls(&self.kinds, self.target, self.as_of_2011)
+            .map(Plan::open)
+            .map_or_else(|message| Ok(Err(message)), |plan| plan.map(Ok))
     }
 }
 

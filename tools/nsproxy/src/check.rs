@@ -8,51 +8,96 @@ use crate::{
     status::ExitCode,
 };
 use anyhow::Result;
-use nsproxy_uapi::Explain;
 use rustix::io::Errno;
-use std::os::fd::AsFd as _;
 
-const AFTER_HELP: &str = "\
-Each call is made as far as it can fail, and released: nothing changes. For the
-first one that would not succeed a line is printed: the errno, and the name of
-the check that refuses, which stays the same from version to version; what it
-means says nsproxy explain.
+/// The exit statuses of a call that would fail, and the errnos that have each.
+const STATUSES: [(u8, &[Errno]); 3] = [
+    (3, &[Errno::PERM, Errno::ACCESS]),
+    (4, &[Errno::INVAL, Errno::USERS]),
+    (5, &[Errno::SRCH, Errno::BADF, Errno::NOENT]),
+];
 
-The exit status is 0 when all calls would succeed, 1 when nobody can say, 2 for
-a mistake in the options; for want of rights (EPERM) 3, for what cannot be from
-where we are (EINVAL, EUSERS) 4, for a process or a file that is not there
-(ESRCH, EBADF) 5, for all other errors 6.";
+/// The exit status for all other errnos.
+const OTHER: u8 = 6;
+
+fn after_help() -> String {
+    let rows = STATUSES.map(|(status, errnos)| {
+        let words: Vec<_> = errnos.iter().copied().map(errno::word).collect();
+        format!("  {status}  {}\n", words.join(", "))
+    });
+    format!(
+        "\
+If a call would fail, one line is printed: the errno, and the name of the check
+that refuses, or \"open\" if a file or a process cannot be opened. These names do
+not change from version to version; nsproxy explain describes the check.
+
+{}
+
+Exit status:
+  0  all calls would succeed
+  1  undetermined: the module does not answer
+  2  usage error
+{}  {OTHER}  any other errno",
+        explain::ASKS,
+        rows.concat()
+    )
+}
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = after_help())]
 pub(crate) struct Args {
     #[command(flatten)]
     asked: Asked,
 }
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
-    let calls = match args.asked.calls()? {
-        Ok(calls) => calls,
-        Err(message) => return Ok(asked::usage("check", &message)),
+    let plan = match args.asked.plan() {
+        Ok(Ok(plan)) => plan,
+        Ok(Err(message)) => return Ok(asked::usage("check", &message)),
+        Err(error) => {
+            let errno = error
+                .downcast_ref()
+                .map(|open::Failed { errno, .. }| *errno);
+            eprintln!("nsproxy: {error:#}");
+            return Ok(errno.map_or(ExitCode::FAILURE, |errno| answer(errno, "open")));
+        }
     };
     let device = open::device()?;
-    let how = Explain::dry_run(args.asked.as_of_2011);
-    for call in &calls {
-        let file = open::source(call)?;
-        if let Some(refusal) = explain::ask(&device, call, file.as_fd(), how)? {
-            println!("{} {}", errno::word(refusal.errno), refusal.reason.name());
-            return Ok(ExitCode::from(class(refusal.errno)));
-        }
-    }
-    Ok(ExitCode::SUCCESS)
+    let refused = plan.ask(&device, args.asked.as_of_2011, |turn, how| {
+        explain::ask(&device, turn.call, turn.file, how)
+    })?;
+    Ok(refused.map_or(ExitCode::SUCCESS, |(_, refusal)| {
+        answer(refusal.errno, refusal.reason.name())
+    }))
 }
 
-/// The exit status that stands for it.
-fn class(errno: Errno) -> u8 {
-    match errno {
-        Errno::PERM => 3,
-        Errno::INVAL | Errno::USERS => 4,
-        Errno::SRCH | Errno::BADF => 5,
-        _ => 6,
+/// Prints which check fails with `errno`. Returns the exit status.
+fn answer(errno: Errno, check: &str) -> ExitCode {
+    println!("{} {check}", errno::word(errno));
+    ExitCode::from(status(errno))
+}
+
+fn status(errno: Errno) -> u8 {
+    let row = STATUSES.iter().find(|(_, errnos)| errnos.contains(&errno));
+    row.map_or(OTHER, |(status, _)| *status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_help_has_the_statuses() {
+        let help = after_help();
+        for (errno, line) in [
+            (Errno::ACCESS, "  3  EPERM, EACCES\n"),
+            (Errno::USERS, "  4  EINVAL, EUSERS\n"),
+            (Errno::NOENT, "  5  ESRCH, EBADF, ENOENT\n"),
+            (Errno::NOMEM, "  6  any other errno"),
+        ] {
+            assert!(help.contains(line), "{help}");
+            let number: u8 = line.trim().split(' ').next().unwrap().parse().unwrap();
+            assert_eq!(status(errno), number, "{line}");
+        }
     }
 }

@@ -4,7 +4,8 @@
 
 use crate::{
     asked::{self, Asked},
-    errno, open, plan,
+    errno, open,
+    plan::Plan,
     status::ExitCode,
 };
 use anyhow::{Context as _, Result, bail};
@@ -62,22 +63,26 @@ struct Ran {
 type Seen = BTreeMap<String, String>;
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
-    let calls = match args.asked.calls()? {
-        Ok(calls) => calls,
+    // The first of the three processes to open files and device says what is wrong with them.
+    let plan = match args.asked.plan()? {
+        Ok(plan) => plan,
         Err(message) => return Ok(asked::usage("diff", &message)),
     };
     if args.asked.as_of_2011 {
         let message = "setns(2) does not take the path of 2011: there is nothing to compare";
         return Ok(asked::usage("diff", message));
     }
+    let device = open::device()?;
     match args.side {
         Some(side) => {
-            println!("{}", serde_json::to_string(&run(side, &calls)?)?);
+            let via = match side {
+                Side::Syscall => Via::Syscall,
+                Side::Device => Via::Device(device),
+            };
+            println!("{}", serde_json::to_string(&run(&via, &plan)?)?);
             Ok(ExitCode::SUCCESS)
         }
         None => {
-            // To say early, and once, that there is none.
-            drop(open::device()?);
             let [left, right] = [Side::Syscall, Side::Device].map(have_run);
             let (left, right) = (left?, right?);
             print!("{}", table(&left, &right));
@@ -113,21 +118,14 @@ fn have_run(side: Side) -> Result<Ran> {
 }
 
 /// Makes the calls, and looks.
-fn run(side: Side, calls: &[plan::Call]) -> Result<Ran> {
-    let via = match side {
-        Side::Syscall => Via::Syscall,
-        Side::Device => Via::Device(open::device()?),
-    };
-    let files = calls.iter().map(open::source).collect::<Result<Vec<_>>>()?;
+fn run(via: &Via, plan: &Plan) -> Result<Ran> {
     // Stays at hand whatever the root is afterwards.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let proc = rustix::fs::open("/proc", flags, Mode::empty()).context("cannot open /proc")?;
     let before = look(&proc)?;
-    let made = plan::make(calls, |index| {
-        via.setns(files[index].as_fd(), calls[index].nstype())
-    });
+    let refused = plan.execute(|turn| Ok(via.setns(turn.file, turn.call.nstype()).err()))?;
     Ok(Ran {
-        result: made.map_or_else(|(_, errno)| errno::word(errno), |()| "0".to_owned()),
+        result: refused.map_or_else(|| "0".to_owned(), |(_, errno)| errno::word(errno)),
         before,
         after: look(&proc)?,
     })

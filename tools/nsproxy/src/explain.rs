@@ -4,7 +4,7 @@
 
 use crate::{
     asked::{self, Asked},
-    errno::show,
+    errno::{self, show},
     open,
     plan::{Call, Source},
     status::ExitCode,
@@ -14,42 +14,67 @@ use nsproxy_uapi::{Device, Explain, Journal, Kind, Reason, Refusal};
 use rustix::{io::Errno, thread::CapabilitySet};
 use std::{
     fmt::Write as _,
-    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd},
+    os::fd::{AsRawFd as _, BorrowedFd},
 };
 
-const AFTER_HELP: &str = "\
-Each call is made as far as it can fail, and released: nothing changes. Calls
-that come after another one are asked about from where we are now.
+/// How a plan is asked about, in the help of the commands that do.
+pub(crate) const ASKS: &str = "\
+The calls are those of nsproxy setns, in its order. Each is a dry run: it is made
+as far as it can fail, and released. What follows a call depends on it, so if
+others follow, nsproxy then really makes the call, and asks about the next from
+there. Only nsproxy itself moves, and it ends with its answer.";
 
-The exit status is 0 when all of them would succeed, 1 when one would not or
-nobody can say, 2 for a mistake in the options.";
+fn after_help() -> String {
+    format!(
+        "\
+A call is printed each time that its turn comes. One that is refused before the
+user namespace is entered is made again after it.
+
+{ASKS}
+
+Exit status:
+  0  all calls would succeed
+  1  a call would fail, or the module does not answer
+  2  usage error"
+    )
+}
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = after_help())]
 pub(crate) struct Args {
     #[command(flatten)]
     asked: Asked,
 }
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
-    let calls = match args.asked.calls()? {
-        Ok(calls) => calls,
+    let plan = match args.asked.plan()? {
+        Ok(plan) => plan,
         Err(message) => return Ok(asked::usage("explain", &message)),
     };
     let device = open::device()?;
-    let mut status = ExitCode::SUCCESS;
-    for call in &calls {
-        let file = open::source(call)?;
-        let how = Explain::dry_run(args.asked.as_of_2011);
-        match ask(&device, call, file.as_fd(), how)? {
-            None => println!("{call}: can be entered"),
-            Some(refusal) => {
-                println!("{call}: {}", words(refusal, call));
-                status = ExitCode::FAILURE;
+    let mut left: Vec<_> = plan.calls().collect();
+    let refused = plan.ask(&device, args.asked.as_of_2011, |turn, how| {
+        let call = turn.call;
+        let refusal = ask(&device, call, turn.file, how)?;
+        match refusal {
+            Some(refusal) if turn.is_retried => {
+                let (errno, check) = (errno::word(refusal.errno), refusal.reason.name());
+                println!("{call}: {errno} {check}, made again after the user namespace is entered");
+                return Ok(Some(refusal));
             }
+            Some(refusal) => println!("{call}: {}", words(refusal, call)),
+            None => println!("{call}: can be entered"),
         }
+        left.retain(|other| *other != call);
+        Ok(refusal)
+    })?;
+    for call in left {
+        println!("{call}: not made, after this failure");
     }
-    Ok(status)
+    Ok(match refused {
+        Some(_) => ExitCode::FAILURE,
+        None => ExitCode::SUCCESS,
+    })
 }
 
 /// Why a call is refused; [`None`] if it is not.

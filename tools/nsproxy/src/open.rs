@@ -13,15 +13,42 @@ use rustix::{
     io::Errno,
     process::{Pid, PidfdFlags, pidfd_open},
 };
-use std::os::fd::OwnedFd;
+use std::{error::Error, fmt, os::fd::OwnedFd};
+
+/// A file or a process that cannot be opened.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) errno: Errno,
+    message: String,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for Failed {}
+
+fn failed(errno: Errno, message: String) -> anyhow::Error {
+    Failed { errno, message }.into()
+}
 
 /// Opens what `call` names.
+///
+/// # Errors
+///
+/// [`Failed`].
 pub(crate) fn source(call: &Call) -> Result<OwnedFd> {
     match &call.source {
         Source::File(path) => {
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-            rustix::fs::open(path, flags, Mode::empty())
-                .map_err(|errno| anyhow!("cannot open {}: {}", path.display(), show(errno)))
+            rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| {
+                failed(
+                    errno,
+                    format!("cannot open {}: {}", path.display(), show(errno)),
+                )
+            })
         }
         Source::Process(pid) => Pid::from_raw(*pid)
             .ok_or(Errno::INVAL)
@@ -32,9 +59,10 @@ pub(crate) fn source(call: &Call) -> Result<OwnedFd> {
                     Errno::INVAL | Errno::NOENT => "; is it a thread, and not a process?",
                     _ => "",
                 };
-                anyhow!(
-                    "cannot open a pidfd of process {pid}: {}{remedy}",
-                    show(errno)
+                let why = show(errno);
+                failed(
+                    errno,
+                    format!("cannot open a pidfd of process {pid}: {why}{remedy}"),
                 )
             }),
     }

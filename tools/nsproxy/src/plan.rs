@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Which calls the options come to.
+//! The calls that the options stand for, and their order: one plan for the commands that make the
+//! calls and for those that ask about them.
 
-use crate::kinds::Kinds;
-use nsproxy_uapi::Kind;
-use std::{fmt, path::PathBuf};
+use crate::{explain, kinds::Kinds, open};
+use anyhow::{Result, bail};
+use nsproxy_uapi::{Device, Explain, Kind, Reason, Refusal};
+use std::{
+    fmt,
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    path::PathBuf,
+};
 
 /// What a call's file descriptor is to be opened from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +35,11 @@ impl Call {
     pub(crate) fn nstype(&self) -> u32 {
         self.kinds.iter().fold(0, |flags, kind| flags | kind.flag())
     }
+
+    /// Returns whether a user namespace is among those that it enters.
+    fn enters_user(&self) -> bool {
+        self.kinds.contains(&Kind::User)
+    }
 }
 
 impl fmt::Display for Call {
@@ -46,7 +57,8 @@ impl fmt::Display for Call {
 /// The calls for `kinds`: one with a pidfd for all that are wanted of process `target`, and one
 /// for each file that was named.
 ///
-/// With `only_files` that is a call for each kind: setns(2) of 2011 knew no pidfd.
+/// With `only_files` that is a call for each kind: setns(2) of 2011 knew no pidfd. The call that
+/// enters a user namespace is the last.
 ///
 /// # Errors
 ///
@@ -81,35 +93,139 @@ pub(crate) fn calls(
             }),
         }
     }
-    calls.sort_by_key(|call| matches!(call.source, Source::File(_)));
+    calls.sort_by_key(|call| (call.enters_user(), matches!(call.source, Source::File(_))));
     Ok(calls)
 }
 
-/// Makes the calls, of which `setns` is given the index, in two passes as nsenter(1) does: those
-/// without a user namespace, then the one that enters it, then again those that failed. A user
-/// namespace takes rights away, over what our own one owns, and gives them, over what it owns
-/// itself: no single order is right for both.
-///
-/// # Errors
-///
-/// The first call that had to succeed and did not, and its error.
-pub(crate) fn make<E>(
-    calls: &[Call],
-    mut setns: impl FnMut(usize) -> Result<(), E>,
-) -> Result<(), (usize, E)> {
-    let (user, others): (Vec<usize>, Vec<usize>) =
-        (0..calls.len()).partition(|&index| calls[index].kinds.contains(&Kind::User));
-    let mut refused = Vec::new();
-    for index in others {
-        match setns(index) {
-            Err(_) if !user.is_empty() => refused.push(index),
-            result => result.map_err(|error| (index, error))?,
+/// The calls of a command in their order, each with its file, open.
+pub(crate) struct Plan(Vec<(Call, OwnedFd)>);
+
+/// A call whose turn it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Turn<'a> {
+    pub(crate) call: &'a Call,
+    pub(crate) file: BorrowedFd<'a>,
+    /// If it is refused, it is made again after the user namespace is entered.
+    pub(crate) is_retried: bool,
+    /// If it succeeds, another call follows.
+    pub(crate) is_followed: bool,
+}
+
+impl Plan {
+    /// Opens the files of all calls: after the first call, `/proc` may be another one.
+    ///
+    /// # Errors
+    ///
+    /// [`open::Failed`] for the first file that cannot be opened.
+    pub(crate) fn open(calls: Vec<Call>) -> Result<Self> {
+        let with_file = |call: Call| {
+            let file = open::source(&call)?;
+            Ok((call, file))
+        };
+        calls
+            .into_iter()
+            .map(with_file)
+            .collect::<Result<_>>()
+            .map(Self)
+    }
+
+    /// The calls, in the order of the first pass.
+    pub(crate) fn calls(&self) -> impl Iterator<Item = &Call> {
+        self.0.iter().map(|(call, _)| call)
+    }
+
+    /// Executes the plan. `call` makes a call, or asks about it, and returns why it is refused.
+    ///
+    /// There are two passes, as in nsenter(1): the calls without a user namespace, then the one
+    /// that enters it, then again those that were refused. A user namespace takes rights away, over
+    /// what our own one owns, and gives them, over what it owns itself: no single order is right
+    /// for both.
+    ///
+    /// Returns the refusal that ends the plan, and the call that was refused.
+    ///
+    /// # Errors
+    ///
+    /// The first error of `call`.
+    pub(crate) fn execute<'a, R>(
+        &'a self,
+        mut call: impl FnMut(Turn<'a>) -> Result<Option<R>>,
+    ) -> Result<Option<(Turn<'a>, R)>> {
+        let (user, others): (Vec<_>, Vec<_>) =
+            self.0.iter().partition(|(call, _)| call.enters_user());
+        let turn = |(call, file): &'a (Call, OwnedFd), is_retried, is_followed| Turn {
+            call,
+            file: file.as_fd(),
+            is_retried,
+            is_followed,
+        };
+        let is_retried = !user.is_empty();
+        let mut refused = Vec::new();
+        let mut left = others.len() + user.len();
+        for other in others {
+            left -= 1;
+            let turn = turn(other, is_retried, left > 0);
+            match call(turn)? {
+                Some(_) if is_retried => refused.push(other),
+                Some(why) => return Ok(Some((turn, why))),
+                None => {}
+            }
+        }
+        let mut left = user.len() + refused.len();
+        for again in user.into_iter().chain(refused) {
+            left -= 1;
+            let turn = turn(again, false, left > 0);
+            if let Some(why) = call(turn)? {
+                return Ok(Some((turn, why)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Executes the plan as a question: each call is a dry run from where the calls before it lead.
+    ///
+    /// A call depends on those before it, so a call that would succeed and is followed is made.
+    /// This process is then somewhere else, and must end with its answer. Nothing else changes: it
+    /// has no children, and a call that would move a task which shares its root is not made.
+    ///
+    /// # Errors
+    ///
+    /// The module does not answer, or a call that must not be made is followed.
+    pub(crate) fn ask<'a>(
+        &'a self,
+        device: &Device,
+        as_of_2011: bool,
+        mut dry_run: impl FnMut(Turn<'a>, Explain) -> Result<Option<Refusal>>,
+    ) -> Result<Option<(Turn<'a>, Refusal)>> {
+        self.execute(|turn| match dry_run(turn, Explain::dry_run(as_of_2011))? {
+            None if turn.is_followed => go(device, turn, as_of_2011),
+            verdict => Ok(verdict),
+        })
+    }
+}
+
+/// Makes a call that others follow, for the question about them.
+fn go(device: &Device, turn: Turn<'_>, as_of_2011: bool) -> Result<Option<Refusal>> {
+    let Turn { call, file, .. } = turn;
+    // With several kinds, install() before Linux 7.3 checks whether the copy of root and working
+    // directory is shared, which it never is. A task that shares our own would be moved as well.
+    if call.kinds.contains(&Kind::Mnt) {
+        let alone = Call {
+            source: call.source.clone(),
+            kinds: vec![Kind::Mnt],
+        };
+        let refusal = explain::ask(device, &alone, file, Explain::dry_run(as_of_2011))?;
+        if refusal.is_some_and(|refusal| refusal.reason == Reason::FsShared) {
+            bail!(
+                "cannot ask what follows {call}: to enter would move tasks that share our root \
+                 directory"
+            );
         }
     }
-    for index in user.into_iter().chain(refused) {
-        setns(index).map_err(|error| (index, error))?;
-    }
-    Ok(())
+    let how = Explain {
+        dry_run: false,
+        as_of_2011,
+    };
+    explain::ask(device, call, file, how)
 }
 
 #[cfg(test)]
@@ -175,43 +291,97 @@ mod tests {
         assert!(error.contains("--target PID"), "{error}");
     }
 
-    /// What was called, and which call was the end of it, when those in `refused` fail until the
-    /// user namespace is entered.
-    fn made(calls: &[Call], refused: &[usize]) -> (Vec<usize>, Result<(), usize>) {
+    /// A plan whose files are something else.
+    fn plan(calls: &[Call]) -> Plan {
+        let null = || std::fs::File::open("/dev/null").unwrap().into();
+        Plan(calls.iter().map(|call| (call.clone(), null())).collect())
+    }
+
+    /// The calls in the order in which they are made, with `?` for one that is made again if it is
+    /// refused and `+` for one that is followed, and the one that is refused at the end. Those to
+    /// `refused` are refused, until the user namespace is entered or, `always`, then, too.
+    fn made(calls: &[Call], refused: &[&str], always: bool) -> (Vec<String>, Option<String>) {
+        let name = |call: &Call| match &call.source {
+            Source::File(path) => path.display().to_string(),
+            Source::Process(pid) => pid.to_string(),
+        };
         let mut seen = Vec::new();
         let mut entered = false;
-        let result = make(calls, |index| {
-            seen.push(index);
-            entered |= calls[index].kinds.contains(&Kind::User);
-            if refused.contains(&index) && !entered {
-                return Err(());
-            }
-            Ok(())
+        let plan = plan(calls);
+        let end = plan.execute(|turn| {
+            let name = name(turn.call);
+            let retried = if turn.is_retried { "?" } else { "" };
+            let followed = if turn.is_followed { "+" } else { "" };
+            seen.push(format!("{name}{retried}{followed}"));
+            let is_refused = refused.contains(&name.as_str()) && (always || !entered);
+            entered |= turn.call.enters_user() && !is_refused;
+            Ok(is_refused.then_some(()))
         });
-        (seen, result.map_err(|(index, ())| index))
+        let end = end.unwrap().map(|(turn, ())| name(turn.call));
+        (seen, end)
     }
 
     #[test]
-    fn refused_calls_are_tried_again_in_the_user_namespace() {
+    fn the_user_namespace_comes_last() {
+        let kinds = Kinds(vec![
+            (Kind::User, Some("/user".into())),
+            (Kind::Uts, None),
+            (Kind::Net, Some("/net".into())),
+        ]);
+        let expected = vec![
+            process(7, &[Kind::Uts]),
+            file("/net", Kind::Net),
+            file("/user", Kind::User),
+        ];
+        assert_eq!(calls(&kinds, Some(7), false), Ok(expected));
+    }
+
+    #[test]
+    fn refused_calls_are_made_again_in_the_user_namespace() {
         let calls = [
-            process(7, &[Kind::User, Kind::Mnt]),
             file("/uts", Kind::Uts),
             file("/net", Kind::Net),
+            process(7, &[Kind::User, Kind::Mnt]),
         ];
-        assert_eq!(made(&calls, &[]), (vec![1, 2, 0], Ok(())));
-        assert_eq!(made(&calls, &[1]), (vec![1, 2, 0, 1], Ok(())));
-    }
-
-    #[test]
-    fn what_is_refused_there_too_fails() {
-        let calls = [file("/user", Kind::User), file("/net", Kind::Net)];
-        let result = make(&calls, |index| if index == 1 { Err(7) } else { Ok(()) });
-        assert_eq!(result, Err((1, 7)));
+        let seen = |words: &str| words.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(made(&calls, &[], false), (seen("/uts?+ /net?+ 7"), None));
+        assert_eq!(
+            made(&calls, &["/uts"], false),
+            (seen("/uts?+ /net?+ 7+ /uts"), None)
+        );
+        assert_eq!(
+            made(&calls, &["/net", "/uts"], false),
+            (seen("/uts?+ /net?+ 7+ /uts+ /net"), None)
+        );
+        assert_eq!(
+            made(&calls, &["/uts"], true),
+            (seen("/uts?+ /net?+ 7+ /uts"), Some("/uts".to_owned()))
+        );
+        assert_eq!(
+            made(&calls, &["/net", "7"], true),
+            (seen("/uts?+ /net?+ 7+"), Some("7".to_owned()))
+        );
     }
 
     #[test]
     fn without_a_user_namespace_the_first_refusal_counts() {
         let calls = [file("/uts", Kind::Uts), file("/net", Kind::Net)];
-        assert_eq!(made(&calls, &[0, 1]), (vec![0], Err(0)));
+        let (seen, end) = made(&calls, &["/uts", "/net"], true);
+        assert_eq!(
+            (seen, end),
+            (vec!["/uts+".to_owned()], Some("/uts".to_owned()))
+        );
+    }
+
+    #[test]
+    fn who_does_not_answer_ends_the_plan() {
+        let calls = [file("/uts", Kind::Uts), file("/user", Kind::User)];
+        let plan = plan(&calls);
+        let mut times = 0;
+        let result = plan.execute(|_| -> Result<Option<()>> {
+            times += 1;
+            bail!("no answer")
+        });
+        assert!(result.is_err() && times == 1, "{times}");
     }
 }

@@ -4,15 +4,16 @@
 
 use crate::{
     asked::{self, Asked},
-    enter, explain, open, plan,
+    enter, explain, open,
+    plan::Turn,
     seen::Seen,
     status::ExitCode,
     why,
 };
-use anyhow::{Result, anyhow};
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 use nsproxy_uapi::{Kind, Via};
-use std::{ffi::OsString, os::fd::AsFd as _};
+use std::ffi::OsString;
 
 const AFTER_HELP: &str = "\
 Kinds without a FILE are taken of the target process, all of them by one call
@@ -55,36 +56,29 @@ enum Through {
 }
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
-    let calls = match args.asked.calls()? {
-        Ok(calls) => calls,
+    let plan = match args.asked.plan()? {
+        Ok(plan) => plan,
         Err(message) => return Ok(asked::usage("setns", &message)),
     };
-
     let via = match args.via {
         Through::Syscall => Via::Syscall,
         Through::Device if args.asked.as_of_2011 => Via::Device2011(open::device()?),
         Through::Device => Via::Device(open::device()?),
     };
-    // All files first: /proc may be another one after the first call.
-    let files = calls.iter().map(open::source).collect::<Result<Vec<_>>>()?;
 
     let kinds = &args.asked.kinds.0;
     let entered = |kind| kinds.iter().any(|(entered, _)| *entered == kind);
     let become_root = entered(Kind::User) && !args.preserve_credentials;
     let groups_dropped = become_root && enter::drop_groups();
-    plan::make(&calls, |index| {
-        via.setns(files[index].as_fd(), calls[index].nstype())
-    })
-    .map_err(|(index, errno)| {
-        let call = &calls[index];
-        let file = files[index].as_fd();
+    let refused = plan.execute(|turn| Ok(via.setns(turn.file, turn.call.nstype()).err()))?;
+    if let Some((Turn { call, file, .. }, errno)) = refused {
         let why = explain::after(errno, call, file, args.asked.as_of_2011).unwrap_or_else(|| {
             let seen = Seen::look(call, file);
             why::explain(errno, call, &via, &seen)
         });
-        anyhow!("cannot enter {call}: {why}")
-    })?;
-    drop((files, via));
+        bail!("cannot enter {call}: {why}");
+    }
+    drop((plan, via));
 
     if become_root {
         enter::become_root(groups_dropped)?;

@@ -77,6 +77,16 @@ pub(crate) enum Command {
     },
     /// What its pid is in the `/proc` of the test. Answered with [`Reply::Pid`].
     Pid,
+    /// Runs programs, one after another, each by a child of its own. Answered with
+    /// [`Reply::Programs`].
+    Programs {
+        /// The words of each.
+        lines: Vec<Vec<String>>,
+        /// The file that is their standard input; `/dev/null` otherwise.
+        input: Option<usize>,
+        /// They share the actor's root and working directory (`CLONE_FS`).
+        share_fs: bool,
+    },
 }
 
 /// What only the actor itself can open.
@@ -131,6 +141,15 @@ pub(crate) struct Repeated {
     pub(crate) one_more: bool,
 }
 
+/// How a program ended, and what it printed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Program {
+    /// The exit status; [`None`] if it was killed.
+    pub(crate) status: Option<i32>,
+    /// Its standard output and error.
+    pub(crate) text: String,
+}
+
 /// What an actor answers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Reply {
@@ -152,6 +171,7 @@ pub(crate) enum Reply {
     Told([Told; 2]),
     Seen(Snapshot),
     Pid(u32),
+    Programs(Vec<Program>),
     /// The command itself could not be carried out: an error of the test, or of the guest.
     Failed(String),
 }

@@ -3,7 +3,7 @@
 //! The actor's own side: reads commands, obeys, answers.
 
 use super::{
-    command::{Call, Called, Command, Opened, Repeated, Reply, Source},
+    command::{Call, Called, Command, Opened, Program, Repeated, Reply, Source},
     measure, profile,
 };
 use crate::{
@@ -25,11 +25,12 @@ use rustix::{
 };
 use std::{
     fs::File,
-    io::{BufRead as _, BufReader, BufWriter, Write as _},
+    io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _},
     os::{
         fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd, RawFd},
-        unix::net::UnixStream,
+        unix::{net::UnixStream, process::CommandExt as _},
     },
+    process::{self, Stdio},
 };
 
 /// A process that does as it is told.
@@ -202,6 +203,14 @@ impl Process {
                 Reply::Seen(Snapshot::take(&self.proc, &clocks, children)?)
             }
             Command::Pid => Reply::Pid(self.pid()?),
+            Command::Programs {
+                lines,
+                input,
+                share_fs,
+            } => {
+                let run = |words: &Vec<String>| self.program(words, input, share_fs);
+                Reply::Programs(lines.iter().map(run).collect::<Result<_>>()?)
+            }
         })
     }
 
@@ -340,6 +349,45 @@ impl Process {
             repeated.times += 1;
         }
         Ok(repeated)
+    }
+
+    /// Runs a program in a child.
+    fn program(&self, words: &[String], input: Option<usize>, share_fs: bool) -> Result<Program> {
+        let (program, arguments) = words.split_first().context("no program")?;
+        let input = match input.map(|slot| self.files.get(slot)) {
+            Some(Some(Slot::File(file))) => Stdio::from(file.try_clone()?),
+            Some(_) => bail!("no such file"),
+            None => Stdio::null(),
+        };
+        let (mut from, to) = std::io::pipe()?;
+        let mut command = process::Command::new(program);
+        command
+            .args(arguments)
+            .stdin(input)
+            .stdout(to.try_clone()?)
+            .stderr(to);
+        let forked = if share_fs {
+            sys::fork_sharing_fs()?
+        } else {
+            sys::fork()?
+        };
+        let child = match forked {
+            Fork::Child => {
+                let error = command.exec();
+                eprintln!("{program}: {error}");
+                sys::exit(127)
+            }
+            Fork::Parent(child) => child,
+        };
+        // With its ends of the pipe.
+        drop(command);
+        let mut text = Vec::new();
+        from.read_to_end(&mut text)?;
+        let ended = rustix::process::waitpid(Some(child), WaitOptions::empty())?;
+        Ok(Program {
+            status: ended.and_then(|(_, status)| status.exit_status()),
+            text: String::from_utf8_lossy(&text).into_owned(),
+        })
     }
 
     /// Its pid in the `/proc` of the test.

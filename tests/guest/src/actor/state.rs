@@ -43,6 +43,8 @@ pub(crate) enum Step {
     SetIds(u32),
     /// Keeps only these capabilities (bits), of those that it has.
     KeepCaps(u64),
+    /// Has what it executes have at most these capabilities (bits).
+    BoundCaps(u64),
     /// Lowers all capabilities but these (bits), and could raise them again.
     LowerCaps(u64),
     /// Starts a second thread, which sleeps.
@@ -113,6 +115,7 @@ impl Step {
                 process.id = *id;
             }
             Self::KeepCaps(bits) => keep_caps(*bits)?,
+            Self::BoundCaps(bits) => bound_caps(*bits)?,
             Self::LowerCaps(but) => lower_caps(*but)?,
             Self::Thread => {
                 let (told, tell) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
@@ -291,6 +294,17 @@ pub(crate) fn keep_caps(bits: u64) -> Result<()> {
             inheritable: sets.inheritable & keep,
         },
     )?;
+    Ok(())
+}
+
+fn bound_caps(bits: u64) -> Result<()> {
+    let bounding = rustix::thread::capabilities(None)?.permitted;
+    let others = bounding - CapabilitySet::from_bits_retain(bits);
+    for other in (0..u64::BITS).map(|number| CapabilitySet::from_bits_retain(1 << number)) {
+        if others.contains(other) {
+            rustix::thread::remove_capability_from_bounding_set(other)?;
+        }
+    }
     Ok(())
 }
 

@@ -11,7 +11,7 @@ mod tree;
 use crate::{
     asked::{self, Asked},
     explain, open, page,
-    plan::{self, Call},
+    plan::{Call, Turn},
     status::ExitCode,
 };
 use anyhow::{Context as _, Result};
@@ -19,26 +19,34 @@ use nsproxy_uapi::{Explain, Journal, Refusal};
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write as _},
-    os::fd::AsFd as _,
     path::PathBuf,
 };
 
-const AFTER_HELP: &str = "\
-The calls are made, by this process, which ends when all is shown; with
---dry-run each ends at the point of no return, and is released. What is printed
-is what each step did: the counts of the namespaces and of the nsproxy, read
-before and after it by the module. What others did to them meanwhile shows, too.
+fn after_help() -> String {
+    format!(
+        "\
+The calls are made, by this process, which ends when all is shown. What is
+printed is what each step did: the counts of the namespaces and of the nsproxy,
+read before and after it by the module. What others did to them meanwhile shows,
+too.
 
-The exit status is 0 when all calls succeed, 1 when one does not, 2 for a
-mistake in the options.";
+With --dry-run: {}
+
+Exit status:
+  0  all calls succeed
+  1  a call fails, or the module does not answer
+  2  usage error",
+        explain::ASKS
+    )
+}
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = after_help())]
 pub(crate) struct Args {
     #[command(flatten)]
     asked: Asked,
 
-    /// Change nothing
+    /// Only ask: end each call at the point of no return
     #[arg(long)]
     dry_run: bool,
 
@@ -60,8 +68,8 @@ struct Traced<'a> {
 }
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
-    let calls = match args.asked.calls()? {
-        Ok(calls) => calls,
+    let plan = match args.asked.plan()? {
+        Ok(plan) => plan,
         Err(message) => return Ok(asked::usage("trace", &message)),
     };
     let device = open::device()?;
@@ -76,35 +84,27 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         }
         None => None,
     };
-    let files = calls.iter().map(open::source).collect::<Result<Vec<_>>>()?;
-    let how = Explain {
-        dry_run: args.dry_run,
-        as_of_2011: args.asked.as_of_2011,
-    };
-
+    let as_of_2011 = args.asked.as_of_2011;
     let mut traced = Vec::new();
-    let mut silent = None;
-    let result = plan::make(&calls, |index| {
-        let call = &calls[index];
-        match explain::trace(&device, call, files[index].as_fd(), how) {
-            Ok((refusal, journal)) => {
-                traced.push(Traced {
-                    call,
-                    how,
-                    refusal,
-                    journal,
-                });
-                refusal.map_or(Ok(()), |_| Err(()))
-            }
-            Err(error) => {
-                silent.get_or_insert(error);
-                Err(())
-            }
-        }
-    });
-    if let Some(error) = silent {
-        return Err(error);
-    }
+    let mut trace = |Turn { call, file, .. }, how| {
+        let (refusal, journal) = explain::trace(&device, call, file, how)?;
+        traced.push(Traced {
+            call,
+            how,
+            refusal,
+            journal,
+        });
+        Ok(refusal)
+    };
+    let refused = if args.dry_run {
+        plan.ask(&device, as_of_2011, trace)?
+    } else {
+        let how = Explain {
+            dry_run: false,
+            as_of_2011,
+        };
+        plan.execute(|turn| trace(turn, how))?
+    };
 
     let document = json::Document::of(&traced).text();
     if let Some((path, file)) = html {
@@ -116,10 +116,9 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         let trees: Vec<_> = traced.iter().map(tree::tree).collect();
         anstream::print!("{}", trees.join("\n"));
     }
-    Ok(if result.is_ok() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    Ok(match refused {
+        Some(_) => ExitCode::FAILURE,
+        None => ExitCode::SUCCESS,
     })
 }
 

@@ -4,9 +4,10 @@
 //!
 //! What a dry run says of a plain call every suite of cases looks at, and for which reason it is to
 //! fail the suite errno says: see [`crate::judge`]. What memory it lacks is for the suite faults.
-//! What a person is told is here, too: [`tool`]. What a command inherits that the tool executes:
-//! [`inherited`].
+//! What a person is told is here, too: [`tool`]. [`agreement`] compares the answers of the
+//! tool's commands; [`inherited`] is about the state of a command that the tool executes.
 
+mod agreement;
 mod inherited;
 mod tool;
 
@@ -50,6 +51,7 @@ pub(crate) fn tests() -> Vec<Test> {
     tests.push(Test::new("dry run of 2011 changes nothing", dry_2011));
     tests.push(Test::new("2011, explained: there and back", there_and_back));
     tests.extend(tool::tests());
+    tests.extend(agreement::tests(cases()));
     tests.extend(inherited::tests());
     tests
 }

@@ -1,0 +1,427 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! `nsproxy check`, `explain`, `trace --dry-run` and `setns` give one answer: for every case of the
+//! suites kinds, pidfd and errno that can be typed, and for plans of several calls.
+//!
+//! A case is typed as a program of the caller: a child that is forked and executes, in the state of
+//! the case. A file is its standard input.
+
+use crate::{
+    actor::{command::Program, state::Step},
+    caps,
+    case::{Case, Expect, Handle, Unrelated, Way},
+    errno::Code,
+    ktap::Test,
+    trial,
+    via::{self, Kind},
+    world::{Fate, Target, USER, World},
+};
+use anyhow::{Context as _, Result, ensure};
+use nsproxy_uapi::{Device, Reason};
+use std::{
+    collections::HashSet,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
+};
+
+/// The words of the commands that are asked, before and after the options. The last one enters.
+const COMMANDS: [(&[&str], &[&str]); 4] = [
+    (&["check"], &[]),
+    (&["explain"], &[]),
+    (&["trace", "--dry-run"], &[]),
+    (
+        // The exit status of the command is ours: no fork, and no uid that has to be mapped.
+        &["setns", "--no-fork", "--preserve-credentials"],
+        &["--", "true"],
+    ),
+];
+
+/// The answer that the commands are to give.
+#[derive(Clone, Debug)]
+enum Answer {
+    /// All namespaces can be entered.
+    Entered,
+    /// A call is refused, by this check if it is known.
+    Refused(Code, Option<Reason>),
+    /// A file or a process cannot be opened.
+    NotOpened(Code),
+    /// The one that `setns` gives.
+    AsSetns,
+}
+
+pub(super) fn tests(cases: impl Iterator<Item = (&'static str, Case)>) -> Vec<Test> {
+    let mut typed = HashSet::new();
+    let mut tests: Vec<_> = cases
+        .filter_map(|(suite, case)| {
+            let (case, options) = type_case(&case)?;
+            let answer = answer_of(&case);
+            let is_new = typed.insert((case.target.clone(), case.caller.clone(), options.clone()));
+            let name = format!("nsproxy agrees: {suite}: {}", case.name);
+            is_new.then(|| Test::new(name, move |world| check(&case, &options, &answer, world)))
+        })
+        .collect();
+    let count = tests.len();
+    tests.push(Test::new(
+        "nsproxy agrees: enough cases can be typed",
+        move |_| {
+            ensure!(count >= 180, "{count} can");
+            Ok(())
+        },
+    ));
+    tests.extend(
+        plans()
+            .into_iter()
+            .map(|(name, target, caller, options, answer)| {
+                // The number is no file: the options name all there is.
+                let case = Case::new(name, Handle::Number(-1), 0)
+                    .target(target)
+                    .caller(caller);
+                Test::new(format!("nsproxy agrees: {name}"), move |world| {
+                    check(&case, options, &answer, world)
+                })
+            }),
+    );
+    tests
+}
+
+/// A case as what is typed by a caller that was put into a state which is inherited; [`None`] if
+/// there are no such words, or no such state. `$t` is the pid of the target, `$own` the caller's.
+fn type_case(case: &Case) -> Option<(Case, String)> {
+    let nests_pid =
+        |step: &Step| matches!(step, Step::Unshare(kinds) if kinds & Kind::Pid.flag() != 0);
+    let is_of_user = case.target.as_ref().is_some_and(|target| {
+        let is_other = |step: &Step| matches!(step, Step::SetIds(_));
+        target.steps.iter().any(is_other)
+    });
+    let mut caller = Vec::new();
+    for (index, step) in case.caller.iter().enumerate() {
+        caller.push(match step {
+            // The first child would be init there, and the last child, too.
+            step if nests_pid(step) && case.caller.get(index + 1) != Some(&Step::Fork) => {
+                return None;
+            }
+            // Neither threads nor memory survive execve(2); root regains what it has lowered.
+            Step::Thread | Step::ShareVm | Step::Vfork | Step::LowerCaps(_) => return None,
+            // There is no program.
+            Step::Chroot(_) => return None,
+            // Only a root that is mapped there has capabilities after execve(2).
+            Step::EnterTarget(_) if is_of_user => return None,
+            Step::KeepCaps(caps) => Step::BoundCaps(*caps),
+            step => step.clone(),
+        });
+    }
+
+    let kinds = case.nstype as u32;
+    let kinds: Vec<_> = via::kinds_of(kinds)
+        .take(if kinds & !via::all_kinds() == 0 { 8 } else { 0 })
+        .collect();
+    let letters = |process: &str| {
+        let letters: String = kinds.iter().map(|kind| kind.letter()).collect();
+        (!letters.is_empty()).then(|| format!("-t {process} -{letters}"))
+    };
+    let sees_target = !case.caller.iter().any(nests_pid);
+    let file = |kind: Kind| Some(format!("-{}=/proc/self/fd/0", kind.letter()));
+    let options = match (case.handle, &kinds[..]) {
+        (Handle::Pidfd, _) if sees_target => letters("$t")?,
+        (Handle::OwnPidfd, _) if sees_target => letters("$own")?,
+        // What is opened again is not what it was, or may not be opened.
+        (Handle::TargetBy(Way::OPath, _), _) => return None,
+        (
+            Handle::Unrelated(
+                Unrelated::Pipe | Unrelated::Socket | Unrelated::Epoll | Unrelated::EventFd,
+            ),
+            _,
+        ) => {
+            return None;
+        }
+        (
+            Handle::Target(_)
+            | Handle::TargetBy(..)
+            | Handle::Home(_)
+            | Handle::Own(_)
+            | Handle::ProcDirectory
+            | Handle::Unrelated(_),
+            [kind],
+        ) => file(*kind)?,
+        // The tool always says which kind.
+        (Handle::Target(link) | Handle::Home(link) | Handle::Own(link), []) if case.nstype == 0 => {
+            file(Kind::ALL.into_iter().find(|kind| kind.name() == link)?)?
+        }
+        _ => return None,
+    };
+    let case = Case {
+        caller,
+        ..case.clone()
+    };
+    Some((case, options))
+}
+
+fn answer_of(case: &Case) -> Answer {
+    let is_reaped = |target: &Target| target.fate == Fate::Reaped;
+    match case.expect {
+        Expect::Moved(_) => Answer::Entered,
+        Expect::Fails(code) if case.target.as_ref().is_some_and(is_reaped) => {
+            Answer::NotOpened(code)
+        }
+        Expect::Fails(code) => Answer::Refused(code, case.reason),
+        Expect::AsReference => Answer::AsSetns,
+    }
+}
+
+type Plan = (&'static str, Target, Vec<Step>, &'static str, Answer);
+
+/// Plans of several calls, and those that cannot be begun.
+fn plans() -> Vec<Plan> {
+    let refused = |reason: Reason| {
+        let errno = reason.errno().expect("a check with an errno");
+        Answer::Refused(errno.into(), Some(reason))
+    };
+    let of_user = || Target::in_all_new().of_user();
+    let user = || vec![Step::SetIds(USER)];
+    let root = Vec::new;
+    vec![
+        (
+            "files: the user namespace gives the rights for the next",
+            of_user(),
+            user(),
+            "-U=/proc/$t/ns/user -n=/proc/$t/ns/net",
+            Answer::Entered,
+        ),
+        (
+            "files: three are refused at first",
+            of_user(),
+            user(),
+            "-u=/proc/$t/ns/uts -n=/proc/$t/ns/net -U=/proc/$t/ns/user -i=/proc/$t/ns/ipc",
+            Answer::Entered,
+        ),
+        (
+            "a file beside a process: the user namespace gives the rights for the next",
+            of_user(),
+            user(),
+            "-t $t -U -m -n=/proc/$t/ns/net",
+            Answer::Entered,
+        ),
+        (
+            "files: the user namespace takes the rights for the next, which comes before it",
+            Target::in_all_new(),
+            root(),
+            "-U=/proc/$t/ns/user -n=/proc/self/ns/net",
+            Answer::Entered,
+        ),
+        (
+            "a file beside a process: the user namespace takes the rights, and comes last",
+            Target::in_all_new(),
+            root(),
+            "-t $t -U -m -p -n=/proc/self/ns/net",
+            Answer::Entered,
+        ),
+        (
+            "files: refused before the user namespace and in it",
+            of_user(),
+            user(),
+            "-U=/proc/$t/ns/user -u=/proc/$t/ns/uts -n=/proc/self/ns/net",
+            refused(Reason::CapOwner),
+        ),
+        (
+            "files: the user namespace is refused, what is before it is not",
+            Target::in_all_new(),
+            root(),
+            "-U=/proc/self/ns/user -u=/proc/$t/ns/uts -m=/proc/$t/ns/mnt",
+            refused(Reason::SameUser),
+        ),
+        (
+            "files: the first is refused, and there is no user namespace",
+            Target::in_all_new(),
+            vec![Step::BoundCaps(caps::SYS_ADMIN | caps::SYS_PTRACE)],
+            "-m=/proc/$t/ns/mnt -u=/proc/$t/ns/uts",
+            refused(Reason::Chroot),
+        ),
+        (
+            "files: the last is refused, where root is shared",
+            Target::in_all_new(),
+            vec![Step::ShareFs],
+            "-u=/proc/$t/ns/uts -U=/proc/$t/ns/user",
+            refused(Reason::FsShared),
+        ),
+        (
+            "files of 2011: the second is refused",
+            Target::in_all_new(),
+            root(),
+            "--2011 -u=/proc/$t/ns/uts -n=/proc/$t/ns/uts",
+            Answer::AsSetns,
+        ),
+        (
+            "files of 2011",
+            Target::in_new(via::flags_of(&[Kind::Net, Kind::Uts])),
+            root(),
+            "--2011 -t $t -u -n",
+            Answer::Entered,
+        ),
+        (
+            "all",
+            Target::in_all_new(),
+            root(),
+            "-t $t -a",
+            Answer::Entered,
+        ),
+        (
+            "all, by the user that made them",
+            of_user(),
+            user(),
+            "-t $t -a",
+            Answer::Entered,
+        ),
+        (
+            "no such file",
+            Target::default(),
+            root(),
+            "-u=/proc/$t/ns/uts -n=/nowhere",
+            Answer::NotOpened(Code::ENOENT),
+        ),
+        (
+            "a file below a file",
+            Target::default(),
+            root(),
+            "-n=/proc/$t/ns/net/net",
+            Answer::NotOpened(Code::ENOTDIR),
+        ),
+        (
+            "a file that may not be opened",
+            Target::default(),
+            user(),
+            "-n=/proc/$t/ns/net",
+            Answer::NotOpened(Code::EACCES),
+        ),
+    ]
+}
+
+/// Asks all commands, and compares their answers with one another and with the expected one.
+fn check(case: &Case, options: &str, expected: &Answer, world: &mut World) -> Result<()> {
+    let target = match &case.target {
+        Some(target) => world.target(target)?.pid,
+        None => 0,
+    };
+    let lines = |own: u32| {
+        let options = options
+            .replace("$t", &target.to_string())
+            .replace("$own", &own.to_string());
+        let line = |(before, after): (&[&str], &[&str])| {
+            let words = ["nsproxy"].iter().chain(before).copied();
+            let words = words.chain(options.split(' ')).chain(after.iter().copied());
+            words.map(str::to_owned).collect()
+        };
+        COMMANDS.map(line).into()
+    };
+    let programs = {
+        let _open = OpenToAll::new()?;
+        trial::programs(case, lines, world)?
+    };
+    let [check, explain, trace, setns] = &programs[..] else {
+        unreachable!("as many as were asked");
+    };
+    let expected = match expected {
+        Answer::AsSetns => match setns.status {
+            Some(0) => Answer::Entered,
+            _ => Answer::Refused(first_errno(&setns.text).context("no errno")?, None),
+        },
+        expected => expected.clone(),
+    };
+    let mut wrong = Vec::new();
+    let mut want = |what: &str, is: bool| {
+        if !is {
+            wrong.push(what.to_owned());
+        }
+    };
+    let printed = |program: &Program, line: &str| program.text.lines().any(|has| has == line);
+    match expected {
+        Answer::Entered => {
+            for (program, (words, _)) in programs.iter().zip(COMMANDS) {
+                want(words[0], program.status == Some(0));
+            }
+            want("check prints nothing", check.text.is_empty());
+        }
+        Answer::Refused(code, _) | Answer::NotOpened(code) => {
+            let word = match expected {
+                Answer::NotOpened(_) => Some("open"),
+                Answer::Refused(_, reason) => reason.map(Reason::name),
+                _ => None,
+            };
+            let is_named = match word {
+                Some(word) => printed(check, &format!("{code} {word}")),
+                None => check.text.starts_with(&format!("{code} ")),
+            };
+            want("check names it", is_named);
+            want("the status of check", check.status == Some(status_of(code)));
+            for (program, (words, _)) in programs.iter().zip(COMMANDS).skip(1) {
+                let is_said = match words[0] {
+                    // The trees of calls that are made again come before.
+                    "trace" => last_refusal(&program.text),
+                    _ => first_errno(&program.text),
+                };
+                want(words[0], program.status == Some(1) && is_said == Some(code));
+            }
+        }
+        Answer::AsSetns => unreachable!("replaced above"),
+    }
+    // Both print a call when its turn comes.
+    let explained: Vec<_> = explain.text.lines().filter_map(turn_of_explain).collect();
+    let traced: Vec<_> = trace.text.lines().filter_map(turn_of_trace).collect();
+    want("the order of calls", explained == traced);
+    let has_none = matches!(expected, Answer::NotOpened(_));
+    want("a call is printed", !traced.is_empty() || has_none);
+    ensure!(
+        wrong.is_empty(),
+        "`nsproxy ... {options}`: expected {expected:?}, wrong: {wrong:?}\n{programs:#?}"
+    );
+    Ok(())
+}
+
+/// The call of a line that `nsproxy explain` prints when its turn comes.
+fn turn_of_explain(line: &str) -> Option<&str> {
+    let (call, answer) = line.split_once(": ")?;
+    (call.starts_with("the ") && !answer.starts_with("not made")).then_some(call)
+}
+
+/// The call of a line that begins its tree.
+fn turn_of_trace(line: &str) -> Option<&str> {
+    line.strip_prefix("setns: ")
+}
+
+/// The exit status of `nsproxy check`, as its help has it.
+fn status_of(code: Code) -> i32 {
+    match code {
+        Code::EPERM | Code::EACCES => 3,
+        Code::EINVAL | Code::EUSERS => 4,
+        Code::ESRCH | Code::EBADF | Code::ENOENT => 5,
+        _ => 6,
+    }
+}
+
+/// The first `EINVAL:` and the like in a text.
+fn first_errno(text: &str) -> Option<Code> {
+    text.split_whitespace()
+        .filter_map(|word| word.strip_suffix(':'))
+        .find_map(Code::of_name)
+}
+
+/// The errno of the last call in trees of calls; of the text if there is no tree.
+fn last_refusal(text: &str) -> Option<Code> {
+    let last = text.rsplit_once("refused: ").map(|(_, last)| last);
+    first_errno(last.unwrap_or(text))
+}
+
+/// The device, for everybody: a caller without rights may ask.
+struct OpenToAll;
+
+impl OpenToAll {
+    fn new() -> Result<Self> {
+        fs::set_permissions(Device::PATH, Permissions::from_mode(0o666)).context(Device::PATH)?;
+        Ok(Self)
+    }
+}
+
+impl Drop for OpenToAll {
+    fn drop(&mut self) {
+        let _ = fs::set_permissions(Device::PATH, Permissions::from_mode(0o600));
+    }
+}
