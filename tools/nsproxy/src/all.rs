@@ -2,35 +2,66 @@
 
 //! `--all`: in which kinds another process is somewhere else.
 
-use crate::{errno::show, kinds::Kinds};
+use crate::{
+    errno::show,
+    kinds::Kinds,
+    open,
+    plan::{Call, Source},
+};
 use anyhow::{Result, bail};
 use nsproxy_uapi::Kind;
 use rustix::{fs::stat, io::Errno};
+use std::{fs, os::fd::AsRawFd as _};
 
 /// Which namespace a file in `/proc/PID/ns` refers to: its device and inode number.
 type Identity = (u64, u64);
 
-/// The kinds in which the process `target` is somewhere else than we are.
+/// The kinds in which the process `target` is not known to be where we are.
+///
+/// A kind counts unless its namespace is seen to be our own. What cannot be seen is entered, and
+/// the kernel says why it cannot be: an exited process has no namespaces to look at, nor has one
+/// that we may not access.
 ///
 /// # Errors
 ///
-/// No such process, or one that we may not look at.
+/// No such process; no `/proc`.
 pub(crate) fn differing(target: i32) -> Result<Kinds> {
+    let process = number_in_proc(target)?;
     let mut kinds = Kinds::default();
     for kind in Kind::ALL {
-        let theirs = identity(&target.to_string(), kind.name())?;
         // A kernel without this kind has no such file.
-        if let Some(theirs) = theirs
-            && !are_in(kind, theirs)?
-        {
+        if identity("self", kind.name())?.is_none() {
+            continue;
+        }
+        let theirs = process.as_deref().and_then(|process| {
+            let theirs = identity(process, kind.name());
+            theirs.ok().flatten()
+        });
+        if theirs.is_none_or(|theirs| !are_in(kind, theirs)) {
             kinds.0.push((kind, None));
         }
     }
     Ok(kinds)
 }
 
+/// The number of process `target` in `/proc`, which may be that of another pid namespace than ours;
+/// [`None`] if it has none there.
+fn number_in_proc(target: i32) -> Result<Option<String>> {
+    let pidfd = open::source(&Call {
+        source: Source::Process(target),
+        kinds: Vec::new(),
+    })?;
+    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()));
+    let number = info.ok().and_then(|info| {
+        let number = info.lines().find_map(|line| line.strip_prefix("Pid:"))?;
+        Some(number.trim().to_owned())
+    });
+    // 0: in a pid namespace that this /proc does not show. -1: reaped.
+    Ok(number.filter(|number| !["0", "-1"].contains(&number.as_str())))
+}
+
 /// Is a command that we run in that namespace already?
-fn are_in(kind: Kind, theirs: Identity) -> Result<bool> {
+fn are_in(kind: Kind, theirs: Identity) -> bool {
     let ours: &[&str] = match kind {
         // Our own stays what it is; our children's is what can be changed.
         Kind::Pid => &["pid_for_children"],
@@ -38,28 +69,25 @@ fn are_in(kind: Kind, theirs: Identity) -> Result<bool> {
         Kind::Time => &["time", "time_for_children"],
         _ => &[kind.name()],
     };
-    for name in ours {
-        if identity("self", name)? != Some(theirs) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    ours.iter()
+        .all(|name| matches!(identity("self", name), Ok(Some(ours)) if ours == theirs))
 }
 
 /// The namespace behind `/proc/<process>/ns/<name>`; [`None`] where there is no such file.
 fn identity(process: &str, name: &str) -> Result<Option<Identity>> {
-    let path = format!("/proc/{process}/ns/{name}");
-    match stat(&path) {
+    let directory = format!("/proc/{process}/ns");
+    match stat(format!("{directory}/{name}")) {
         Ok(stat) => Ok(Some((stat.st_dev, stat.st_ino))),
-        Err(Errno::NOENT) if stat(format!("/proc/{process}")).is_ok() => Ok(None),
-        Err(errno) => bail!("cannot look at {path}: {}", show(errno)),
+        Err(Errno::NOENT) if stat(&directory).is_ok() => Ok(None),
+        Err(errno) => bail!("cannot look at {directory}/{name}: {}", show(errno)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process;
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    use std::process::{self, Command};
 
     #[test]
     fn we_are_where_we_are() {
@@ -70,13 +98,28 @@ mod tests {
     #[test]
     fn another_namespace_differs() {
         let theirs = identity("self", "uts").unwrap().unwrap();
-        assert!(are_in(Kind::Uts, theirs).unwrap());
-        assert!(!are_in(Kind::Ipc, theirs).unwrap());
+        assert!(are_in(Kind::Uts, theirs));
+        assert!(!are_in(Kind::Ipc, theirs));
+    }
+
+    /// A zombie has no files for what was its nsproxy.
+    #[test]
+    fn an_exited_process_is_not_where_we_are() {
+        let mut child = Command::new("true").spawn().unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        waitid(WaitId::Pid(Pid::from_raw(pid).unwrap()), options).unwrap();
+        let kinds = differing(pid).unwrap();
+        child.wait().unwrap();
+        for kind in [Kind::Mnt, Kind::Uts, Kind::Net] {
+            assert!(kinds.0.contains(&(kind, None)), "{kinds:?}");
+        }
     }
 
     #[test]
     fn nobody_has_this_pid() {
-        let error = differing(i32::MAX).unwrap_err().to_string();
-        assert!(error.contains("/proc/2147483647/ns/user"), "{error}");
+        let error = differing(i32::MAX).unwrap_err();
+        let failed = error.downcast_ref::<open::Failed>().unwrap();
+        assert_eq!(failed.errno, Errno::SRCH);
     }
 }

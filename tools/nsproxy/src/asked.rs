@@ -47,6 +47,15 @@ impl Asked {
             .map(Plan::open)
             .map_or_else(|message| Ok(Err(message)), |plan| plan.map(Ok))
     }
+
+    /// Reports that there is nothing to enter, if so: a command then runs where we are.
+    pub(crate) fn report_nothing(&self) {
+        if let (true, Some(target)) = (self.kinds.0.is_empty(), self.target) {
+            eprintln!(
+                "nsproxy: process {target} is in the namespaces of the caller: nothing to enter"
+            );
+        }
+    }
 }
 
 /// What clap says of mistakes that it can see, for those that it cannot.

@@ -63,6 +63,7 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         }
     };
     let device = open::device()?;
+    args.asked.report_nothing();
     let refused = plan.ask(&device, args.asked.as_of_2011, |turn, how| {
         explain::ask(&device, turn.call, turn.file, how)
     })?;

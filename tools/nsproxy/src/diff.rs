@@ -83,6 +83,7 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         None => {
+            args.asked.report_nothing();
             let [left, right] = [Side::Syscall, Side::Device].map(have_run);
             let (left, right) = (left?, right?);
             print!("{}", table(&left, &right));

@@ -52,6 +52,7 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         Err(message) => return Ok(asked::usage("explain", &message)),
     };
     let device = open::device()?;
+    args.asked.report_nothing();
     let mut left: Vec<_> = plan.calls().collect();
     let refused = plan.ask(&device, args.asked.as_of_2011, |turn, how| {
         let call = turn.call;

@@ -19,7 +19,9 @@ const AFTER_HELP: &str = "\
 Kinds without a FILE are taken of the target process, all of them by one call
 with its pidfd, as nsenter(1) does since Linux 5.8: either all are entered or
 none. Each FILE is a call of its own. A user namespace comes last, and what was
-refused before it is tried again after it.
+refused before it is tried again after it. With --all, a kind is left out if the
+target is seen to be where we are; if nothing is left, that is reported, and the
+command runs here.
 
 The exit status is the command's; 1 when a namespace could not be entered, 2
 for a mistake in the options, 126 or 127 when the command could not be run.";
@@ -65,6 +67,7 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         Through::Device if args.asked.as_of_2011 => Via::Device2011(open::device()?),
         Through::Device => Via::Device(open::device()?),
     };
+    args.asked.report_nothing();
 
     let kinds = &args.asked.kinds.0;
     let entered = |kind| kinds.iter().any(|(entered, _)| *entered == kind);

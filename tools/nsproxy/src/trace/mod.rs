@@ -73,6 +73,7 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         Err(message) => return Ok(asked::usage("trace", &message)),
     };
     let device = open::device()?;
+    args.asked.report_nothing();
     // Before the calls: after them the name may be that of another file. What is in it stays until
     // there is something else to write.
     let cannot_write = |path: &PathBuf| format!("cannot write {}", path.display());

@@ -81,7 +81,60 @@ pub(super) fn tests(cases: impl Iterator<Item = (&'static str, Case)>) -> Vec<Te
                 })
             }),
     );
+    tests.push(Test::new(
+        "nsproxy agrees: all, where /proc has the numbers of another pid namespace",
+        numbers_of_another,
+    ));
+    tests.push(Test::new(
+        "nsproxy agrees: show, diff and the syscall about a process that has exited",
+        of_an_exited,
+    ));
     tests
+}
+
+/// A process that has number 2 where the caller is, in namespaces of its own, and not the one that
+/// has this number in `/proc`.
+fn numbers_of_another(world: &mut World) -> Result<()> {
+    let case = Case::new("", Handle::Number(-1), 0).caller([
+        Step::Unshare(Kind::Pid.flag()),
+        Step::Fork,
+        Step::Child,
+    ]);
+    let line = ["nsproxy", "explain", "-t", "2", "-a"].map(str::to_owned);
+    let programs = trial::programs(&case, |_| vec![line.into()], world)?;
+    let says = "the user, mnt, uts, ipc, cgroup, net namespaces of process 2: can be entered";
+    ensure!(
+        programs[0].text.contains(says),
+        "not {says:?}: {programs:?}"
+    );
+    Ok(())
+}
+
+/// The other commands report `ESRCH` for a process that has exited, and run no command in the
+/// namespaces of the caller.
+fn of_an_exited(world: &mut World) -> Result<()> {
+    let target = Target::default().with_fate(Fate::Zombie);
+    let pid = world.target(&target)?.pid.to_string();
+    let case = Case::new("", Handle::Number(-1), 0).target(target);
+    let rows = [
+        ("setns --via syscall -t PID -a -- echo inside", 1),
+        ("setns -t PID -a -- echo inside", 1),
+        ("show -t PID", 1),
+        // Both sides have the same errno.
+        ("diff -t PID -a", 0),
+    ];
+    let lines = rows.map(|(line, _)| {
+        let line = format!("nsproxy {line}").replace("PID", &pid);
+        line.split(' ').map(str::to_owned).collect()
+    });
+    let programs = trial::programs(&case, |_| lines.into(), world)?;
+    for ((line, status), program) in rows.iter().zip(&programs) {
+        let is_right = program.status == Some(*status)
+            && program.text.contains("ESRCH")
+            && !program.text.contains("inside");
+        ensure!(is_right, "`nsproxy {line}`: {program:?}");
+    }
+    Ok(())
 }
 
 /// A case as what is typed by a caller that was put into a state which is inherited; [`None`] if
@@ -272,6 +325,41 @@ fn plans() -> Vec<Plan> {
             Answer::Entered,
         ),
         (
+            "all, and there is nothing to enter",
+            Target::default(),
+            root(),
+            "-t $t -a",
+            Answer::Entered,
+        ),
+        (
+            "all of a process that has exited",
+            Target::in_new(Kind::Uts.flag()).with_fate(Fate::Zombie),
+            root(),
+            "-t $t -a",
+            refused(Reason::Exiting),
+        ),
+        (
+            "all of a process that has exited, and was where the caller is",
+            Target::default().with_fate(Fate::Zombie),
+            root(),
+            "-t $t -a",
+            refused(Reason::Exiting),
+        ),
+        (
+            "all of a process that may not be looked into",
+            Target::in_new(Kind::Uts.flag()),
+            user(),
+            "-t $t -a",
+            refused(Reason::Ptrace),
+        ),
+        (
+            "all of a process that is gone",
+            Target::default().with_fate(Fate::Reaped),
+            root(),
+            "-t $t -a",
+            Answer::NotOpened(Code::ESRCH),
+        ),
+        (
             "no such file",
             Target::default(),
             root(),
@@ -338,7 +426,10 @@ fn check(case: &Case, options: &str, expected: &Answer, world: &mut World) -> Re
             for (program, (words, _)) in programs.iter().zip(COMMANDS) {
                 want(words[0], program.status == Some(0));
             }
-            want("check prints nothing", check.text.is_empty());
+            want(
+                "check prints nothing",
+                check.text.is_empty() || options.ends_with("-a"),
+            );
         }
         Answer::Refused(code, _) | Answer::NotOpened(code) => {
             let word = match expected {
@@ -367,7 +458,7 @@ fn check(case: &Case, options: &str, expected: &Answer, world: &mut World) -> Re
     let explained: Vec<_> = explain.text.lines().filter_map(turn_of_explain).collect();
     let traced: Vec<_> = trace.text.lines().filter_map(turn_of_trace).collect();
     want("the order of calls", explained == traced);
-    let has_none = matches!(expected, Answer::NotOpened(_));
+    let has_none = matches!(expected, Answer::NotOpened(_)) || options.ends_with("-a");
     want("a call is printed", !traced.is_empty() || has_none);
     ensure!(
         wrong.is_empty(),
