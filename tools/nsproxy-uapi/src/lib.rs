@@ -8,6 +8,7 @@ mod explained;
 mod journal;
 mod kind;
 mod member;
+pub mod nsfs;
 mod reason;
 mod show;
 mod step;

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The kernel's own interfaces to namespaces and processes: the ioctls of nsfs and of pidfds.
+
+use crate::Kind;
+use rustix::{io::Errno, ioctl::opcode};
+use std::{
+    ffi::{c_int, c_ulong},
+    os::fd::{AsFd, AsRawFd as _, FromRawFd as _, OwnedFd},
+};
+
+const NS_GET_ID: u32 = opcode::read::<u64>(0xb7, 13);
+const PIDFD_GET_INFO: u32 = opcode::read_write::<PidfdInfo>(0xff, 11);
+const PIDFD_INFO_COREDUMP: u64 = 1 << 4;
+const PIDFD_COREDUMP_USER: u32 = 1 << 2;
+
+/// The fields of `struct pidfd_info` up to `PIDFD_INFO_SIZE_VER1`.
+#[repr(C)]
+#[derive(Default)]
+struct PidfdInfo {
+    mask: u64,
+    cgroupid: u64,
+    ids: [u32; 11],
+    exit_code: i32,
+    coredump_mask: u32,
+    coredump_signal: u32,
+}
+
+/// Returns the id of the namespace behind an nsfs file: `NS_GET_ID`. No id is used again.
+///
+/// # Errors
+///
+/// `ENOTTY` for a file of another filesystem.
+pub fn id(ns: impl AsFd) -> Result<u64, Errno> {
+    let mut id = 0_u64;
+    ioctl(ns, NS_GET_ID.into(), &mut id)?;
+    Ok(id)
+}
+
+/// Returns the kind of the namespace behind an nsfs file: `NS_GET_NSTYPE`.
+///
+/// # Errors
+///
+/// `ENOTTY` for a file of another filesystem; `EPROTO` for an unknown kind.
+pub fn kind(ns: impl AsFd) -> Result<Kind, Errno> {
+    let flag = ioctl_without(ns, libc::NS_GET_NSTYPE)?;
+    let mut kinds = Kind::ALL.into_iter();
+    kinds
+        .find(|kind| kind.flag() as c_int == flag)
+        .ok_or(Errno::PROTO)
+}
+
+/// Opens the user namespace that owns the namespace; the parent of a user namespace:
+/// `NS_GET_USERNS`.
+///
+/// # Errors
+///
+/// `EPERM` if that is neither the caller's user namespace nor below it.
+pub fn owner(ns: impl AsFd) -> Result<OwnedFd, Errno> {
+    ioctl_without(ns, libc::NS_GET_USERNS).map(new_fd)
+}
+
+/// Returns the uid that owns a user namespace, as the caller's user namespace maps it; an unmapped
+/// one is the overflow uid: `NS_GET_OWNER_UID`.
+///
+/// # Errors
+///
+/// `EINVAL` for a namespace of another kind.
+pub fn owner_uid(user_ns: impl AsFd) -> Result<u32, Errno> {
+    let mut uid = 0_u32;
+    ioctl(user_ns, libc::NS_GET_OWNER_UID, &mut uid)?;
+    Ok(uid)
+}
+
+/// Opens a namespace of the process: `PIDFD_GET_*_NAMESPACE`.
+///
+/// # Errors
+///
+/// `EACCES` if ptrace(2) denies access to the process; `ESRCH` if it has exited.
+pub fn of_process(pidfd: impl AsFd, kind: Kind) -> Result<OwnedFd, Errno> {
+    let number = match kind {
+        Kind::User => libc::PIDFD_GET_USER_NAMESPACE,
+        Kind::Mnt => libc::PIDFD_GET_MNT_NAMESPACE,
+        Kind::Uts => libc::PIDFD_GET_UTS_NAMESPACE,
+        Kind::Ipc => libc::PIDFD_GET_IPC_NAMESPACE,
+        Kind::Pid => libc::PIDFD_GET_PID_NAMESPACE,
+        Kind::Cgroup => libc::PIDFD_GET_CGROUP_NAMESPACE,
+        Kind::Net => libc::PIDFD_GET_NET_NAMESPACE,
+        Kind::Time => libc::PIDFD_GET_TIME_NAMESPACE,
+    };
+    ioctl_without(pidfd, number).map(new_fd)
+}
+
+/// Returns whether the process is dumpable (`PR_SET_DUMPABLE`, `suid_dumpable`), which ptrace(2)
+/// requires of a caller without `CAP_SYS_PTRACE`: `PIDFD_GET_INFO`. [`None`] if the kernel does not
+/// report it.
+///
+/// # Errors
+///
+/// `ESRCH` if the process has been reaped; `EREMOTE` if it is not in the caller's pid namespace.
+pub fn is_dumpable(pidfd: impl AsFd) -> Result<Option<bool>, Errno> {
+    let mut info = PidfdInfo {
+        mask: PIDFD_INFO_COREDUMP,
+        ..Default::default()
+    };
+    ioctl(pidfd, PIDFD_GET_INFO.into(), &mut info)?;
+    Ok((info.mask & PIDFD_INFO_COREDUMP != 0)
+        .then_some(info.coredump_mask & PIDFD_COREDUMP_USER != 0))
+}
+
+/// Makes the ioctl `number`, which reads and writes at most `arg`.
+fn ioctl<T>(fd: impl AsFd, number: c_ulong, arg: &mut T) -> Result<c_int, Errno> {
+    // SAFETY: NS_GET_ID and PIDFD_GET_INFO encode the size of their argument in the number, and
+    // NS_GET_OWNER_UID writes a uid_t. Each is called with an exclusive reference to that type.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), number, arg) };
+    crate::via::outcome(result.min(0)).map(|()| result)
+}
+
+/// Makes an ioctl that has no argument; those of pidfds insist on 0.
+fn ioctl_without(fd: impl AsFd, number: c_ulong) -> Result<c_int, Errno> {
+    // SAFETY: Takes no pointer.
+    let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), number, 0) };
+    crate::via::outcome(result.min(0)).map(|()| result)
+}
+
+/// Takes ownership of a descriptor that an ioctl returned.
+fn new_fd(fd: c_int) -> OwnedFd {
+    // SAFETY: The kernel has just installed this descriptor for the caller of the ioctl, and no
+    // other value owns it.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    /// `PIDFD_INFO_SIZE_VER1` is 72: the size is part of the number.
+    #[test]
+    fn numbers_are_those_of_the_kernel() {
+        assert_eq!(NS_GET_ID, 0x8008_b70d);
+        assert_eq!(PIDFD_GET_INFO, 0xc048_ff0b);
+    }
+
+    #[test]
+    fn a_file_of_another_filesystem_has_none() {
+        let null = File::open("/dev/null").unwrap();
+        assert_eq!(id(&null), Err(Errno::NOTTY));
+        assert_eq!(kind(&null), Err(Errno::NOTTY));
+        assert_eq!(owner(&null).unwrap_err(), Errno::NOTTY);
+    }
+
+    #[test]
+    fn kinds_of_our_own_namespaces() {
+        for expected in [Kind::Uts, Kind::User] {
+            let file = File::open(format!("/proc/self/ns/{}", expected.name())).unwrap();
+            assert_eq!(kind(&file), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn namespaces_of_our_own_process() {
+        use rustix::process::{PidfdFlags, getpid, pidfd_open};
+        let pidfd = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
+        for expected in Kind::ALL {
+            let file = of_process(&pidfd, expected).unwrap();
+            assert_eq!(kind(&file), Ok(expected));
+        }
+        assert_eq!(is_dumpable(&pidfd).map(|is| is.unwrap_or(true)), Ok(true));
+    }
+}
