@@ -2,9 +2,14 @@
 
 //! nsenter(1)'s options of the eight kinds: one of each for every line of the table of kinds.
 
-use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, error::Error, value_parser};
-use nsproxy_uapi::Kind;
-use std::{ffi::OsString, path::PathBuf};
+use clap::{
+    Arg, ArgMatches, Args, Command, FromArgMatches,
+    error::{ContextKind, ContextValue, Error},
+    value_parser,
+};
+use nsproxy_uapi::{Kind, nsfs};
+use rustix::fs::{Mode, OFlags};
+use std::{ffi::OsString, fs::File, path::PathBuf};
 
 /// The kinds that were asked for, in the order in which they are installed, each with the file
 /// that was named, if any.
@@ -20,6 +25,32 @@ impl Kinds {
         }
         self.0.sort_by_key(|(kind, _)| *kind);
     }
+}
+
+/// Adds a hint to the error about an argument that is the file of a kind without its sign.
+pub(crate) fn hint(mut error: Error) -> Error {
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
+        return error;
+    };
+    // A user may have named anything, and this must not wait for it.
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let kind = rustix::fs::open(argument, flags, Mode::empty())
+        .ok()
+        .and_then(|file| nsfs::kind(File::from(file)).ok());
+    // Without access to the process, the name tells its kind as well.
+    let named = || {
+        let name = argument.strip_prefix("/proc/")?.rsplit_once("/ns/")?.1;
+        Kind::ALL.into_iter().find(|kind| kind.name() == name)
+    };
+    if let Some(kind) = kind.or_else(named) {
+        let hint = format!(
+            "a file is joined to its option: -{}={argument}",
+            kind.letter()
+        );
+        let hint = ContextValue::StyledStrs(vec![hint.into()]);
+        error.insert(ContextKind::Suggested, hint);
+    }
+    error
 }
 
 /// The long option, which for one kind is not its name.
@@ -113,7 +144,13 @@ mod tests {
 
     #[test]
     fn a_file_needs_its_sign() {
-        assert!(parse(&["-m", "/a"]).is_err());
+        let said = |words: &[&str]| hint(parse(words).unwrap_err()).to_string();
+        assert!(!said(&["-m", "/a"]).contains("joined"));
+        for path in ["/proc/self/ns/net", "/proc/2147483647/ns/net"] {
+            let said = said(&["-n", path]);
+            let hint = format!("tip: a file is joined to its option: -n={path}");
+            assert!(said.contains(&hint), "{said}");
+        }
     }
 
     #[test]

@@ -91,7 +91,8 @@ fn occupy_closed_streams() {
 }
 
 fn run() -> ExitCode {
-    let result = match Args::parse().command {
+    let args = Args::try_parse().unwrap_or_else(|error| kinds::hint(error).exit());
+    let result = match args.command {
         Command::Setns(args) => setns::main(args),
         Command::Explain(args) => explain::main(args),
         Command::Check(args) => check::main(args),
