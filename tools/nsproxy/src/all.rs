@@ -2,16 +2,10 @@
 
 //! `--all`: in which kinds another process is somewhere else.
 
-use crate::{
-    errno::show,
-    kinds::Kinds,
-    open,
-    plan::{Call, Source},
-};
+use crate::{errno::show, kinds::Kinds, open, target::number_in_proc};
 use anyhow::{Result, bail};
 use nsproxy_uapi::Kind;
 use rustix::{fs::stat, io::Errno};
-use std::{fs, os::fd::AsRawFd as _};
 
 /// Which namespace a file in `/proc/PID/ns` refers to: its device and inode number.
 type Identity = (u64, u64);
@@ -26,7 +20,7 @@ type Identity = (u64, u64);
 ///
 /// No such process; no `/proc`.
 pub(crate) fn differing(target: i32) -> Result<Kinds> {
-    let process = number_in_proc(target)?;
+    let process = number_in_proc(open::process(target)?);
     let mut kinds = Kinds::default();
     for kind in Kind::ALL {
         // A kernel without this kind has no such file.
@@ -42,22 +36,6 @@ pub(crate) fn differing(target: i32) -> Result<Kinds> {
         }
     }
     Ok(kinds)
-}
-
-/// The number of process `target` in `/proc`, which may be that of another pid namespace than ours;
-/// [`None`] if it has none there.
-fn number_in_proc(target: i32) -> Result<Option<String>> {
-    let pidfd = open::source(&Call {
-        source: Source::Process(target),
-        kinds: Vec::new(),
-    })?;
-    let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()));
-    let number = info.ok().and_then(|info| {
-        let number = info.lines().find_map(|line| line.strip_prefix("Pid:"))?;
-        Some(number.trim().to_owned())
-    });
-    // 0: in a pid namespace that this /proc does not show. -1: reaped.
-    Ok(number.filter(|number| !["0", "-1"].contains(&number.as_str())))
 }
 
 /// Is a command that we run in that namespace already?

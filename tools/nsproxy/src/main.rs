@@ -5,6 +5,7 @@
 
 mod all;
 mod asked;
+mod caller;
 mod check;
 mod diff;
 mod enter;
@@ -12,6 +13,7 @@ mod errno;
 mod explain;
 mod generate;
 mod kinds;
+mod lookup;
 mod open;
 mod page;
 mod plan;
@@ -20,6 +22,7 @@ mod serve;
 mod setns;
 mod show;
 mod status;
+mod target;
 mod trace;
 mod version;
 mod why;

@@ -3,17 +3,20 @@
 //! The files that calls are made with.
 
 use crate::{
+    caller::Caller,
     errno::show,
+    explain::hint_lines,
     plan::{Call, Source},
+    target::{Mode, Target},
 };
 use anyhow::{Result, anyhow};
 use nsproxy_uapi::Device;
 use rustix::{
-    fs::{Mode, OFlags},
+    fs::{Mode as FileMode, OFlags},
     io::Errno,
     process::{Pid, PidfdFlags, pidfd_open},
 };
-use std::{error::Error, fmt, os::fd::OwnedFd};
+use std::{error::Error, fmt, os::fd::OwnedFd, path::Path};
 
 /// A file or a process that cannot be opened.
 #[derive(Debug)]
@@ -38,44 +41,65 @@ fn failed(errno: Errno, message: String) -> anyhow::Error {
 ///
 /// # Errors
 ///
-/// [`Failed`].
+/// [`Failed`], with a hint.
 pub(crate) fn source(call: &Call) -> Result<OwnedFd> {
     match &call.source {
-        Source::File(path) => {
-            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-            rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| {
-                failed(
-                    errno,
-                    format!("cannot open {}: {}", path.display(), show(errno)),
-                )
-            })
-        }
-        Source::Process(pid) => Pid::from_raw(*pid)
-            .ok_or(Errno::INVAL)
-            .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()))
-            .map_err(|errno| {
-                let remedy = match errno {
-                    Errno::SRCH => "; there is no such process in our pid namespace",
-                    Errno::INVAL | Errno::NOENT => "; is it a thread, and not a process?",
-                    _ => "",
-                };
-                let why = show(errno);
-                failed(
-                    errno,
-                    format!("cannot open a pidfd of process {pid}: {why}{remedy}"),
-                )
-            }),
+        Source::File(path) => file(path),
+        Source::Process(pid) => process(*pid),
     }
 }
 
-/// Opens the device, and says what to do when there is none.
+fn file(path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, FileMode::empty()).map_err(|errno| {
+        let mut message = format!("cannot open {}: {}", path.display(), show(errno));
+        // proc_ns_get_link() gives EACCES for what ptrace(2) denies.
+        if errno == Errno::ACCESS
+            && let Some(target) = Target::of_path(path)
+        {
+            let (why, hints) = target.denies(&Caller::read(), Mode::FsCreds);
+            message += &format!("\nreason: {why}{}", hint_lines(&hints));
+        }
+        failed(errno, message)
+    })
+}
+
+/// Opens a pidfd of a process.
+///
+/// # Errors
+///
+/// [`Failed`], with a hint.
+pub(crate) fn process(pid: i32) -> Result<OwnedFd> {
+    Pid::from_raw(pid)
+        .ok_or(Errno::INVAL)
+        .and_then(pidfd)
+        .map_err(|errno| {
+            let hint = match errno {
+                Errno::SRCH => "\n  hint: name a process of this pid namespace",
+                _ => "",
+            };
+            let message = format!("cannot open process {pid}: {}{hint}", show(errno));
+            failed(errno, message)
+        })
+}
+
+/// Opens a pidfd of the process `pid`.
+pub(crate) fn pidfd(pid: Pid) -> Result<OwnedFd, Errno> {
+    pidfd_open(pid, PidfdFlags::empty())
+}
+
+/// Opens the device.
+///
+/// # Errors
+///
+/// It cannot be opened; with a hint.
 pub(crate) fn device() -> Result<Device> {
     Device::open().map_err(|errno| {
-        let remedy = match errno {
-            Errno::NOENT => "the module is not loaded; as root: insmod nsproxy_rs.ko",
-            Errno::ACCESS => "it is for root alone, unless its mode was changed",
-            _ => "is it the device of nsproxy_rs?",
+        let hint = match errno {
+            Errno::NOENT => "\n  hint: as root: insmod nsproxy_rs.ko; the module is not loaded",
+            Errno::ACCESS => "\n  hint: run as root, or as root: chmod a+rw /dev/nsproxy",
+            _ => "",
         };
-        anyhow!("cannot open {}: {}\n{remedy}", Device::PATH, show(errno))
+        anyhow!("cannot open {}: {}{hint}", Device::PATH, show(errno))
     })
 }

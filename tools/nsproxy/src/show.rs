@@ -3,24 +3,28 @@
 //! `nsproxy show`: the namespaces of a task, and who holds them.
 
 use crate::{
+    caller::Caller,
     errno::show,
+    explain::hint_lines,
+    lookup::{self, Known},
     open,
-    plan::{Call, Source},
     status::ExitCode,
+    target::{Mode, Target},
 };
 use anyhow::{Result, anyhow};
-use nsproxy_uapi::{Device, Namespace, Shown};
+use nsproxy_uapi::{Device, Kind, Namespace, Shown};
 use rustix::io::Errno;
 use serde::Serialize;
-use std::{fmt::Write as _, os::fd::AsFd as _};
+use std::{collections::BTreeMap, fmt::Write as _, os::fd::AsFd as _};
 
 const AFTER_HELP: &str = "\
 NS_REF is what keeps a namespace in memory, ACTIVE what keeps it visible: tasks,
 open files and bind mounts. The counts of an initial namespace never move. IDs
 are never used again, inode numbers are. An nsproxy is shared by all tasks that
-were forked without asking for new namespaces: its count. Counts are told to root
-of the initial user and pid namespace, ids of owners and parents to those who are
-in them or above.
+were forked without asking for new namespaces: its count. Counts are shown to
+root of the initial user and pid namespace, and the id of an owner or a parent
+to a caller that is in it or above it. Below the table are owners and parents
+that the target is not in, each with a process that is in it.
 
 The exit status is 0, or 1 when the process cannot be looked at.";
 
@@ -38,30 +42,45 @@ pub(crate) struct Args {
 
 pub(crate) fn main(args: Args) -> Result<ExitCode> {
     let device = open::device()?;
-    let file = args.target.map(|pid| {
-        open::source(&Call {
-            source: Source::Process(pid),
-            kinds: Vec::new(),
-        })
-    });
-    let file = file.transpose()?;
+    let file = args.target.map(open::process).transpose()?;
     let shown = device
         .show(file.as_ref().map(|file| file.as_fd()))
         .map_err(|errno| {
-            let remedy = match errno {
-                Errno::ACCESS => "; it takes what ptrace(2) takes, as for /proc/PID/ns",
-                Errno::SRCH => "; the process has exited",
-                Errno::NOTTY => "; the module that is loaded is older than this program",
-                _ => "",
+            let mut message = format!("{} does not show it: {}", Device::PATH, show(errno));
+            message += &match (errno, file.as_ref().and_then(Target::of_pidfd)) {
+                (Errno::ACCESS, Some(target)) => {
+                    let (why, hints) = target.denies(&Caller::read(), Mode::FsCreds);
+                    format!("\nreason: {why}{}", hint_lines(&hints))
+                }
+                (Errno::SRCH, _) => "\nreason: the process has exited, or is exiting".to_owned(),
+                (Errno::NOTTY, _) => {
+                    "\n  hint: load a newer module: it is older than this program".to_owned()
+                }
+                _ => String::new(),
             };
-            anyhow!("{} does not show it: {}{remedy}", Device::PATH, show(errno))
+            anyhow!(message)
         })?;
+    let elsewhere = elsewhere(&shown);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&Document::of(&shown))?);
+        let document = Document::of(&shown, &elsewhere);
+        println!("{}", serde_json::to_string_pretty(&document)?);
     } else {
-        print!("{}", table(&shown));
+        print!("{}", table(&shown, &elsewhere));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Finds the owners and parents that the target is not in itself, by their ids.
+fn elsewhere(shown: &Shown) -> BTreeMap<u64, Known> {
+    let owners = shown.namespaces.iter().map(|ns| (Kind::User, ns.owner));
+    let parents = shown.namespaces.iter().map(|ns| (ns.kind(), ns.parent));
+    let ids = owners.chain(parents);
+    let is_shown = |id| shown.namespaces.iter().any(|ns| ns.id == id);
+    let ids: BTreeMap<u64, Kind> = ids
+        .filter_map(|(kind, id)| id.filter(|id| !is_shown(*id)).map(|id| (id, kind)))
+        .collect();
+    let known = |(id, kind)| Some((id, lookup::find(kind, id)?));
+    ids.into_iter().filter_map(known).collect()
 }
 
 #[derive(Serialize)]
@@ -69,6 +88,17 @@ struct Document {
     /// `nsproxy->count`
     count: u32,
     namespaces: Vec<Row>,
+    /// Owners and parents in which the target is not.
+    elsewhere: Vec<Elsewhere>,
+}
+
+#[derive(Serialize)]
+struct Elsewhere {
+    id: u64,
+    kind: &'static str,
+    inode: u64,
+    /// The lowest pid in it.
+    process: u32,
 }
 
 #[derive(Serialize)]
@@ -84,7 +114,7 @@ struct Row {
 }
 
 impl Document {
-    fn of(shown: &Shown) -> Self {
+    fn of(shown: &Shown, elsewhere: &BTreeMap<u64, Known>) -> Self {
         let row = |ns: &Namespace| Row {
             name: ns.member.name(),
             inode: ns.inum,
@@ -98,11 +128,20 @@ impl Document {
         Self {
             count: shown.count,
             namespaces: shown.namespaces.iter().map(row).collect(),
+            elsewhere: elsewhere
+                .iter()
+                .map(|(id, known)| Elsewhere {
+                    id: *id,
+                    kind: known.kind.name(),
+                    inode: known.inode,
+                    process: known.pid,
+                })
+                .collect(),
         }
     }
 }
 
-fn table(shown: &Shown) -> String {
+fn table(shown: &Shown, elsewhere: &BTreeMap<u64, Known>) -> String {
     let mut text = format!(
         "{:<17} {:>10} {:>6} {:>6} {:>6} {:>7} {:>7}\n",
         "NAMESPACE", "INODE", "ID", "OWNER", "PARENT", "NS_REF", "ACTIVE"
@@ -124,6 +163,9 @@ fn table(shown: &Shown) -> String {
         );
     }
     let _ = writeln!(text, "nsproxy: count {}", counted(shown.count));
+    for (id, known) in elsewhere {
+        let _ = writeln!(text, "elsewhere: id {id} is {known}");
+    }
     text
 }
 
@@ -134,7 +176,7 @@ mod tests {
 
     #[test]
     fn columns_are_below_their_names() {
-        let text = table(&Shown {
+        let shown = Shown {
             count: 3,
             namespaces: vec![Namespace {
                 member: Member::PidForChildren,
@@ -146,7 +188,13 @@ mod tests {
                 active: 2,
                 constant: false,
             }],
-        });
+        };
+        let owner = Known {
+            kind: Kind::User,
+            inode: 4_026_531_837,
+            pid: 7,
+        };
+        let text = table(&shown, &BTreeMap::from([(1, owner)]));
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0].len(), lines[1].len(), "{text}");
         assert!(
@@ -154,5 +202,6 @@ mod tests {
             "{text}"
         );
         assert_eq!(lines[2], "nsproxy: count 3");
+        assert_eq!(lines[3], "elsewhere: id 1 is user:[4026531837], process 7");
     }
 }

@@ -42,45 +42,45 @@ fn reasons(errno: Errno, call: &Call, via: &Via, seen: &Seen) -> Vec<&'static st
 
     // What comes before all other checks, and can be known.
     if errno == Errno::INVAL && wrong_file == Some(true) {
-        return vec!["the file is no namespace, or one of another kind"];
+        return vec!["the file is not a namespace, or one of another kind"];
     }
 
     let all: &[(Errno, bool, &str)] = &[
         (
             Errno::PERM,
             by_device && seen.filtered,
-            "a seccomp filter is on, and the module does not serve such callers unless loaded \
-             with allow_seccomp=1",
+            "a seccomp filter is active, and the module serves such callers only if loaded with \
+             allow_seccomp=1",
         ),
         (
             Errno::PERM,
             of_2011,
-            "no CAP_SYS_ADMIN in the initial user namespace, which came before anything else",
+            "missing CAP_SYS_ADMIN in the initial user namespace, the first check of 2011",
         ),
         (
             Errno::PERM,
             of_process,
-            "ptrace(2) would not let us look at the process",
+            "ptrace(2) denies access to the process",
         ),
         (
             Errno::PERM,
             !of_2011,
-            "no CAP_SYS_ADMIN in the user namespace that owns the namespace, or in our own",
+            "missing CAP_SYS_ADMIN in the user namespace that owns the namespace, or in the caller's",
         ),
         (
             Errno::PERM,
             !of_2011 && has(Kind::Mnt),
-            "no CAP_SYS_CHROOT in our user namespace",
+            "missing CAP_SYS_CHROOT in the caller's user namespace",
         ),
         (
             Errno::INVAL,
             wrong_file.is_none(),
-            "the file is no namespace, or one of another kind",
+            "the file is not a namespace, or one of another kind",
         ),
         (
             Errno::INVAL,
             of_2011 && call.kinds.iter().any(|kind| !known_in_2011.contains(kind)),
-            "in 2011 there were net, uts and ipc",
+            "in 2011 only net, uts and ipc had namespace files",
         ),
         (
             Errno::INVAL,
@@ -90,32 +90,32 @@ fn reasons(errno: Errno, call: &Call, via: &Via, seen: &Seen) -> Vec<&'static st
         (
             Errno::INVAL,
             !of_2011 && has(Kind::User),
-            "we are in that user namespace already",
+            "the caller is in that user namespace already",
         ),
         (
             Errno::INVAL,
             !of_2011 && (has(Kind::User) || has(Kind::Mnt)),
-            "our root and working directory are shared with another task (CLONE_FS)",
+            "root and working directory are shared with another task (CLONE_FS)",
         ),
         (
             Errno::INVAL,
             !of_2011 && has(Kind::Mnt),
-            "the mount namespace is an anonymous one",
+            "the mount namespace is anonymous",
         ),
         (
             Errno::INVAL,
             !of_2011 && has(Kind::Pid),
-            "the pid namespace is neither ours nor a descendant of it",
+            "the pid namespace is neither the caller's nor a descendant of it",
         ),
         (
             Errno::SRCH,
             of_process,
-            "the process has exited, or is about to",
+            "the process has exited, or is exiting",
         ),
         (
             Errno::USERS,
             has(Kind::Time),
-            "another thread, or a task that shares our memory: a time namespace is entered alone",
+            "another thread or task shares the caller's memory, which maps the clocks of the vDSO",
         ),
     ];
     all.iter()
@@ -202,7 +202,7 @@ mod tests {
             explain(Errno::INVAL, &call, &Via::Syscall, &seen)
         };
         for path in ["/proc/self/ns/uts", "/dev/null"] {
-            assert!(text(path).contains("reason: the file is no"), "{path}");
+            assert!(text(path).contains("reason: the file is not"), "{path}");
         }
         let right = text("/proc/self/ns/mnt");
         assert!(

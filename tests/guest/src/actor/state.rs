@@ -63,6 +63,8 @@ pub(crate) enum Step {
     Chroot(String),
     /// Makes a directory and goes there.
     Chdir(String),
+    /// Is not dumpable, which ptrace(2) asks of a process that is to be looked into.
+    NotDumpable,
     /// Sets `no_new_privs`.
     NoNewPrivs,
     /// Goes under a seccomp filter that allows everything.
@@ -166,6 +168,9 @@ impl Step {
             Self::Chdir(path) => {
                 fs::create_dir_all(path)?;
                 rustix::process::chdir(path)?;
+            }
+            Self::NotDumpable => {
+                rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
             }
             Self::NoNewPrivs => rustix::thread::set_no_new_privs(true)?,
             Self::Seccomp => sys::seccomp_allow_all()?,

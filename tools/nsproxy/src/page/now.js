@@ -33,13 +33,13 @@ function now(call, at, state) {
 }
 
 function refusal(step, why) {
-    const { says, remedy } = why ?? {};
+    const { says, hints } = why ?? { hints: [] };
     return element(
         "p",
         { class: "refused" },
         element("strong", {}, `✕ ${step.errno}: decided here`),
         says ? `: ${says}.` : ".",
-        remedy ? ` Remedy: ${remedy}.` : "",
+        hints.map((hint) => ` Hint: ${hint}.`).join(""),
     );
 }
 

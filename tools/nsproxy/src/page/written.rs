@@ -28,7 +28,7 @@ struct Call {
 struct Refusal {
     errno: String,
     says: String,
-    remedy: Option<String>,
+    hints: Vec<String>,
     cap: Option<String>,
     user_ns: Option<Number>,
     namespace: Option<Ns>,
@@ -183,14 +183,13 @@ impl Refusal {
                 Some(id) => format!(" in user namespace {id}"),
                 None => String::new(),
             };
-            line("lacking", format!("{cap}{place}"));
+            line("missing", format!("{cap}{place}"));
         }
         if let Some(ns) = &self.namespace {
             line("about", format!("{} namespace {}", ns.kind, ns.id));
         }
-        match self.remedy.as_deref() {
-            Some("") | None => {}
-            Some(remedy) => line("remedy", remedy.to_owned()),
+        for hint in &self.hints {
+            line("hint", hint.clone());
         }
         *html += "</dl>";
         if let Some(address) = decided {

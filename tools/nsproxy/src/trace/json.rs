@@ -4,7 +4,7 @@
 
 use super::{Traced, function::function};
 use crate::{errno, explain};
-use nsproxy_uapi::{Count, Kind, Member, Refusal, Step};
+use nsproxy_uapi::{Count, Kind, Member, Step};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -33,7 +33,8 @@ struct Refused {
     /// Stable.
     reason: &'static str,
     says: String,
-    remedy: Option<&'static str>,
+    /// Each of them is enough.
+    hints: Vec<String>,
     cap: Option<String>,
     user_ns: Option<u64>,
     count: Option<u32>,
@@ -97,7 +98,7 @@ impl Call {
         let Traced {
             call,
             how,
-            refusal,
+            refused,
             journal,
         } = traced;
         let begun = journal.steps.first().map(|taken| taken.time);
@@ -110,7 +111,7 @@ impl Call {
             call: call.to_string(),
             dry_run: how.dry_run,
             as_of_2011: how.as_of_2011,
-            refusal: refusal.map(Refused::of),
+            refusal: refused.as_ref().map(Refused::of),
             before: by_name(journal.before()),
             after: by_name(journal.after()),
             steps: journal
@@ -139,14 +140,14 @@ impl Call {
 }
 
 impl Refused {
-    fn of(refusal: Refusal) -> Self {
-        let (says, remedy) = explain::sentence(refusal.reason, refusal.count);
+    fn of(refused: &explain::Refused) -> Self {
+        let refusal = refused.refusal;
         Self {
             errno: errno::word(refusal.errno),
             number: refusal.errno.raw_os_error(),
             reason: refusal.reason.name(),
-            says,
-            remedy: (!remedy.is_empty()).then_some(remedy),
+            says: refused.says.clone(),
+            hints: refused.hints.clone(),
             cap: refusal.cap.map(|(cap, _)| explain::name_of(cap)),
             user_ns: refusal.cap.and_then(|(_, id)| (id != 0).then_some(id)),
             count: (refusal.count != 0).then_some(refusal.count),

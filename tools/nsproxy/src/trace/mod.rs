@@ -15,7 +15,7 @@ use crate::{
     status::ExitCode,
 };
 use anyhow::{Context as _, Result};
-use nsproxy_uapi::{Explain, Journal, Refusal};
+use nsproxy_uapi::{Explain, Journal};
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write as _},
@@ -63,7 +63,7 @@ pub(crate) struct Args {
 struct Traced<'a> {
     call: &'a Call,
     how: Explain,
-    refusal: Option<Refusal>,
+    refused: Option<explain::Refused>,
     journal: Journal,
 }
 
@@ -88,11 +88,12 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     let as_of_2011 = args.asked.as_of_2011;
     let mut traced = Vec::new();
     let mut trace = |Turn { call, file, .. }, how| {
-        let (refusal, journal) = explain::trace(&device, call, file, how)?;
+        let (refused, journal) = explain::trace(&device, call, file, how)?;
+        let refusal = refused.as_ref().map(|refused| refused.refusal);
         traced.push(Traced {
             call,
             how,
-            refusal,
+            refused,
             journal,
         });
         Ok(refusal)

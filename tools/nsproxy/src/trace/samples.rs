@@ -65,7 +65,7 @@ pub(super) fn traced(call: &Call) -> Traced<'_> {
     Traced {
         call,
         how: Explain::default(),
-        refusal: None,
+        refused: None,
         journal: Journal { steps },
     }
 }

@@ -3,7 +3,7 @@
 //! A journal as a tree, which reads like the kernel's calls.
 
 use super::{Traced, function::function};
-use crate::{errno::show, explain};
+use crate::errno::show;
 use anstyle::{AnsiColor, Style};
 use nsproxy_uapi::{Count, Step, Taken};
 use std::fmt::Write as _;
@@ -78,10 +78,9 @@ pub(super) fn tree(traced: &Traced<'_>) -> String {
 
     let mut text = format!("setns: {}\n", traced.call);
     root.write("", &mut text);
-    match &traced.refusal {
-        Some(refusal) => {
-            let words = explain::words(*refusal, traced.call);
-            let _ = writeln!(text, "{REFUSED}refused{REFUSED:#}: {words}");
+    match &traced.refused {
+        Some(refused) => {
+            let _ = writeln!(text, "{REFUSED}refused{REFUSED:#}: {refused}");
         }
         None if traced.how.dry_run => {
             text += "would succeed: a dry run ends at the point of no return\n"

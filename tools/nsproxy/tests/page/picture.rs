@@ -103,8 +103,8 @@ fn what_decided_is_marked(tab: &mut Tab<'_>) -> Result<()> {
         let wanted = json!([["mntns_install", "✕ EPERM: decided here"]]);
         ensure!(marked == wanted, "{marked} at step {step}");
         let said = tab.eval("document.querySelector('#now .refused')?.textContent ?? null")?;
-        let wanted = "✕ EPERM: decided here: no right in the user namespace that owns the \
-                      namespace. Remedy: be root there.";
+        let wanted = "✕ EPERM: decided here: missing capability in the user namespace that owns \
+                      the namespace. Hint: run as root, or with CAP_SYS_ADMIN.";
         let wanted = if step == 8 {
             json!(wanted)
         } else {

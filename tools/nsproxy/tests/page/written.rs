@@ -63,10 +63,10 @@ fn refusal() -> Result<()> {
     let html = page(&samples::several());
     for words in [
         "It was refused: EPERM",
-        "no right in the user namespace that owns the namespace",
+        "missing capability in the user namespace that owns the namespace",
         "CAP_SYS_ADMIN in user namespace 3",
         "mnt namespace 41",
-        "be root there",
+        "run as root, or with CAP_SYS_ADMIN",
         "<a href=\"#call=1&amp;step=8\">the step that decided</a>",
     ] {
         ensure!(html.contains(words), "no {words:?} in {html}");

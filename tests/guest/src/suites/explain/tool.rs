@@ -1,26 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `nsproxy explain` names the check, in words.
+//! `nsproxy explain` names the check that refuses, and each of its hints works: the situation is
+//! made, what the hint says is done, and the call succeeds.
 
 use crate::{
+    actor::state::Step,
     errno::Code,
     ktap::Test,
     via::Kind,
-    world::{Fate, Target, World},
+    world::{Fate, Target, USER, World},
 };
 use anyhow::{Context as _, Result, ensure};
 use nsproxy_uapi::Reason;
-use std::process::Command;
+use std::process::{Command, Output};
 
-/// A check that refuses a program which a shell has started.
+/// A situation in which the tool fails.
 struct Row {
-    reason: Reason,
-    /// What to type; the process whose namespaces are asked for is `$t`.
-    typed: &'static str,
+    name: &'static str,
+    /// The first line has this errno, or the one of the reason.
+    failure: Failure,
     target: fn() -> Target,
-    /// Of what is said, what is said of this check alone.
+    /// A shell command, in which `$t` is the pid of the target.
+    typed: &'static str,
+    /// A part of the text that is specific to the situation.
     says: &'static str,
+    /// The hints that it prints, in their order.
+    hints: &'static [Hint],
 }
+
+enum Failure {
+    Refused(Reason),
+    /// Before a call was made: the errno, and the exit status.
+    Before(&'static str, i32),
+}
+
+/// A hint, up to where it depends on the guest, and a shell command that follows it, in which
+/// `$hint` is the hint.
+struct Hint(&'static str, &'static str);
+
+use Failure::{Before, Refused};
 
 /// Runs as root with all capabilities but one.
 macro_rules! without {
@@ -29,87 +47,473 @@ macro_rules! without {
     };
 }
 
-/// A row for each check that can be failed so. The others: [`elsewhere`].
+/// Runs as a user with these capabilities. With `+dac_override` among them it may open the device.
+macro_rules! user {
+    ($id:literal, $caps:literal, $command:literal) => {
+        concat!(
+            "/usr/bin/setpriv --reuid ",
+            $id,
+            " --regid ",
+            $id,
+            " --clear-groups --inh-caps ",
+            $caps,
+            " --ambient-caps ",
+            $caps,
+            " ",
+            $command
+        )
+    };
+}
+
+macro_rules! dropped {
+    ($cap:literal) => {
+        concat!(
+            "run with CAP_",
+            $cap,
+            " in the bounding set, from which it was dropped (containers: \
+             --cap-add ",
+            $cap,
+            ")"
+        )
+    };
+}
+
+fn in_new_uts() -> Target {
+    Target::in_new(Kind::Uts.flag())
+}
+
+/// A user namespace with a uts namespace, of a user.
+fn of_user() -> Target {
+    Target::in_new(Kind::User.flag() | Kind::Uts.flag()).of_user()
+}
+
 const ROWS: &[Row] = &[
     Row {
-        reason: Reason::Neither,
-        typed: "nsproxy explain -u=/bin/busybox",
+        name: "neither",
+        failure: Refused(Reason::Neither),
         target: Target::default,
-        says: "the file is neither a namespace nor a process",
+        typed: "nsproxy explain -u=/bin/busybox",
+        says: "the file is neither a namespace nor a pidfd",
+        hints: &[Hint(
+            "name a file in /proc/PID/ns, or a bind mount of one",
+            "nsproxy explain -u=/proc/$t/ns/uts && touch /run/uts &&
+             mount -o bind /proc/$t/ns/uts /run/uts && nsproxy explain -u=/run/uts
+             status=$?; umount /run/uts; rm /run/uts; exit $status",
+        )],
     },
     Row {
-        reason: Reason::NsType,
+        name: "nstype",
+        failure: Refused(Reason::NsType),
+        target: Target::in_all_new,
         typed: "nsproxy explain -n=/proc/$t/ns/uts",
-        target: Target::in_all_new,
         says: "the file is a namespace of another kind",
+        hints: &[Hint(
+            "name its kind: -u=/proc/",
+            "nsproxy explain ${hint##* }",
+        )],
     },
     Row {
-        reason: Reason::Ptrace,
-        typed: without!("sys_ptrace", "nsproxy explain -t $t -u"),
+        name: "ptrace, capabilities",
+        failure: Refused(Reason::Ptrace),
         // It has the capability that we lack. Over one in a user namespace of its own we had it.
-        target: || Target::in_new(Kind::Uts.flag()),
-        says: "we may not look into the process",
+        target: in_new_uts,
+        typed: without!("sys_ptrace", "nsproxy explain -t $t -u"),
+        says: "it has more capabilities: CAP_SYS_PTRACE",
+        hints: &[Hint(dropped!("SYS_PTRACE"), "nsproxy explain -t $t -u")],
     },
     Row {
-        reason: Reason::Exiting,
-        typed: "nsproxy explain -t $t -u",
+        name: "ptrace, not dumpable",
+        failure: Refused(Reason::Ptrace),
+        target: || Target::new([Step::KeepCaps(0), Step::NotDumpable]),
+        typed: without!("sys_ptrace", "nsproxy explain -t $t -u"),
+        says: "it is not dumpable",
+        hints: &[Hint(dropped!("SYS_PTRACE"), "nsproxy explain -t $t -u")],
+    },
+    Row {
+        name: "ptrace, another user",
+        failure: Refused(Reason::Ptrace),
+        target: || Target::new([Step::Unshare(Kind::Uts.flag()), Step::SetIds(USER)]),
+        typed: without!("sys_ptrace", "nsproxy explain -t $t -u"),
+        says: "it runs as another user or group",
+        hints: &[
+            Hint(
+                "run as its user and group, uid 1000 and gid 1000",
+                user!(
+                    "1000",
+                    "+sys_admin,+dac_override",
+                    "nsproxy explain -t $t -u"
+                ),
+            ),
+            Hint(dropped!("SYS_PTRACE"), "nsproxy explain -t $t -u"),
+        ],
+    },
+    Row {
+        name: "ptrace, not root",
+        failure: Refused(Reason::Ptrace),
+        target: in_new_uts,
+        typed: user!(
+            "1000",
+            "+sys_admin,+dac_override",
+            "nsproxy explain -t $t -u"
+        ),
+        says: "it runs as another user or group",
+        hints: &[Hint(
+            "run as root, or with CAP_SYS_PTRACE",
+            concat!(
+                "nsproxy explain -t $t -u && ",
+                user!(
+                    "1000",
+                    "+sys_admin,+dac_override,+sys_ptrace",
+                    "nsproxy explain -t $t -u"
+                )
+            ),
+        )],
+    },
+    Row {
+        name: "ptrace, user namespace",
+        failure: Refused(Reason::Ptrace),
+        target: in_new_uts,
+        typed: "/usr/bin/unshare -U -r nsproxy explain -t $t -u",
+        says: "it is in another user namespace",
+        hints: &[Hint(
+            "run with CAP_SYS_PTRACE in its user namespace, or in one above it",
+            "nsproxy explain -t $t -u",
+        )],
+    },
+    Row {
+        name: "ptrace, of a file in /proc",
+        failure: Before("EACCES", 1),
+        target: in_new_uts,
+        typed: without!("sys_ptrace", "nsproxy explain -u=/proc/$t/ns/uts"),
+        says: "it has more capabilities: CAP_SYS_PTRACE",
+        hints: &[Hint(
+            dropped!("SYS_PTRACE"),
+            "nsproxy explain -u=/proc/$t/ns/uts",
+        )],
+    },
+    Row {
+        name: "ptrace, show",
+        failure: Before("EACCES", 1),
+        target: in_new_uts,
+        typed: without!("sys_ptrace", "nsproxy show -t $t"),
+        says: "it has more capabilities: CAP_SYS_PTRACE",
+        hints: &[Hint(dropped!("SYS_PTRACE"), "nsproxy show -t $t")],
+    },
+    Row {
+        name: "exiting, a zombie",
+        failure: Refused(Reason::Exiting),
         target: || Target::default().with_fate(Fate::Zombie),
+        typed: "nsproxy explain -t $t -u",
         says: "it is a zombie",
+        hints: &[],
     },
     Row {
-        reason: Reason::CapOwner,
-        typed: without!("sys_admin", "nsproxy explain -u=/proc/$t/ns/uts"),
-        target: || Target::in_new(Kind::Uts.flag()),
-        says: "no right in the user namespace that owns the namespace",
+        name: "exiting, init of a pid namespace",
+        failure: Refused(Reason::Exiting),
+        target: Target::default,
+        // Init waits for what it has killed, of which the parent is outside and stopped.
+        typed:
+            "child() { grep -l \"^PPid:.$1\\$\" /proc/[0-9]*/status 2>/dev/null | cut -d / -f 3; }
+            is() { grep -qs \"$1\" /proc/$(child $2)/$3; }
+            /usr/bin/unshare -p -f sleep 1000 2>/dev/null & maker=$!
+            until is sleep $maker comm; do :; done
+            init=$(child $maker)
+            /usr/bin/nsenter -t $init -p sleep 1000 2>/dev/null & parent=$!
+            until is sleep $parent comm; do :; done
+            kill -STOP $parent
+            kill -KILL $init
+            until is '^State:.Z' $parent status; do :; done
+            nsproxy explain -t $init -u
+            status=$?
+            kill -CONT $parent
+            wait
+            exit $status",
+        says: "the init of a pid namespace waits for the processes in it to end",
+        hints: &[],
     },
     Row {
-        reason: Reason::CapSet,
+        name: "cap-owner, dropped",
+        failure: Refused(Reason::CapOwner),
+        target: in_new_uts,
         typed: without!("sys_admin", "nsproxy explain -u=/proc/$t/ns/uts"),
+        says: "missing: CAP_SYS_ADMIN in user namespace 3 (user:[4026531837], process 1)",
+        hints: &[Hint(
+            dropped!("SYS_ADMIN"),
+            "nsproxy explain -u=/proc/$t/ns/uts",
+        )],
+    },
+    Row {
+        name: "cap-owner, not root",
+        failure: Refused(Reason::CapOwner),
+        target: in_new_uts,
+        typed: user!(
+            "1000",
+            "+sys_ptrace,+dac_override",
+            "nsproxy explain -t $t -u"
+        ),
+        says: "missing capability in the user namespace that owns the namespace",
+        hints: &[Hint(
+            "run as root, or with CAP_SYS_ADMIN",
+            concat!(
+                "nsproxy explain -t $t -u && ",
+                user!(
+                    "1000",
+                    "+sys_ptrace,+dac_override,+sys_admin",
+                    "nsproxy explain -t $t -u"
+                )
+            ),
+        )],
+    },
+    Row {
+        name: "cap-owner, root without capabilities",
+        failure: Refused(Reason::CapOwner),
+        target: Target::default,
+        typed: "/usr/bin/setpriv --securebits +noroot nsproxy explain -u=/proc/self/ns/uts",
+        says: "missing: CAP_SYS_ADMIN",
+        hints: &[Hint(
+            "run with CAP_SYS_ADMIN, which root lacks here (securebits or no_new_privs)",
+            "nsproxy explain -u=/proc/self/ns/uts",
+        )],
+    },
+    Row {
+        name: "cap-owner, above",
+        failure: Refused(Reason::CapOwner),
+        target: Target::default,
+        typed: "/usr/bin/unshare -U -r nsproxy explain -u=/proc/self/ns/uts",
+        says: "missing: CAP_SYS_ADMIN",
+        hints: &[Hint(
+            "run outside of the caller's user namespace: in ",
+            "nsproxy explain -u=/proc/self/ns/uts",
+        )],
+    },
+    Row {
+        name: "cap-owner, below",
+        failure: Refused(Reason::CapOwner),
+        target: of_user,
+        typed: user!(
+            "1001",
+            "+sys_ptrace,+dac_override",
+            "nsproxy explain -t $t -u"
+        ),
+        says: "missing capability in the user namespace that owns the namespace",
+        hints: &[
+            Hint(
+                "run as its owner, uid 1000, with -U",
+                user!("1000", "+dac_override", "nsproxy explain -t $t -U -u"),
+            ),
+            Hint(
+                "run as root, or with CAP_SYS_ADMIN",
+                "nsproxy explain -t $t -u",
+            ),
+        ],
+    },
+    Row {
+        name: "cap-owner, below, by a file",
+        failure: Refused(Reason::CapOwner),
+        target: of_user,
+        typed: user!(
+            "1001",
+            "+sys_ptrace,+dac_override",
+            "nsproxy explain -u=/proc/$t/ns/uts"
+        ),
+        says: "missing capability in the user namespace that owns the namespace",
+        hints: &[
+            Hint(
+                "run as its owner, uid 1000, with -U=/proc/",
+                user!(
+                    "1000",
+                    "+dac_override",
+                    "nsproxy setns --preserve-credentials ${hint##* } -u=/proc/$t/ns/uts true"
+                ),
+            ),
+            Hint(
+                "run as root, or with CAP_SYS_ADMIN",
+                "nsproxy explain -u=/proc/$t/ns/uts",
+            ),
+        ],
+    },
+    Row {
+        name: "cap-set",
+        failure: Refused(Reason::CapSet),
         target: Target::in_all_new,
-        says: "no right in the user namespace that we are in",
+        typed: without!("sys_admin", "nsproxy explain -t $t -u"),
+        says: "missing capability in the caller's user namespace",
+        hints: &[
+            Hint(
+                "enter the user namespace as well, with -U",
+                without!("sys_admin", "nsproxy explain -t $t -u ${hint##* }"),
+            ),
+            Hint(dropped!("SYS_ADMIN"), "nsproxy explain -t $t -u"),
+        ],
     },
     Row {
-        reason: Reason::Chroot,
+        name: "cap-set, by a file",
+        failure: Refused(Reason::CapSet),
+        target: Target::in_all_new,
+        typed: without!("sys_admin", "nsproxy explain -u=/proc/$t/ns/uts"),
+        says: "missing capability in the caller's user namespace",
+        hints: &[
+            Hint(
+                "enter the user namespace as well, with -U=/proc/",
+                without!(
+                    "sys_admin",
+                    "nsproxy setns -u=/proc/$t/ns/uts ${hint##* } true"
+                ),
+            ),
+            Hint(dropped!("SYS_ADMIN"), "nsproxy explain -u=/proc/$t/ns/uts"),
+        ],
+    },
+    Row {
+        name: "chroot",
+        failure: Refused(Reason::Chroot),
+        target: Target::in_all_new,
+        typed: without!("sys_chroot", "nsproxy explain -t $t -m"),
+        says: "missing: CAP_SYS_CHROOT",
+        hints: &[
+            Hint(
+                "enter the user namespace as well, with -U",
+                without!("sys_chroot", "nsproxy explain -t $t -m ${hint##* }"),
+            ),
+            Hint(dropped!("SYS_CHROOT"), "nsproxy explain -t $t -m"),
+        ],
+    },
+    Row {
+        name: "chroot, by a file",
+        failure: Refused(Reason::Chroot),
+        target: Target::in_all_new,
         typed: without!("sys_chroot", "nsproxy explain -m=/proc/$t/ns/mnt"),
-        target: Target::in_all_new,
-        says: "lacking: CAP_SYS_CHROOT",
+        says: "missing: CAP_SYS_CHROOT",
+        hints: &[
+            Hint(
+                "enter the user namespace as well, with -U=/proc/",
+                without!(
+                    "sys_chroot",
+                    "nsproxy setns -m=/proc/$t/ns/mnt ${hint##* } true"
+                ),
+            ),
+            Hint(dropped!("SYS_CHROOT"), "nsproxy explain -m=/proc/$t/ns/mnt"),
+        ],
     },
     Row {
-        reason: Reason::CapUser,
-        typed: without!("sys_admin", "nsproxy explain -U=/proc/$t/ns/user"),
+        name: "chroot, no other user namespace",
+        failure: Refused(Reason::Chroot),
+        target: || Target::in_new(Kind::Mnt.flag()),
+        typed: without!("sys_chroot", "nsproxy explain -t $t -m"),
+        says: "missing: CAP_SYS_CHROOT",
+        hints: &[Hint(dropped!("SYS_CHROOT"), "nsproxy explain -t $t -m")],
+    },
+    Row {
+        name: "cap-user",
+        failure: Refused(Reason::CapUser),
         target: || Target::in_new(Kind::User.flag()).of_user(),
-        says: "no right in the user namespace to be entered",
+        typed: without!("sys_admin", "nsproxy explain -U=/proc/$t/ns/user"),
+        says: "missing capability in the user namespace to be entered",
+        hints: &[
+            Hint(
+                "run as its owner, uid 1000",
+                user!(
+                    "1000",
+                    "+dac_override",
+                    "nsproxy explain -U=/proc/$t/ns/user"
+                ),
+            ),
+            Hint(dropped!("SYS_ADMIN"), "nsproxy explain -U=/proc/$t/ns/user"),
+        ],
     },
     Row {
-        reason: Reason::FsShared,
-        typed: "nsproxy-tests share-fs nsproxy explain -m=/proc/$t/ns/mnt",
+        name: "fs-shared",
+        failure: Refused(Reason::FsShared),
         target: Target::in_all_new,
-        says: "2 tasks share our root and working directory",
+        typed: "nsproxy-tests share-fs nsproxy explain -m=/proc/$t/ns/mnt",
+        says: "2 tasks share root and working directory",
+        hints: &[Hint(
+            "call unshare(CLONE_FS) first, or call from a child made by fork(2)",
+            "nsproxy-tests share-fs /usr/bin/unshare -m nsproxy explain -m=/proc/$t/ns/mnt &&
+             nsproxy-tests share-fs sh -c 'nsproxy explain -m=/proc/$t/ns/mnt; exit $?'",
+        )],
     },
     Row {
-        reason: Reason::NotBelow,
+        name: "not-below",
+        failure: Refused(Reason::NotBelow),
+        target: Target::default,
         // Its /proc is still the one of outside.
         typed: "/usr/bin/unshare --fork --pid nsproxy explain -p=/proc/$t/ns/pid",
-        target: Target::default,
-        says: "neither ours nor a descendant of it",
+        says: "neither the caller's nor a descendant of it",
+        hints: &[Hint(
+            "run in that pid namespace, or in one above it: no process leaves its own",
+            "nsproxy explain -p=/proc/$t/ns/pid",
+        )],
     },
     Row {
-        reason: Reason::SameUser,
-        typed: "nsproxy explain -U=/proc/$t/ns/user",
+        name: "same-user",
+        failure: Refused(Reason::SameUser),
         target: Target::default,
-        says: "we are in that user namespace already",
+        typed: "nsproxy explain -t $t -U -u",
+        says: "the caller is in that user namespace already",
+        hints: &[Hint("leave -U out", "nsproxy explain -t $t -u")],
     },
     Row {
-        reason: Reason::CapInit,
+        name: "cap-init",
+        failure: Refused(Reason::CapInit),
+        target: Target::default,
         typed: without!("sys_admin", "nsproxy explain --2011 -u=/proc/$t/ns/uts"),
-        target: Target::default,
-        says: "in 2011 it took CAP_SYS_ADMIN in the initial user namespace",
+        says: "in 2011 setns(2) required CAP_SYS_ADMIN in the initial user namespace",
+        hints: &[Hint(
+            dropped!("SYS_ADMIN"),
+            "nsproxy explain --2011 -u=/proc/$t/ns/uts",
+        )],
     },
     Row {
-        reason: Reason::NoNs,
-        typed: "nsproxy explain --2011 -m=/proc/$t/ns/mnt",
+        name: "cap-init, above",
+        failure: Refused(Reason::CapInit),
         target: Target::default,
-        says: "in 2011 there were namespace files of net, uts and ipc",
+        typed: "/usr/bin/unshare -U -r nsproxy explain --2011 -u=/proc/self/ns/uts",
+        says: "missing: CAP_SYS_ADMIN",
+        hints: &[Hint(
+            "run outside of the caller's user namespace: in ",
+            "nsproxy explain --2011 -u=/proc/self/ns/uts",
+        )],
+    },
+    Row {
+        name: "no-ns",
+        failure: Refused(Reason::NoNs),
+        target: Target::default,
+        typed: "nsproxy explain --2011 -m=/proc/$t/ns/mnt",
+        says: "in 2011 only net, uts and ipc had namespace files",
+        hints: &[Hint(
+            "leave --2011 out",
+            "nsproxy explain -m=/proc/$t/ns/mnt",
+        )],
+    },
+    Row {
+        name: "a file without its sign",
+        failure: Before("error: unexpected argument", 2),
+        target: Target::default,
+        typed: "nsproxy explain -n /proc/$t/ns/net",
+        says: "tip: a file is joined to its option: -n=/proc/",
+        hints: &[],
+    },
+    Row {
+        name: "no such process",
+        failure: Before("ESRCH", 1),
+        target: Target::default,
+        typed: "nsproxy explain -t 4194303 -n",
+        says: "cannot open process 4194303",
+        hints: &[Hint(
+            "name a process of this pid namespace",
+            "nsproxy explain -t $t -n",
+        )],
+    },
+    Row {
+        name: "no such process, all kinds",
+        failure: Before("ESRCH", 1),
+        target: Target::default,
+        typed: "nsproxy explain -t 4194303 -a",
+        says: "cannot open process 4194303",
+        hints: &[Hint(
+            "name a process of this pid namespace",
+            "nsproxy explain -t $t -a",
+        )],
     },
 ];
 
@@ -136,18 +540,16 @@ fn elsewhere(reason: Reason) -> Option<&'static str> {
 pub(super) fn tests() -> Vec<Test> {
     let mut tests: Vec<_> = ROWS
         .iter()
-        .map(|row| {
-            let name = format!("nsproxy explain: {}", row.reason.name());
-            Test::new(name, |world| check(row, world))
-        })
+        .map(|row| Test::new(format!("nsproxy: {}", row.name), |world| check(row, world)))
         .collect();
-    tests.push(Test::new("nsproxy explain: each check is named", |_| {
+    tests.push(Test::new("nsproxy: each check is named", |_| {
         for reason in Reason::ALL {
-            let rows = ROWS.iter().filter(|row| row.reason == *reason).count();
+            let is_of = |row: &&Row| matches!(row.failure, Refused(named) if named == *reason);
+            let has_row = ROWS.iter().any(|row| is_of(&row));
             let is_elsewhere = elsewhere(*reason).is_some();
             ensure!(
-                rows + usize::from(is_elsewhere) == 1,
-                "{}: {rows} rows, and elsewhere: {is_elsewhere}",
+                has_row != is_elsewhere,
+                "{}: has a row: {has_row}, and elsewhere: {is_elsewhere}",
                 reason.name()
             );
         }
@@ -158,22 +560,60 @@ pub(super) fn tests() -> Vec<Test> {
 
 fn check(row: &Row, world: &mut World) -> Result<()> {
     let target = world.target(&(row.target)())?;
-    let output = Command::new("/bin/sh")
-        .args(["-c", row.typed])
-        .env("t", target.pid.to_string())
-        .output()
-        .context("/bin/sh")?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    let errno = row.reason.errno().context("a check without an errno")?;
-    let errno = Code::from(errno).to_string();
+    let output = shell(row.typed, target.pid, "")?;
+    let said = text(&output);
     let first = said.lines().next().unwrap_or_default();
+    let (errno, status, within) = match row.failure {
+        Refused(reason) => {
+            let errno = reason.errno().context("a check without an errno")?;
+            (Code::from(errno).to_string(), 1, first)
+        }
+        Before(errno, status) => (errno.to_owned(), status, said.as_str()),
+    };
     ensure!(
-        output.status.code() == Some(1) && first.contains(&errno) && said.contains(row.says),
-        "`{}` ended with {} and said\n{said}{complaint}where {errno} was expected, and \"{}\"",
+        output.status.code() == Some(status) && within.contains(&errno) && said.contains(row.says),
+        "`{}` ended with {} and said\n{said}where {errno} was expected, and \"{}\"",
         row.typed,
         output.status,
         row.says
     );
+    let printed: Vec<_> = said
+        .lines()
+        .filter_map(|line| line.strip_prefix("  hint: "))
+        .collect();
+    let are_expected = printed.len() == row.hints.len()
+        && printed
+            .iter()
+            .zip(row.hints)
+            .all(|(printed, hint)| printed.starts_with(hint.0));
+    ensure!(
+        are_expected,
+        "`{}` said\n{said}which are other hints",
+        row.typed
+    );
+    for (printed, Hint(_, follow)) in printed.into_iter().zip(row.hints) {
+        let output = shell(follow, target.pid, printed)?;
+        ensure!(
+            output.status.success(),
+            "\"{printed}\" does not help: `{follow}` ended with {} and said\n{}",
+            output.status,
+            text(&output)
+        );
+    }
     Ok(())
+}
+
+fn shell(command: &str, target: u32, hint: &str) -> Result<Output> {
+    Command::new("/bin/sh")
+        .args(["-c", command])
+        .env("t", target.to_string())
+        .env("hint", hint)
+        .output()
+        .context("/bin/sh")
+}
+
+fn text(output: &Output) -> String {
+    let [said, complaint] =
+        [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
+    said + &complaint
 }

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Finds namespaces by their ids, among those that the processes in `/proc` are in.
+
+use nsproxy_uapi::{Kind, nsfs};
+use std::{fmt, fs, os::unix::fs::MetadataExt as _};
+
+/// A namespace by what other tools know it by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) kind: Kind,
+    /// As in `/proc/PID/ns` and in `lsns(8)`.
+    pub(crate) inode: u64,
+    /// The lowest pid of a process in it.
+    pub(crate) pid: u32,
+}
+
+impl fmt::Display for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, inode, pid } = self;
+        write!(f, "{}:[{inode}], process {pid}", kind.name())
+    }
+}
+
+/// Finds a namespace by its id; [`None`] if no process is in it that the caller may access.
+pub(crate) fn find(kind: Kind, id: u64) -> Option<Known> {
+    let entries = fs::read_dir("/proc").ok()?.flatten();
+    let mut pids: Vec<u32> = entries
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    pids.sort_unstable();
+    pids.into_iter().find_map(|pid| {
+        let file = fs::File::open(format!("/proc/{pid}/ns/{}", kind.name())).ok()?;
+        let inode = file.metadata().ok()?.ino();
+        (nsfs::id(file) == Ok(id)).then_some(Known { kind, inode, pid })
+    })
+}
+
+/// Names a namespace in a sentence. The module tells 0 for one that the caller may not know.
+pub(crate) fn name(kind: Kind, id: u64) -> String {
+    let word = kind.name();
+    if id == 0 {
+        return format!("a {word} namespace outside of ours");
+    }
+    match find(kind, id) {
+        Some(known) => format!("{word} namespace {id} ({known})"),
+        None => format!("{word} namespace {id}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_namespace_is_found() {
+        let file = fs::File::open("/proc/self/ns/user").unwrap();
+        let inode = file.metadata().unwrap().ino();
+        // Since Linux 6.18.
+        let Ok(id) = nsfs::id(&file) else { return };
+        let known = find(Kind::User, id).unwrap();
+        assert_eq!((known.kind, known.inode), (Kind::User, inode));
+        let named = name(Kind::User, id);
+        assert!(
+            named.contains(&format!("user:[{inode}], process ")),
+            "{named}"
+        );
+    }
+
+    #[test]
+    fn what_is_not_found_has_its_id_alone() {
+        assert_eq!(
+            name(Kind::Net, u64::MAX),
+            format!("net namespace {}", u64::MAX)
+        );
+        assert_eq!(name(Kind::User, 0), "a user namespace outside of ours");
+    }
+}
