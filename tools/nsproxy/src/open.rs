@@ -12,11 +12,16 @@ use crate::{
 use anyhow::{Result, anyhow};
 use nsproxy_uapi::Device;
 use rustix::{
-    fs::{Mode as FileMode, OFlags},
+    fs::{Mode as FileMode, OFlags, StatVfsMountFlags, statvfs},
     io::Errno,
     process::{Pid, PidfdFlags, pidfd_open},
 };
-use std::{error::Error, fmt, os::fd::OwnedFd, path::Path};
+use std::{
+    error::Error,
+    fmt, fs,
+    os::{fd::OwnedFd, unix::fs::FileTypeExt as _},
+    path::Path,
+};
 
 /// A file or a process that cannot be opened.
 #[derive(Debug)]
@@ -95,11 +100,123 @@ pub(crate) fn pidfd(pid: Pid) -> Result<OwnedFd, Errno> {
 /// It cannot be opened; with a hint.
 pub(crate) fn device() -> Result<Device> {
     Device::open().map_err(|errno| {
-        let hint = match errno {
-            Errno::NOENT => "\n  hint: as root: insmod nsproxy_rs.ko; the module is not loaded",
-            Errno::ACCESS => "\n  hint: run as root, or as root: chmod a+rw /dev/nsproxy",
-            _ => "",
-        };
-        anyhow!("cannot open {}: {}{hint}", Device::PATH, show(errno))
+        let hint = Node::look().hint(errno);
+        let hints = hint_lines(hint.as_slice());
+        anyhow!("cannot open {}: {}{hints}", Device::PATH, show(errno))
     })
+}
+
+/// What is visible of the device when it cannot be opened.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    /// The minor number with which the module has registered it; [`None`] without the module.
+    minor: Option<u32>,
+    /// Whether `/proc/misc` or `/sys/module` is readable, and tells whether the module is loaded.
+    is_known: bool,
+    /// Whether it is mounted with `nodev`.
+    nodev: bool,
+}
+
+impl Node {
+    fn look() -> Self {
+        let misc = fs::read_to_string("/proc/misc").ok();
+        let number = fs::read_to_string("/sys/class/misc/nsproxy/dev").ok();
+        let by_sys = || number.as_ref()?.trim().strip_prefix("10:")?.parse().ok();
+        let is_device =
+            |path| fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_char_device());
+        Self {
+            minor: misc.as_deref().and_then(minor).or_else(by_sys),
+            is_known: misc.is_some() || Path::new("/sys/module").is_dir(),
+            nodev: is_device(Device::PATH)
+                && statvfs(Device::PATH)
+                    .is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::NODEV)),
+        }
+    }
+
+    /// Returns a command, or what to do, when opening it failed with `errno`.
+    fn hint(self, errno: Errno) -> Option<String> {
+        let make = |minor| format!("as root: mknod -m 600 {} c 10 {minor}", Device::PATH);
+        Some(match (errno, self.minor) {
+            (Errno::NOENT, Some(minor)) => {
+                format!(
+                    "{}; the module is loaded, this /dev has no node of it",
+                    make(minor)
+                )
+            }
+            // A node that another module, or this one before, has left.
+            (Errno::NODEV | Errno::NXIO, Some(minor)) => {
+                format!("remove it; {}: it has another number", make(minor))
+            }
+            (Errno::NOENT | Errno::NODEV | Errno::NXIO, None) if self.is_known => {
+                "as root: insmod nsproxy_rs.ko; the module is not loaded".to_owned()
+            }
+            (Errno::NOENT, None) => {
+                "mount /proc or /sys, which tell whether the module is loaded".to_owned()
+            }
+            (Errno::ACCESS, _) if self.nodev => {
+                "mount the filesystem of /dev without nodev".to_owned()
+            }
+            (Errno::ACCESS, _) => {
+                format!("run as root, or as root: chmod a+rw {}", Device::PATH)
+            }
+            _ => return None,
+        })
+    }
+}
+
+/// Finds the minor number of the device in the text of `/proc/misc`.
+fn minor(misc: &str) -> Option<u32> {
+    let mut devices = misc.lines().filter_map(|line| line.trim().split_once(' '));
+    let (minor, _) = devices.find(|(_, name)| *name == "nsproxy")?;
+    minor.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NODE: Node = Node {
+        minor: None,
+        is_known: true,
+        nodev: false,
+    };
+
+    #[test]
+    fn the_minor_number_of_a_misc_device() {
+        let misc = "123 nsproxy_old\n259 nsproxy\n  1 psaux\n";
+        assert_eq!(minor(misc), Some(259));
+        assert_eq!(minor("  1 psaux\n"), None);
+    }
+
+    #[test]
+    fn a_module_that_is_loaded_is_not_to_be_loaded() {
+        let loaded = Node {
+            minor: Some(259),
+            ..NODE
+        };
+        for errno in [Errno::NOENT, Errno::NXIO, Errno::NODEV] {
+            let hint = loaded.hint(errno).unwrap();
+            assert!(
+                hint.contains("mknod -m 600 /dev/nsproxy c 10 259"),
+                "{hint}"
+            );
+            assert!(NODE.hint(errno).unwrap().contains("insmod"));
+        }
+        let blind = Node {
+            is_known: false,
+            ..NODE
+        };
+        assert!(!blind.hint(Errno::NOENT).unwrap().contains("insmod"));
+        assert_eq!(NODE.hint(Errno::IO), None);
+    }
+
+    #[test]
+    fn rights_do_not_help_where_devices_are_off() {
+        let nodev = Node {
+            nodev: true,
+            ..NODE
+        };
+        assert!(nodev.hint(Errno::ACCESS).unwrap().contains("nodev"));
+        assert!(NODE.hint(Errno::ACCESS).unwrap().contains("chmod"));
+    }
 }

@@ -65,6 +65,19 @@ macro_rules! user {
     };
 }
 
+/// Runs where `/dev` is an empty tmpfs, with mount options.
+macro_rules! bare_dev {
+    ($options:literal, $commands:literal) => {
+        concat!(
+            "/usr/bin/unshare -m sh -c 'mount -t tmpfs -o ",
+            $options,
+            " dev /dev; ",
+            $commands,
+            "'"
+        )
+    };
+}
+
 macro_rules! dropped {
     ($cap:literal) => {
         concat!(
@@ -483,6 +496,64 @@ const ROWS: &[Row] = &[
         hints: &[Hint(
             "leave --2011 out",
             "nsproxy explain -m=/proc/$t/ns/mnt",
+        )],
+    },
+    Row {
+        name: "the device, no node",
+        failure: Before("ENOENT", 1),
+        target: Target::default,
+        typed: bare_dev!("mode=755", "nsproxy version"),
+        says: "the module is loaded, this /dev has no node of it",
+        hints: &[Hint(
+            "as root: mknod -m 600 /dev/nsproxy c 10 ",
+            bare_dev!("mode=755", "made=${hint#*: }; ${made%%;*}; nsproxy version"),
+        )],
+    },
+    Row {
+        name: "the device, another number",
+        failure: Before("ENODEV", 1),
+        target: Target::default,
+        typed: bare_dev!("mode=755", "mknod /dev/nsproxy c 10 200; nsproxy version"),
+        says: "it has another number",
+        hints: &[Hint(
+            "remove it; as root: mknod -m 600 /dev/nsproxy c 10 ",
+            bare_dev!(
+                "mode=755",
+                "mknod /dev/nsproxy c 10 200; rm /dev/nsproxy
+                 made=${hint##*root: }; ${made%%:*}; nsproxy version"
+            ),
+        )],
+    },
+    Row {
+        name: "the device, nodev",
+        failure: Before("EACCES", 1),
+        target: Target::default,
+        typed: bare_dev!(
+            "nodev",
+            "mknod /dev/nsproxy c 10 $(grep nsproxy /proc/misc | cut -c 1-3); nsproxy version"
+        ),
+        says: "EACCES",
+        hints: &[Hint(
+            "mount the filesystem of /dev without nodev",
+            bare_dev!(
+                "dev",
+                "mknod /dev/nsproxy c 10 $(grep nsproxy /proc/misc | cut -c 1-3); nsproxy version"
+            ),
+        )],
+    },
+    Row {
+        name: "the device, not root",
+        failure: Before("EACCES", 1),
+        target: Target::default,
+        typed: user!("1000", "-all", "nsproxy version"),
+        says: "EACCES",
+        hints: &[Hint(
+            "run as root, or as root: chmod a+rw /dev/nsproxy",
+            concat!(
+                "nsproxy version && chmod a+rw /dev/nsproxy && ",
+                user!("1000", "-all", "nsproxy version"),
+                "\nstatus=$?; chmod 600 /dev/nsproxy; exit $status"
+            ),
         )],
     },
     Row {
