@@ -12,7 +12,7 @@ use anyhow::Result;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Asked {
-    /// The process whose namespaces to enter
+    /// The process or thread whose namespaces to enter
     #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     pub(crate) target: Option<i32>,
 

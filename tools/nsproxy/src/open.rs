@@ -69,7 +69,7 @@ fn file(path: &Path) -> Result<OwnedFd> {
     })
 }
 
-/// Opens a pidfd of a process.
+/// Opens a pidfd of a process, or of a thread by its tid.
 ///
 /// # Errors
 ///
@@ -88,9 +88,10 @@ pub(crate) fn process(pid: i32) -> Result<OwnedFd> {
         })
 }
 
-/// Opens a pidfd of the process `pid`.
-pub(crate) fn pidfd(pid: Pid) -> Result<OwnedFd, Errno> {
-    pidfd_open(pid, PidfdFlags::empty())
+/// Opens a pidfd of the thread `tid`; of a process if it is that of its first thread.
+pub(crate) fn pidfd(tid: Pid) -> Result<OwnedFd, Errno> {
+    // Since Linux 6.9. setns(2) finds its task by PIDTYPE_PID, be it a process or a thread.
+    pidfd_open(tid, PidfdFlags::from_bits_retain(libc::PIDFD_THREAD))
 }
 
 /// Opens the device.

@@ -31,7 +31,7 @@ The exit status is 0, or 1 when the process cannot be looked at.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// The process to look at, this one by default
+    /// The process or thread to look at, this process by default
     #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     target: Option<i32>,
 

@@ -608,6 +608,27 @@ fn elsewhere(reason: Reason) -> Option<&'static str> {
     })
 }
 
+/// Commands about a thread: it is in the initial uts namespace, its process in another one.
+const THREAD: &[(&str, &str)] = &[
+    ("nsproxy explain -t $tid -u", "can be entered"),
+    ("nsproxy check -t $tid -u && echo ok", "ok"),
+    ("nsproxy show -t $tid | grep ^uts", "4026531838"),
+    (
+        "nsproxy show -t $t | grep ^uts | grep 4026531838 || echo another",
+        "another",
+    ),
+    ("nsproxy trace --dry-run -t $tid -u", "would succeed"),
+    (
+        "nsproxy setns -t $tid -u readlink /proc/self/ns/uts",
+        "uts:[4026531838]",
+    ),
+    // By which it is left.
+    (
+        "nsproxy setns -t $t -u nsproxy setns -t $tid -a readlink /proc/self/ns/uts",
+        "uts:[4026531838]",
+    ),
+];
+
 pub(super) fn tests() -> Vec<Test> {
     let mut tests: Vec<_> = ROWS
         .iter()
@@ -622,6 +643,21 @@ pub(super) fn tests() -> Vec<Test> {
                 has_row != is_elsewhere,
                 "{}: has a row: {has_row}, and elsewhere: {is_elsewhere}",
                 reason.name()
+            );
+        }
+        Ok(())
+    }));
+    tests.push(Test::new("nsproxy: a thread", |world| {
+        let steps = [Step::Thread, Step::Unshare(Kind::Uts.flag())];
+        let target = world.target(&Target::new(steps))?;
+        for (command, says) in THREAD {
+            let typed = format!("tid=$(ls /proc/$t/task | grep -v \"^$t\\$\"); {command}");
+            let output = shell(&typed, target.pid, "")?;
+            let said = text(&output);
+            ensure!(
+                output.status.success() && said.contains(says),
+                "`{command}` ended with {} and said\n{said}where \"{says}\" was expected",
+                output.status
             );
         }
         Ok(())
