@@ -9,6 +9,7 @@ mod c;
 mod compare;
 mod document;
 mod module;
+mod places;
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
@@ -38,12 +39,19 @@ fn obey(args: &Args) -> Result<ExitCode> {
     let module = module::read(&args.root)?;
     let mut kernel = c::Tree::new(&args.kernel);
     let complaints = compare::compare(&document, &module, &mut kernel)?;
-    if complaints.is_empty() {
+    let missing = places::missing(&args.kernel)?;
+    for place in &missing {
+        println!("tools/nsproxy-uapi/src/place.rs: {place}");
+    }
+    if complaints.is_empty() && missing.is_empty() {
         println!("{}", document.summary());
         return Ok(ExitCode::SUCCESS);
     }
     for complaint in &complaints {
         println!("{complaint}");
+    }
+    if complaints.is_empty() {
+        return Ok(ExitCode::FAILURE);
     }
     println!(
         "{} does not fit the kernel in {}, or the module; complaints: {}",
