@@ -6,7 +6,7 @@ use crate::{
     actor::state::Step,
     errno::Code,
     kernel,
-    via::{Entry, Kind},
+    via::{self, Entry, Kind},
     world::Target,
 };
 use nsproxy_uapi::Reason;
@@ -174,6 +174,22 @@ impl Case {
     pub(crate) fn fails(mut self, code: Code) -> Self {
         self.expect = Expect::Fails(code);
         self
+    }
+
+    /// Returns the kind of namespace that the call is about, if it is about one.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        match self.handle {
+            Handle::Target(link) | Handle::Home(link) | Handle::Own(link) | Handle::Child(link) => {
+                let name = link.trim_end_matches("_for_children");
+                Kind::ALL.into_iter().find(|kind| kind.name() == name)
+            }
+            Handle::TargetBy(_, kind) => Some(kind),
+            _ => {
+                let mut kinds = via::kinds_of(self.nstype as u32);
+                let kind = kinds.next();
+                kind.filter(|_| kinds.next().is_none())
+            }
+        }
     }
 }
 

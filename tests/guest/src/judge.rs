@@ -3,6 +3,7 @@
 //! Whether what came of a call is what was to come of it.
 
 use crate::{
+    actor::command::Foreseen,
     case::{Case, Expect, Handle},
     errno::{Outcome, word},
     snapshot::{Difference, LINKS},
@@ -12,6 +13,27 @@ use crate::{
 };
 use nsproxy_uapi::Reason;
 use std::fmt::Write as _;
+
+/// Returns what to read first of a case that failed: the results of both sides, and the check that
+/// decided, with its place in the kernel's source.
+pub(crate) fn results(case: &Case, subject: &Side, reference: Option<&Side>) -> String {
+    let sides = reference.into_iter().chain([subject]);
+    let returned = sides.map(|side| format!("{} returned {}", side.entry, word(side.outcome)));
+    let mut text = returned.collect::<Vec<_>>().join(", ");
+    let foreseen = subject.foreseen;
+    let refused = foreseen.and_then(|foreseen| Some((foreseen.reason()?, foreseen.kind())));
+    let (word, check) = match (refused, case.reason) {
+        (Some(refused), _) => ("check", refused),
+        (None, Some(reason)) => ("expected check", (reason, case.kind())),
+        (None, None) => return text,
+    };
+    let (reason, kind) = check;
+    let _ = write!(text, "\n{word}: {}", reason.name());
+    if let Some(place) = reason.place(kind) {
+        let _ = write!(text, ": {place}");
+    }
+    text
+}
 
 /// One side against what the case says.
 pub(crate) fn judge(case: &Case, ran: &Ran, target: Option<&Process>, wrong: &mut Vec<String>) {
@@ -24,8 +46,8 @@ pub(crate) fn judge(case: &Case, ran: &Ran, target: Option<&Process>, wrong: &mu
         foreseen,
         after,
     } = &ran.side;
-    if let Some((foreseen, reason)) = foreseen {
-        judge_foreseen(case, *outcome, *foreseen, *reason, wrong);
+    if let Some(foreseen) = foreseen {
+        judge_foreseen(case, *outcome, *foreseen, wrong);
     }
     match (case.expect, outcome) {
         (Expect::Moved(_), Err(code)) => {
@@ -81,13 +103,9 @@ pub(crate) fn judge(case: &Case, ran: &Ran, target: Option<&Process>, wrong: &mu
 }
 
 /// A dry run knows what comes of the call, and why.
-fn judge_foreseen(
-    case: &Case,
-    outcome: Outcome,
-    foreseen: Outcome,
-    reason: Option<Reason>,
-    wrong: &mut Vec<String>,
-) {
+fn judge_foreseen(case: &Case, outcome: Outcome, foreseen: Foreseen, wrong: &mut Vec<String>) {
+    let reason = foreseen.reason();
+    let foreseen = foreseen.outcome;
     if foreseen != outcome {
         wrong.push(format!(
             "the dry run said {}, the call returned {}",
@@ -207,13 +225,7 @@ fn judge_sights(case: &Case, side: &Side, wrong: &mut Vec<String>) {
 /// The two sides against each other.
 pub(crate) fn compare(reference: &Side, subject: &Side, wrong: &mut Vec<String>) {
     if reference.outcome != subject.outcome {
-        wrong.push(format!(
-            "{} returned {}, {} returned {}",
-            reference.entry,
-            word(reference.outcome),
-            subject.entry,
-            word(subject.outcome)
-        ));
+        wrong.push("the results differ".to_owned());
     }
     // What is the same as it is has no other name to be the same by.
     if reference.before.is_same(&subject.before) && reference.after.is_same(&subject.after) {

@@ -6,16 +6,21 @@ use crate::{
     host,
     world::{Effort, World},
 };
-use anyhow::Result;
+use anyhow::{Result, bail, ensure};
 use std::{
-    fmt,
+    cmp::Reverse,
+    collections::HashSet,
+    fmt::{self, Write as _},
     io::{self, Write as _},
+    mem,
 };
 
 /// A test: what it is called, and what decides it.
 pub(crate) struct Test {
     pub(crate) name: String,
     run: Run,
+    /// It sums up the tests before it, and is run with all of them or not at all.
+    is_conclusion: bool,
 }
 
 type Run = Box<dyn FnOnce(&mut World) -> Result<()>>;
@@ -27,9 +32,9 @@ impl Test {
         run: impl FnOnce(&mut World) -> Result<()> + 'static,
     ) -> Self {
         Self {
-            // A '#' would begin a directive.
-            name: name.into().replace('#', ""),
+            name: name.into(),
             run: Box::new(run),
+            is_conclusion: false,
         }
     }
 
@@ -37,6 +42,92 @@ impl Test {
     pub(crate) fn skipped(name: impl Into<String>, why: &'static str) -> Self {
         Self::new(name, move |_| Err(Skip::because(why)))
     }
+
+    /// The same test, about all tests before it: it cannot run alone.
+    pub(crate) fn of_suite(self) -> Self {
+        Self {
+            is_conclusion: true,
+            ..self
+        }
+    }
+}
+
+/// Characters that no name of a test contains: a shell, a directive of KTAP or the kernel's command
+/// line would take them for its own.
+const FORBIDDEN: &str = "'\"`$&()#;|<>*?\\~!{}[]";
+
+fn is_odd(c: char) -> bool {
+    !(c == ' ' || c.is_ascii_graphic()) || FORBIDDEN.contains(c)
+}
+
+/// Fails for a name that cannot be pasted between apostrophes into any shell as it is.
+fn check_name(name: &str) -> Result<()> {
+    if let Some(c) = name.chars().find(|c| is_odd(*c)) {
+        bail!("the name of this test contains {c:?}, which a shell may take for its own");
+    }
+    ensure!(
+        !name.is_empty() && name.trim() == name,
+        "the name of this test begins or ends with a space, or is empty"
+    );
+    Ok(())
+}
+
+/// Makes a name from what other programs call their tests.
+pub(crate) fn plain_name(name: &str) -> String {
+    let plain = |c: char| if is_odd(c) { '_' } else { c };
+    name.trim().chars().map(plain).collect()
+}
+
+/// The error of a user who names a test that cannot be run.
+#[derive(Debug)]
+pub(crate) struct Usage(String);
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Usage {}
+
+impl Usage {
+    /// `suite` has no single tests.
+    pub(crate) fn indivisible(suite: &str) -> anyhow::Error {
+        Self(format!("{suite} runs as a whole: it has no single tests")).into()
+    }
+
+    /// None of `names` is `filter`, or contains it.
+    pub(crate) fn no_such_test(
+        suite: &str,
+        filter: &str,
+        names: impl Iterator<Item = String>,
+    ) -> anyhow::Error {
+        let near = near(filter, names).join("\" or \"");
+        Self(format!(
+            "{suite} has no test \"{filter}\"; it has \"{near}\""
+        ))
+        .into()
+    }
+}
+
+/// Returns the names that have most words in common with `wanted`, a few of them.
+fn near(wanted: &str, names: impl Iterator<Item = String>) -> Vec<String> {
+    const FEW: usize = 3;
+    let words = |text: &str| -> Vec<String> {
+        let text = text.to_lowercase();
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+        words.map(str::to_owned).collect()
+    };
+    let wanted = words(wanted);
+    let mut names: Vec<_> = names
+        .map(|name| {
+            let words = words(&name);
+            let common = wanted.iter().filter(|word| words.contains(word)).count();
+            (common, name)
+        })
+        .collect();
+    names.sort_by_key(|(common, _)| Reverse(*common));
+    names.into_iter().take(FEW).map(|(_, name)| name).collect()
 }
 
 /// The error that says: not a failure, this could not be tried here.
@@ -86,82 +177,254 @@ impl Tally {
 }
 
 /// Prints results as they come, and counts them.
+///
+/// A result is written together with the name of the next test: for an emulator each write to the
+/// console is a call out of the guest.
 pub(crate) struct Printer {
     suite: &'static str,
     effort: Effort,
     tally: Tally,
+    names: HashSet<String>,
+    /// Lines that are not written yet.
+    pending: String,
 }
 
 impl Printer {
     /// Says how many results there will be.
     pub(crate) fn new(suite: &'static str, total: usize, effort: Effort) -> Self {
         println!("KTAP version 1\n1..{total}");
-        if total == 0 {
-            println!("# no test has that in its name");
-        }
         Self {
             suite,
             effort,
             tally: Tally::default(),
+            names: HashSet::new(),
+            pending: String::new(),
         }
+    }
+
+    /// Announces the next test: the host names it if the guest hangs or dies.
+    pub(crate) fn begin(&mut self, name: &str) {
+        self.add(format_args!("# begin {name}"));
+        self.flush();
+    }
+
+    fn add(&mut self, line: impl fmt::Display) {
+        let _ = writeln!(self.pending, "{line}");
+    }
+
+    fn flush(&mut self) {
+        print!("{}", mem::take(&mut self.pending));
+        // What is said last before a panic must be out.
+        let _ = io::stdout().flush();
     }
 
     /// What came of the next test. Returns whether to go on.
     pub(crate) fn print(&mut self, name: &str, result: Result<()>) -> bool {
-        let tally = &mut self.tally;
+        self.print_result(&format!(" '{name}'"), name, result)
+    }
+
+    /// Prints the result of a test that sums up those before it: only the suite reproduces it.
+    pub(crate) fn print_conclusion(&mut self, name: &str, result: Result<()>) -> bool {
+        self.print_result("", name, result)
+    }
+
+    fn print_result(&mut self, again: &str, name: &str, result: Result<()>) -> bool {
+        let result = self.register(name).and(result);
+        let tally = self.tally;
         let number = tally.passed + tally.failed + tally.skipped + 1;
         match result {
             Ok(()) => {
-                tally.passed += 1;
-                println!("ok {number} {name}");
+                self.tally.passed += 1;
+                self.add(format_args!("ok {number} {name}"));
             }
             Err(e) => match e.downcast_ref::<Skip>() {
                 Some(why) => {
-                    tally.skipped += 1;
-                    println!("ok {number} {name} # SKIP {why}");
+                    self.tally.skipped += 1;
+                    self.add(format_args!("ok {number} {name} # SKIP {why}"));
                 }
                 None => {
-                    tally.failed += 1;
-                    for line in format!("{e:#}").lines() {
-                        println!("# {line}");
-                    }
+                    self.tally.failed += 1;
+                    // First: what a test printed as it ran is above, and why it failed is below.
                     let options = self.effort.options();
-                    println!(
-                        "# reproduce: nsproxy-tests {} '{name}'{options}",
-                        self.suite
-                    );
-                    println!("not ok {number} {name}");
+                    let suite = self.suite;
+                    self.add(format_args!(
+                        "# reproduce: nsproxy-tests {suite}{again}{options}"
+                    ));
+                    for line in format!("{e:#}").lines() {
+                        self.add(format_args!("# {line}"));
+                    }
+                    self.add(format_args!("not ok {number} {name}"));
                 }
             },
         }
-        // What is said last before a panic must be out.
-        let _ = io::stdout().flush();
-        let goes_on = !self.effort.fail_fast || tally.failed == 0;
+        let goes_on = !self.effort.fail_fast || self.tally.failed == 0;
         if !goes_on {
-            println!("# the rest was not run: --fail-fast");
+            self.add("# the rest was not run: --fail-fast");
         }
         goes_on
     }
 
+    /// Fails unless the name can be pasted, and is that of one test only.
+    fn register(&mut self, name: &str) -> Result<()> {
+        check_name(name)?;
+        ensure!(
+            self.names.insert(name.to_owned()),
+            "another test of the suite has this name"
+        );
+        Ok(())
+    }
+
     /// The last line.
-    pub(crate) fn end(self) -> Tally {
+    pub(crate) fn end(mut self) -> Tally {
         let Tally {
             passed,
             failed,
             skipped,
         } = self.tally;
-        println!("# Totals: pass:{passed} fail:{failed} xfail:0 xpass:0 skip:{skipped} error:0");
+        self.add(format_args!(
+            "# Totals: pass:{passed} fail:{failed} xfail:0 xpass:0 skip:{skipped} error:0"
+        ));
+        self.flush();
         self.tally
     }
 }
 
-/// Runs the tests of `suite` one after another and prints what comes of them.
-pub(crate) fn run(suite: &'static str, tests: Vec<Test>, world: &mut World) -> Tally {
+/// Selects the one whose name is `filter`, or else those whose names contain it.
+///
+/// # Errors
+///
+/// [`Usage`] if there is none.
+pub(crate) fn select<T>(
+    suite: &str,
+    filter: &str,
+    mut all: Vec<T>,
+    name: impl Fn(&T) -> String,
+) -> Result<Vec<T>> {
+    let names: Vec<_> = all.iter().map(&name).collect();
+    let exact = names.iter().any(|name| name == filter);
+    all.retain(|one| match exact {
+        true => name(one) == filter,
+        false => name(one).contains(filter),
+    });
+    if all.is_empty() {
+        return Err(Usage::no_such_test(suite, filter, names.into_iter()));
+    }
+    Ok(all)
+}
+
+/// Runs the test of `suite` whose name is `filter`, or else those whose names contain it, and prints
+/// their results.
+///
+/// # Errors
+///
+/// [`Usage`] if no such test can be run.
+pub(crate) fn run(
+    suite: &'static str,
+    mut tests: Vec<Test>,
+    filter: &str,
+    world: &mut World,
+) -> Result<Tally> {
+    if !filter.is_empty() {
+        tests = select(suite, filter, tests, |test| test.name.clone())?;
+        if tests.iter().all(|test| test.is_conclusion) {
+            let why = format!("\"{filter}\" sums up the tests of {suite}, and needs all of them");
+            return Err(Usage(why).into());
+        }
+        tests.retain(|test| !test.is_conclusion);
+    }
     let mut printer = Printer::new(suite, tests.len(), world.effort);
-    for Test { name, run } in tests {
-        if !printer.print(&name, run(world)) {
+    for test in tests {
+        let Test {
+            name,
+            run,
+            is_conclusion,
+        } = test;
+        printer.begin(&name);
+        let result = run(world);
+        let goes_on = match is_conclusion {
+            true => printer.print_conclusion(&name, result),
+            false => printer.print(&name, result),
+        };
+        if !goes_on {
             break;
         }
     }
-    printer.end()
+    Ok(printer.end())
+}
+
+/// Returns what is wrong with each name that a [`Printer`] would refuse.
+#[cfg(test)]
+pub(crate) fn odd_names(names: Vec<String>) -> impl Iterator<Item = String> {
+    let mut printer = Printer::new("", names.len(), Effort::default());
+    names.into_iter().filter_map(move |name| {
+        let error = printer.register(&name).err()?;
+        Some(format!("{name:?}: {error}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_can_be_pasted() {
+        for name in ["a", "E4 pidfd, nstype -1: uts+net", "x@4=5%/a_b.c"] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+        for c in FORBIDDEN.chars().chain(['\n', '\t', 'é', '→']) {
+            let name = format!("a {c} b");
+            assert!(check_name(&name).is_err(), "{name}");
+            assert_eq!(plain_name(&name), "a _ b");
+        }
+        for name in ["", " ", "a ", " a"] {
+            assert!(check_name(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn an_odd_name_and_a_name_used_twice_fail() {
+        let mut printer = Printer::new("kinds", 4, Effort::default());
+        printer.print("a", Ok(()));
+        printer.print("root's", Ok(()));
+        printer.print("a", Ok(()));
+        printer.print("x*", Err(Skip::because("there is none")));
+        let Tally {
+            passed,
+            failed,
+            skipped,
+        } = printer.end();
+        assert_eq!((passed, failed, skipped), (1, 3, 0));
+    }
+
+    fn tests() -> Vec<Test> {
+        vec![
+            Test::new("net: one", |_| Ok(())),
+            Test::new("net: two", |_| Ok(())),
+            Test::new("net: all", |_| Ok(())).of_suite(),
+        ]
+    }
+
+    #[test]
+    fn a_part_of_a_name_selects_tests() {
+        let mut world = World::new(Effort::default());
+        for (filter, passed) in [("", 3), ("net", 2), ("net: two", 1)] {
+            let tally = run("kinds", tests(), filter, &mut world).unwrap();
+            assert_eq!(tally.passed, passed, "{filter}");
+        }
+    }
+
+    #[test]
+    fn a_test_that_cannot_be_run_is_a_mistake_of_the_user() {
+        let mut world = World::new(Effort::default());
+        for (filter, words) in [
+            ("one, net", "no test \"one, net\"; it has \"net: one\" or"),
+            ("net: all", "needs all of them"),
+            ("all", "needs all of them"),
+            ("one's", "no test"),
+        ] {
+            let error = run("kinds", tests(), filter, &mut world).unwrap_err();
+            assert!(error.is::<Usage>(), "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
+    }
 }

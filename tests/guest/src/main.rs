@@ -28,6 +28,7 @@ mod world;
 
 use anyhow::{Result, ensure};
 use clap::Parser;
+use ktap::Usage;
 use std::{path::Path, process::ExitCode};
 use via::Device;
 use world::{Effort, Shard};
@@ -73,6 +74,9 @@ struct Args {
     shard: Option<Shard>,
 }
 
+/// Exit status for a mistake in the command, as clap has it.
+const USAGE: u8 = 2;
+
 fn main() -> Result<ExitCode> {
     // Before anything else: it is started by the thousand.
     if std::env::args_os().nth(1).is_some_and(|arg| arg == "links") {
@@ -107,10 +111,15 @@ fn main() -> Result<ExitCode> {
         Device::PATH
     );
     sys::do_not_randomize_addresses();
-    let tally = suite.run(
-        &args.filter,
-        Effort::new(args.long, args.seed, args.fail_fast, args.shard),
-    )?;
+    let effort = Effort::new(args.long, args.seed, args.fail_fast, args.shard);
+    let tally = match suite.run(&args.filter, effort) {
+        Err(error) if error.is::<Usage>() => {
+            host::tell(&format!("usage {error}"))?;
+            eprintln!("{error}");
+            return Ok(ExitCode::from(USAGE));
+        }
+        tally => tally?,
+    };
     tally.report()?;
     Ok(if tally.is_pass() {
         ExitCode::SUCCESS

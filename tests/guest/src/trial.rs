@@ -9,7 +9,7 @@
 use crate::{
     actor::{
         Actor,
-        command::{Call, Called, Command, Program, Repeated, Reply, Source},
+        command::{Call, Called, Command, Foreseen, Program, Repeated, Reply, Source},
         state::Step,
     },
     case::{Case, Handle, Witnesses},
@@ -22,7 +22,6 @@ use crate::{
     world::{self, Process, World},
 };
 use anyhow::{Context as _, Result, bail, ensure};
-use nsproxy_uapi::Reason;
 use rustix::process::Pid;
 use std::{fs::File, mem};
 
@@ -33,8 +32,8 @@ pub(crate) struct Side {
     pub(crate) outcome: Outcome,
     /// If an allocation was to fail: how many more there were to go until that one.
     pub(crate) to_go: Option<u32>,
-    /// What a dry run had said of the call, and the reason that it gave, if it was asked.
-    pub(crate) foreseen: Option<(Outcome, Option<Reason>)>,
+    /// What a dry run had said of the call, if it was asked.
+    pub(crate) foreseen: Option<Foreseen>,
     pub(crate) after: Snapshot,
 }
 
@@ -95,6 +94,11 @@ pub(crate) fn run(case: &Case, world: &mut World) -> Result<Report> {
     }
     if world::links_of("self") != world.home {
         wrong.push("the test itself is in other namespaces than before".to_owned());
+    }
+
+    if !wrong.is_empty() {
+        let reference = reference_ran.as_ref().map(|ran| &ran.side);
+        wrong.insert(0, judge::results(case, &subject_ran.side, reference));
     }
 
     if wrong.is_empty() {
@@ -432,7 +436,7 @@ impl Caller {
                 before: mem::take(&mut self.seen),
                 outcome,
                 to_go,
-                foreseen: foreseen.map(|(outcome, reason)| (outcome, Reason::of(reason))),
+                foreseen,
                 after,
             },
             opened: opened.inode,

@@ -6,7 +6,7 @@ pub(crate) use nsproxy_uapi::{Device, Kind};
 
 use crate::errno::{Code, Outcome};
 use anyhow::{Context as _, Result, bail};
-use nsproxy_uapi::{Explain, Reason, Refusal, Via};
+use nsproxy_uapi::{Explain, Refusal, Via};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
@@ -72,22 +72,23 @@ impl Entry {
     }
 }
 
-/// What `NSPROXY_EXPLAIN` says of a call, and for which reason it is refused.
+/// What `NSPROXY_EXPLAIN` says of a call, and why it is refused.
 pub(crate) fn explained(
     device: &Device,
     fd: i32,
     nstype: i32,
     how: Explain,
-) -> Result<(Outcome, Option<Reason>)> {
+) -> Result<(Outcome, Option<Refusal>)> {
     let refusal = device.explain(fd, nstype, how).context("NSPROXY_EXPLAIN")?;
     Ok(verdict(refusal))
 }
 
-fn verdict(refusal: Option<Refusal>) -> (Outcome, Option<Reason>) {
-    match refusal {
-        None => (Ok(()), None),
-        Some(refusal) => (Err(refusal.errno.into()), Some(refusal.reason)),
-    }
+fn verdict(refusal: Option<Refusal>) -> (Outcome, Option<Refusal>) {
+    let outcome = match &refusal {
+        None => Ok(()),
+        Some(refusal) => Err(refusal.errno.into()),
+    };
+    (outcome, refusal)
 }
 
 /// What is said of a journal whose counts do not add up.
@@ -102,7 +103,7 @@ pub(crate) fn traced(
     fd: i32,
     nstype: i32,
     how: Explain,
-) -> Result<(Outcome, Option<Reason>)> {
+) -> Result<(Outcome, Option<Refusal>)> {
     const TIMES: usize = 4;
     let mut times = 0;
     loop {

@@ -10,8 +10,9 @@ use crate::{
     errno::Outcome,
     snapshot::{Children, ClockBase, Snapshot},
     suites::Told,
-    via::Entry,
+    via::{self, Entry, Kind},
 };
+use nsproxy_uapi::{Reason, Refusal};
 use serde::{Deserialize, Serialize};
 
 /// What an actor is told to do.
@@ -127,8 +128,39 @@ pub(crate) struct Called {
     pub(crate) outcome: Outcome,
     /// If an allocation was to fail: how many more there were to go until that one. 0: it failed.
     pub(crate) to_go: Option<u32>,
-    /// What a dry run had said of it, with the number of its reason, if the module was asked.
-    pub(crate) foreseen: Option<(Outcome, u32)>,
+    /// What a dry run had said of it, if the module was asked.
+    pub(crate) foreseen: Option<Foreseen>,
+}
+
+/// The result of a dry run, in numbers that cross a pipe.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Foreseen {
+    pub(crate) outcome: Outcome,
+    /// Number of the reason of a refusal, or 0.
+    reason: u32,
+    /// The `CLONE_NEW*` of the namespace that was refused, or 0.
+    kind: u32,
+}
+
+impl Foreseen {
+    pub(crate) fn new(outcome: Outcome, refusal: Option<Refusal>) -> Self {
+        let namespace = refusal.and_then(|refusal| refusal.namespace);
+        Self {
+            outcome,
+            reason: refusal.map_or(0, |refusal| refusal.reason.number()),
+            kind: namespace.map_or(0, |(kind, _)| kind.flag()),
+        }
+    }
+
+    /// Returns the check that refused the call.
+    pub(crate) fn reason(self) -> Option<Reason> {
+        Reason::of(self.reason)
+    }
+
+    /// Returns the kind of the namespace that was refused.
+    pub(crate) fn kind(self) -> Option<Kind> {
+        via::kinds_of(self.kind).next()
+    }
 }
 
 /// What came of many calls, which all returned the same.

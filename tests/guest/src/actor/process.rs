@@ -3,7 +3,7 @@
 //! The actor's own side: reads commands, obeys, answers.
 
 use super::{
-    command::{Call, Called, Command, Opened, Program, Repeated, Reply, Source},
+    command::{Call, Called, Command, Foreseen, Opened, Program, Repeated, Reply, Source},
     measure, profile,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     via::{self, Device, Entry},
 };
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
-use nsproxy_uapi::{Explain, Reason};
+use nsproxy_uapi::Explain;
 use rustix::{
     buffer::spare_capacity,
     fs::{Mode, OFlags},
@@ -286,7 +286,7 @@ impl Process {
     }
 
     /// What a dry run says of a call by the device that is about to be made, with nothing in its way.
-    fn foresee(&self, call: Call, fd: RawFd) -> Result<Option<(Outcome, u32)>> {
+    fn foresee(&self, call: Call, fd: RawFd) -> Result<Option<Foreseen>> {
         let as_of_2011 = call.entry == Entry::Device2011;
         let (Some(device), None, true) = (
             &self.device,
@@ -297,7 +297,7 @@ impl Process {
         };
         let how = Explain::dry_run(as_of_2011);
         match via::traced(device, fd, call.nstype, how) {
-            Ok((outcome, reason)) => Ok(Some((outcome, reason.map_or(0, Reason::number)))),
+            Ok((outcome, refusal)) => Ok(Some(Foreseen::new(outcome, refusal))),
             // Under a seccomp filter, and only there, nothing is said.
             Err(error)
                 if error.downcast_ref() == Some(&Errno::PERM)

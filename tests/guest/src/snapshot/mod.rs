@@ -163,7 +163,8 @@ impl Snapshot {
         self == other || self.compared().eq(other.compared())
     }
 
-    /// What is not the same, `info/` left out.
+    /// What is not the same, `info/` left out: namespaces first, as they explain the rest, and what
+    /// only one side saw last.
     pub(crate) fn differences(&self, other: &Self) -> Vec<Difference> {
         if self.is_same(other) {
             return Vec::new();
@@ -174,7 +175,7 @@ impl Snapshot {
                 values.entry(key).or_default()[side] = value;
             }
         }
-        values
+        let mut differences: Vec<_> = values
             .into_iter()
             .filter(|(_, [left, right])| left != right)
             .map(|(key, [left, right])| Difference {
@@ -182,7 +183,12 @@ impl Snapshot {
                 left: left.to_owned(),
                 right: right.to_owned(),
             })
-            .collect()
+            .collect();
+        differences.sort_by_key(|Difference { key, left, right }| {
+            let is_one_sided = left.is_empty() || right.is_empty();
+            (!key.starts_with("ns/"), is_one_sided)
+        });
+        differences
     }
 }
 
@@ -237,5 +243,22 @@ mod tests {
             .map(Difference::to_string)
             .collect();
         assert_eq!(found, ["b: 2 / 5", "d: 4 / ", "e:  / 6"]);
+    }
+
+    #[test]
+    fn namespaces_come_first() {
+        let left = seen(&[
+            ("a", "1"),
+            ("cap/effective", "1"),
+            ("ns/net", "1"),
+            ("ns/uts", "1"),
+        ]);
+        let right = seen(&[("cap/effective", "2"), ("ns/net", "2"), ("ns/uts", "2")]);
+        let found: Vec<_> = left
+            .differences(&right)
+            .into_iter()
+            .map(|difference| difference.key)
+            .collect();
+        assert_eq!(found, ["ns/net", "ns/uts", "cap/effective", "a"]);
     }
 }

@@ -18,14 +18,18 @@ use rustix::fs::{Mode, OFlags};
 use std::os::fd::OwnedFd;
 
 pub(super) fn tests() -> Vec<Test> {
-    [Entry::Syscall, Entry::Device, Entry::Served]
-        .map(|entry| {
-            Test::new(
-                format!("an owner is active while somebody is in what it owns: {entry}"),
-                move |_| by(entry),
-            )
-        })
-        .into()
+    [
+        (Entry::Syscall, "syscall"),
+        (Entry::Device, "device"),
+        (Entry::Served, "served"),
+    ]
+    .map(|(entry, word)| {
+        Test::new(
+            format!("an owner is active while somebody is in what it owns: {word}"),
+            move |_| by(entry),
+        )
+    })
+    .into()
 }
 
 /// Somebody enters a uts namespace and leaves it again, whose user namespace has nobody else by

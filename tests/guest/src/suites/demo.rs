@@ -25,7 +25,7 @@ use std::{
 };
 
 /// Tells it all: a story for people to read, in which everything told is also tested.
-pub(crate) fn tell(world: &mut World, _: &str) -> Result<Tally> {
+pub(crate) fn tell(world: &mut World) -> Result<Tally> {
     let mut story = Story {
         world,
         tally: Tally::default(),

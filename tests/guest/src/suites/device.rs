@@ -30,21 +30,21 @@ use std::{
 
 pub(crate) fn tests() -> Vec<Test> {
     let mut tests = vec![
-        Test::new("a character device of root's, mode 0600", mode),
+        Test::new("a character device of root, mode 0600", mode),
         Test::new("a user may not open it: EACCES", user_may_not_open),
     ];
     tests.extend(of_cases(cases()));
     tests.extend([
         Test::new(
-            "passed to a user: that user's rights count, EPERM",
+            "passed to a user: the rights of that user count, EPERM",
             pass_down,
         ),
         Test::new(
-            "passed by a user: root's rights count, and root moves",
+            "passed by a user: the rights of root count, and root moves",
             pass_up,
         ),
         Test::new(
-            "under a seccomp filter: EPERM, setns(2) is let through",
+            "under a seccomp filter: EPERM, setns is let through",
             seccomp,
         ),
         Test::new(

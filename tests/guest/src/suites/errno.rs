@@ -211,7 +211,7 @@ fn target() -> Vec<Case> {
         .caller([curious.clone()])
         .refused(Reason::Ptrace),
         Case::new(
-            "V2 ptrace access: a user to a target of root's",
+            "V2 ptrace access: a user to a target of root",
             Handle::Pidfd,
             uts,
         )
@@ -311,29 +311,32 @@ fn pid() -> Vec<Case> {
     };
     vec![
         case(
-            "EINVAL an ancestor of the caller's: nsfs",
+            "EINVAL an ancestor of that of the caller: nsfs",
             Handle::Home("pid"),
         )
         .caller(nested.clone())
         .refused(Reason::NotBelow),
         case(
-            "EINVAL one beside the caller's: nsfs",
+            "EINVAL a sibling of that of the caller: nsfs",
             Handle::Target("pid"),
         )
         .caller(nested.clone())
         .refused(Reason::NotBelow),
-        case("EINVAL one beside the caller's: pidfd", Handle::Pidfd)
-            .caller(nested.clone())
-            .refused(Reason::NotBelow),
+        case(
+            "EINVAL a sibling of that of the caller: pidfd",
+            Handle::Pidfd,
+        )
+        .caller(nested.clone())
+        .refused(Reason::NotBelow),
         // It is the caller's own that counts, not the one for its children.
         case(
-            "the caller's own, its children being in another",
+            "the active one of the caller, its children being in another",
             Handle::Own("pid"),
         )
         .caller([Step::Unshare(pid)])
         .moves(pid),
         case(
-            "a descendant's, its children being in another",
+            "that of a descendant, its children being in another",
             Handle::Target("pid"),
         )
         .caller([Step::Unshare(pid)])
@@ -357,7 +360,7 @@ fn user() -> Vec<Case> {
                 .target(Target::in_new(user))
         };
         cases.extend([
-            case("EINVAL the same as the caller's")
+            case("EINVAL the one that the caller is in")
                 .caller([Step::EnterTarget(user)])
                 .refused(Reason::SameUser),
             case("EINVAL the caller has threads")
@@ -372,7 +375,7 @@ fn user() -> Vec<Case> {
             case("EINVAL before EPERM: CLONE_FS shared by a user without rights")
                 .caller([Step::ShareFs, Step::SetIds(USER)])
                 .refused(unless_pidfd(Reason::FsShared)),
-            case("EPERM not in the owner's parent, no capability")
+            case("EPERM not in the parent of the owner, no capability")
                 .caller([Step::SetIds(USER)])
                 .refused(unless_pidfd(Reason::CapUser)),
             case("EPERM from one beside it")
@@ -456,7 +459,7 @@ fn capabilities() -> Vec<Case> {
         let beside = Target::in_new(flag);
         cases.extend([
             Case::new(
-                format!("{name} EPERM cap in the owner's user namespace: nsfs"),
+                format!("{name} EPERM cap in the owning user namespace: nsfs"),
                 Handle::Target(name),
                 0,
             )
@@ -464,7 +467,7 @@ fn capabilities() -> Vec<Case> {
             .caller(root_below.clone())
             .refused(Reason::CapOwner),
             Case::new(
-                format!("{name} EPERM cap in the set's user namespace: nsfs"),
+                format!("{name} EPERM cap in the user namespace of the set: nsfs"),
                 Handle::Target(name),
                 0,
             )
@@ -472,7 +475,7 @@ fn capabilities() -> Vec<Case> {
             .caller(owner.clone())
             .refused(Reason::CapSet),
             Case::new(
-                format!("{name} EPERM cap in the set's user namespace: pidfd"),
+                format!("{name} EPERM cap in the user namespace of the set: pidfd"),
                 Handle::Pidfd,
                 flag as i32,
             )
@@ -481,7 +484,7 @@ fn capabilities() -> Vec<Case> {
             .refused(Reason::CapSet),
             // With the user namespace in the set it is the new one that counts.
             Case::new(
-                format!("{name} with user: the set's user namespace is the new one"),
+                format!("{name} with user: the user namespace of the set is the new one"),
                 Handle::Pidfd,
                 (flag | user) as i32,
             )
@@ -489,7 +492,7 @@ fn capabilities() -> Vec<Case> {
             .caller(owner)
             .moves(flag | user),
             Case::new(
-                format!("{name} EPERM with user: the namespace belongs to the caller's"),
+                format!("{name} EPERM with user: the namespace belongs to that of the caller"),
                 Handle::Pidfd,
                 (flag | user) as i32,
             )

@@ -38,7 +38,7 @@ pub(super) fn cases() -> Vec<Case> {
 fn into_target(kind: Kind, nstype: u32, word: &str) -> Case {
     let name = kind.name();
     Case::new(
-        format!("{name} into a target's, nstype {word}"),
+        format!("{name} of a target, nstype {word}"),
         Handle::Target(name),
         nstype as i32,
     )
@@ -50,7 +50,7 @@ fn into_target(kind: Kind, nstype: u32, word: &str) -> Case {
 fn into_target_from_own(kind: Kind) -> Case {
     let name = kind.name();
     let case = Case::new(
-        format!("{name} out of one's own into a target's"),
+        format!("{name} of a target, after unshare"),
         Handle::Target(name),
         0,
     );
@@ -71,7 +71,7 @@ fn into_target_from_own(kind: Kind) -> Case {
 /// Into the namespace that the caller is in already.
 fn into_own(kind: Kind) -> Case {
     let name = kind.name();
-    let case = Case::new(format!("{name} into one's own"), Handle::Own(name), 0);
+    let case = Case::new(format!("{name} of the caller itself"), Handle::Own(name), 0);
     match kind {
         Kind::User => case.fails(Code::EINVAL),
         _ => case.moves(kind.flag()),
@@ -86,7 +86,7 @@ fn into_target_with_company(kind: Kind, company: Step) -> Case {
         _ => "child",
     };
     Case::new(
-        format!("{name} into a target's, a {word} stays"),
+        format!("{name} of a target, a {word} stays"),
         Handle::Target(name),
         0,
     )
@@ -162,7 +162,7 @@ fn effects() -> Vec<Case> {
         ]))
         .moves(Kind::Time.flag()),
         Case::new(
-            "net of a user's own, by that user from inside its user namespace",
+            "net of uid 1000, by that user from inside its user namespace",
             Handle::Target("net"),
             0,
         )

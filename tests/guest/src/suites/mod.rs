@@ -10,6 +10,7 @@ mod demo;
 mod device;
 mod errno;
 mod explain;
+mod failing;
 mod faults;
 mod fuzz;
 mod kinds;
@@ -30,7 +31,7 @@ pub(crate) use visibility::{Ask, Told};
 
 use crate::{
     case::Case,
-    ktap::{self, Tally, Test},
+    ktap::{self, Tally, Test, Usage},
     trial,
     world::{Effort, World},
 };
@@ -56,6 +57,8 @@ enum Run {
     Found(fn(&str, &mut World) -> Vec<Test>),
     /// What reports by itself, given a part of the names of what is to be run.
     Itself(fn(&mut World, &str) -> Result<Tally>),
+    /// A suite that reports by itself, and has no single tests.
+    Whole(fn(&mut World) -> Result<Tally>),
 }
 
 /// A test and its actors take turns. On one CPU that is a switch; on two it is a call for attention
@@ -66,7 +69,7 @@ const AT_A_TIME: u32 = 2;
 
 /// All of them.
 const SUITES: &[Suite] = &[
-    Suite::of("demo", Run::Itself(demo::tell)),
+    Suite::of("demo", Run::Whole(demo::tell)),
     // The longest first: two guests run at a time.
     Suite::of("matrix", Run::Itself(matrix::run)).with_cpus(AT_A_TIME),
     Suite::of("kinds", Run::Tests(kinds::tests)),
@@ -93,6 +96,8 @@ const SUITES: &[Suite] = &[
     Suite::of("scale", Run::Itself(scale::run)).when_asked_for(),
     // Likewise: `make profile`.
     Suite::of("profile", Run::Itself(bench::profile::run)).when_asked_for(),
+    // Likewise, by the tests of the runner.
+    Suite::of("failing", Run::Tests(failing::tests)).when_asked_for(),
 ];
 
 /// The suite of that name.
@@ -143,22 +148,20 @@ impl Suite {
     }
 
     /// Runs the test whose name is `filter`, or else those whose names contain it.
+    ///
+    /// # Errors
+    ///
+    /// [`Usage`] if no such test can be run, among others.
     pub(crate) fn run(&self, filter: &str, effort: Effort) -> Result<Tally> {
         let mut world = World::new(effort);
-        let mut tests = match self.run {
+        let tests = match self.run {
             Run::Tests(tests) => tests(),
             Run::Found(find) => find(filter, &mut world),
             Run::Itself(run) => return run(&mut world, filter),
+            Run::Whole(_) if !filter.is_empty() => return Err(Usage::indivisible(self.name)),
+            Run::Whole(run) => return run(&mut world),
         };
-        let exact = tests.iter().any(|test| test.name == filter);
-        tests.retain(|test| {
-            if exact {
-                test.name == filter
-            } else {
-                test.name.contains(filter)
-            }
-        });
-        Ok(ktap::run(self.name, tests, &mut world))
+        ktap::run(self.name, tests, filter, &mut world)
     }
 }
 
@@ -168,4 +171,27 @@ fn of_cases(cases: impl IntoIterator<Item = Case>) -> Vec<Test> {
         .into_iter()
         .map(|case| Test::new(case.name.clone(), move |world| trial::check(&case, world)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Finds the names that the printer would refuse, without a guest. Suites of `Run::Found` have
+    /// their tests from the guest.
+    #[test]
+    fn names_can_be_pasted_and_are_unique() {
+        let mut wrong = Vec::new();
+        for suite in SUITES {
+            let names: Vec<_> = match suite.run {
+                Run::Tests(tests) => tests().into_iter().map(|test| test.name).collect(),
+                Run::Itself(_) if suite.name == "matrix" => matrix::names().collect(),
+                Run::Itself(_) if suite.name == "bench" => bench::names(),
+                _ => continue,
+            };
+            assert!(!names.is_empty(), "{} has no test", suite.name);
+            wrong.extend(ktap::odd_names(names).map(|why| format!("{}: {why}", suite.name)));
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
 }

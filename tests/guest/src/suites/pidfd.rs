@@ -87,7 +87,7 @@ fn mixes() -> Vec<Case> {
         );
         cases.push(
             Case::new(
-                format!("all of a target in new {word}: user is the caller's"),
+                format!("all of a target in new {word}: user is that of the caller"),
                 Handle::Pidfd,
                 all as i32,
             )

@@ -6,7 +6,7 @@
 
 use crate::{
     host,
-    ktap::{Printer, Tally},
+    ktap::{self, Printer, Tally},
     sys::{self, Fork, Shared},
     via::Device,
     world::{Process, Target, World},
@@ -67,7 +67,7 @@ pub(super) fn run(world: &mut World, filter: &str) -> Result<Tally> {
             tests.push((name, namespaces, callers));
         }
     }
-    tests.retain(|(name, ..)| name.contains(filter));
+    let tests = ktap::select("scale", filter, tests, |(name, ..)| name.clone())?;
 
     let mut printer = Printer::new("scale", tests.len(), world.effort);
     println!(
@@ -75,6 +75,7 @@ pub(super) fn run(world: &mut World, filter: &str) -> Result<Tally> {
         "calls a second", "setns(2)", "device"
     );
     for (name, namespaces, callers) in tests {
+        printer.begin(&name);
         let result = measure(namespaces, callers).and_then(|[syscall, device]| {
             println!("# {name:<30} {syscall:>10.0} {device:>10.0}");
             host::fact(

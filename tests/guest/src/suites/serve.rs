@@ -31,7 +31,7 @@ use std::{
 };
 
 pub(crate) fn tests() -> Vec<Test> {
-    if let Some(tests) = served::refused("setns(2) is served") {
+    if let Some(tests) = served::refused("setns is served") {
         return tests;
     }
     let mut tests = vec![
@@ -62,7 +62,7 @@ pub(crate) fn tests() -> Vec<Test> {
         ),
         Test::new("processes are counted while they are served", counted),
         Test::new("senseless requests: EINVAL", senseless),
-        Test::new("under a seccomp filter that denies setns(2)", seccomp),
+        Test::new("under a seccomp filter that denies setns", seccomp),
         Test::new("a tracer sees the call and its result", traced),
         Test::new("not unloaded while a process is served", while_served),
         Test::new("on and off while others call", while_others_call),

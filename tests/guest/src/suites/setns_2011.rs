@@ -51,7 +51,7 @@ fn three_kinds() -> Vec<Case> {
         for (word, nstype) in [("0", 0), ("right", flag)] {
             cases.push(as_today(
                 case(
-                    format!("{name} into a target's, nstype {word}"),
+                    format!("{name} of a target, nstype {word}"),
                     Handle::Target(name),
                     nstype,
                 )
@@ -69,11 +69,16 @@ fn three_kinds() -> Vec<Case> {
             ));
         }
         cases.push(as_today(
-            case(format!("{name} into one's own"), Handle::Own(name), flag).moves(flag),
+            case(
+                format!("{name} of the caller itself"),
+                Handle::Own(name),
+                flag,
+            )
+            .moves(flag),
         ));
         cases.push(as_today(
             case(
-                format!("{name} out of one's own into a target's"),
+                format!("{name} of a target, after unshare"),
                 Handle::Target(name),
                 flag,
             )
@@ -82,7 +87,7 @@ fn three_kinds() -> Vec<Case> {
         ));
         cases.push(as_today(
             case(
-                format!("{name} into a target's, a child stays"),
+                format!("{name} of a target, a child stays"),
                 Handle::Target(name),
                 flag,
             )
@@ -91,7 +96,7 @@ fn three_kinds() -> Vec<Case> {
         ));
         cases.push(as_today(
             case(
-                format!("{name} into a target's, a thread stays"),
+                format!("{name} of a target, a thread stays"),
                 Handle::Target(name),
                 flag,
             )
@@ -221,7 +226,7 @@ fn rights() -> Vec<Case> {
         // root of the initial one has every capability anyway.
         cases.push(as_today(
             case(
-                format!("{name} of a user's own user namespace, by root"),
+                format!("{name} owned by a user namespace of uid 1000, by root"),
                 Handle::Target(name),
                 0,
             )

@@ -72,10 +72,10 @@ pub(crate) fn tests() -> Vec<Test> {
     }
     tests.extend([
         Test::new(
-            "SHOW of root's process by a user is EACCES, as in /proc",
+            "SHOW of a process of root by a user is EACCES, as in /proc",
             access,
         ),
-        Test::new("SHOW of a user's process by that user", own_access),
+        Test::new("SHOW of a process of a user by that user", own_access),
         Test::new(
             "SHOW keeps the process from executing another program, as /proc does",
             no_exec,

@@ -12,7 +12,7 @@ mod row;
 
 use crate::{
     host,
-    ktap::{Printer, Tally},
+    ktap::{self, Printer, Tally},
     sys,
     world::World,
 };
@@ -43,8 +43,7 @@ fn parts() -> Vec<Part> {
 /// Runs it all, prints a table, and tells the host each figure.
 pub(super) fn run(world: &mut World, filter: &str) -> Result<Tally> {
     counts_instructions()?;
-    let mut parts = parts();
-    parts.retain(|part| part.name().contains(filter));
+    let parts = ktap::select("bench", filter, parts(), Part::name)?;
 
     let mut printer = Printer::new("bench", parts.len(), world.effort);
     println!(
@@ -53,6 +52,7 @@ pub(super) fn run(world: &mut World, filter: &str) -> Result<Tally> {
     );
     let mut worst = None;
     for part in &parts {
+        printer.begin(&part.name());
         let result = match part {
             Part::Row(row) => compare(row, &mut worst),
             Part::Growth(growth) => growth.measure(),
@@ -67,6 +67,12 @@ pub(super) fn run(world: &mut World, filter: &str) -> Result<Tally> {
         println!("# worst ratio: {worst:.2}");
     }
     Ok(printer.end())
+}
+
+/// The names of all measurements.
+#[cfg(test)]
+pub(super) fn names() -> Vec<String> {
+    parts().iter().map(Part::name).collect()
 }
 
 impl Part {

@@ -3,9 +3,9 @@
 //! Shows the host single calls, as `bench` measures them: `make profile`, which says by function
 //! where their instructions go.
 
-use super::row;
+use super::row::{self, Row};
 use crate::{
-    ktap::{Printer, Tally},
+    ktap::{self, Printer, Tally},
     tracer::Tracer,
     world::World,
 };
@@ -15,11 +15,12 @@ use anyhow::Result;
 pub(crate) fn run(world: &mut World, filter: &str) -> Result<Tally> {
     let mut rows = row::rows();
     rows.extend(row::served());
-    rows.retain(|row| row.name().contains(filter));
+    let rows = ktap::select("profile", filter, rows, Row::name)?;
     Tracer::open()?.symbols()?;
 
     let mut printer = Printer::new("profile", rows.len(), world.effort);
     for row in &rows {
+        printer.begin(&row.name());
         if !printer.print(&row.name(), row.profile()) {
             break;
         }

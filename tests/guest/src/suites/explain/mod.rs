@@ -75,8 +75,8 @@ fn dry_2011(world: &mut World) -> Result<()> {
     let file = File::open(format!("/proc/{}/ns/uts", target.pid))?;
     let before = world::links_of("self");
     let how = Explain::dry_run(true);
-    let (outcome, reason) = via::explained(&Device::open()?, file.as_raw_fd(), 0, how)?;
-    ensure!(outcome.is_ok(), "{outcome:?}, {reason:?}");
+    let (outcome, refusal) = via::explained(&Device::open()?, file.as_raw_fd(), 0, how)?;
+    ensure!(outcome.is_ok(), "{outcome:?}, {refusal:?}");
     ensure!(before == world::links_of("self"), "the test has moved");
     Ok(())
 }

@@ -28,7 +28,7 @@ const TIMES: u32 = 500;
 pub(super) fn tests(counts: &Shared) -> Vec<Test> {
     let counts = counts.clone();
     vec![Test::new(
-        "known: prepare_nsset() forgets the cred when fs_struct fails",
+        "known: prepare_nsset forgets the cred when fs_struct fails",
         move |world| {
             fault::prepare()?;
             if fault::kmemleak_is_there() {

@@ -44,9 +44,10 @@ pub(crate) fn tests() -> Vec<Test> {
     tests.extend(leaks::tests(&counts));
     tests.extend(known::tests(&counts));
     let last = counts.clone();
-    tests.push(Test::new("every allocation has had its turn", move |_| {
+    let conclusion = Test::new("every allocation has had its turn", move |_| {
         report(&last.borrow())
-    }));
+    });
+    tests.push(conclusion.of_suite());
     tests
 }
 

@@ -56,7 +56,8 @@ fn is_named(n: u32, expected: Reason, world: &mut World) -> Result<()> {
         let said = via::explained(&device, pidfd.as_raw_fd(), kinds, how);
         let to_go = armed.to_go()?;
         drop(armed);
-        let (outcome, reason) = said?;
+        let (outcome, refusal) = said?;
+        let reason = refusal.map(|refusal| refusal.reason);
         ensure!(
             reason != Some(Reason::Unexplained),
             "{}, unexplained",

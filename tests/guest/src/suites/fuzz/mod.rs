@@ -19,7 +19,7 @@ mod shaky;
 use crate::{
     errno::{Code, Outcome, word},
     host, kernel,
-    ktap::{Skip, Test},
+    ktap::Test,
     sys::{self, Fork},
     world::World,
 };
@@ -141,9 +141,10 @@ pub(crate) fn tests() -> Vec<Test> {
         let tried = operations::check(&Pool::new()?)?;
         host::fact("fuzz.operations", tried)
     }));
-    tests.push(Test::new("everything documented was met", move |_| {
+    let conclusion = Test::new("everything documented was met", move |_| {
         met(&totals.borrow())
-    }));
+    });
+    tests.push(conclusion.of_suite());
     tests
 }
 
@@ -252,11 +253,6 @@ fn in_child(board: &Board, f: impl FnOnce() -> Result<()>) -> Result<()> {
 }
 
 fn met(totals: &Totals) -> Result<()> {
-    if totals.counts.is_empty() {
-        return Err(Skip::because(
-            "nothing was called: this is about the other tests",
-        ));
-    }
     let mut missing = Vec::new();
     for (command, outcomes) in DOCUMENTED {
         for outcome in *outcomes {

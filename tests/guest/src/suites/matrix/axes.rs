@@ -221,7 +221,7 @@ pub(super) fn way_name(way: Way) -> &'static str {
         Way::OPath => "O_PATH",
         Way::BindMount => "bind mount",
         Way::FileHandle => "nsfs file handle",
-        Way::PidfdIoctl => "PIDFD_GET_*_NAMESPACE",
+        Way::PidfdIoctl => "PIDFD_GET_NAMESPACE",
         Way::Owner => "NS_GET_USERNS",
         Way::Parent => "NS_GET_PARENT",
         Way::Socket => "SIOCGSKNS",

@@ -84,7 +84,7 @@ fn combine(
     }
     let is_owner = of == Of::SiblingOfUser && caller == Caller::User;
     let caller = match is_owner {
-        true => "owner of the target's user namespace",
+        true => "owner of the target user namespace",
         false => caller.name(),
     };
     values.push((Axis::Caller, caller));

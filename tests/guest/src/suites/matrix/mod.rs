@@ -14,7 +14,7 @@ use crate::{
     case::Case,
     errno::{Code, Outcome, word},
     host, kernel,
-    ktap::{Printer, Tally},
+    ktap::{Printer, Tally, Usage},
     via::Kind,
     world::{Shard, World},
 };
@@ -40,9 +40,13 @@ pub(crate) fn run(world: &mut World, filter: &str) -> Result<Tally> {
         true => case.name == filter,
         false => case.name.contains(filter),
     };
+    let total = cases(sample).filter(is_wanted).count();
+    if total == 0 {
+        let names = cases(sample).map(|case| case.name);
+        return Err(Usage::no_such_test("matrix", filter, names));
+    }
     // Before anything is kept here that each of its processes would have a copy of.
     let mut crew = Crew::start(move || cases(sample).filter(is_wanted))?;
-    let total = cases(sample).filter(is_wanted).count();
 
     // What is so of the whole only.
     let is_whole = filter.is_empty() && sample.shard.is_all();
@@ -52,6 +56,7 @@ pub(crate) fn run(world: &mut World, filter: &str) -> Result<Tally> {
         match combination {
             Combination::Impossible(why) => *counts.impossible.entry(why).or_default() += 1,
             Combination::Case(case, values) if is_wanted(&case) => {
+                printer.begin(&case.name);
                 let done = crew.next()?;
                 counts.count(&case, &values, done.outcome, done.wrong.is_some());
                 let result = done.wrong.map_or(Ok(()), |why| Err(anyhow!(why)));
@@ -63,9 +68,13 @@ pub(crate) fn run(world: &mut World, filter: &str) -> Result<Tally> {
         }
     }
     if is_whole {
-        printer.print("no two cases are the same", counts.are_distinct());
-        printer.print("every kind was entered", counts.every_kind_was_entered());
-        printer.print("every reason to fail came up", counts.every_errno_came_up());
+        for (name, result) in [
+            ("no two cases are the same", counts.are_distinct()),
+            ("every kind was entered", counts.every_kind_was_entered()),
+            ("every reason to fail came up", counts.every_errno_came_up()),
+        ] {
+            printer.print_conclusion(name, result);
+        }
     }
     if filter.is_empty() {
         counts.report(sample)?;
@@ -109,6 +118,16 @@ fn cases(sample: Sample) -> impl Iterator<Item = Case> {
         Combination::Case(case, _) => Some(case),
         Combination::Impossible(_) => None,
     })
+}
+
+/// The names of all cases.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = String> {
+    let all = Sample {
+        every: 1,
+        shard: Shard::default(),
+    };
+    cases(all).map(|case| case.name)
 }
 
 /// What the whole matrix came to.

@@ -50,10 +50,10 @@ pub(super) fn tests(filter: &str, _: &mut World) -> Vec<Test> {
             search::search(theme, world, &mut whole.borrow_mut())
         }));
     }
-    tests.push(Test::new(
-        "each kind and each error came up",
-        move |world| conclude(&whole.borrow(), world.effort.seed),
-    ));
+    let conclusion = Test::new("each kind and each error came up", move |world| {
+        conclude(&whole.borrow(), world.effort.seed)
+    });
+    tests.push(conclusion.of_suite());
     tests
 }
 

@@ -8,7 +8,7 @@ use super::{
     rows::{Outcome, PLUGIN, Row, TABLE, USER},
 };
 use crate::{
-    ktap::{Skip, Test},
+    ktap::{self, Skip, Test},
     via::{self, Kind},
     world::{self, Process, Target, World},
 };
@@ -33,7 +33,7 @@ pub(crate) fn tests(bench: &Rc<Bench>) -> Vec<Test> {
 
 impl Row {
     fn name(&self) -> String {
-        self.1.join("; ")
+        ktap::plain_name(&self.1.join(", then "))
     }
 
     fn test(&self, program: &str, bench: &Bench, world: &mut World) -> Result<()> {

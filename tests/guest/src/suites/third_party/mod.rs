@@ -56,7 +56,7 @@ pub(crate) fn tests(filter: &str, world: &mut World) -> Vec<Test> {
     let mut tests = commands::tests(&bench);
     let elsewhere = tests.iter().any(|test| test.name.contains(filter));
     tests.splice(0..0, selftests::tests(&bench, filter, elsewhere, world));
-    tests.push(Test::new("calls were served", move |_| bench.end()));
+    tests.push(Test::new("calls were served", move |_| bench.end()).of_suite());
     tests
 }
 

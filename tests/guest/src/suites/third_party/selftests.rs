@@ -4,7 +4,7 @@
 
 use super::{Bench, Ran, Side, still::Still, tap};
 use crate::{
-    ktap::{Skip, Test},
+    ktap::{self, Skip, Test},
     world::World,
 };
 use anyhow::{Context as _, Result};
@@ -204,7 +204,8 @@ impl Compared {
             };
             let (reference, subject) = (of(&reference), of(&subject));
             let (compared, bench) = (self.clone(), bench.clone());
-            tests.push(Test::new(format!("{}: {name}", self.name), move |_| {
+            let test = ktap::plain_name(&format!("{}: {name}", self.name));
+            tests.push(Test::new(test, move |_| {
                 compared.compare(&bench, &name, reference, subject)
             }));
         }
