@@ -106,7 +106,9 @@ pub(crate) fn choose(asked: Accel, parts: &Parts) -> Result<Choice> {
         parts,
         accel: Accel::Kvm,
         timeout: PATIENCE,
+        silence: PATIENCE,
         options: &[],
+        test: "",
     };
     let ran = guest.run(
         &Suite::new("runner-probe"),

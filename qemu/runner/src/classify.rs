@@ -4,6 +4,7 @@
 
 use crate::{
     kcsan,
+    results::ktap::Printed,
     verdict::{Counts, Verdict},
 };
 use serde::Serialize;
@@ -17,6 +18,8 @@ pub(crate) enum End {
     Broken(String),
     /// It was ended after this many seconds.
     TimedOut(u64),
+    /// It was ended since for this many seconds the guest had shown no progress.
+    Hung(u64),
 }
 
 /// What a run came to, from best to worst.
@@ -27,7 +30,9 @@ pub(crate) enum Class {
     Passed,
     /// A test, or a gate after the suite.
     Failed,
-    /// The guest was still at it.
+    /// Nothing was tested: the user asked for a test that does not exist.
+    Usage,
+    /// The guest was still at it, or hung.
     TimedOut,
     /// The kernel panicked or warned, or a sanitizer spoke.
     Alarm,
@@ -41,6 +46,7 @@ impl Class {
         match self {
             Self::Passed => 0,
             Self::Failed => 1,
+            Self::Usage => 2,
             Self::TimedOut => 124,
             Self::Alarm => 125,
             Self::Lost => 128,
@@ -52,6 +58,7 @@ impl Class {
         match self {
             Self::Passed => "pass",
             Self::Failed => "FAIL",
+            Self::Usage => "USAGE",
             Self::TimedOut => "TIMEOUT",
             Self::Alarm => "ALARM",
             Self::Lost => "LOST",
@@ -69,12 +76,12 @@ pub(crate) struct Outcome {
     pub(crate) races_of_kernel: usize,
 }
 
-/// Judges a run by how it ended, the kernel's messages, the guest's own words, and the tests that
+/// Judges a run by how it ended, the kernel's messages, the verdict of the guest, and the tests that
 /// its suite has reported.
-pub(crate) fn classify(end: &End, console: &str, verdict: &Verdict, reported: Counts) -> Outcome {
+pub(crate) fn classify(end: &End, console: &str, verdict: &Verdict, printed: &Printed) -> Outcome {
     let alarms = Alarms::of(console);
-    let (class, why) = judge(end, &alarms, verdict, reported);
-    let mut counts = reported;
+    let (class, why) = judge(end, &alarms, verdict, printed);
+    let mut counts = printed.counts();
     counts.failed += verdict.failed_gates.len() as u32;
     // What stopped the suite counts as one more.
     counts.failed += match class {
@@ -94,22 +101,37 @@ fn judge(
     end: &End,
     alarms: &Alarms<'_>,
     verdict: &Verdict,
-    reported: Counts,
+    printed: &Printed,
 ) -> (Class, Option<String>) {
     if let Some(line) = alarms.first {
         return (Class::Alarm, Some(line.trim().to_owned()));
     }
-    if let End::TimedOut(seconds) = end {
-        let why = format!("it was still running after {seconds} s");
-        return (Class::TimedOut, Some(why));
+    let test = match &printed.running {
+        Some(name) => format!("in test \"{name}\""),
+        None if verdict.counts.is_some() => "after the suite".to_owned(),
+        None => "before the first test".to_owned(),
+    };
+    match end {
+        End::TimedOut(seconds) => {
+            let why = format!("still running after {seconds} s, {test}");
+            return (Class::TimedOut, Some(why));
+        }
+        End::Hung(seconds) => {
+            let why = format!("hung {test}: no progress for {seconds} s");
+            return (Class::TimedOut, Some(why));
+        }
+        End::Off | End::Broken(_) => {}
     }
     let Some(pass) = verdict.pass else {
         let why = match end {
             End::Broken(why) => why.clone(),
-            _ => "the guest went without saying how it was".to_owned(),
+            _ => "the guest exited without a verdict".to_owned(),
         };
-        return (Class::Lost, Some(why));
+        return (Class::Lost, Some(format!("{why}, {test}")));
     };
+    if let Some(why) = &verdict.usage {
+        return (Class::Usage, Some(why.clone()));
+    }
     if !verdict.failed_gates.is_empty() {
         return (Class::Failed, Some(gates(verdict)));
     }
@@ -124,6 +146,7 @@ fn judge(
             Some(format!("{} {plural} failed", counts.failed)),
         );
     }
+    let reported = printed.counts();
     if counts != reported {
         let why = format!("the suite counted {counts}, and reported {reported}");
         return (Class::Failed, Some(why));
@@ -224,10 +247,36 @@ fn is_alarm(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::{self, Test};
+
+    /// As many tests as the guest has counted.
+    fn printed(verdict: &Verdict) -> Printed {
+        let Counts {
+            passed,
+            failed,
+            skipped,
+        } = verdict.counts.unwrap_or_default();
+        let tests = [
+            (passed, results::Outcome::Passed),
+            (failed, results::Outcome::Failed),
+            (skipped, results::Outcome::Skipped(String::new())),
+        ];
+        let tests = tests.into_iter().flat_map(|(count, outcome)| {
+            (0..count).map(move |number| Test {
+                name: number.to_string(),
+                outcome: outcome.clone(),
+                said: Vec::new(),
+            })
+        });
+        Printed {
+            tests: tests.collect(),
+            running: None,
+        }
+    }
 
     fn class(end: End, console: &str, verdict: &str) -> (Class, Counts, String) {
         let verdict = Verdict::parse(verdict);
-        let outcome = classify(&end, console, &verdict, verdict.counts.unwrap_or_default());
+        let outcome = classify(&end, console, &verdict, &printed(&verdict));
         (
             outcome.class,
             outcome.counts,
@@ -275,8 +324,7 @@ mod tests {
         let kernels = kcsan::tests::report("exit_mm", "do_task_stat");
         let ours = kcsan::tests::report("exit_mm", "nsproxy_rs_nsproxy_dec");
         let verdict = Verdict::parse(GOOD);
-        let reported = verdict.counts.unwrap_or_default();
-        let outcome = |console: &str| classify(&End::Off, console, &verdict, reported);
+        let outcome = |console: &str| classify(&End::Off, console, &verdict, &printed(&verdict));
         let two = outcome(&kernels.repeat(2));
         assert_eq!((two.class, two.races_of_kernel), (Class::Passed, 2));
         let both = outcome(&format!("{kernels}{ours}"));
@@ -307,6 +355,22 @@ mod tests {
     }
 
     #[test]
+    fn what_stopped_a_suite_counts_beside_its_tests() {
+        let printed = results::ktap::read("ok 1 a\nnot ok 2 b\nok 3 c # SKIP d\n# begin e\n");
+        let outcome = classify(&End::Hung(5), "", &Verdict::default(), &printed);
+        let Counts {
+            passed,
+            failed,
+            skipped,
+        } = outcome.counts;
+        assert_eq!((passed, failed, skipped), (1, 2, 1));
+        // And a test that failed is all that is wrong with its suite.
+        let verdict = Verdict::parse("result passed=1 failed=1 skipped=1\nverdict fail\n");
+        let outcome = classify(&End::Off, "", &verdict, &printed);
+        assert_eq!(outcome.counts.failed, 1);
+    }
+
+    #[test]
     fn no_test_is_no_pass() {
         let text = GOOD.replace("passed=2 failed=0 skipped=1", "passed=0 failed=0 skipped=0");
         let (class, counts, why) = class(End::Off, "", &text);
@@ -316,13 +380,9 @@ mod tests {
 
     #[test]
     fn what_was_reported_counts() {
-        let reported = Counts {
-            passed: 2,
-            failed: 0,
-            skipped: 0,
-        };
+        let reported = results::ktap::read("ok 1 a\nok 2 b\n");
         // One more was counted than reported.
-        let outcome = classify(&End::Off, "", &Verdict::parse(GOOD), reported);
+        let outcome = classify(&End::Off, "", &Verdict::parse(GOOD), &reported);
         assert_eq!((outcome.class, outcome.counts.failed), (Class::Failed, 1));
         assert_eq!(
             outcome.why.as_deref(),
@@ -330,9 +390,6 @@ mod tests {
                 "the suite counted 2 passed, 0 failed, 1 skipped, and reported 2 passed, 0 failed"
             )
         );
-        // What was reported before a hang is not lost, and the hang is one failure more.
-        let outcome = classify(&End::TimedOut(5), "", &Verdict::default(), reported);
-        assert_eq!((outcome.counts.passed, outcome.counts.failed), (2, 1));
     }
 
     #[test]
@@ -354,6 +411,51 @@ mod tests {
     fn a_timeout_and_a_broken_qemu() {
         assert_eq!(class(End::TimedOut(5), "", GOOD).0, Class::TimedOut);
         let (class, _, why) = class(End::Broken("killed by signal 9".to_owned()), "", "");
-        assert_eq!((class, why.as_str()), (Class::Lost, "killed by signal 9"));
+        let expected = "killed by signal 9, before the first test";
+        assert_eq!((class, why.as_str()), (Class::Lost, expected));
+    }
+
+    #[test]
+    fn what_hangs_has_a_name() {
+        for (end, output, verdict, expected) in [
+            (
+                End::Hung(5),
+                "# begin net: one\nok 1 net: one\n# begin net: two\n",
+                "suite kinds\n",
+                "hung in test \"net: two\": no progress for 5 s",
+            ),
+            (
+                End::Hung(5),
+                "",
+                "suite kinds\n",
+                "hung before the first test: no progress for 5 s",
+            ),
+            (
+                End::Hung(5),
+                "# begin a\nok 1 a\n",
+                "result passed=1 failed=0 skipped=0\n",
+                "hung after the suite: no progress for 5 s",
+            ),
+            (
+                End::TimedOut(9),
+                "# begin a\n",
+                "",
+                "still running after 9 s, in test \"a\"",
+            ),
+        ] {
+            let verdict = Verdict::parse(verdict);
+            let outcome = classify(&end, "", &verdict, &results::ktap::read(output));
+            assert_eq!(outcome.class, Class::TimedOut);
+            assert_eq!(outcome.why.as_deref(), Some(expected));
+            assert_eq!(outcome.counts.failed, 1);
+        }
+    }
+
+    #[test]
+    fn a_test_that_does_not_exist_is_no_pass() {
+        let text = "usage kinds has no test \"x\"\nverdict fail\n";
+        let (class, _, why) = class(End::Off, "", text);
+        assert_eq!((class, class.status()), (Class::Usage, 2));
+        assert_eq!(why, "kinds has no test \"x\"");
     }
 }

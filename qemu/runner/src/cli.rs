@@ -18,8 +18,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Run suites, each in a guest of its own.
     ///
-    /// The exit status is that of the worst: 0 passed, 1 a test failed, 3 the host lacks
-    /// something, 124 timed out, 125 the guest panicked, warned, or a sanitizer spoke, 128 the
+    /// The exit status is that of the worst: 0 passed, 1 a test failed, 2 no such test, 3 the host lacks
+    /// something, 124 timed out or hung, 125 the guest panicked, warned, or a sanitizer spoke, 128 the
     /// guest was lost.
     Run(RunArgs),
     /// A shell in a guest, with the module loaded.
@@ -66,6 +66,9 @@ pub(crate) struct GuestArgs {
     /// Where the kernel was built
     #[arg(long, value_name = "DIR")]
     pub(crate) kernel_dir: PathBuf,
+    /// KERNEL= of the `make` that runs it, if it is not that name
+    #[arg(long, value_name = "KERNEL")]
+    pub(crate) make_kernel: Option<String>,
     /// nsproxy_rs.ko, built for that kernel
     #[arg(long, value_name = "FILE")]
     pub(crate) module: PathBuf,
@@ -131,6 +134,19 @@ pub(crate) struct RunArgs {
     /// How long a guest may take; depends on the kernel if it is not given
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
+    /// End a guest that shows no progress for this long [default: depends on the kernel]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) silence: Option<Duration>,
+    /// Run only the test of this name, or else those with this in their names
+    #[arg(
+        long,
+        value_name = "NAME",
+        env,
+        hide_env = true,
+        default_value = "",
+        value_parser = test_name
+    )]
+    pub(crate) test: String,
     /// Show what the suite prints while it runs
     #[arg(long)]
     pub(crate) show: bool,
@@ -183,6 +199,16 @@ fn shard(text: &str) -> Result<String, &'static str> {
         Ok(text.to_owned())
     } else {
         Err("a shard is 1/N to N/N")
+    }
+}
+
+/// A name of a test or a part of one is a word of the guest's kernel command line. No name has more.
+fn test_name(text: &str) -> Result<String, &'static str> {
+    let plain = |c: char| c == ' ' || c.is_ascii_alphanumeric() || ":,./+-_=@%^".contains(c);
+    if text.chars().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("a name of a test is letters, digits, spaces and any of `:,./+-_=@%^`")
     }
 }
 
@@ -242,6 +268,20 @@ mod tests {
         }
         for shard in ["0/3", "4/3", "1", "1/0", "/", "a/b"] {
             assert!(parse("matrix", &["--shard", shard]).is_err(), "{shard}");
+        }
+    }
+
+    #[test]
+    fn a_test_is_a_word_of_the_command_line() {
+        for name in [
+            "",
+            "E4 pidfd, nstype -1: uts+net",
+            "p0:unshare:net p1:setns",
+        ] {
+            assert!(parse("errno", &["--test", name]).is_ok(), "{name}");
+        }
+        for name in ["root's", "a~b", "a\tb", "\"a", "a;b", "é"] {
+            assert!(parse("errno", &["--test", name]).is_err(), "{name}");
         }
     }
 

@@ -8,7 +8,7 @@ use crate::{
     initramfs::{self, Initramfs},
     kernel::Kernel,
     qemu::{self, Consoles},
-    results,
+    results::{self, ktap::Printed},
     suite::Suite,
     verdict::Verdict,
 };
@@ -38,7 +38,7 @@ pub(crate) struct Parts {
 impl Parts {
     /// Looks at the kernel, and makes the initramfs.
     pub(crate) fn make(args: &GuestArgs) -> Result<Self> {
-        let kernel = Kernel::new(&args.kernel_name, &args.kernel_dir)?;
+        let kernel = Kernel::new(args)?;
         let results = args.results.join(&kernel.name);
         let initramfs = initramfs::make(&kernel, args, &results)?;
         Ok(Self {
@@ -64,8 +64,12 @@ pub(crate) struct Guest<'a> {
     pub(crate) parts: &'a Parts,
     pub(crate) accel: Accel,
     pub(crate) timeout: Duration,
+    /// How long a guest may show no progress: no line of its suite, and no word on the verdict port.
+    pub(crate) silence: Duration,
     /// Options of `nsproxy-tests`.
     pub(crate) options: &'a [String],
+    /// The tests that are run, by name or a part of it; empty for all.
+    pub(crate) test: &'a str,
 }
 
 /// A guest that ran.
@@ -73,6 +77,8 @@ pub(crate) struct Ran {
     pub(crate) outcome: Outcome,
     pub(crate) verdict: Verdict,
     pub(crate) took: Duration,
+    /// The output of the suite.
+    pub(crate) printed: Printed,
     /// Where its logs are.
     pub(crate) dir: PathBuf,
 }
@@ -102,6 +108,10 @@ impl Guest<'_> {
         let mut parameters = format!("nsproxy.suite={}", suite.name);
         for option in self.options {
             parameters += &format!(" nsproxy.option={option}");
+        }
+        if !self.test.is_empty() {
+            // The command line is split at spaces, and no name contains a tilde.
+            parameters += &format!(" nsproxy.test={}", self.test.replace(' ', "~"));
         }
         if self.parts.kernel.patches_itself() {
             parameters += " nsproxy.features=as-they-are";
@@ -135,6 +145,7 @@ impl Guest<'_> {
             dir: dir.to_owned(),
             begun,
             timeout: self.timeout,
+            silence: self.silence,
         })
     }
 }
@@ -145,6 +156,7 @@ pub(crate) struct Running {
     dir: PathBuf,
     begun: Instant,
     timeout: Duration,
+    silence: Duration,
 }
 
 impl Running {
@@ -154,16 +166,19 @@ impl Running {
         let took = self.begun.elapsed();
         let console = read(&self.dir.join(qemu::CONSOLE));
         let verdict = Verdict::parse(&read(&self.dir.join(qemu::VERDICT)));
+        let printed = results::printed(&self.dir);
         Ok(Ran {
-            outcome: classify(&end, &console, &verdict, results::reported(&self.dir)),
+            outcome: classify(&end, &console, &verdict, &printed),
             verdict,
             took,
+            printed,
             dir: self.dir,
         })
     }
 
     fn watch(&mut self, mut show: impl FnMut(&[u8])) -> Result<End> {
         let Self { child, dir, .. } = self;
+        let mut progress = Progress::new(dir);
         let mut output: Option<File> = None;
         let mut buffer = [0; 4096];
         let mut pass_on = || {
@@ -182,13 +197,50 @@ impl Running {
             if let Some(status) = status {
                 return Ok(end(status, &read(&dir.join("qemu.log"))));
             }
-            if self.begun.elapsed() > self.timeout {
+            let end = if self.begun.elapsed() > self.timeout {
+                Some(End::TimedOut(self.timeout.as_secs()))
+            } else if progress.silence() > self.silence {
+                Some(End::Hung(self.silence.as_secs()))
+            } else {
+                None
+            };
+            if let Some(end) = end {
                 child.kill().context("cannot end QEMU")?;
                 child.wait().context("cannot wait for QEMU")?;
-                return Ok(End::TimedOut(self.timeout.as_secs()));
+                return Ok(end);
             }
             thread::sleep(Duration::from_millis(20));
         }
+    }
+}
+
+/// Watches whether the logs of a guest grow.
+struct Progress {
+    logs: [PathBuf; 3],
+    sizes: [u64; 3],
+    last: Instant,
+}
+
+impl Progress {
+    fn new(dir: &Path) -> Self {
+        Self {
+            logs: [qemu::OUTPUT, qemu::VERDICT, qemu::CONSOLE].map(|name| dir.join(name)),
+            sizes: [0; 3],
+            last: Instant::now(),
+        }
+    }
+
+    /// Returns how long no log has grown. The kernel's messages count until the guest has told its
+    /// suite: a hung guest may print some, too.
+    fn silence(&mut self) -> Duration {
+        let size = |path: &PathBuf| fs::metadata(path).map_or(0, |file| file.len());
+        let [output, verdict, console] = self.logs.each_ref().map(size);
+        let sizes = [output, verdict, if verdict == 0 { console } else { 0 }];
+        if sizes != self.sizes {
+            self.sizes = sizes;
+            self.last = Instant::now();
+        }
+        self.last.elapsed()
     }
 }
 

@@ -2,29 +2,38 @@
 
 //! The kernel that is booted.
 
+use crate::cli::GuestArgs;
 use anyhow::{Context as _, Result, ensure};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, path::PathBuf, time::Duration};
 
 /// A kernel that was built.
 #[derive(Clone, Debug)]
 pub(crate) struct Kernel {
     /// What its results are filed under.
     pub(crate) name: String,
+    /// `KERNEL=` of the `make` that runs it.
+    pub(crate) make_name: String,
     dir: PathBuf,
     config: String,
 }
 
 impl Kernel {
-    /// The kernel that was built in `dir`.
-    pub(crate) fn new(name: &str, dir: &Path) -> Result<Self> {
+    /// The kernel of a guest.
+    ///
+    /// # Errors
+    ///
+    /// It was not built.
+    pub(crate) fn new(args: &GuestArgs) -> Result<Self> {
+        let dir = &args.kernel_dir;
         let config = dir.join(".config");
         let kernel = Self {
-            name: name.to_owned(),
-            dir: dir.to_owned(),
+            name: args.kernel_name.clone(),
+            make_name: args
+                .make_kernel
+                .as_ref()
+                .unwrap_or(&args.kernel_name)
+                .clone(),
+            dir: dir.clone(),
             config: fs::read_to_string(&config)
                 .with_context(|| format!("{} is no kernel that was built", dir.display()))?,
         };
@@ -91,6 +100,7 @@ impl Kernel {
     pub(crate) fn example(name: &str) -> Self {
         Self {
             name: name.to_owned(),
+            make_name: name.to_owned(),
             dir: PathBuf::new(),
             config: "#\n# Linux/x86 7.3.4 Kernel Configuration\n#\n\
                      CONFIG_CC_VERSION_TEXT=\"clang version 19\"\n"
@@ -116,6 +126,13 @@ impl Kernel {
     /// The memory that a guest wants; sanitizers want a shadow of it.
     pub(crate) fn memory_mib(&self) -> u32 {
         if self.has("KASAN") { 2048 } else { 512 }
+    }
+
+    /// Returns how long a guest may show no progress. It is longer than the limits inside of the
+    /// guest, 240 s for a program or a command of a lab: those name what hangs, and the suite
+    /// continues after it.
+    pub(crate) fn silence(&self) -> Duration {
+        self.timeout() / 2
     }
 
     /// How long a suite may take in emulation on a busy host.

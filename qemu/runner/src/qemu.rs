@@ -141,17 +141,21 @@ fn escape(path: &str) -> String {
 
 /// The command as it can be pasted into a shell.
 pub(crate) fn as_shell(arguments: &[OsString]) -> String {
-    let quote = |word: &OsString| {
-        let word = word.to_string_lossy();
-        let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+./:,@%".contains(c);
-        if !word.is_empty() && word.chars().all(plain) {
-            word.into_owned()
-        } else {
-            format!("'{}'", word.replace('\'', r"'\''"))
-        }
-    };
-    let words: Vec<_> = arguments.iter().map(quote).collect();
+    let words: Vec<_> = arguments
+        .iter()
+        .map(|word| quote(&word.to_string_lossy()))
+        .collect();
     format!("{QEMU} {}\n", words.join(" "))
+}
+
+/// A word as it can be pasted into a shell.
+pub(crate) fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+./:,@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]

@@ -4,18 +4,25 @@
 
 use crate::{
     classify::Class,
+    cli::Accel,
     guest::{self, Ran},
     kernel::Kernel,
     qemu,
-    results::Arrivals,
+    results::{
+        Arrivals, Outcome, Test,
+        ktap::{Printed, REPRODUCE},
+    },
     verdict::Counts,
 };
 use anyhow::Result;
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, fs,
+    env,
+    fmt::Write as _,
+    fs,
     io::IsTerminal as _,
+    path::Path,
 };
 
 /// One suite's line of the table.
@@ -60,6 +67,16 @@ struct Record<'a> {
     races_of_kernel: usize,
     summary: Option<&'a str>,
     facts: &'a BTreeMap<String, String>,
+    /// The tests that failed, in their order.
+    failures: Vec<Failure<'a>>,
+}
+
+/// A test that failed, in `result.json`.
+#[derive(Serialize)]
+struct Failure<'a> {
+    name: &'a str,
+    /// Why, line by line.
+    said: &'a [String],
 }
 
 /// Writes `result.json` beside the logs.
@@ -76,6 +93,12 @@ pub(crate) fn keep(line: &Line, kernel: &Kernel, accel: &str) -> Result<()> {
         races_of_kernel: outcome.races_of_kernel,
         summary: line.ran.verdict.summary.as_deref(),
         facts: &line.ran.verdict.facts,
+        failures: failed(&line.ran.printed.tests)
+            .map(|test| Failure {
+                name: &test.name,
+                said: why(test).0,
+            })
+            .collect(),
     };
     let text = serde_json::to_string_pretty(&result)?;
     fs::write(line.ran.dir.join("result.json"), text + "\n")?;
@@ -90,12 +113,63 @@ pub(crate) fn head() {
     );
 }
 
+/// The command on the host that runs a test again.
+pub(crate) struct Again<'a> {
+    /// `KERNEL=`
+    pub(crate) kernel: &'a str,
+    /// The target of `make`.
+    pub(crate) target: &'a str,
+    /// How the guest's CPUs ran: some suites need a certain way.
+    pub(crate) accel: Accel,
+}
+
+impl Again<'_> {
+    /// Returns the command, which can be pasted into a shell. `said` is the command in the guest,
+    /// as `nsproxy-tests` prints it: without a test if that is about the whole suite.
+    fn command(&self, suite: &str, said: &str) -> String {
+        let Self {
+            kernel,
+            target,
+            accel,
+        } = self;
+        let kernel = qemu::quote(kernel);
+        let mut command = format!("make {target} KERNEL={kernel} SUITES={suite}");
+        let mut parts = said.splitn(3, '\'');
+        let _program = parts.next();
+        if let Some(test) = parts.next() {
+            command += &format!(" TEST={}", qemu::quote(test));
+        }
+        let options = parts.next().unwrap_or(said);
+        let mut words = options.split_whitespace();
+        if words.any(|word| word == "--seed")
+            && let Some(seed) = words.next()
+        {
+            command += &format!(" SEED={seed}");
+        }
+        // What `make` asks for by itself depends on the host, and not on the suite.
+        match accel {
+            Accel::Icount => command += " ACCEL=icount",
+            Accel::Parallel => command += " ACCEL=parallel",
+            Accel::Auto | Accel::Kvm | Accel::Tcg => {}
+        }
+        command
+    }
+
+    /// Returns the command for a test that did not finish.
+    fn unfinished(&self, suite: &str, test: &str) -> String {
+        self.command(suite, &format!("nsproxy-tests '{test}'"))
+    }
+}
+
 /// A suite's line of the table; below it, why it did not pass.
-pub(crate) fn line(line: &Line, paint: &Paint) {
+///
+/// `again` is [`None`] where no single test can be run.
+pub(crate) fn line(line: &Line, again: Option<&Again<'_>>, paint: &Paint) {
     let Ran {
         outcome,
         verdict: said,
         took,
+        printed: Printed { tests, running },
         dir,
     } = &line.ran;
     let verdict = format!("{:<8}", outcome.class.word());
@@ -119,16 +193,19 @@ pub(crate) fn line(line: &Line, paint: &Paint) {
             qemu::CONSOLE
         ),
     }
-    let output = guest::read(&dir.join(qemu::OUTPUT));
-    for skipped in skips(&output) {
+    let log = dir.join(qemu::OUTPUT);
+    for skipped in skips(&guest::read(&log)) {
         println!("    {skipped}");
     }
     let Some(why) = &outcome.why else { return };
     println!("    why: {why}");
-    match outcome.class {
-        Class::Failed => failures(&output),
-        _ => tail(&guest::read(&dir.join(qemu::CONSOLE)), 8),
+    if outcome.class > Class::Usage {
+        tail(&guest::read(&dir.join(qemu::CONSOLE)), 8);
+        if let Some(test) = running {
+            print!("{}", unfinished(test, tests, &line.suite, again));
+        }
     }
+    print!("{}", failures(tests, &line.suite, again, &log));
     println!("    logs: {}", dir.display());
 }
 
@@ -155,21 +232,61 @@ fn skips(output: &str) -> Vec<String> {
     said.collect()
 }
 
-/// The tests that failed, with what they said.
-fn failures(output: &str) {
-    const ENOUGH: usize = 40;
-    let mut shown = 0;
-    let mut failed = false;
-    for line in output.lines() {
-        let text = line.trim_start();
-        // What a test says follows its line, or comes before it, as `#` lines.
-        failed = text.starts_with("not ok")
-            || failed && text.starts_with('#') && !text.starts_with("# Totals:");
-        if failed && shown < ENOUGH {
-            println!("    | {line}");
-            shown += 1;
+fn failed(tests: &[Test]) -> impl Iterator<Item = &Test> {
+    let is_failed = |test: &&Test| test.outcome == Outcome::Failed;
+    tests.iter().filter(is_failed)
+}
+
+/// Returns why a test failed, and the line with the command that runs it again in the guest.
+fn why(test: &Test) -> (&[String], Option<&str>) {
+    match test.said.split_last() {
+        Some((last, why)) if last.starts_with(REPRODUCE) => (why, Some(last)),
+        _ => (&test.said, None),
+    }
+}
+
+/// Formats the failed tests: the name of each, why it failed, and the command that runs it again.
+/// Shows the first tests, and the first lines of each; `log` has the rest.
+fn failures(tests: &[Test], suite: &str, again: Option<&Again<'_>>, log: &Path) -> String {
+    const TESTS: usize = 5;
+    const LINES: usize = 12;
+    let log = log.display();
+    let mut text = String::new();
+    for test in failed(tests).take(TESTS) {
+        let _ = writeln!(text, "    not ok: {}", test.name);
+        let (why, again_in_guest) = why(test);
+        if why.is_empty() {
+            text += "      (it does not say why)\n";
+        }
+        for line in &why[..why.len().min(LINES)] {
+            let _ = writeln!(text, "      {line}");
+        }
+        if why.len() > LINES {
+            let _ = writeln!(text, "      ... {} more lines in {log}", why.len() - LINES);
+        }
+        if let (Some(again), Some(said)) = (again, again_in_guest) {
+            let _ = writeln!(text, "      rerun: {}", again.command(suite, said));
         }
     }
+    match failed(tests).count() {
+        count if count > TESTS => {
+            let _ = writeln!(text, "    ... {} more failed tests in {log}", count - TESTS);
+        }
+        _ => {}
+    }
+    text
+}
+
+/// Formats a test that did not finish: the test before it, and the command that runs it again.
+fn unfinished(test: &str, tests: &[Test], suite: &str, again: Option<&Again<'_>>) -> String {
+    let mut text = format!("    unfinished: {test}\n");
+    if let Some(Test { name, .. }) = tests.last() {
+        let _ = writeln!(text, "      finished before it: {name}");
+    }
+    if let Some(again) = again {
+        let _ = writeln!(text, "      rerun: {}", again.unfinished(suite, test));
+    }
+    text
 }
 
 fn tail(log: &str, n: usize) {
@@ -224,6 +341,7 @@ pub(crate) fn sum(lines: &[Line]) -> Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::ktap;
 
     #[test]
     fn many_skips_for_one_reason_are_a_line() {
@@ -235,5 +353,100 @@ mod tests {
             skips(&output),
             ["5 # SKIP needs x", "ok 7 c # SKIP needs y"]
         );
+    }
+
+    const AGAIN: Again<'_> = Again {
+        kernel: "lab",
+        target: "test",
+        accel: Accel::Tcg,
+    };
+
+    /// Returns the report of a suite that printed `output`.
+    fn failures(output: &str) -> String {
+        super::failures(
+            &ktap::read(output).tests,
+            "errno",
+            Some(&AGAIN),
+            Path::new("output.log"),
+        )
+    }
+
+    #[test]
+    fn a_lone_failure_has_its_reason_and_its_rerun_line() {
+        let output = "ok 1 a\n# reproduce: nsproxy-tests errno 'uts: b'\n\
+                      # setns(2) returned EPERM, /dev/nsproxy returned 0\n\
+                      # check: cap-owner\nnot ok 2 uts: b\nok 3 c\n# Totals: pass:2 fail:1\n";
+        let expected = "    not ok: uts: b\n      \
+                        setns(2) returned EPERM, /dev/nsproxy returned 0\n      \
+                        check: cap-owner\n      \
+                        rerun: make test KERNEL=lab SUITES=errno TEST='uts: b'\n";
+        assert_eq!(failures(output), expected);
+        // It is the last line, and the guest died before it was whole.
+        let (cut, _) = output.split_once("\nok 3").unwrap();
+        assert_eq!(failures(cut), expected);
+    }
+
+    #[test]
+    fn failures_in_a_row_keep_their_own_reasons() {
+        let output = "# reproduce: nsproxy-tests errno 'a'\n# why a\nnot ok 1 a\n\
+                      # 3 s: 12 calls\n# reproduce: nsproxy-tests errno 'b' --seed 7\n\
+                      # why b\nnot ok 2 b\n\
+                      not ok 3 c\n\
+                      # reproduce: nsproxy-tests errno\n# why d\nnot ok 4 d\n";
+        let expected = "    not ok: a\n      why a\n      \
+                        rerun: make test KERNEL=lab SUITES=errno TEST=a\n    \
+                        not ok: b\n      why b\n      \
+                        rerun: make test KERNEL=lab SUITES=errno TEST=b SEED=7\n    \
+                        not ok: c\n      (it does not say why)\n    \
+                        not ok: d\n      why d\n      \
+                        rerun: make test KERNEL=lab SUITES=errno\n";
+        assert_eq!(failures(output), expected);
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted() {
+        let lines: String = (1..=39).map(|n| format!("# line {n}\n")).collect();
+        let long = failures(&format!("{lines}not ok 1 a\n"));
+        assert!(
+            long.contains("      line 12\n      ... 27 more lines in output.log\n"),
+            "{long}"
+        );
+        assert!(!long.contains("line 13\n"), "{long}");
+
+        let many: String = (1..=200)
+            .map(|n| format!("# why {n}\nnot ok {n} t{n}\n"))
+            .collect();
+        let many = failures(&many);
+        assert!(many.contains("not ok: t5\n      why 5\n"), "{many}");
+        assert!(!many.contains("t6"), "{many}");
+        assert!(
+            many.ends_with("    ... 195 more failed tests in output.log\n"),
+            "{many}"
+        );
+        assert!(many.lines().count() < 20, "{many}");
+    }
+
+    #[test]
+    fn the_command_is_for_the_kernel_and_the_form_that_were_run() {
+        let again = Again {
+            kernel: "/my trees/linux",
+            target: "test-long",
+            accel: Accel::Icount,
+        };
+        assert_eq!(
+            again.command(
+                "races@4",
+                "reproduce: nsproxy-tests races 'a b' --long --seed 9"
+            ),
+            "make test-long KERNEL='/my trees/linux' SUITES=races@4 TEST='a b' SEED=9 ACCEL=icount"
+        );
+    }
+
+    #[test]
+    fn a_test_that_hung_is_named_with_the_one_before_it() {
+        let text = unfinished("b c", &ktap::read("ok 1 a\n").tests, "errno", Some(&AGAIN));
+        let expected = "    unfinished: b c\n      finished before it: a\n      \
+                        rerun: make test KERNEL=lab SUITES=errno TEST='b c'\n";
+        assert_eq!(text, expected);
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     cli::RunArgs,
     guest::{Guest, Parts},
     kernel::Kernel,
-    report::{self, Line, Paint},
+    report::{self, Again, Line, Paint},
     results::{Arrivals, Run},
 };
 use anyhow::{Context as _, Result};
@@ -41,7 +41,16 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
         timeout: args
             .timeout
             .unwrap_or_else(|| kernel.timeout() * if args.long { LONG } else { 1 }),
+        silence: args
+            .silence
+            .unwrap_or_else(|| kernel.silence() * if args.long { LONG } else { 1 }),
         options: &options(args),
+        test: &args.test,
+    };
+    let again = Again {
+        kernel: &kernel.make_name,
+        target: if args.long { "test-long" } else { "test" },
+        accel: choice.accel,
     };
     // Suites that are shown one after the other can be read.
     let jobs = if args.show {
@@ -90,7 +99,7 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
                 report::head();
             }
             wipe();
-            report::line(&line, &paint);
+            report::line(&line, Some(&again), &paint);
             lines.push(line);
             lines.sort_by_key(position);
             run.write(&parts.results, &lines)?;

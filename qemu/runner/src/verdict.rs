@@ -42,6 +42,8 @@ pub(crate) struct Verdict {
     pub(crate) summary: Option<String>,
     /// What is to be kept of it besides, by name.
     pub(crate) facts: BTreeMap<String, String>,
+    /// A mistake in what the user asked for: a test that does not exist.
+    pub(crate) usage: Option<String>,
     /// What did not hold after the suite: the gate's name, and why.
     pub(crate) failed_gates: Vec<(String, String)>,
     /// The last word; [`None`] when there was none.
@@ -58,6 +60,7 @@ impl Verdict {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             match word {
                 "result" => verdict.counts = counts(rest),
+                "usage" => verdict.usage = Some(rest.to_owned()),
                 "summary" => verdict.summary = Some(rest.to_owned()),
                 "fact" => {
                     let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));

@@ -42,6 +42,16 @@ pub(crate) struct Record {
     pub(crate) class: String,
     pub(crate) seconds: f64,
     pub(crate) why: Option<String>,
+    /// The tests that failed, in their order.
+    pub(crate) failures: Vec<Failure>,
+}
+
+/// A test that failed.
+#[derive(Deserialize)]
+pub(crate) struct Failure {
+    pub(crate) name: String,
+    /// Why, line by line.
+    pub(crate) said: Vec<String>,
 }
 
 impl Module {
@@ -224,6 +234,7 @@ mod tests {
                 class: class.to_owned(),
                 seconds: 1.0,
                 why: Some(why.to_owned()),
+                failures: Vec::new(),
             };
             assert_eq!(record.is_slow(), slow, "{why}");
         }

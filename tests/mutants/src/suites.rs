@@ -96,12 +96,12 @@ impl Suites {
                 Err(why) => return Ok(Fate::Broken(format!("{why:#}"))),
             };
             if !record.is_passed() {
-                let output = kernel.output(&suite.name, mutant);
+                let said = record.failures.first().map(|failure| failure.said.clone());
                 return Ok(Fate::Caught(Notice {
                     kernel: kernel.name.clone(),
                     suite: suite.name.clone(),
-                    by: first_word_of_it(&record, &output),
-                    said: what_it_said(&output),
+                    by: noticed_by(&record, &kernel.output(&suite.name, mutant)),
+                    said: said.unwrap_or_default(),
                 }));
             }
         }
@@ -126,7 +126,8 @@ impl Suites {
                 let record = kernel.run(name, unchanged, None)?;
                 ensure!(
                     record.is_passed(),
-                    "{name} does not pass on {} with the module as it is, so that it cannot                      notice a mutant; see {}",
+                    "{name} does not pass on {} with the module as it is, so that it cannot \
+                     notice a mutant; see {}",
                     kernel.name,
                     kernel.logs(name, unchanged).display()
                 );
@@ -150,16 +151,14 @@ impl Drop for Suites {
 
 /// What is worth a line of what went wrong: the first test that failed, or what a story says of
 /// it, or else why the suite did.
-fn first_word_of_it(record: &Record, output: &str) -> String {
-    let failed = output.lines().find_map(|line| {
-        let line = line.trim_start();
-        let test = line
-            .strip_prefix("not ok ")
-            .and_then(|test| test.split_once(' '));
-        test.map(|(_number, name)| name)
-            .or_else(|| line.strip_prefix("!! "))
-    });
-    match failed {
+fn noticed_by(record: &Record, output: &str) -> String {
+    let test = record.failures.first().map(|failure| failure.name.as_str());
+    let story = || {
+        output
+            .lines()
+            .find_map(|line| line.trim_start().strip_prefix("!! "))
+    };
+    match test.or_else(story) {
         Some(name) if record.class == "failed" => name.to_owned(),
         _ => {
             // When the kernel said it says nothing.
@@ -170,51 +169,38 @@ fn first_word_of_it(record: &Record, output: &str) -> String {
     }
 }
 
-/// The lines in which the first test that failed says what was wrong.
-fn what_it_said(output: &str) -> Vec<String> {
-    let after = output
-        .lines()
-        .map(str::trim_start)
-        .skip_while(|line| !line.starts_with("not ok "));
-    after
-        .skip(1)
-        .map_while(|line| line.strip_prefix('#'))
-        .filter(|line| !line.starts_with(" Totals:"))
-        .map(|line| line.trim().to_owned())
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guests::Failure;
 
     #[test]
     fn what_is_said_of_a_failure() {
-        let output = "ok 1 a b\n# c\nnot ok 2 d: e\nnot ok 3 f\n";
-        for (class, why, output, word) in [
-            ("failed", "2 tests failed", output, "d: e"),
+        let story = "a\n  !! b\n  !! c\n";
+        for (class, why, failures, output, word) in [
+            ("failed", "2 tests failed", &["d: e", "f"][..], "", "d: e"),
             (
                 "failed",
                 "after the suite: taint: 1",
-                "ok 1 a\n",
+                &[],
+                "",
                 "after the suite: taint: 1",
             ),
-            ("failed", "1 test failed", "a\n  !! b\n  !! c\n", "b"),
-            ("alarm", "[    2.5] BUG: [x] y", output, "BUG: [x] y"),
-            ("timed-out", "still running", output, "still running"),
+            ("failed", "1 test failed", &[], story, "b"),
+            ("alarm", "[    2.5] BUG: [x] y", &["d"], "", "BUG: [x] y"),
+            ("timed-out", "hung", &["d"], "", "hung"),
         ] {
+            let failures = failures.iter().map(|name| Failure {
+                name: (*name).to_owned(),
+                said: Vec::new(),
+            });
             let record = Record {
                 class: class.to_owned(),
                 seconds: 1.0,
                 why: Some(why.to_owned()),
+                failures: failures.collect(),
             };
-            assert_eq!(first_word_of_it(&record, output), word);
+            assert_eq!(noticed_by(&record, output), word);
         }
-    }
-    #[test]
-    fn what_a_test_says_follows_its_line() {
-        let output = "ok 1 a\n# b\nnot ok 2 c\n# d\n#   e\nnot ok 3 f\n# g\n# Totals: x\n";
-        assert_eq!(what_it_said(output), ["d", "e"]);
-        assert!(what_it_said("ok 1 a\n# b\n").is_empty());
     }
 }

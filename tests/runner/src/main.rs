@@ -36,8 +36,55 @@ const CASES: &[Case] = &[
     },
     Case {
         suite: "runner-fail",
-        says: &["FAIL", "this fails on purpose", "2 passed, 1 failed"],
+        says: &[
+            "FAIL",
+            "not ok: this fails on purpose\n      this is why\n    logs: ",
+            "2 passed, 1 failed",
+        ],
         status: 1,
+        ..Case::QUIET
+    },
+    Case {
+        suite: "failing",
+        options: &["--test", "fails alone"],
+        says: &[
+            "FAIL",
+            "not ok: fails alone\n      the reason of the lone one\n      \
+             rerun: make test KERNEL=lab SUITES=failing TEST='fails alone'\n    logs: ",
+            "0 passed, 1 failed",
+        ],
+        status: 1,
+        ..Case::QUIET
+    },
+    Case {
+        suite: "failing",
+        options: &["--test", "fails allone"],
+        says: &[
+            "USAGE",
+            "failing has no test \"fails allone\"; it has \"fails alone\" or ",
+        ],
+        status: 2,
+        ..Case::QUIET
+    },
+    // All of them: also the one that hangs.
+    Case {
+        suite: "failing",
+        options: &["--silence", "30"],
+        says: &[
+            "TIMEOUT",
+            "why: hung in test \"hangs\": no progress for 30 s",
+            "unfinished: hangs\n      finished before it: fails as one of many: 200\n      \
+             rerun: make test KERNEL=lab SUITES=failing TEST=hangs\n",
+            "not ok: fails alone\n      the reason of the lone one\n      rerun: ",
+            "not ok: fails, with words\n      the reason of the first in a row\n      rerun: ",
+            "      line 12\n      ... 27 more lines in ",
+            "not ok: fails without a reason\n      (it does not say why)\n      rerun: ",
+            "not ok: fails as one of many: 1\n      the reason of 1\n      rerun: ",
+            "    ... 199 more failed tests in ",
+            // It is one of those that failed.
+            "2 passed, 205 failed, 1 skipped",
+        ],
+        status: 124,
         ..Case::QUIET
     },
     Case {
@@ -55,7 +102,11 @@ const CASES: &[Case] = &[
     Case {
         suite: "runner-hang",
         options: &["--timeout", "12"],
-        says: &["TIMEOUT", "still running after 12 s", "0 passed, 1 failed"],
+        says: &[
+            "TIMEOUT",
+            "still running after 12 s, ",
+            "0 passed, 1 failed",
+        ],
         status: 124,
         ..Case::QUIET
     },
@@ -77,7 +128,7 @@ const CASES: &[Case] = &[
     },
     Case {
         suite: "runner-silent",
-        says: &["LOST", "without saying how it was", "0 passed, 1 failed"],
+        says: &["LOST", "without a verdict", "0 passed, 1 failed"],
         status: 128,
         ..Case::QUIET
     },

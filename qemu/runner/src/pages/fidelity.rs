@@ -18,15 +18,16 @@ pub(super) fn page(records: &[Record], mutants: &Mutants) -> String {
     let differ: u64 = matrices.iter().map(|m| m.number("matrix.differ")).sum();
     let cases = cases.unwrap_or(0);
 
-    let mut page = title(&if matrices.is_empty() {
-        "No matrix was run".to_owned()
-    } else {
-        format!("{cases} distinct cases, {differ} differ")
+    let mut page = title(&match (matrices.is_empty(), records.is_empty()) {
+        (false, _) => format!("{cases} distinct cases, {differ} differ"),
+        (true, false) => suites(records),
+        (true, true) => mutants_only(mutants),
     });
     page += "\nWhat setns(2) and `/dev/nsproxy` did, as the guests told it. `make test`, with each\n\
              KERNEL=, `make mutants` and `make kernel-mutants` write this page; what was not run is\n\
              not on it.\n";
     runs(&mut page, records);
+    failures(&mut page, records);
     if let Some(matrix) = matrices.first() {
         axes(&mut page, matrix);
     }
@@ -59,6 +60,49 @@ fn runs(page: &mut String, records: &[Record]) {
                 record.summary.as_deref().unwrap_or_default(),
             ],
         );
+    }
+}
+
+/// How many suites passed, where the matrix is none of them.
+fn suites(records: &[Record]) -> String {
+    let passed = records.iter().filter(|r| r.class == "passed").count();
+    let failures = records.iter().map(|r| u64::from(r.counts.failed)).sum();
+    let tests = match failures {
+        1 => "1 test fails".to_owned(),
+        n => format!("{n} tests fail"),
+    };
+    format!("{passed} of {} suites pass, {tests}", records.len())
+}
+
+fn mutants_only(mutants: &Mutants) -> String {
+    let all = [&mutants.of_module, &mutants.of_kernel];
+    let caught: Vec<_> = all
+        .iter()
+        .filter(|mutants| !mutants.is_empty())
+        .map(|mutants| caught(mutants))
+        .collect();
+    format!("Mutants: {}", caught.join(", and of the kernel "))
+}
+
+/// The tests that failed, by name, each with the beginning of what it said.
+fn failures(page: &mut String, records: &[Record]) {
+    /// Of many the first ones: the page is to be read, and the logs have all.
+    const FEW: usize = 20;
+    if records.iter().all(|record| record.failures.is_empty()) {
+        return;
+    }
+    heading(page, "What failed");
+    head(page, &["kernel", "suite", "test", ""]);
+    for record in records {
+        let Record { kernel, suite, .. } = record;
+        for failure in record.failures.iter().take(FEW) {
+            let first = failure.said.first().map_or("", String::as_str);
+            row(page, &[kernel, suite, &failure.name, first]);
+        }
+        if record.failures.len() > FEW {
+            let more = format!("{} more", record.failures.len() - FEW);
+            row(page, &[kernel, suite, &more, ""]);
+        }
     }
 }
 
@@ -186,7 +230,10 @@ fn caught(mutants: &[Mutant]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::record, *};
+    use super::{
+        super::{record, results::Failure},
+        *,
+    };
 
     #[test]
     fn it_begins_with_the_counts() {
@@ -197,15 +244,50 @@ mod tests {
     #[test]
     fn what_was_not_run_is_not_there() {
         let page = page(&[record("kinds", &[])], &Mutants::default());
-        assert!(page.starts_with("No matrix was run\n"));
-        for absent in ["Mutants", "The matrix", "Other people", "Bugs"] {
+        assert!(
+            page.starts_with("1 of 1 suites pass, 0 tests fail\n"),
+            "{page}"
+        );
+        for absent in [
+            "Mutants",
+            "The matrix",
+            "Other people",
+            "Bugs",
+            "What failed",
+        ] {
             assert!(!page.contains(absent), "{absent}");
         }
     }
 
     #[test]
     fn only_mutants_were_tried() {
-        assert!(!page(&[], &Mutants::default()).contains("What was run"));
+        let page = page(&[], &Mutants::default());
+        assert!(page.starts_with("Mutants: "), "{page}");
+        assert!(!page.contains("What was run"));
+    }
+
+    #[test]
+    fn tests_that_failed_have_names() {
+        let mut kinds = record("kinds", &[]);
+        kinds.class = "failed".into();
+        kinds.counts.failed = 22;
+        kinds.failures = (1..=22)
+            .map(|n| Failure {
+                name: format!("net: {n}"),
+                said: vec![format!("why {n}"), "more".to_owned()],
+            })
+            .collect();
+        let page = page(&[kinds, record("uts", &[])], &Mutants::default());
+        assert!(
+            page.starts_with("1 of 2 suites pass, 22 tests fail\n"),
+            "{page}"
+        );
+        assert!(
+            page.contains("| lab | kinds | net: 20 | why 20 |\n"),
+            "{page}"
+        );
+        assert!(page.contains("| lab | kinds | 2 more |  |\n"), "{page}");
+        assert!(!page.contains("net: 21"), "{page}");
     }
 
     #[test]

@@ -88,5 +88,6 @@ fn record(suite: &str, facts: &[(&str, &str)]) -> results::Record {
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
+        failures: Vec::new(),
     }
 }

@@ -22,6 +22,17 @@ pub(super) struct Record {
     pub(super) seconds: f64,
     pub(super) summary: Option<String>,
     pub(super) facts: BTreeMap<String, String>,
+    /// The tests that failed. Results of an older runner have none.
+    #[serde(default)]
+    pub(super) failures: Vec<Failure>,
+}
+
+/// A test that failed.
+#[derive(Deserialize)]
+pub(super) struct Failure {
+    pub(super) name: String,
+    /// Why, line by line.
+    pub(super) said: Vec<String>,
 }
 
 impl Record {

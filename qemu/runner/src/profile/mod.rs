@@ -43,7 +43,9 @@ pub(crate) fn main(args: &ProfileArgs) -> Result<ExitCode> {
         parts: &parts,
         accel: Accel::Icount,
         timeout: 2 * kernel.timeout(),
+        silence: 2 * kernel.timeout(),
         options: &[],
+        test: "",
     };
     eprintln!(
         "Kernel {}, every instruction of some calls is noted",
@@ -103,7 +105,7 @@ pub(crate) fn main(args: &ProfileArgs) -> Result<ExitCode> {
         ran,
         arrivals: Arrivals::default(),
     };
-    report::line(&line, &Paint::new());
+    report::line(&line, None, &Paint::new());
     let class = line.ran.outcome.class;
     if class == Class::Passed {
         if shown == 0 {

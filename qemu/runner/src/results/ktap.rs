@@ -2,24 +2,68 @@
 
 //! The Kernel Test Anything Protocol, version 1: `Documentation/dev-tools/ktap.rst`.
 
-use super::{Outcome, Suite, Test};
-use std::fmt::Write as _;
+use super::{Outcome, Suite, Test, count};
+use crate::verdict::Counts;
+use std::{fmt::Write as _, mem};
+
+/// The beginning of the line that says how to reproduce a failed test. It is printed before the
+/// reason; the lines above it were printed while the test ran.
+pub(crate) const REPRODUCE: &str = "reproduce: ";
+
+/// The beginning of the line by which a suite announces its next test.
+const BEGIN: &str = "begin ";
+
+/// The output of a suite.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Printed {
+    /// The tests that have a result, in their order.
+    pub(crate) tests: Vec<Test>,
+    /// The test that was announced last, if it has none.
+    pub(crate) running: Option<String>,
+}
+
+impl Printed {
+    /// Returns how many tests have which result.
+    pub(crate) fn counts(&self) -> Counts {
+        count(&self.tests)
+    }
+}
 
 /// The tests in what a suite printed. One that printed no KTAP has none.
-pub(super) fn read(output: &str) -> Vec<Test> {
-    let mut tests: Vec<Test> = Vec::new();
+///
+/// The lines of a test precede its result, and begin with `#`. Those of a failed test are kept from
+/// the reason on; the line that says how to reproduce it comes last.
+pub(crate) fn read(output: &str) -> Printed {
+    let mut printed = Printed::default();
+    let mut said: Vec<String> = Vec::new();
     for line in output.lines().map(str::trim) {
-        if let Some(test) = result(line) {
-            tests.push(test);
-        } else if let Some(said) = line.strip_prefix('#').map(str::trim)
-            && let Some(test) = tests.last_mut()
-            && test.outcome == Outcome::Failed
-            && !said.starts_with("Totals:")
-        {
-            test.said.push(said.to_owned());
+        if let Some(mut test) = result(line) {
+            let said = mem::take(&mut said);
+            if test.outcome == Outcome::Failed {
+                test.said = why(said);
+            }
+            printed.tests.push(test);
+            printed.running = None;
+        } else if let Some(text) = line.strip_prefix('#') {
+            let text = text.strip_prefix(' ').unwrap_or(text);
+            if let Some(name) = text.strip_prefix(BEGIN) {
+                printed.running = Some(name.to_owned());
+                said.clear();
+            } else {
+                said.push(text.to_owned());
+            }
         }
     }
-    tests
+    printed
+}
+
+/// Drops the lines that a test printed while it ran.
+fn why(mut said: Vec<String>) -> Vec<String> {
+    if let Some(at) = said.iter().position(|line| line.starts_with(REPRODUCE)) {
+        said.drain(..at);
+        said.rotate_left(1);
+    }
+    said
 }
 
 /// Returns whether a line is the result of a test.
@@ -79,28 +123,49 @@ mod tests {
 
     #[test]
     fn what_suites_print_is_read() {
-        let output = "KTAP version 1\n1..3\nok 1 a b\n# c\nnot ok 2 d\n# e\n#   f\n\
-                      ok 3 g # SKIP h\n# i\nok then\nnot ok 4 j\n# Totals: pass:1\n";
+        let output = "KTAP version 1\n1..6\nok 1 a b\n# c\n#   d\nnot ok 2 e\n\
+                      # f\n# reproduce: g\n# h\n#\nnot ok 3 i\n# j\nok 4 k # SKIP l\n\
+                      ok then\nnot ok 5 m\n# n\nok 6 o\n# p\nnot ok 7 q\n\
+                      # Totals: pass:1\n";
         let test = |name: &str, outcome, said: &[&str]| Test {
             name: name.to_owned(),
             outcome,
             said: said.iter().map(|line| (*line).to_owned()).collect(),
         };
         assert_eq!(
-            read(output),
+            read(output).tests,
             [
                 test("a b", Outcome::Passed, &[]),
-                test("d", Outcome::Failed, &["e", "f"]),
-                test("g", Outcome::Skipped("h".to_owned()), &[]),
-                test("j", Outcome::Failed, &[]),
+                test("e", Outcome::Failed, &["c", "  d"]),
+                test("i", Outcome::Failed, &["h", "", "reproduce: g"]),
+                test("k", Outcome::Skipped("l".to_owned()), &[]),
+                test("m", Outcome::Failed, &[]),
+                test("o", Outcome::Passed, &[]),
+                test("q", Outcome::Failed, &["p"]),
             ]
         );
     }
 
     #[test]
+    fn a_test_runs_from_its_beginning_to_its_result() {
+        for (output, running) in [
+            ("KTAP version 1\n1..2\n", None),
+            ("# begin a b\n", Some("a b")),
+            ("# begin a b\n# c\nok 1 a b\n# begin d\n# e\n", Some("d")),
+            ("# begin a\nnot ok 1 a\n# Totals: fail:1\n", None),
+        ] {
+            assert_eq!(read(output).running.as_deref(), running, "{output}");
+        }
+        let failed = &read("# a\n# begin b\n# c\nnot ok 1 b\n").tests[0];
+        assert_eq!(failed.said, ["c"]);
+    }
+
+    #[test]
     fn it_reads_what_it_writes() {
         let text = write(&examples());
-        let names: Vec<_> = read(&text).into_iter().map(|test| test.name).collect();
+        let tests = read(&text).tests;
+        assert_eq!(tests[1].said, ["setns(2): 1", "device: \u{1b}[2m"]);
+        let names: Vec<_> = tests.into_iter().map(|test| test.name).collect();
         let suites = ["net: a & b", "uts", "time", "kinds", "the guest", "errno@4"];
         assert_eq!(names, suites);
         assert!(text.contains("\nnot ok 1 kinds\n"), "{text}");

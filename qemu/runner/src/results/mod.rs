@@ -9,7 +9,7 @@
 mod arrivals;
 mod junit;
 mod kernelci;
-mod ktap;
+pub(crate) mod ktap;
 
 pub(crate) use arrivals::Arrivals;
 
@@ -17,6 +17,7 @@ use crate::{
     classify::Class, cli::RunArgs, guest, kernel::Kernel, qemu, report::Line, verdict::Counts,
 };
 use anyhow::{Context as _, Result};
+use ktap::Printed;
 use std::{
     collections::BTreeMap,
     fs,
@@ -52,16 +53,16 @@ struct Suite {
 }
 
 /// One of its tests.
-#[derive(Debug, PartialEq, Eq)]
-struct Test {
-    name: String,
-    outcome: Outcome,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Test {
+    pub(crate) name: String,
+    pub(crate) outcome: Outcome,
     /// What it said, line by line.
-    said: Vec<String>,
+    pub(crate) said: Vec<String>,
 }
 
-#[derive(Debug, PartialEq, Eq)]
-enum Outcome {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
     Passed,
     Failed,
     /// Why it could not be tried.
@@ -105,7 +106,7 @@ impl<'a> Run<'a> {
 
     fn suite(&self, line: &Line) -> Suite {
         let ran = &line.ran;
-        let mut tests = tests(&ran.dir);
+        let mut tests = ran.printed.tests.clone();
         let output = guest::read(&ran.dir.join(qemu::OUTPUT));
         let times = line.arrivals.times(&output, ktap::is_result);
         let mut times: Vec<_> = times.into_iter().map(Some).collect();
@@ -138,17 +139,15 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Returns the tests that the suite of the guest in `dir` has reported: in its output, or on the
+/// Reads the tests that the suite of the guest in `dir` has reported: in its output, or on the
 /// verdict port if the output is a story for users.
-fn tests(dir: &Path) -> Vec<Test> {
-    let logs = [qemu::OUTPUT, qemu::VERDICT].map(|log| ktap::read(&guest::read(&dir.join(log))));
-    let mut logs = logs.into_iter();
-    logs.find(|tests| !tests.is_empty()).unwrap_or_default()
-}
-
-/// Returns how many tests the suite of the guest in `dir` has reported.
-pub(crate) fn reported(dir: &Path) -> Counts {
-    count(&tests(dir))
+pub(crate) fn printed(dir: &Path) -> Printed {
+    let [output, verdict] =
+        [qemu::OUTPUT, qemu::VERDICT].map(|log| ktap::read(&guest::read(&dir.join(log))));
+    match output.tests.is_empty() && !verdict.tests.is_empty() {
+        true => verdict,
+        false => output,
+    }
 }
 
 fn count(tests: &[Test]) -> Counts {
@@ -268,12 +267,14 @@ mod tests {
         fs::write(dir.join(qemu::OUTPUT), output).unwrap();
         fs::write(dir.join(qemu::VERDICT), told).unwrap();
         let verdict = Verdict::parse(told);
+        let printed = printed(dir);
         Line {
             suite: "kinds".to_owned(),
             ran: Ran {
-                outcome: classify(&end, console, &verdict, reported(dir)),
+                outcome: classify(&end, console, &verdict, &printed),
                 verdict,
                 took: Duration::from_secs(1),
+                printed,
                 dir: dir.to_owned(),
             },
             arrivals: Arrivals::default(),
@@ -376,7 +377,7 @@ mod tests {
             // The last line of KTAP is that of the suite.
             let ktap = read("run.ktap");
             let (ktap, _) = ktap.trim_end().rsplit_once('\n').unwrap();
-            assert_eq!(count(&ktap::read(ktap)), terminal, "{what}");
+            assert_eq!(ktap::read(ktap).counts(), terminal, "{what}");
             assert_eq!(junit::tests::counts(&read("run.xml")), terminal, "{what}");
             assert_eq!(
                 kernelci::tests::counts(&read("run.json")),

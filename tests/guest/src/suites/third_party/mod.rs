@@ -73,6 +73,8 @@ impl Bench {
 
     /// Runs a program on one side.
     fn run(&self, side: Side, words: &[String], clocks: &ClockBase) -> Result<Ran> {
+        // A sign of life: each side has its own time limit.
+        println!("# {side:?}: {}", words.join(" "));
         let ran = side
             .run(words, clocks, &self.counter)
             .with_context(|| words.join(" "))?;

@@ -79,8 +79,8 @@ pub(crate) fn tests(
             }
             Source::Path { path, calls } => (path, calls),
         };
-        // What is said last before a panic must be out.
-        println!("# running {path}");
+        // The host names it if the guest hangs or dies in it.
+        println!("# begin {name}");
         match Compared::run(bench, &still, &name, path, calls, world) {
             Ok(compared) => tests.extend(Rc::new(compared).tests(bench)),
             Err(error) => tests.push(failing(&name, error)),
