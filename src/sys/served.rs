@@ -9,8 +9,8 @@ use super::bindings;
 use core::ptr::NonNull;
 use kernel::{
     bindings::{
-        gfp_t, module, module_put, xa_erase, xa_err, xa_load, xa_store, xarray, GFP_ATOMIC,
-        GFP_KERNEL,
+        gfp_t, module, module_put, try_module_get, xa_erase, xa_err, xa_load, xa_store, xarray,
+        GFP_ATOMIC, GFP_KERNEL,
     },
     error::to_result,
     prelude::*,
@@ -31,18 +31,20 @@ pub(crate) fn count() -> i64 {
 pub(crate) struct Process(pub(super) i32);
 
 /// A reference on this module, which is not unloaded while there is one.
-#[doc(alias = "__module_get")]
+#[doc(alias = "try_module_get")]
 struct ModuleRef(NonNull<module>);
 
 impl ModuleRef {
-    /// For who is served, and who may call the module has one already.
-    fn get() -> Self {
+    /// Takes a reference, or returns [`None`] if the module is being unloaded.
+    fn try_get() -> Option<Self> {
         let module = &raw mut kernel::bindings::__this_module;
-        // SAFETY: The caller's code is the module's, and whoever called that keeps it: an open
-        // file of the device, or a process that is served.
-        unsafe { kernel::bindings::__module_get(module) };
-        // SAFETY: The module is loaded.
-        Self(unsafe { NonNull::new_unchecked(module) })
+        // SAFETY: `__this_module` is the module that this code is part of. It exists for as long
+        // as its code can run; `try_module_get()` itself checks whether it is going.
+        if unsafe { try_module_get(module) } {
+            NonNull::new(module).map(Self)
+        } else {
+            None
+        }
     }
 
     /// Gives the reference to an entry of the xarray.
@@ -88,27 +90,33 @@ impl Process {
     ///
     /// # Errors
     ///
-    /// [`ENOMEM`].
+    /// [`ENOMEM`]; [`ENODEV`] if the module is being unloaded.
     pub(crate) fn serve(self) -> Result<bool> {
-        self.store(GFP_KERNEL)
+        self.store(ModuleRef::try_get().ok_or(ENODEV)?, GFP_KERNEL)
     }
 
     /// Has a new process be served if the one that made it is. Does not sleep.
+    ///
+    /// The reference of the parent's entry cannot be relied on: another thread of the parent may
+    /// stop serving it meanwhile, and the module be unloaded. Then the child is not served either.
     ///
     /// # Errors
     ///
     /// [`ENOMEM`].
     pub(super) fn inherit(self, parent: Self) -> Result {
         if parent.is_served() {
-            self.store(GFP_ATOMIC)?;
+            if let Some(module) = ModuleRef::try_get() {
+                self.store(module, GFP_ATOMIC)?;
+            }
         }
         Ok(())
     }
 
-    /// Makes the entry, which owns a reference on the module. Returns whether there was one.
-    fn store(self, gfp: gfp_t) -> Result<bool> {
-        let entry = ModuleRef::get().into_entry();
-        // SAFETY: As above; the entry is aligned as a pointer in an xarray must be.
+    /// Makes the entry, which owns the reference. Returns whether there was one.
+    fn store(self, module: ModuleRef, gfp: gfp_t) -> Result<bool> {
+        let entry = module.into_entry();
+        // SAFETY: `redirect.c` initialises the xarray, which takes care of its own locking. The
+        // entry is a pointer to a `struct module`, which is aligned as an entry must be.
         let old = unsafe { xa_store(table(), self.index(), entry, gfp) };
         // SAFETY: `old` is what `xa_store()` returned.
         if let Err(error) = to_result(unsafe { xa_err(old) }) {
