@@ -133,8 +133,14 @@ impl Process {
     }
 
     /// Has it be served no more. Returns whether it was.
+    ///
+    /// Every process that exits comes here. One that is not served takes no lock.
     pub(crate) fn leave(self) -> bool {
-        // SAFETY: As above; what was there is there no more.
+        if !self.is_served() {
+            return false;
+        }
+        // SAFETY: `redirect.c` initialises the xarray, which takes care of its own locking. What
+        // `xa_erase()` returns is NULL or was stored by `store()`, and is in the xarray no more.
         let was = unsafe { ModuleRef::from_entry(xa_erase(table(), self.index())) }.is_some();
         if was {
             COUNT.add(-1, Relaxed);

@@ -61,6 +61,10 @@ pub(crate) fn tests() -> Vec<Test> {
             given_up,
         ),
         Test::new("processes are counted while they are served", counted),
+        Test::new(
+            "a process that exits takes no lock if it is not served",
+            exits_without_lock,
+        ),
         Test::new("senseless requests: EINVAL", senseless),
         Test::new("under a seccomp filter that denies setns", seccomp),
         Test::new("a tracer sees the call and its result", traced),
@@ -314,6 +318,80 @@ fn counted(_: &mut World) -> Result<()> {
     other.kill()?;
     result?;
     counts(before)
+}
+
+/// Counts how often the lock of the processes that are served is taken: all share it.
+struct Locked;
+
+impl Locked {
+    const TRACING: &str = "/sys/kernel/debug/tracing";
+    const EVENTS: &str = "/sys/kernel/debug/tracing/kprobe_events";
+    const EVENT: &str = "nsproxy_tests/locked";
+
+    /// [`None`] on a kernel that cannot.
+    fn watch() -> Result<Option<Self>> {
+        if !fs::exists(Self::EVENTS)? {
+            return Ok(None);
+        }
+        let symbols = fs::read_to_string("/proc/kallsyms")?;
+        let mut words = symbols.lines().map(str::split_whitespace);
+        let address = words
+            .find_map(|mut words| {
+                let address = words.next()?;
+                (words.nth(1)? == "nsproxy_rs_served").then_some(address)
+            })
+            .context("no nsproxy_rs_served in kallsyms")?;
+        // The lock is the first member of the xarray.
+        let event = format!("p:{} _raw_spin_lock lock=%di", Self::EVENT);
+        fs::write(Self::EVENTS, event).context(Self::EVENTS)?;
+        let locked = Self;
+        locked.write("filter", &format!("lock == 0x{address}"))?;
+        locked.write("enable", "1")?;
+        Ok(Some(locked))
+    }
+
+    fn write(&self, file: &str, text: &str) -> Result<()> {
+        let path = format!("{}/events/{}/{file}", Self::TRACING, Self::EVENT);
+        fs::write(&path, text).context(path)
+    }
+
+    /// That there are so many while `f` runs.
+    fn takes(&self, expected: usize, f: impl FnOnce() -> Result<()>) -> Result<()> {
+        let trace = format!("{}/trace", Self::TRACING);
+        fs::write(&trace, "")?;
+        f()?;
+        let seen = fs::read_to_string(&trace)?;
+        let count = seen.lines().filter(|line| line.contains("locked:")).count();
+        ensure!(
+            count == expected,
+            "it was taken {count} times, expected {expected}"
+        );
+        Ok(())
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        // To open the list for writing empties it.
+        let removed = self
+            .write("enable", "0")
+            .and_then(|()| fs::write(Self::EVENTS, "").context(Self::EVENTS));
+        if let Err(error) = removed {
+            println!("# {error:#}");
+        }
+    }
+}
+
+fn exits_without_lock(_: &mut World) -> Result<()> {
+    let Some(locked) = Locked::watch()? else {
+        return Err(Skip::because(
+            "the kernel is built without CONFIG_KPROBE_EVENTS",
+        ));
+    };
+    let device = Device::open()?;
+    // To ask takes it once, and so does the exit of who asked. From then on exits are watched.
+    locked.takes(2, || in_child(|| ask(&device).map(drop)))?;
+    locked.takes(0, || in_child(|| Ok(())))
 }
 
 fn senseless(_: &mut World) -> Result<()> {
