@@ -29,3 +29,10 @@ pub(super) mod layout {
         "/layouts_generated.rs"
     ));
 }
+
+/// The layouts of structs of the kernel crate, as `bindings_helper.h` has them.
+mod checked {
+    use kernel::bindings::*;
+
+    include!(concat!(env!("NSPROXY_RS_GENERATED"), "/layouts_checked.rs"));
+}

@@ -179,6 +179,10 @@ macro_rules! members {
             )*
         }
 
+        // `write()` initialises these: an nsproxy with another member does not compile.
+        const _: fn(kernel::bindings::nsproxy) =
+            |kernel::bindings::nsproxy { count: _, $($member: _),* }| ();
+
         impl Namespaces {
             /// Moves the references into the nsproxy at `ptr`.
             ///

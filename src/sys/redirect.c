@@ -15,6 +15,7 @@
 #include <linux/module.h>
 #include <linux/sched/signal.h>
 #include <linux/tracepoint.h>
+#include <trace/events/sched.h>
 
 #include "shim.h"
 
@@ -136,6 +137,10 @@ static int start_probes(void)
 {
 	struct probe *probe;
 	int err;
+
+	/* Found by name, they are registered as void *: here the compiler compares prototypes. */
+	check_trace_callback_type_sched_process_fork(on_fork);
+	check_trace_callback_type_sched_process_exit(on_exit);
 
 	for_each_kernel_tracepoint(find, NULL);
 	for (probe = probes; probe < PROBES_END; probe++) {

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What Rust knows of layouts, checked by the compiler of the kernel: see Kbuild.
+ */
+
+#include "bindings_helper.h"
+
+#include "layouts_checked.h"
