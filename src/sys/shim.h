@@ -28,6 +28,14 @@
 
 #include "trace.h"
 
+/* What there is no module without. scripts/kernel looks for it before a build. */
+#ifndef CONFIG_MODULE_UNLOAD
+#error "nsproxy_rs needs CONFIG_MODULE_UNLOAD"
+#endif
+#ifndef CONFIG_TRACEPOINTS
+#error "nsproxy_rs needs CONFIG_TRACEPOINTS"
+#endif
+
 /*
  * One static call for each function of symbols.def, one variable for each
  * variable, one getter for each address.
