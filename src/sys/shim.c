@@ -75,6 +75,9 @@ module_param_named(allow_seccomp, nsproxy_rs_allow_seccomp, bool, 0);
 MODULE_PARM_DESC(allow_seccomp,
 		 "Serve callers under a seccomp filter, which cannot see what they call");
 
+/* Taints the kernel (TAINT_TEST): the module makes the system call another one. */
+MODULE_INFO(test, "Y");
+
 /*
  * Where struct mnt_namespace, which is private to fs/, has its ns_common:
  * from_mnt_ns() is asked once.

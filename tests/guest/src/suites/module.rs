@@ -30,6 +30,7 @@ pub(crate) fn tests() -> Vec<Test> {
             "loaded and unloaded 50 times, serving each time",
             fifty_times,
         ),
+        Test::new("marked as a test: it taints the kernel as one", marked),
         Test::new("not unloaded while the device is open", while_open),
         Test::new(
             "not unloaded while the device is on its way to another process",
@@ -98,6 +99,12 @@ fn fifty_times(_: &mut World) -> Result<()> {
         module::load(c"")?.with_context(|| format!("time {i}: finit_module"))?;
         serves().with_context(|| format!("time {i}"))?;
     }
+    Ok(())
+}
+
+fn marked(_: &mut World) -> Result<()> {
+    let taint = fs::read_to_string("/sys/module/nsproxy_rs/taint")?;
+    ensure!(taint.contains('N'), "the taint is {taint:?}, without N");
     Ok(())
 }
 
