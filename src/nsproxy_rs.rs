@@ -15,7 +15,7 @@
 //! stand [`setns_2011`], the same call as it was when it was introduced, and [`show`], for a look at
 //! what the call changes. What a caller is told of namespaces, [`visibility`] decides.
 
-use kernel::{debugfs, prelude::*};
+use kernel::prelude::*;
 
 mod device;
 mod explain;
@@ -35,6 +35,7 @@ use device::NsproxyDevice;
 use serve::Served;
 use sys::{
     chardev::{Device, Registration},
+    debugfs::Directory,
     redirect::Serving,
     symbols::Symbols,
 };
@@ -55,25 +56,20 @@ struct NsproxyModule {
     device: Registration<Device<NsproxyDevice>>,
     /// Undone when no call can come in by the device any more.
     serving: Serving,
-    /// `/sys/kernel/debug/nsproxy_rs/served`
-    #[pin]
-    served_file: debugfs::File<Served>,
-    /// `/sys/kernel/debug/nsproxy_rs/symbols`
-    #[pin]
-    symbols_file: debugfs::File<Symbols>,
+    /// `/sys/kernel/debug/nsproxy_rs`
+    debugfs: Directory,
     /// Last, since all of the above may call what it stands for.
     symbols: Symbols,
 }
 
 impl kernel::InPlaceModule for NsproxyModule {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
-        let debugfs = debugfs::Dir::new(c"nsproxy_rs");
         try_pin_init!(Self {
             symbols: Symbols::resolve()?,
             serving: Serving::new(*symbols),
-            served_file <- debugfs.read_only_file(c"served", Served),
-            symbols_file <- debugfs.read_only_file(c"symbols", *symbols),
             device <- Device::register(c"nsproxy", *symbols),
+            // After all that can fail: an open file does not pin a module whose init fails.
+            debugfs: Directory::new::<Served>(*symbols),
         })
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     setns,
     sys::{
         caller::Caller,
+        debugfs::Show,
         namespace::KINDS,
         redirect::{redirect, Serve},
         served,
@@ -14,8 +15,8 @@ use crate::{
     },
 };
 use kernel::{
-    fmt,
     prelude::*,
+    seq_file::{seq_print, SeqFile},
     sync::atomic::{Atomic, Relaxed},
 };
 
@@ -76,19 +77,18 @@ static RETURNED: [Atomic<i64>; ERRNOS] = [const { Atomic::new(0) }; ERRNOS];
 /// being, and what came of the calls since the module was loaded. Each kind of a set counts.
 pub(crate) struct Served;
 
-impl fmt::Debug for Served {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_fmt(fmt!("processes {}", served::count()))?;
-        f.write_fmt(fmt!("\ninside {}", INSIDE.load(Relaxed)))?;
+impl Show for Served {
+    fn show(file: &SeqFile) {
+        seq_print!(file, "processes {}\n", served::count());
+        seq_print!(file, "inside {}\n", INSIDE.load(Relaxed));
         for ((name, _), count) in KINDS.iter().zip(&ENTERED) {
-            f.write_fmt(fmt!("\nentered {name} {}", count.load(Relaxed)))?;
+            seq_print!(file, "entered {name} {}\n", count.load(Relaxed));
         }
         for (errno, count) in RETURNED.iter().enumerate() {
             let count = count.load(Relaxed);
             if count != 0 || errno == 0 {
-                f.write_fmt(fmt!("\nreturned {errno} {count}"))?;
+                seq_print!(file, "returned {errno} {count}\n");
             }
         }
-        Ok(())
     }
 }

@@ -16,6 +16,7 @@
 //! | [`chardev`], [`uapi`], [`params`] | the edge to user space |
 //! | [`redirect`], `redirect.c` | the other one: the system call itself |
 //! | [`served`] | the processes for which it is |
+//! | [`debugfs`], `debugfs.c` | files to look at the module by |
 //! | [`trace`], `trace.h`, `trace.c` | the tracepoint |
 //!
 //! The rules of the directory: every pointer that comes from C gets a type that says who owns the
@@ -26,6 +27,7 @@ mod bindings;
 pub(crate) mod caller;
 pub(crate) mod chardev;
 pub(crate) mod cred;
+pub(crate) mod debugfs;
 pub(crate) mod file;
 pub(crate) mod fs;
 pub(crate) mod install;

@@ -10,6 +10,7 @@
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
 #include <linux/ipc_namespace.h>
+#include <linux/kallsyms.h>
 #include <linux/mnt_namespace.h>
 #include <linux/ns_common.h>
 #include <linux/nsfs.h>
@@ -98,5 +99,9 @@ int nsproxy_rs_redirect(long (*server)(int fd, int flags),
 			int (*forks)(pid_t parent, pid_t child),
 			void (*exits)(pid_t tgid));
 void nsproxy_rs_redirect_undo(void);
+
+/* debugfs.c: files to look at the module by */
+struct dentry *nsproxy_rs_debugfs_create(void (*served)(struct seq_file *m));
+void nsproxy_rs_debugfs_remove(struct dentry *dir);
 
 #endif /* _NSPROXY_RS_SHIM_H */

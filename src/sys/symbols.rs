@@ -3,7 +3,7 @@
 //! Symbols that modules cannot link to: found when the module is loaded, all or nothing.
 
 use super::bindings;
-use kernel::{bindings::static_call_key, fmt, prelude::*, str::CStrExt};
+use kernel::{bindings::static_call_key, prelude::*, str::CStrExt};
 
 /// Proof that every symbol of `symbols.def` was found and its static call points at it.
 ///
@@ -121,21 +121,4 @@ impl Symbols {
 /// How many symbols were found.
 pub(crate) fn count() -> u32 {
     table().filter(|symbol| symbol.0.address != 0).count() as u32
-}
-
-/// The table as debugfs shows it: address, name, option. It ends the last line itself.
-impl fmt::Debug for Symbols {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (line, symbol) in table().enumerate() {
-            let before = if line > 0 { "\n" } else { "" };
-            let after = if symbol.0.enabled { "" } else { " (off)" };
-            f.write_fmt(fmt!(
-                "{before}{:016x} {} CONFIG_{}{after}",
-                symbol.0.address,
-                symbol.name(),
-                symbol.option()
-            ))?;
-        }
-        Ok(())
-    }
 }

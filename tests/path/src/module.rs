@@ -127,6 +127,7 @@ impl Module {
 fn symbols(list: &Path) -> Result<BTreeSet<String>> {
     let output = Command::new("cc")
         .args(["-E", "-P", "-x", "c"])
+        .args(["-D", "NSPROXY_RS_ONLY_THE_PATH"])
         .args(["-D", "CALL(option, name)=name"])
         .args(["-D", "DATA(option, type, name)="])
         .args(["-D", "ADDRESS(option, name)="])

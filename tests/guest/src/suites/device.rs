@@ -53,6 +53,10 @@ pub(crate) fn tests() -> Vec<Test> {
         ),
         Test::new("no line in the log for any call", no_log_lines),
         Test::new("debugfs lists each symbol, as kallsyms has it", symbols),
+        Test::new(
+            "kptr_restrict=2: no addresses, as in kallsyms",
+            symbols_restricted,
+        ),
     ]);
     tests
 }
@@ -289,6 +293,33 @@ fn no_log_lines(_: &mut World) -> Result<()> {
 }
 
 fn symbols(_: &mut World) -> Result<()> {
+    let addresses = symbols_as_in_kallsyms()?;
+    ensure!(
+        addresses.iter().all(|address| address != NO_ADDRESS),
+        "no address to see: {addresses:?}"
+    );
+    Ok(())
+}
+
+fn symbols_restricted(_: &mut World) -> Result<()> {
+    let before = fs::read_to_string(KPTR_RESTRICT)?;
+    fs::write(KPTR_RESTRICT, "2")?;
+    let addresses = symbols_as_in_kallsyms();
+    fs::write(KPTR_RESTRICT, before)?;
+    let addresses = addresses?;
+    ensure!(
+        addresses.iter().all(|address| address == NO_ADDRESS),
+        "addresses to see: {addresses:?}"
+    );
+    Ok(())
+}
+
+const KPTR_RESTRICT: &str = "/proc/sys/kernel/kptr_restrict";
+/// What the kernel shows instead of an address.
+const NO_ADDRESS: &str = "0000000000000000";
+
+/// Compares each line with the line of /proc/kallsyms, and returns the addresses.
+fn symbols_as_in_kallsyms() -> Result<Vec<String>> {
     let kallsyms = fs::read_to_string("/proc/kallsyms")?;
     let mut known: HashMap<&str, Vec<&str>> = HashMap::new();
     for line in kallsyms.lines() {
@@ -298,7 +329,7 @@ fn symbols(_: &mut World) -> Result<()> {
         }
     }
     let table = fs::read_to_string("/sys/kernel/debug/nsproxy_rs/symbols")?;
-    let mut resolved = 0;
+    let mut resolved = Vec::new();
     for line in table.lines().filter(|line| !line.is_empty()) {
         let mut words = line.split_whitespace();
         let (Some(address), Some(name), Some(option)) = (words.next(), words.next(), words.next())
@@ -316,13 +347,14 @@ fn symbols(_: &mut World) -> Result<()> {
             addresses.contains(&address),
             "{name} is at {addresses:?}, not at {address}"
         );
-        resolved += 1;
+        resolved.push(address.to_owned());
     }
     let version = Device::open()?.version()?;
     ensure!(
-        version.symbols == resolved && resolved > 0,
-        "VERSION counts {}, debugfs has {resolved}",
-        version.symbols
+        version.symbols as usize == resolved.len() && !resolved.is_empty(),
+        "VERSION counts {}, debugfs has {}",
+        version.symbols,
+        resolved.len()
     );
-    Ok(())
+    Ok(resolved)
 }

@@ -15,10 +15,12 @@ use nsproxy_uapi::sys as uapi;
 use rustix::io::Errno;
 use std::{
     fs::{self, File},
+    io::Read as _,
     os::{
         fd::{AsFd as _, AsRawFd as _},
         unix::net::UnixStream,
     },
+    path::{Path, PathBuf},
     thread,
     time::Duration,
 };
@@ -32,6 +34,14 @@ pub(crate) fn tests() -> Vec<Test> {
         ),
         Test::new("marked as a test: it taints the kernel as one", marked),
         Test::new("not unloaded while the device is open", while_open),
+        Test::new(
+            "not unloaded while any of its files is open",
+            while_file_open,
+        ),
+        Test::new(
+            "unloaded while a file that the kernel has of it is open",
+            under_files_of_the_kernel,
+        ),
         Test::new(
             "not unloaded while the device is on its way to another process",
             while_in_flight,
@@ -51,6 +61,15 @@ pub(crate) fn tests() -> Vec<Test> {
 const TIMES: u32 = 50;
 /// How long to wait for another thread.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Files whose operations are the module's, beside the device.
+const DEBUGFS: &str = "/sys/kernel/debug/nsproxy_rs";
+/// Files about the module whose operations are the kernel's.
+const OF_THE_KERNEL: [&str; 3] = [
+    "/sys/module/nsproxy_rs",
+    "/sys/class/misc/nsproxy",
+    "/sys/kernel/debug/tracing/events/nsproxy_rs",
+];
 
 /// That the device is there and works.
 fn serves() -> Result<()> {
@@ -93,18 +112,12 @@ fn fifty_times(_: &mut World) -> Result<()> {
             Device::PATH
         );
         ensure!(
-            !fs::exists("/sys/kernel/debug/nsproxy_rs")?,
+            !fs::exists(DEBUGFS)?,
             "time {i}: unloaded, and its debugfs directory is there"
         );
         module::load(c"")?.with_context(|| format!("time {i}: finit_module"))?;
         serves().with_context(|| format!("time {i}"))?;
     }
-    Ok(())
-}
-
-fn marked(_: &mut World) -> Result<()> {
-    let taint = fs::read_to_string("/sys/module/nsproxy_rs/taint")?;
-    ensure!(taint.contains('N'), "the taint is {taint:?}, without N");
     Ok(())
 }
 
@@ -117,6 +130,77 @@ fn while_open(_: &mut World) -> Result<()> {
     drop(copy);
     module::unload_soon()?;
     module::load(c"")?.context("finit_module")
+}
+
+/// Every file below a directory. Links are not followed.
+fn files_below(directory: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).with_context(|| directory.display().to_string())? {
+        let entry = entry?;
+        match entry.file_type()? {
+            kind if kind.is_dir() => files.extend(files_below(&entry.path())?),
+            kind if kind.is_file() => files.push(entry.path()),
+            _ => {}
+        }
+    }
+    Ok(files)
+}
+
+/// Opens a file as its mode allows root to; most cannot be written, some cannot be read.
+fn open(path: &Path) -> Result<File> {
+    File::open(path)
+        .or_else(|_| File::options().write(true).open(path))
+        .with_context(|| path.display().to_string())
+}
+
+/// Reads a file from its beginning, as far as the kernel lets one.
+fn read(mut file: &File) {
+    let _ = file.read(&mut [0; 4096]);
+}
+
+fn marked(_: &mut World) -> Result<()> {
+    let taint = fs::read_to_string("/sys/module/nsproxy_rs/taint")?;
+    ensure!(taint.contains('N'), "the taint is {taint:?}, without N");
+    Ok(())
+}
+
+fn while_file_open(_: &mut World) -> Result<()> {
+    let mut files = files_below(Path::new(DEBUGFS))?;
+    ensure!(!files.is_empty(), "no file in {DEBUGFS}");
+    files.push(Device::PATH.into());
+    for path in files {
+        let at = || path.display().to_string();
+        let file = open(&path)?;
+        is_not_unloaded().with_context(at)?;
+        read(&file);
+        is_not_unloaded().with_context(at)?;
+        drop(file);
+        module::unload_soon().with_context(at)?;
+        module::load(c"")?.context("finit_module")?;
+    }
+    Ok(())
+}
+
+/// Whether the kernel refuses to unload the module then is its own affair. What it must not do is to
+/// follow what is freed, which the console would say.
+fn under_files_of_the_kernel(_: &mut World) -> Result<()> {
+    for directory in OF_THE_KERNEL {
+        // A link itself, the first of them.
+        let files = files_below(&fs::canonicalize(directory).context(directory)?)?;
+        ensure!(!files.is_empty(), "no file in {directory}");
+        for path in files {
+            let Ok(file) = open(&path) else {
+                continue;
+            };
+            match module::unload() {
+                Ok(()) => module::load(c"")?.context("finit_module")?,
+                Err(Errno::AGAIN) => {}
+                Err(errno) => anyhow::bail!("{}: {}", path.display(), Code::from(errno)),
+            }
+            read(&file);
+        }
+    }
+    Ok(())
 }
 
 fn while_in_flight(_: &mut World) -> Result<()> {
