@@ -57,7 +57,7 @@ impl Ioctl for NsproxyDevice {
             }
             (_, EXPLAIN) => explain(caller, cmd, arg)?,
             (_, SHOW) => show(caller, cmd, arg)?,
-            (_, VERSION) => version(cmd, arg)?,
+            (_, VERSION) => version(caller, cmd, arg)?,
             (_, SERVE) => {
                 if _IOC_SIZE(cmd) != 0 {
                     return Err(EINVAL);
@@ -148,7 +148,7 @@ fn show(caller: &Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
 /// [`EINVAL`] for a struct shorter than the first version of it or a reserved field that is set,
 /// [`E2BIG`], [`EFAULT`].
 #[inline(never)] // Its frame is not for a plain call to carry.
-fn version(cmd: u32, arg: UserPtr) -> Result {
+fn version(caller: &Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
     let (args, size) = growing::<nsproxy_version>(cmd, arg)?;
     if args.reserved != 0 {
         return Err(EINVAL);
@@ -161,7 +161,7 @@ fn version(cmd: u32, arg: UserPtr) -> Result {
     nsproxy_version {
         abi: NSPROXY_ABI_VERSION,
         kinds: namespace::ALL,
-        symbols: symbols::count(),
+        symbols: symbols::count(caller),
         reserved: 0,
         release,
     }

@@ -33,12 +33,7 @@ mod visibility;
 
 use device::NsproxyDevice;
 use serve::Served;
-use sys::{
-    chardev::{Device, Registration},
-    debugfs::Directory,
-    redirect::Serving,
-    symbols::Symbols,
-};
+use sys::{chardev::Registration, debugfs::Directory, redirect::Serving, symbols::Symbols};
 
 module! {
     type: NsproxyModule,
@@ -51,11 +46,9 @@ module! {
 /// The loaded module. Dropped from top to bottom: first the device goes.
 #[pin_data]
 struct NsproxyModule {
-    /// `/dev/nsproxy`
+    /// `/dev/nsproxy`, and the system call of those who ask for it by the device.
     #[pin]
-    device: Registration<Device<NsproxyDevice>>,
-    /// Undone when no call can come in by the device any more.
-    serving: Serving,
+    device: Registration<NsproxyDevice>,
     /// `/sys/kernel/debug/nsproxy_rs`
     debugfs: Directory,
     /// Last, since all of the above may call what it stands for.
@@ -66,8 +59,7 @@ impl kernel::InPlaceModule for NsproxyModule {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             symbols: Symbols::resolve()?,
-            serving: Serving::new(*symbols),
-            device <- Device::register(c"nsproxy", *symbols),
+            device <- Registration::new(c"nsproxy", Serving::new(*symbols)),
             // After all that can fail: an open file does not pin a module whose init fails.
             debugfs: Directory::new::<Served>(*symbols),
         })

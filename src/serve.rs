@@ -31,7 +31,7 @@ pub(crate) fn serve(caller: &Caller<'_>, what: usize) -> Result<bool> {
     match u32::try_from(what) {
         Ok(NSPROXY_SERVE_OFF) => Ok(process.leave()),
         Ok(NSPROXY_SERVE_ON) => {
-            redirect::<Server>()?;
+            redirect::<Server>(caller)?;
             process.serve()
         }
         Ok(NSPROXY_SERVE_QUERY) => Ok(process.is_served()),

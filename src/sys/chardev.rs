@@ -2,7 +2,7 @@
 
 //! The entry into the module: a character device whose only operation is `ioctl(2)`.
 
-use super::{caller::Caller, symbols::Symbols};
+use super::{caller::Caller, redirect::Serving};
 use core::marker::PhantomData;
 use kernel::{
     fs::File,
@@ -12,10 +12,9 @@ use kernel::{
 };
 
 #[cfg(not(nsproxy_rs_device_has_owner))]
-pub(crate) use super::owned::Registration;
-/// A device that is there. Who has it open keeps the module loaded.
+use super::owned::Registration as MiscRegistration;
 #[cfg(nsproxy_rs_device_has_owner)]
-pub(crate) use kernel::miscdevice::MiscDeviceRegistration as Registration;
+use kernel::miscdevice::MiscDeviceRegistration as MiscRegistration;
 
 /// What a device does when it is called.
 pub(crate) trait Ioctl: Send + Sync + 'static {
@@ -32,7 +31,7 @@ pub(crate) trait Ioctl: Send + Sync + 'static {
 ///
 /// Nothing is kept from opening the device: a file descriptor of it carries no rights, and may
 /// be handed around.
-pub(crate) struct Device<T>(PhantomData<T>);
+struct Device<T>(PhantomData<T>);
 
 #[vtable]
 impl<T: Ioctl> MiscDevice for Device<T> {
@@ -50,15 +49,27 @@ impl<T: Ioctl> MiscDevice for Device<T> {
     }
 }
 
-impl<T: Ioctl> Device<T> {
-    /// Makes `/dev/<name>`, mode 0600, for as long as the registration lives.
+/// A registered device. An open file pins the module.
+///
+/// Dropped from top to bottom.
+#[pin_data]
+pub(crate) struct Registration<T: Ioctl> {
+    #[pin]
+    device: MiscRegistration<Device<T>>,
+    /// A call may ask for the system call to be redirected, which this undoes.
+    serving: Serving,
+}
+
+impl<T: Ioctl> Registration<T> {
+    /// Creates `/dev/<name>`, mode 0600, for as long as the registration lives.
     ///
-    /// Wants the symbols resolved: a call may come in before this returns.
+    /// A call may come in before this returns. That there is a [`Serving`] means that everything
+    /// that a call needs is there.
     #[doc(alias = "misc_register")]
-    pub(crate) fn register(
-        name: &'static CStr,
-        _symbols: Symbols,
-    ) -> impl PinInit<Registration<Self>, Error> {
-        Registration::register(MiscDeviceOptions { name })
+    pub(crate) fn new(name: &'static CStr, serving: Serving) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            serving,
+            device <- MiscRegistration::register(MiscDeviceOptions { name }),
+        })
     }
 }

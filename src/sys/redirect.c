@@ -13,6 +13,7 @@
 
 #include <linux/ftrace.h>
 #include <linux/module.h>
+#include <linux/mutex.h>
 #include <linux/sched/signal.h>
 #include <linux/tracepoint.h>
 #include <trace/events/sched.h>
@@ -154,26 +155,9 @@ static int start_probes(void)
 	return 0;
 }
 
-/**
- * nsproxy_rs_redirect - have the calls of served processes go to the module
- * @server:  serves setns(2)
- * @forks:   is told of every new process; an error means that it is not to live
- * @exits:   is told of every process that exits
- *
- * May sleep. Not to be called again before nsproxy_rs_redirect_undo().
- *
- * Return: 0; -EOPNOTSUPP; -EBUSY when somebody else has redirected the call;
- * -ENOMEM; -ENODEV when ftrace has given up, of which it has warned.
- */
-int nsproxy_rs_redirect(long (*server)(int fd, int flags),
-			int (*forks)(pid_t parent, pid_t child),
-			void (*exits)(pid_t tgid))
+static int start_all(void)
 {
 	int err;
-
-	serve_setns = server;
-	served_forks = forks;
-	served_exits = exits;
 
 	err = start_probes();
 	if (err)
@@ -193,17 +177,55 @@ undo_probes:
 	return err;
 }
 
+/* Whether the calls are redirected, and who may change that */
+static bool redirected;
+static DEFINE_MUTEX(redirect_lock);
+
+/**
+ * nsproxy_rs_redirect - have the calls of served processes go to the module
+ * @server:  serves setns(2)
+ * @forks:   is told of every new process; an error means that it is not to live
+ * @exits:   is told of every process that exits
+ *
+ * May sleep. Does nothing if they go there already.
+ *
+ * Return: 0; -EOPNOTSUPP; -EBUSY when somebody else has redirected the call;
+ * -ENOMEM; -ENODEV when ftrace has given up, of which it has warned.
+ */
+int nsproxy_rs_redirect(long (*server)(int fd, int flags),
+			int (*forks)(pid_t parent, pid_t child),
+			void (*exits)(pid_t tgid))
+{
+	int err;
+
+	guard(mutex)(&redirect_lock);
+	if (redirected)
+		return 0;
+
+	serve_setns = server;
+	served_forks = forks;
+	served_exits = exits;
+	err = start_all();
+	redirected = !err;
+	return err;
+}
+
 /**
  * nsproxy_rs_redirect_undo - have all calls go to the kernel again
  *
- * May sleep. When it returns no task is in what it was redirected to, unless it
- * holds a reference on the module.
+ * May sleep. Does nothing if they go there already. When it returns no task is
+ * in what it was redirected to, unless it holds a reference on the module.
  */
 void nsproxy_rs_redirect_undo(void)
 {
+	guard(mutex)(&redirect_lock);
+	if (!redirected)
+		return;
+
 	stop(&ia32_ops, nsproxy_rs_address_of___ia32_sys_setns());
 	stop(&x64_ops, nsproxy_rs_address_of___x64_sys_setns());
 	stop_probes(PROBES_END);
+	redirected = false;
 }
 
 #else

@@ -15,62 +15,32 @@ pub(crate) trait Serve {
     fn setns(caller: &mut Caller<'_>, fd: i32, flags: u32) -> Result;
 }
 
-/// Proof that the calls of served processes go to the module. Dropping it has them go to the
-/// kernel again, for which it may sleep.
+/// The ability to serve setns(2): until the first process asks for it, nothing is changed in the
+/// kernel. Dropping this undoes the change, for which it may sleep.
 ///
-/// There is one: see [`REDIRECT`](static@REDIRECT).
-struct Redirect(());
-
-impl Redirect {
-    /// Has the calls go to `T`. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// [`EOPNOTSUPP`], [`EBUSY`], [`ENOMEM`].
-    fn new<T: Serve>() -> Result<Self> {
-        // SAFETY: The only call, made while there is none; the functions are as long as the
-        // module is, which drops what is returned here when it is unloaded.
-        to_result(unsafe {
-            bindings::nsproxy_rs_redirect(Some(setns::<T>), Some(forks), Some(exits))
-        })?;
-        Ok(Self(()))
-    }
-}
-
-impl Drop for Redirect {
-    fn drop(&mut self) {
-        // SAFETY: It was redirected.
-        unsafe { bindings::nsproxy_rs_redirect_undo() };
-    }
-}
-
-kernel::sync::global_lock! {
-    // SAFETY: `Serving::new()` initialises it, before there is a device to ask for it.
-    unsafe(uninit) static REDIRECT: Mutex<Option<Redirect>> = None;
-}
-
-/// That the module can serve setns(2): until the first process asks for it, nothing is changed in
-/// the kernel. What was is undone when this is dropped.
+/// The registered device owns one: see [`Registration`](super::chardev::Registration).
 pub(crate) struct Serving(());
 
 impl Serving {
-    /// To be called once, from the module's `init`, before the device exists.
+    /// Wants the symbols resolved, for it needs to know where the system call is.
     pub(crate) fn new(_symbols: Symbols) -> Self {
-        // SAFETY: Called once.
-        unsafe { REDIRECT.init() };
         Self(())
     }
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        // Nobody is served: whoever is has a reference on the module.
-        *REDIRECT.lock() = None;
+        // SAFETY: May be called at any time: it undoes what `redirect()` did, if anything. When it
+        // returns, only calls that have a reference on the module are still in it.
+        unsafe { bindings::nsproxy_rs_redirect_undo() };
     }
 }
 
 /// Has setns(2) of served processes go to `T`, from the first of them to the module's end. May
 /// sleep.
+///
+/// A call that is inside the module proves that this may be done: it came in by the device or by
+/// what this has redirected, and keeps the module, and so the device's [`Serving`], until it returns.
 ///
 /// # Errors
 ///
@@ -78,12 +48,10 @@ impl Drop for Serving {
 /// - [`EBUSY`]: livepatch or somebody like it has redirected the call;
 /// - [`ENOMEM`];
 /// - [`ENODEV`]: ftrace has given up, of which it has warned.
-pub(crate) fn redirect<T: Serve>() -> Result {
-    let mut redirect = REDIRECT.lock();
-    if redirect.is_none() {
-        *redirect = Some(Redirect::new::<T>()?);
-    }
-    Ok(())
+pub(crate) fn redirect<T: Serve>(_caller: &Caller<'_>) -> Result {
+    // SAFETY: The functions are there for as long as the module. `Serving` exists while a call is
+    // inside, and undoes the redirect before the module is gone.
+    to_result(unsafe { bindings::nsproxy_rs_redirect(Some(setns::<T>), Some(forks), Some(exits)) })
 }
 
 /// The system call, of a process that is served.

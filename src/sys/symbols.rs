@@ -2,15 +2,24 @@
 
 //! Symbols that modules cannot link to: found when the module is loaded, all or nothing.
 
-use super::bindings;
-use kernel::{bindings::static_call_key, prelude::*, str::CStrExt};
+use super::{bindings, caller::Caller};
+use kernel::{
+    bindings::static_call_key,
+    prelude::*,
+    str::CStrExt,
+    sync::atomic::{Atomic, Relaxed},
+};
 
-/// Proof that every symbol of `symbols.def` was found and its static call points at it.
+/// Proof that every symbol of `symbols.def` was found and its static call points at it, which
+/// remains so from then on.
 ///
-/// The module holds one for as long as the device exists, and nothing of `sys` that reaches the
-/// kernel through a static call can be called before the device exists.
+/// The device is registered with one. Nothing of `sys` that reaches the kernel through a static call
+/// can be called before the device exists.
 #[derive(Clone, Copy)]
 pub(crate) struct Symbols(());
+
+/// Not 0 once somebody has begun to look the symbols up.
+static BEGUN: Atomic<i32> = Atomic::new(0);
 
 /// Calls a function of `symbols.def`: `static_call()` of C.
 ///
@@ -54,7 +63,7 @@ impl Symbol<'_> {
 
     /// The option that provides it, without the `CONFIG_`.
     fn option(&self) -> &CStr {
-        // SAFETY: As above.
+        // SAFETY: `shim.c` initialises the field with a string literal.
         unsafe { CStr::from_char_ptr(self.0.option) }
     }
 
@@ -65,10 +74,13 @@ impl Symbol<'_> {
 }
 
 /// All lines of `symbols.def`, in order.
-fn table() -> impl Iterator<Item = Symbol<'static>> {
-    // SAFETY: `shim.c` defines the array with that many elements. They are written once, by
-    // `nsproxy_rs_symbols_look_up()` in `Symbols::resolve()`, before which and after which (but
-    // never during which) this function is called.
+///
+/// # Safety
+///
+/// The symbols must have been looked up: nothing writes to the table after that.
+unsafe fn table() -> impl Iterator<Item = Symbol<'static>> {
+    // SAFETY: `shim.c` defines the array with that many elements. They are written by
+    // `nsproxy_rs_symbols_look_up()` only, which by the requirements above is over.
     unsafe {
         core::slice::from_raw_parts(
             (&raw const bindings::nsproxy_rs_symbols).cast::<bindings::nsproxy_rs_symbol>(),
@@ -80,17 +92,19 @@ fn table() -> impl Iterator<Item = Symbol<'static>> {
 }
 
 impl Symbols {
-    /// Looks every symbol up and installs the static calls.
-    ///
-    /// To be called once, from the module's `init`.
+    /// Looks every symbol up and installs the static calls, when the module is loaded.
     ///
     /// # Errors
     ///
     /// [`ENOENT`] when a symbol is missing; the log names each one, and the option of the kernel
     /// that provides it. Or the error of the kprobe that finds `kallsyms_lookup_name()`:
-    /// `EOPNOTSUPP` in a kernel without kprobes.
+    /// `EOPNOTSUPP` in a kernel without kprobes. [`EALREADY`] when this is called again.
     pub(crate) fn resolve() -> Result<Self> {
-        // SAFETY: Called from `init`, where nothing else looks at the table yet.
+        if BEGUN.xchg(1, Relaxed) != 0 {
+            return Err(EALREADY);
+        }
+        // SAFETY: It is called once, which was just seen to, and nothing looks at the table yet: for
+        // that the symbols must have been looked up.
         let err = unsafe { bindings::nsproxy_rs_symbols_look_up() };
         if err != 0 {
             pr_err!("cannot find kallsyms_lookup_name() (needs CONFIG_KPROBES, CONFIG_KALLSYMS)\n");
@@ -98,7 +112,8 @@ impl Symbols {
         }
 
         let mut missing = 0;
-        for symbol in table().filter(Symbol::is_missing) {
+        // SAFETY: The symbols were just looked up.
+        for symbol in unsafe { table() }.filter(Symbol::is_missing) {
             missing += 1;
             pr_err!(
                 "missing symbol {}: needs CONFIG_{}, or another version of this module\n",
@@ -119,6 +134,10 @@ impl Symbols {
 }
 
 /// How many symbols were found.
-pub(crate) fn count() -> u32 {
-    table().filter(|symbol| symbol.0.address != 0).count() as u32
+///
+/// The caller is one of the module, which there is none of before the symbols are resolved.
+pub(crate) fn count(_caller: &Caller<'_>) -> u32 {
+    // SAFETY: A call comes in by the device, which is registered with the symbols resolved.
+    let table = unsafe { table() };
+    table.filter(|symbol| symbol.0.address != 0).count() as u32
 }
