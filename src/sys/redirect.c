@@ -5,10 +5,21 @@
  * livepatch does. By then the call has been traced, filtered by seccomp and
  * audited as always, and what is returned goes back the same way.
  *
- * Code that a task is in must not go away. The handler runs with preemption off,
- * and takes a reference on the module for the call that it redirects. What is
- * left of the call when that reference is dropped has no place to sleep in, and
- * unregistering waits for that, too: it ends with synchronize_rcu_tasks().
+ * A task must not be in code of a module that is unloaded:
+ *
+ * - The handler itself holds no reference, and may be preempted. ftrace waits:
+ *   unregister_ftrace_function() returns when each task that was preempted in
+ *   the handler, or in the trampoline before it, has left both
+ *   (synchronize_rcu_tasks_rude(), synchronize_rcu_tasks()).
+ * - A call that is redirected has a reference on the module, taken before the
+ *   instruction pointer is changed. serve() drops it. The few instructions
+ *   after that do not sleep, and so the same wait is for them, too.
+ * - Probes of tracepoints run in a read-side critical section, for which
+ *   tracepoint_synchronize_unregister() waits.
+ *
+ * The handler takes no lock against recursion: it calls nothing that makes the
+ * system call, and the filter of its ftrace_ops has that one function. RCU is
+ * watching there, in the body of a system call.
  */
 
 #include <linux/ftrace.h>
