@@ -44,7 +44,7 @@ help:
 	@echo
 	@echo 'KERNEL=lab          the small kernel (default)'
 	@echo 'KERNEL=debug        the same with KASAN, lockdep, kmemleak, UBSAN: slower, sees more'
-	@echo 'KERNEL=kcsan        the same as lab with KCSAN, which finds data races'
+	@echo 'KERNEL=kcsan        the same as lab with KCSAN: finds data races of C, not of Rust'
 	@echo 'KERNEL=cfi          the same as lab with CFI and IBT, which check indirect calls'
 	@echo 'KERNEL=speed        the same as lab without what watches and is asked at each call'
 	@echo 'KERNEL=vng          the same as lab with what guests of virtme-ng want'
