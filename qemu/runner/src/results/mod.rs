@@ -36,6 +36,8 @@ pub(crate) struct Run<'a> {
     /// How the guests ran: with KVM, or in emulation.
     accel: &'a str,
     seed: Option<u64>,
+    /// The names of the suites that are to run.
+    planned: Vec<String>,
     /// The commit of the project's own source, as `git describe` names it.
     commit: Option<String>,
     began: SystemTime,
@@ -78,19 +80,27 @@ impl<'a> Run<'a> {
             kernel,
             accel,
             seed: args.seed,
+            planned: args.suites.iter().map(ToString::to_string).collect(),
             commit: commit(&args.guest.qemu_dir),
             began: SystemTime::now(),
         }
     }
 
-    /// Writes `run.ktap`, `run.xml` and `run.json` for the suites that have run so far. Each file is
-    /// replaced as a whole: a reader, or a runner that is killed, never leaves half of one.
+    /// Writes `run.ktap`, `run.xml` and `run.json`. In each a suite that has not run yet has failed:
+    /// a run that ends early passed in no file. Each file is replaced as a whole, so a runner that
+    /// is killed never leaves half of one.
     ///
     /// # Errors
     ///
     /// A file cannot be written.
     pub(crate) fn write(&self, dir: &Path, lines: &[Line]) -> Result<()> {
-        let suites: Vec<_> = lines.iter().map(|line| self.suite(line)).collect();
+        let missing = |name: &&String| !lines.iter().any(|line| line.suite == **name);
+        let missing = self.planned.iter().filter(missing);
+        let suites: Vec<_> = lines
+            .iter()
+            .map(|line| self.suite(line))
+            .chain(missing.map(|name| Suite::not_run(name)))
+            .collect();
         for (name, content) in [
             ("run.ktap", ktap::write(&suites)),
             ("run.xml", junit::write(&self.kernel.name, &suites)?),
@@ -136,6 +146,24 @@ impl<'a> Run<'a> {
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
         .collect()
+    }
+}
+
+impl Suite {
+    /// A suite that is still to run.
+    fn not_run(name: &str) -> Self {
+        let why = "not run".to_owned();
+        Self {
+            name: name.to_owned(),
+            took: Duration::ZERO,
+            properties: Vec::new(),
+            tests: vec![Test {
+                name: GUEST.to_owned(),
+                outcome: Outcome::Error(why.clone()),
+                said: vec![why],
+            }],
+            times: vec![None],
+        }
     }
 }
 
@@ -290,6 +318,7 @@ mod tests {
             kernel: &kernel,
             accel: "emulation",
             seed: Some(1),
+            planned: vec!["kinds".to_owned()],
             commit: Some("1234".to_owned()),
             began: SystemTime::UNIX_EPOCH,
         };
@@ -385,6 +414,20 @@ mod tests {
                 "{what}"
             );
         }
+        // Another suite was to run, and did not.
+        let planned = ["kinds", "errno"].map(str::to_owned).to_vec();
+        let lines = [line(
+            dir,
+            End::Off,
+            good,
+            &format!("{clock}{passed}verdict pass\n"),
+            "",
+        )];
+        Run { planned, ..run }.write(&scratch, &lines).unwrap();
+        let ktap = fs::read_to_string(scratch.join("run.ktap")).unwrap();
+        assert!(ktap.ends_with("\nnot ok 2 errno\n"), "{ktap}");
+        let junit = fs::read_to_string(scratch.join("run.xml")).unwrap();
+        assert_eq!(junit::tests::counts(&junit).failed, 1);
         fs::remove_dir_all(&scratch).unwrap();
     }
 
