@@ -11,8 +11,8 @@ vng: KERNEL = vng
 KERNELS ?= lab debug
 # Which suites `make test` and `make test-long` run; all of them if none is named
 SUITES ?=
-# Which test of SUITES they run, by its name or a part of it; all of them if none
-# is named. scripts/guest has it from the environment.
+# The test of SUITES to run, by its name or a part of it; all of them by default.
+# scripts/guest takes it from the environment.
 TEST ?=
 # Which mutants `make mutants` and `make kernel-mutants` try: those with one of
 # these words in their names
@@ -22,7 +22,7 @@ MUTANTS ?=
 help:
 	@echo 'make run            enter every kind of namespace through the device, and show it'
 	@echo 'make test           run all tests; SUITES="kinds errno" runs those'
-	@echo '                    TEST="a part of a name" runs these tests of SUITES only'
+	@echo '                    TEST="a part of a name" runs only these tests of SUITES'
 	@echo 'make test-long      the same, with much more where there is no end to it'
 	@echo 'make matrix         on each of KERNELS="lab debug", with a table in the end'
 	@echo 'make mutants        try whether the tests notice a wrong line; MUTANTS="perf pidfd"'

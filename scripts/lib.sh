@@ -32,7 +32,7 @@ die() {
 	exit "$status"
 }
 
-# git, where the tree is another user's as well: in a container often
+# git, which refuses a tree of another user by default; common in containers
 git_() {
 	git -c safe.directory='*' -C "$root" "$@"
 }

@@ -33,8 +33,9 @@ llvm_to_get() {
 	echo $LLVM_VERSION
 }
 
-# llvm SUFFIX - whether clang and all that the kernel's build takes of the same LLVM are
-# here under names with that suffix, recent enough. Sets LIBCLANG_PATH, clang_version
+# llvm SUFFIX - checks that clang and the other LLVM programs that the kernel's build uses
+# exist under names with that suffix, and are recent enough. Sets LIBCLANG_PATH,
+# clang_version
 llvm() {
 	local suffix=$1 tool
 	clang_version=$(first_version "clang$suffix" --version) || return
@@ -45,7 +46,7 @@ llvm() {
 	LIBCLANG_PATH=$(libclang "$suffix") && export LIBCLANG_PATH
 }
 
-# libclang SUFFIX - the directory of the one that clang has, where bindgen looks for it
+# libclang SUFFIX - prints the directory of clang's libclang, for bindgen
 libclang() {
 	local dir
 	for dir in "$("llvm-config$1" --libdir 2>/dev/null)" \
@@ -58,8 +59,8 @@ libclang() {
 	return 1
 }
 
-# toolchain_clang [VERSION] - that one of LLVM before others, if it is here, under
-# whichever name. Sets LLVM, LIBCLANG_PATH, clang_version
+# toolchain_clang [VERSION] - finds LLVM under any name, that version preferred. Sets
+# LLVM, LIBCLANG_PATH, clang_version
 toolchain_clang() {
 	local preferred suffix suffixes
 	mapfile -t suffixes < <(compgen -c clang | sed -n 's/^clang\(-[0-9]*\)\?$/\1/p' | sort -uVr)
@@ -77,7 +78,7 @@ toolchain_clang() {
 		"make doctor prints how to get them"
 }
 
-# The busybox for the guest, which has no libraries
+# Prints a static busybox, since the guest has no libraries
 toolchain_busybox() {
 	local name file
 	for name in busybox busybox-static; do
@@ -115,8 +116,8 @@ toolchain_library() {
 	return 1
 }
 
-# toolchain_component NAME COMMAND... - whether COMMAND works, which needs that
-# component of rustup; installs it if that is missing and rustup has it
+# toolchain_component NAME COMMAND... - checks that COMMAND works, which needs that
+# component of rustup. Installs a missing component if rustup provides it
 toolchain_component() {
 	local name=$1
 	shift
@@ -126,8 +127,8 @@ toolchain_component() {
 	rustup component add "$name" >/dev/null 2>&1 && "$@" >/dev/null 2>&1
 }
 
-# toolchain_from_pypi PROGRAM PACKAGE VERSION - puts a program that PyPI has as a package
-# first in PATH, installed if it is not in the cache. 1 if it does not install here
+# toolchain_from_pypi PROGRAM PACKAGE VERSION - puts a program from PyPI first in PATH.
+# Installs it if it is not in the cache. Returns 1 if that fails
 toolchain_from_pypi() {
 	local program=$1 package=$2 version=$3 dir=$cache/tools/$1-$3
 	(

@@ -110,15 +110,17 @@ fn growing<T: Abi>(cmd: u32, arg: UserPtr) -> Result<(T, usize)> {
 /// # Errors
 ///
 /// [`EPERM`] under a seccomp filter, [`EINVAL`] for a struct shorter than the first version of it
-/// or an unknown flag, [`E2BIG`], [`EFAULT`], [`ENOMEM`] for the journal. The call was not made then,
-/// and nothing was written; but for an [`EFAULT`] that comes later, when another thread has changed
-/// what can be written where. The verdict, which is written first, is whole in that case.
+/// or an unknown flag, [`E2BIG`], [`EFAULT`], [`ENOMEM`] for the journal. On an error the call was
+/// not made, and nothing was written. The exception is an [`EFAULT`] after the call, when another
+/// thread has made memory unwritable meanwhile. The verdict is written before the journal, so it is
+/// complete if only the journal could not be written.
 #[inline(never)] // Its frame is not for a plain call to carry.
 fn explain(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
     no_filter(caller)?;
     let (mut args, size) = growing::<nsproxy_explain>(cmd, arg)?;
     explain::check_flags(&args)?;
-    // A call whose outcome cannot be written is not made. These are the bytes that were read.
+    // Check that the outcome can be written back before making the call. These are the bytes that
+    // were read.
     args.write(arg, size)?;
     let journal = UserPtr::from_addr(args.journal as usize);
     expect_steps(explain::room(&args), journal)?;

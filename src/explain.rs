@@ -18,7 +18,7 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// Checks how the call is to be made.
+/// Checks the flags that select how the call is made.
 ///
 /// # Errors
 ///
@@ -35,7 +35,7 @@ pub(crate) fn check_flags(args: &nsproxy_explain) -> Result {
 ///
 /// # Errors
 ///
-/// [`ENOMEM`], when there is none for the journal. That the call is refused is no error here.
+/// [`ENOMEM`] for the journal. A refused call is not an error of this function.
 pub(crate) fn explain(
     caller: &mut Caller<'_>,
     args: &mut nsproxy_explain,

@@ -6,9 +6,10 @@
 //! that the call has to do with, and after each step compares their counts with those that it read
 //! after the last one. So it shows what the code does, and not what it means to do.
 //!
-//! Of a namespace that was there from boot nobody's references are counted, and there is nothing to
-//! look for: it has a line if the caller has it and where a step is about it, and is not watched. A
-//! caller that may not know counts has such lines of all namespaces, without them.
+//! Initial namespaces are not reference-counted and therefore not watched. They have a line in the
+//! first step if the caller is in them, and in each step that is about them. In the journal of a
+//! caller that may not know counts, all namespaces are treated like this, and only the initial ones
+//! have counts.
 
 use crate::{
     record::{About, Step},
@@ -36,9 +37,9 @@ const OWN: u32 = 1;
 /// It owns a reference to each namespace that it watches, and drops them with itself: the last one
 /// of a namespace that the call gave up, which may sleep.
 pub(crate) struct Journal {
-    /// Whether the caller may know counts: as it was when the call began, which may change that.
+    /// The caller's permission to know counts at the start of the call, which may change it.
     counted: bool,
-    /// When the call began.
+    /// The start of the call.
     began: Instant<Monotonic>,
     lines: Lines,
     /// Number of the next step.

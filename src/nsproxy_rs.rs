@@ -13,7 +13,7 @@
 //! Upwards there are the ways in: [`device`], the ioctl edge, with [`explain`], which says why and
 //! keeps a [`journal`], and [`serve`], the system call itself for those who ask for it. Beside it
 //! stand [`setns_2011`], the same call as it was when it was introduced, and [`show`], for a look at
-//! what the call changes. What a caller is told of namespaces, [`visibility`] decides.
+//! what the call changes. [`visibility`] decides which facts about namespaces a caller gets.
 
 use kernel::prelude::*;
 
@@ -46,7 +46,7 @@ module! {
 /// The loaded module. Dropped from top to bottom: first the device goes.
 #[pin_data]
 struct NsproxyModule {
-    /// `/dev/nsproxy`, and the system call of those who ask for it by the device.
+    /// `/dev/nsproxy`, and the redirect of setns(2) for the processes that request it there.
     #[pin]
     device: Registration<NsproxyDevice>,
     /// `/sys/kernel/debug/nsproxy_rs`

@@ -183,8 +183,8 @@ impl NsSet {
     }
 }
 
-/// Installs `ns` if its kind is asked for, and on an error says which it was. [`None`] is of a kind
-/// that is not.
+/// Installs `ns` if its kind is requested, and returns it with an error. [`None`] stands for a
+/// namespace whose kind is not requested.
 #[inline(always)]
 fn install_asked<'a, K: Kind + 'a>(
     installer: &mut Installer<'_>,

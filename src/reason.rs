@@ -124,8 +124,8 @@ impl Reason {
 pub(crate) struct Finding {
     /// The check.
     pub(crate) reason: Reason,
-    /// Which capability the caller lacks, as `CAP_*`, and the id of the user namespace in which; 0
-    /// if the caller may not know that.
+    /// The missing capability, as `CAP_*`, and the id of the user namespace in which it is missing;
+    /// id 0 if the caller may not know it.
     pub(crate) cap: Option<(u32, u64)>,
     /// How many share what may not be shared, the caller among them; 0 if that is not the reason.
     pub(crate) count: u32,
@@ -208,7 +208,7 @@ impl Refused<'_> {
     /// Whether it is this capability that the caller has not, as `ns_capable()` of each kind asks.
     fn lacks(&self, reason: Reason, cap: u32, user_ns: &UserNamespace) -> Option<Finding> {
         (!self.caller.is_ns_capable(user_ns, cap)).then(|| {
-            // One that is to be entered the caller has a file of, wherever it is.
+            // The caller has a file of the namespace to be entered, so it may know the id.
             let id = if user_ns.is(self.ns) {
                 self.ns.id()
             } else {

@@ -77,7 +77,7 @@ pub(crate) fn setns(
     Ok(kinds)
 }
 
-/// Whether the flags for a pidfd are kinds of namespace, all of which the kernel has.
+/// Checks that the flags for a pidfd are kinds of namespace. The kernel has all kinds.
 ///
 /// # Errors
 ///

@@ -25,7 +25,7 @@ use kernel::{
 /// - [`EINVAL`]: unknown flags; no pidfd;
 /// - [`EBADF`]: not open, or open with `O_PATH`;
 /// - [`ESRCH`]: the process is gone, or going;
-/// - [`EACCES`]: the caller may not look into it;
+/// - [`EACCES`]: the caller may not access it;
 /// - [`EINTR`]: the caller is being killed.
 pub(crate) fn show(caller: &Caller<'_>, args: &mut nsproxy_show) -> Result {
     if args.flags != 0 || args.reserved != 0 {
@@ -45,7 +45,7 @@ pub(crate) fn show(caller: &Caller<'_>, args: &mut nsproxy_show) -> Result {
     Ok(())
 }
 
-/// The task that is asked about: that of a pidfd, or the caller for -1.
+/// Returns the task of a pidfd, or the caller for -1.
 ///
 /// # Errors
 ///
@@ -70,10 +70,10 @@ struct Held {
 }
 
 impl Held {
-    /// Those of the task.
+    /// Takes references to the namespaces of the task.
     ///
-    /// From the question whether the caller may look into it to the answer the task executes no
-    /// other program: as for `/proc/PID/ns`, and for the ioctls of a pidfd.
+    /// The task cannot execute another program between the access check and the references, as for
+    /// `/proc/PID/ns` and for the ioctls of a pidfd.
     ///
     /// # Errors
     ///
@@ -100,7 +100,8 @@ impl Held {
     }
 }
 
-/// A namespace of which `own` references are ours; [`None`] if the caller may not know its counts.
+/// Describes a namespace of which `own` references are held here. `own` is [`None`] if the caller
+/// may not know counts.
 fn describe(caller: &Caller<'_>, ns: &Ns, own: Option<u32>) -> nsproxy_ns {
     let (counts, flags) = if ns.is_initial() {
         (ns.counts(), NSPROXY_STEP_F_CONSTANT)

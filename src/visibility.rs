@@ -1,29 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a caller may know of namespaces: as much as the kernel itself tells it.
+//! Facts about namespaces that a caller may know: those that the kernel itself reports to it.
 //!
-//! The kernel gives the owner and the parent of a namespace away by ioctls of its file, and not those
-//! that are above the caller (`ns_get_owner()`, `pidns_get_parent()`). That a namespace is in use at
-//! all, which listns(2) tells, it keeps from those who are not in it and may not see all
-//! (`may_see_all_namespaces()`). How many hold it says more than that, since there may be tasks among
-//! them that the caller cannot see.
+//! Ioctls of a namespace's file open its owner and its parent, unless those are above the caller
+//! (`ns_get_owner()`, `pidns_get_parent()`). listns(2) reports that a namespace is in use only to
+//! callers that are in it or may see all namespaces (`may_see_all_namespaces()`). The counts reveal
+//! more than that, since tasks that the caller cannot see may hold references.
 //!
-//! The id of the namespace itself a caller knows that has its file, or that may look into the process
-//! which is in it. What the tracepoint writes is for those who can read tracefs, and so what every
-//! task does.
+//! The id of the namespace itself is known to a caller that has its file, or that may access a
+//! process in it. The tracepoint hides nothing: readers of tracefs may see what every task does.
 
 use crate::sys::{caller::Caller, namespace::Ns};
 use kernel::bindings::CAP_SYS_ADMIN;
 
-/// Something about namespaces that is not for every caller.
+/// A fact about namespaces that not every caller may know.
 pub(crate) enum Fact<'a> {
-    /// Which user or pid namespace another one refers to.
+    /// The user or pid namespace that another one refers to.
     Related(&'a Ns),
-    /// How many references hold a namespace, or an nsproxy.
+    /// The reference counts of namespaces and of an nsproxy.
     Counts,
 }
 
-/// Whether the caller may know it.
+/// Returns whether the caller may know the fact.
 #[doc(alias = "ns_get_owner")]
 #[doc(alias = "pidns_get_parent")]
 #[doc(alias = "may_see_all_namespaces")]
@@ -41,8 +39,8 @@ pub(crate) fn may_know(caller: &Caller<'_>, fact: Fact<'_>) -> bool {
     }
 }
 
-/// The id of the user or pid namespace that another one refers to; 0 if there is none, or the caller
-/// may not know which.
+/// Returns the id of the user or pid namespace that another one refers to; 0 if there is none, or
+/// if the caller may not know it.
 pub(crate) fn related_id(caller: &Caller<'_>, ns: Option<&Ns>) -> u64 {
     ns.filter(|ns| may_know(caller, Fact::Related(ns)))
         .map_or(0, Ns::id)

@@ -30,7 +30,7 @@ pub(super) mod layout {
     ));
 }
 
-/// The layouts of structs of the kernel crate, as `bindings_helper.h` has them.
+/// Assertions that structs of the kernel crate have the layouts that `bindings_helper.h` has.
 mod checked {
     use kernel::bindings::*;
 

@@ -103,11 +103,11 @@ impl<'a> Caller<'a> {
         unsafe { UserNamespace::of_cred(self.cred()) }
     }
 
-    /// `task_active_pid_ns(current)`: the pid namespace that the caller's own pid is from.
+    /// Returns the pid namespace of the caller's own pid: `task_active_pid_ns(current)`.
     #[doc(alias = "task_active_pid_ns")]
     pub(crate) fn active_pid_ns(&self) -> &PidNamespace {
-        // SAFETY: A task that makes system calls has its pid, and that a reference to the pid
-        // namespace, which is never another one.
+        // SAFETY: A task that makes system calls has a `struct pid`, which holds a reference to the
+        // pid namespace. The task's own pid namespace never changes.
         unsafe { PidNamespace::from_raw(kernel::bindings::task_active_pid_ns(self.as_ptr())) }
     }
 

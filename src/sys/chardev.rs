@@ -56,15 +56,15 @@ impl<T: Ioctl> MiscDevice for Device<T> {
 pub(crate) struct Registration<T: Ioctl> {
     #[pin]
     device: MiscRegistration<Device<T>>,
-    /// A call may ask for the system call to be redirected, which this undoes.
+    /// Undoes the redirect of the system call that an ioctl may have requested.
     serving: Serving,
 }
 
 impl<T: Ioctl> Registration<T> {
     /// Creates `/dev/<name>`, mode 0600, for as long as the registration lives.
     ///
-    /// A call may come in before this returns. That there is a [`Serving`] means that everything
-    /// that a call needs is there.
+    /// A call may arrive before this returns. A [`Serving`] proves that everything a call needs is
+    /// initialised.
     #[doc(alias = "misc_register")]
     pub(crate) fn new(name: &'static CStr, serving: Serving) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The directory nsproxy_rs of debugfs. The operations of its files belong to
- * this module, which an open file therefore pins. Those of the kernel crate's
- * debugfs belong to no module: one can be unloaded while such a file is open,
- * and to close the file reads memory that was freed.
+ * this module, so an open file pins it. Those of the kernel crate's debugfs
+ * have no owner: a module can be unloaded while such a file is open, and closing
+ * the file then reads freed memory.
  */
 
 #include <linux/debugfs.h>
@@ -23,7 +23,7 @@ static int served_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(served);
 
-/* The addresses are for those whom /proc/kallsyms shows them, by the rights of the opener. */
+/* Shows addresses if /proc/kallsyms would: the credentials of the opener decide. */
 static int symbols_show(struct seq_file *m, void *unused)
 {
 	bool show_value = static_call(nsproxy_rs_kallsyms_show_value)(m->file->f_cred);
@@ -37,10 +37,10 @@ static int symbols_show(struct seq_file *m, void *unused)
 DEFINE_SHOW_ATTRIBUTE(symbols);
 
 /**
- * nsproxy_rs_debugfs_create - make the directory and its files
+ * nsproxy_rs_debugfs_create - create the directory and its files
  * @served: prints the file "served"
  *
- * Wants the symbols resolved.
+ * The symbols must be resolved.
  *
  * Return: the directory, or the error of debugfs_create_dir(), for
  * nsproxy_rs_debugfs_remove().

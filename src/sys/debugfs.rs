@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The directory of debugfs. An open file of it pins the module: see `debugfs.c`.
+//! The debugfs directory of the module. An open file of it pins the module: see `debugfs.c`.
 
 use super::{bindings, symbols::Symbols};
 use kernel::{
@@ -10,33 +10,33 @@ use kernel::{
 
 /// The text of a file.
 pub(crate) trait Show {
-    /// Prints it, each time that the file is read from its beginning. May sleep.
+    /// Prints the text whenever the file is read from its beginning. May sleep.
     fn show(file: &SeqFile);
 }
 
-/// `/sys/kernel/debug/nsproxy_rs`. Dropping it removes the directory with its files, and waits for
-/// tasks that read one at the moment.
+/// `/sys/kernel/debug/nsproxy_rs`. Dropping this removes the directory and its files, and waits for
+/// tasks that are reading one.
 ///
 /// # Invariants
 ///
-/// The pointer comes from `debugfs_create_dir()`, which may have failed.
+/// The pointer was returned by `debugfs_create_dir()`; it may be an error pointer.
 pub(crate) struct Directory(*mut dentry);
 
-// SAFETY: Any thread may remove what another one created.
+// SAFETY: debugfs lets any thread remove a directory that another one created.
 unsafe impl Send for Directory {}
-// SAFETY: There is nothing to be done with a shared reference.
+// SAFETY: No method takes a shared reference.
 unsafe impl Sync for Directory {}
 
 impl Directory {
     /// Creates the directory with its files: `symbols`, and `served`, which `T` prints.
     ///
-    /// Where debugfs refuses, they are not there.
+    /// If debugfs refuses, the files do not exist, and that is not an error.
     #[doc(alias = "debugfs_create_dir")]
     #[doc(alias = "debugfs_create_file")]
     pub(crate) fn new<T: Show>(_symbols: Symbols) -> Self {
-        // SAFETY: The symbols are resolved, and `show()` is there for as long as the module, which
-        // an open file pins.
-        // INVARIANT: That is what it returns.
+        // SAFETY: The symbols are resolved. `show()` exists for as long as the module, which an
+        // open file pins.
+        // INVARIANT: The function returns the result of `debugfs_create_dir()`.
         Self(unsafe { bindings::nsproxy_rs_debugfs_create(Some(show::<T>)) })
     }
 }
@@ -44,7 +44,7 @@ impl Directory {
 impl Drop for Directory {
     #[doc(alias = "debugfs_remove")]
     fn drop(&mut self) {
-        // SAFETY: By the type's invariants; it accepts the error of `debugfs_create_dir()`.
+        // SAFETY: By the type's invariants; `debugfs_remove()` accepts an error pointer.
         unsafe { bindings::nsproxy_rs_debugfs_remove(self.0) };
     }
 }
@@ -53,7 +53,7 @@ impl Drop for Directory {
 ///
 /// # Safety
 ///
-/// `file` must be valid, and no other thread's: to be called by `debugfs.c`.
+/// `file` must be valid, and in use by no other thread. Called by `debugfs.c`.
 unsafe extern "C" fn show<T: Show>(file: *mut seq_file) {
     // SAFETY: By the requirements above.
     T::show(unsafe { SeqFile::from_raw(file) });

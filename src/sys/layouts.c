@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What Rust knows of layouts, checked by the compiler of the kernel: see Kbuild.
+ * The layouts that Rust uses, checked by the compiler of the kernel: see Kbuild.
  */
 
 #include "bindings_helper.h"

@@ -16,7 +16,7 @@
 //! | [`chardev`], [`uapi`], [`params`] | the edge to user space |
 //! | [`redirect`], `redirect.c` | the other one: the system call itself |
 //! | [`served`] | the processes for which it is |
-//! | [`debugfs`], `debugfs.c` | files to look at the module by |
+//! | [`debugfs`], `debugfs.c` | files that show the state of the module |
 //! | [`trace`], `trace.h`, `trace.c` | the tracepoint |
 //!
 //! The rules of the directory: every pointer that comes from C gets a type that says who owns the

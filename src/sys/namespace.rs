@@ -23,7 +23,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// What is told of counts that the caller may not know. A namespace that there is has others.
+    /// Stand-in for counts that the caller may not know. The counts of a live namespace differ.
     pub(crate) const UNKNOWN: Self = Self {
         ns_ref: 0,
         active: 0,
@@ -76,7 +76,7 @@ impl Ns {
     #[doc(alias = "proc_ns_operations")]
     fn ops(&self) -> &'static layout::proc_ns_operations {
         // SAFETY: Valid by the type's invariants; never written after initialisation. It is a
-        // constant of the kernel, and not NULL: the kernel has all kinds, see `kinds!`.
+        // constant of the kernel. It is not NULL, since the kernel has all kinds: see `kinds!`.
         unsafe { &*(*self.as_ptr()).ops.cast() }
     }
 
@@ -251,7 +251,7 @@ pub(crate) unsafe trait Kind: Deref<Target = Ns> + AlwaysRefCounted {
         unsafe { &*ptr.cast::<Self>() }
     }
 
-    /// The same; [`None`] for NULL.
+    /// Borrows the namespace at `ptr`; returns [`None`] for NULL.
     ///
     /// # Safety
     ///
@@ -310,7 +310,7 @@ macro_rules! kinds {
         #[doc(alias = "CLONE_NS_ALL")]
         pub(crate) const ALL: u32 = 0 $(| kernel::bindings::$flag)*;
 
-        // A kernel without one of them has NULL where there are namespaces and operations here.
+        // In a kernel without a kind, its member of an nsproxy and its operations may be NULL.
         $(const _: () = assert!(
             cfg!($option),
             concat!("nsproxy_rs requires a kernel with ", stringify!($option), "=y")

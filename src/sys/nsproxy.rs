@@ -109,11 +109,11 @@ impl NewNsProxy {
     #[doc(alias = "create_nsproxy")]
     #[doc(alias = "kmem_cache_alloc")]
     pub(crate) fn new(namespaces: impl FnOnce() -> Namespaces) -> Result<Self> {
-        // SAFETY: Always safe to call where sleeping is.
+        // SAFETY: Has no requirements but a context that may sleep.
         let ptr = NonNull::new(unsafe { bindings::nsproxy_rs_nsproxy_alloc() }).ok_or(ENOMEM)?;
-        // SAFETY: It has room for an nsproxy, and is ours alone.
+        // SAFETY: The allocation has the size of an nsproxy, and no other reference to it exists.
         unsafe { namespaces().write(ptr.as_ptr()) };
-        // SAFETY: It is ours alone; no reference to it exists.
+        // SAFETY: The allocation is valid, and no other reference to it exists.
         unsafe { kernel::bindings::refcount_set(&raw mut (*ptr.as_ptr()).count, 1) };
         // INVARIANT: Freshly allocated; `write()` gave each member its reference.
         Ok(Self(ptr))
@@ -170,8 +170,8 @@ impl Drop for NewNsProxy {
 
 macro_rules! members {
     ($($member:ident: $kind:ident = $number:ident),* $(,)?) => {
-        /// What an nsproxy holds: a reference to a namespace of each kind. Dropped in the order in
-        /// which `nsproxy_free()` drops them.
+        /// The references that an nsproxy holds, one to a namespace of each kind. Dropped in the
+        /// order of `nsproxy_free()`.
         pub(crate) struct Namespaces {
             $(
                 #[doc = concat!("`nsproxy->", stringify!($member), "`")]
@@ -179,7 +179,7 @@ macro_rules! members {
             )*
         }
 
-        // `write()` initialises these: an nsproxy with another member does not compile.
+        // `write()` initialises all members: a kernel whose nsproxy has one more does not compile.
         const _: fn(kernel::bindings::nsproxy) =
             |kernel::bindings::nsproxy { count: _, $($member: _),* }| ();
 

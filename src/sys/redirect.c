@@ -5,21 +5,21 @@
  * livepatch does. By then the call has been traced, filtered by seccomp and
  * audited as always, and what is returned goes back the same way.
  *
- * A task must not be in code of a module that is unloaded:
+ * A task must not run code of a module that is unloaded:
  *
  * - The handler itself holds no reference, and may be preempted. ftrace waits:
  *   unregister_ftrace_function() returns when each task that was preempted in
  *   the handler, or in the trampoline before it, has left both
  *   (synchronize_rcu_tasks_rude(), synchronize_rcu_tasks()).
- * - A call that is redirected has a reference on the module, taken before the
+ * - A redirected call holds a reference on the module, taken before the
  *   instruction pointer is changed. serve() drops it. The few instructions
- *   after that do not sleep, and so the same wait is for them, too.
- * - Probes of tracepoints run in a read-side critical section, for which
- *   tracepoint_synchronize_unregister() waits.
+ *   after that do not sleep, so the same wait covers them.
+ * - Probes of tracepoints run in a read-side critical section;
+ *   tracepoint_synchronize_unregister() waits for them.
  *
- * The handler takes no lock against recursion: it calls nothing that makes the
- * system call, and the filter of its ftrace_ops has that one function. RCU is
- * watching there, in the body of a system call.
+ * The handler needs no lock against recursion: it calls nothing that makes the
+ * system call, and the filter of its ftrace_ops contains only that function. RCU
+ * is watching in the body of a system call.
  */
 
 #include <linux/ftrace.h>
@@ -150,7 +150,7 @@ static int start_probes(void)
 	struct probe *probe;
 	int err;
 
-	/* Found by name, they are registered as void *: here the compiler compares prototypes. */
+	/* Registration takes the probes as void *: the compiler checks their prototypes here. */
 	check_trace_callback_type_sched_process_fork(on_fork);
 	check_trace_callback_type_sched_process_exit(on_exit);
 
@@ -188,7 +188,7 @@ undo_probes:
 	return err;
 }
 
-/* Whether the calls are redirected, and who may change that */
+/* redirected: the calls go to the module; redirect_lock protects it */
 static bool redirected;
 static DEFINE_MUTEX(redirect_lock);
 
@@ -198,7 +198,7 @@ static DEFINE_MUTEX(redirect_lock);
  * @forks:   is told of every new process; an error means that it is not to live
  * @exits:   is told of every process that exits
  *
- * May sleep. Does nothing if they go there already.
+ * May sleep. Does nothing if the calls are redirected already.
  *
  * Return: 0; -EOPNOTSUPP; -EBUSY when somebody else has redirected the call;
  * -ENOMEM; -ENODEV when ftrace has given up, of which it has warned.
@@ -224,8 +224,9 @@ int nsproxy_rs_redirect(long (*server)(int fd, int flags),
 /**
  * nsproxy_rs_redirect_undo - have all calls go to the kernel again
  *
- * May sleep. Does nothing if they go there already. When it returns no task is
- * in what it was redirected to, unless it holds a reference on the module.
+ * May sleep. Does nothing if the calls go to the kernel already. When it
+ * returns, no task runs redirected code unless it holds a reference on the
+ * module.
  */
 void nsproxy_rs_redirect_undo(void)
 {

@@ -15,14 +15,14 @@ pub(crate) trait Serve {
     fn setns(caller: &mut Caller<'_>, fd: i32, flags: u32) -> Result;
 }
 
-/// The ability to serve setns(2): until the first process asks for it, nothing is changed in the
-/// kernel. Dropping this undoes the change, for which it may sleep.
+/// Owner of the redirect of setns(2). The redirect is installed when the first process asks, and
+/// removed when this value is dropped, which may sleep.
 ///
 /// The registered device owns one: see [`Registration`](super::chardev::Registration).
 pub(crate) struct Serving(());
 
 impl Serving {
-    /// Wants the symbols resolved, for it needs to know where the system call is.
+    /// Requires the symbols, since the redirect needs the address of the system call.
     pub(crate) fn new(_symbols: Symbols) -> Self {
         Self(())
     }
@@ -30,8 +30,8 @@ impl Serving {
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        // SAFETY: May be called at any time: it undoes what `redirect()` did, if anything. When it
-        // returns, only calls that have a reference on the module are still in it.
+        // SAFETY: May be called at any time: it undoes what `redirect()` did, if anything. After
+        // that, only calls that hold a reference on the module are still inside it.
         unsafe { bindings::nsproxy_rs_redirect_undo() };
     }
 }
@@ -39,8 +39,9 @@ impl Drop for Serving {
 /// Has setns(2) of served processes go to `T`, from the first of them to the module's end. May
 /// sleep.
 ///
-/// A call that is inside the module proves that this may be done: it came in by the device or by
-/// what this has redirected, and keeps the module, and so the device's [`Serving`], until it returns.
+/// The [`Caller`] proves that the redirect may be installed. Its call arrived by the device or by
+/// the redirected system call. It pins the module, and so the device's [`Serving`], until it
+/// returns.
 ///
 /// # Errors
 ///
@@ -49,8 +50,8 @@ impl Drop for Serving {
 /// - [`ENOMEM`];
 /// - [`ENODEV`]: ftrace has given up, of which it has warned.
 pub(crate) fn redirect<T: Serve>(_caller: &Caller<'_>) -> Result {
-    // SAFETY: The functions are there for as long as the module. `Serving` exists while a call is
-    // inside, and undoes the redirect before the module is gone.
+    // SAFETY: The functions exist for as long as the module. `Serving` exists while a call is
+    // inside the module, and undoes the redirect before the module is freed.
     to_result(unsafe { bindings::nsproxy_rs_redirect(Some(setns::<T>), Some(forks), Some(exits)) })
 }
 

@@ -39,7 +39,7 @@ impl ModuleRef {
     fn try_get() -> Option<Self> {
         let module = &raw mut kernel::bindings::__this_module;
         // SAFETY: `__this_module` is the module that this code is part of. It exists for as long
-        // as its code can run; `try_module_get()` itself checks whether it is going.
+        // as its code can run. `try_module_get()` itself checks whether it is being unloaded.
         if unsafe { try_module_get(module) } {
             NonNull::new(module).map(Self)
         } else {
@@ -97,8 +97,9 @@ impl Process {
 
     /// Has a new process be served if the one that made it is. Does not sleep.
     ///
-    /// The reference of the parent's entry cannot be relied on: another thread of the parent may
-    /// stop serving it meanwhile, and the module be unloaded. Then the child is not served either.
+    /// The reference of the parent's entry does not pin the module here: another thread of the
+    /// parent may remove the entry meanwhile, and the module may be unloaded. Then the child is not
+    /// served.
     ///
     /// # Errors
     ///
@@ -112,11 +113,11 @@ impl Process {
         Ok(())
     }
 
-    /// Makes the entry, which owns the reference. Returns whether there was one.
+    /// Stores an entry that owns the reference. Returns whether an entry existed.
     fn store(self, module: ModuleRef, gfp: gfp_t) -> Result<bool> {
         let entry = module.into_entry();
-        // SAFETY: `redirect.c` initialises the xarray, which takes care of its own locking. The
-        // entry is a pointer to a `struct module`, which is aligned as an entry must be.
+        // SAFETY: `redirect.c` initialises the xarray, which does its own locking. The entry is a
+        // pointer to a `struct module`, which is aligned as an entry must be.
         let old = unsafe { xa_store(table(), self.index(), entry, gfp) };
         // SAFETY: `old` is what `xa_store()` returned.
         if let Err(error) = to_result(unsafe { xa_err(old) }) {
@@ -134,13 +135,13 @@ impl Process {
 
     /// Has it be served no more. Returns whether it was.
     ///
-    /// Every process that exits comes here. One that is not served takes no lock.
+    /// Called for every process that exits. Takes no lock if the process is not served.
     pub(crate) fn leave(self) -> bool {
         if !self.is_served() {
             return false;
         }
-        // SAFETY: `redirect.c` initialises the xarray, which takes care of its own locking. What
-        // `xa_erase()` returns is NULL or was stored by `store()`, and is in the xarray no more.
+        // SAFETY: `redirect.c` initialises the xarray, which does its own locking. `xa_erase()`
+        // returns NULL or an entry that `store()` stored, and has removed it from the xarray.
         let was = unsafe { ModuleRef::from_entry(xa_erase(table(), self.index())) }.is_some();
         if was {
             COUNT.add(-1, Relaxed);

@@ -75,7 +75,7 @@ module_param_named(allow_seccomp, nsproxy_rs_allow_seccomp, bool, 0);
 MODULE_PARM_DESC(allow_seccomp,
 		 "Serve callers under a seccomp filter, which cannot see what they call");
 
-/* Taints the kernel (TAINT_TEST): the module makes the system call another one. */
+/* Taints the kernel (TAINT_TEST), since the module replaces a system call. */
 MODULE_INFO(test, "Y");
 
 /*
@@ -179,7 +179,7 @@ struct ns_common *nsproxy_rs_ns_parent(struct ns_common *ns)
 	}
 }
 
-/* The task does not execute another program until it is unlocked. */
+/* The task cannot execute another program until the lock is released. */
 int nsproxy_rs_exec_update_lock(struct task_struct *task)
 {
 	return down_read_killable(&task->signal->exec_update_lock);
@@ -191,8 +191,9 @@ void nsproxy_rs_exec_update_unlock(struct task_struct *task)
 }
 
 /*
- * kmem_cache_alloc() is a macro that gives the allocation the tag of its line
- * of C (CONFIG_MEM_ALLOC_PROFILING); kmem_cache_alloc_noprof() has none.
+ * kmem_cache_alloc() is a macro that tags the allocation with its line of C
+ * (CONFIG_MEM_ALLOC_PROFILING). Rust could only call kmem_cache_alloc_noprof(),
+ * which sets no tag.
  */
 struct nsproxy *nsproxy_rs_nsproxy_alloc(void)
 {
@@ -228,9 +229,9 @@ int nsproxy_rs_get_user_u64(u64 *dst, const u64 __user *src)
 }
 
 /*
- * fault_in_writeable(), which puts a zero into each page; here what is there is
- * put back. (fault_in_safe_writeable() handles a page fault for each of them,
- * also where there is none.)
+ * fault_in_writeable() writes a zero to each page; this writes back the byte that
+ * it reads. (fault_in_safe_writeable() handles a page fault for each page, also
+ * where none is needed.)
  */
 bool nsproxy_rs_can_write(u8 __user *to, size_t size)
 {

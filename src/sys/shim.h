@@ -29,7 +29,7 @@
 
 #include "trace.h"
 
-/* What there is no module without. scripts/kernel looks for it before a build. */
+/* The module does not work without these. scripts/kernel checks them before a build. */
 #ifndef CONFIG_MODULE_UNLOAD
 #error "nsproxy_rs needs CONFIG_MODULE_UNLOAD"
 #endif
@@ -100,7 +100,7 @@ int nsproxy_rs_redirect(long (*server)(int fd, int flags),
 			void (*exits)(pid_t tgid));
 void nsproxy_rs_redirect_undo(void);
 
-/* debugfs.c: files to look at the module by */
+/* debugfs.c: files that show the state of the module */
 struct dentry *nsproxy_rs_debugfs_create(void (*served)(struct seq_file *m));
 void nsproxy_rs_debugfs_remove(struct dentry *dir);
 

@@ -10,15 +10,15 @@ use kernel::{
     sync::atomic::{Atomic, Relaxed},
 };
 
-/// Proof that every symbol of `symbols.def` was found and its static call points at it, which
-/// remains so from then on.
+/// Proof that every symbol of `symbols.def` was found, and that its static call points at it. Both
+/// stay true for the life of the module.
 ///
-/// The device is registered with one. Nothing of `sys` that reaches the kernel through a static call
-/// can be called before the device exists.
+/// Registering the device requires one. Code of `sys` that reaches the kernel through a static call
+/// cannot be called before the device exists.
 #[derive(Clone, Copy)]
 pub(crate) struct Symbols(());
 
-/// Not 0 once somebody has begun to look the symbols up.
+/// The state of the lookup: not 0 once it has begun.
 static BEGUN: Atomic<i32> = Atomic::new(0);
 
 /// Calls a function of `symbols.def`: `static_call()` of C.
@@ -77,10 +77,10 @@ impl Symbol<'_> {
 ///
 /// # Safety
 ///
-/// The symbols must have been looked up: nothing writes to the table after that.
+/// The lookup of the symbols must be over: nothing writes to the table after it.
 unsafe fn table() -> impl Iterator<Item = Symbol<'static>> {
     // SAFETY: `shim.c` defines the array with that many elements. They are written by
-    // `nsproxy_rs_symbols_look_up()` only, which by the requirements above is over.
+    // `nsproxy_rs_symbols_look_up()` only, which is over by the requirements above.
     unsafe {
         core::slice::from_raw_parts(
             (&raw const bindings::nsproxy_rs_symbols).cast::<bindings::nsproxy_rs_symbol>(),
@@ -103,8 +103,8 @@ impl Symbols {
         if BEGUN.xchg(1, Relaxed) != 0 {
             return Err(EALREADY);
         }
-        // SAFETY: It is called once, which was just seen to, and nothing looks at the table yet: for
-        // that the symbols must have been looked up.
+        // SAFETY: `BEGUN` ensures that this is the only call. Nothing reads the table yet, since
+        // `table()` requires that the lookup is over.
         let err = unsafe { bindings::nsproxy_rs_symbols_look_up() };
         if err != 0 {
             pr_err!("cannot find kallsyms_lookup_name() (needs CONFIG_KPROBES, CONFIG_KALLSYMS)\n");
@@ -112,7 +112,7 @@ impl Symbols {
         }
 
         let mut missing = 0;
-        // SAFETY: The symbols were just looked up.
+        // SAFETY: The lookup above is over.
         for symbol in unsafe { table() }.filter(Symbol::is_missing) {
             missing += 1;
             pr_err!(
@@ -135,9 +135,9 @@ impl Symbols {
 
 /// How many symbols were found.
 ///
-/// The caller is one of the module, which there is none of before the symbols are resolved.
+/// The [`Caller`] proves that the symbols are resolved.
 pub(crate) fn count(_caller: &Caller<'_>) -> u32 {
-    // SAFETY: A call comes in by the device, which is registered with the symbols resolved.
+    // SAFETY: A call arrives by the device, and registering that requires resolved symbols.
     let table = unsafe { table() };
     table.filter(|symbol| symbol.0.address != 0).count() as u32
 }

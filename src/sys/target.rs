@@ -63,8 +63,8 @@ pub(crate) enum PtraceMode {
     ReadFscreds = bindings::NSPROXY_RS_PTRACE_MODE_READ_FSCREDS,
 }
 
-/// Some task, possibly exiting: borrowed for as long as an RCU read-side critical section lasts, or
-/// with a reference, an `ARef<TargetTask>`.
+/// A task that may be exiting: borrowed for an RCU read-side critical section, or owned as an
+/// `ARef<TargetTask>`.
 ///
 /// # Invariants
 ///
@@ -76,7 +76,7 @@ pub(crate) struct TargetTask(Opaque<task_struct>);
 unsafe impl AlwaysRefCounted for TargetTask {
     #[doc(alias = "get_task_struct")]
     fn inc_ref(&self) {
-        // SAFETY: The shared reference means that the task is there.
+        // SAFETY: The shared reference means that the task exists.
         unsafe { kernel::bindings::get_task_struct(self.0.get()) };
     }
 
@@ -87,8 +87,8 @@ unsafe impl AlwaysRefCounted for TargetTask {
     }
 }
 
-/// As long as it lives, the task does not execute another program: whoever may look into it at one
-/// moment may at the next.
+/// A guard that keeps the task from executing another program, so that the result of an access
+/// check stays valid.
 ///
 /// # Invariants
 ///
@@ -100,7 +100,8 @@ pub(crate) struct NoExec<'a> {
 
 impl Drop for NoExec<'_> {
     fn drop(&mut self) {
-        // SAFETY: By the type's invariants it is held, and was taken by this task.
+        // SAFETY: By the type's invariants the lock is held. The guard is not `Send`, so this task
+        // acquired it.
         unsafe { bindings::nsproxy_rs_exec_update_unlock(self.task.0.get()) };
     }
 }
@@ -129,9 +130,9 @@ impl TargetTask {
     #[doc(alias = "exec_update_lock")]
     #[doc(alias = "down_read_killable")]
     pub(crate) fn no_exec(&self) -> Result<NoExec<'_>> {
-        // SAFETY: The task is valid, and with it the `struct signal_struct` that has the lock.
+        // SAFETY: The task is valid, and so is its `struct signal_struct`, which contains the lock.
         returned(unsafe { bindings::nsproxy_rs_exec_update_lock(self.0.get()) })?;
-        // INVARIANT: Just taken.
+        // INVARIANT: The lock was just acquired for reading.
         Ok(NoExec {
             task: self,
             _not_send: NotThreadSafe,

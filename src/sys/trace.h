@@ -3,9 +3,9 @@
  * The tracepoint of the path: nsproxy_rs:nsproxy_rs_step, one for each step of
  * every call, however it came in, but for what is dropped at its end.
  *
- * Who may read tracefs may see what every task does, of whatever namespace: it
- * tells the ids and counts of all of them, also where /dev/nsproxy would not
- * tell the caller.
+ * Readers of tracefs may see what every task does, in every namespace. The
+ * tracepoint therefore reports the ids and counts of all namespaces, also those
+ * that /dev/nsproxy keeps from the caller.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM nsproxy_rs

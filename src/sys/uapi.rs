@@ -147,7 +147,7 @@ pub(crate) fn write_steps(steps: &[nsproxy_step], to: UserPtr) -> Result {
     UserSlice::new(to, bytes).writer().write_slice(steps)
 }
 
-/// Looks whether that many of them could be written there, and changes nothing.
+/// Checks that `count` steps can be written to `to`, without changing what is there.
 ///
 /// # Errors
 ///

@@ -12,22 +12,23 @@
  *    only ever added at the end, what one side does not know is zero, and
  *    E2BIG means that the kernel was asked for something it does not know;
  *  - the credentials that count are the caller's at the time of the call, not
- *    those of whoever opened the device;
+ *    those of the opener of the device;
  *  - the commands that make the call, NSPROXY_SETNS, NSPROXY_SETNS_2011 and
  *    NSPROXY_EXPLAIN (a dry run, too), give EPERM to a caller under a seccomp
- *    filter, before they look at anything else: a filter that denies setns(2)
- *    does not see it in an ioctl. allow_seccomp=1, a parameter of the module,
- *    lifts that. The other commands move nobody into a namespace: NSPROXY_SHOW
- *    and NSPROXY_VERSION tell something, and a setns(2) that is served since
- *    NSPROXY_SERVE has passed the filter first;
- *  - a caller is told no more of namespaces than the kernel itself tells it. The
+ *    filter, before any other check: a filter that denies setns(2) does not see
+ *    it in an ioctl. allow_seccomp=1, a parameter of the module, lifts that. The
+ *    other commands do not change namespaces: NSPROXY_SHOW and NSPROXY_VERSION
+ *    only report, and a setns(2) that is served after NSPROXY_SERVE has passed
+ *    the filter first;
+ *  - a caller learns no more about namespaces than from the kernel itself. The
  *    id of a user or pid namespace that another one refers to (its owner, its
  *    parent) is 0 where NS_GET_USERNS and NS_GET_PARENT give EPERM: it is neither
- *    the caller's own nor a descendant of that. Counts, of namespaces that are
- *    not initial and of an nsproxy, are told to callers that listns(2) lists all
- *    namespaces to: CAP_SYS_ADMIN in the initial user namespace, in the initial
- *    pid namespace, when the call begins. To others they are 0, as __ns_ref and
- *    the count of an nsproxy never are while somebody holds it.
+ *    the caller's own nor a descendant of that. Counts of an nsproxy, and of
+ *    namespaces other than the initial ones, require what listns(2) requires to
+ *    list all namespaces: CAP_SYS_ADMIN in the initial user namespace, and the
+ *    initial pid namespace, when the call begins. For other callers they are 0.
+ *    The real __ns_ref and the real count of an nsproxy are never 0 while a
+ *    reference is held.
  */
 #ifndef _UAPI_NSPROXY_RS_H
 #define _UAPI_NSPROXY_RS_H
@@ -56,8 +57,8 @@ struct nsproxy_setns {
 /**
  * struct nsproxy_version - what the loaded module is; grows
  * @abi:      out: NSPROXY_ABI_VERSION of the module
- * @kinds:    out: CLONE_NEW* of every kind that the module serves, all of which
- *            the kernel has
+ * @kinds:    out: CLONE_NEW* of every kind that the module serves; the kernel has
+ *            all of them
  * @symbols:  out: how many symbols that modules cannot link to were resolved
  * @reserved: in: zero
  * @release:  out: release of the kernel that the module was built for
@@ -103,20 +104,19 @@ struct nsproxy_version {
  * @cap:        out: CAP_* that the caller lacks; 0 (CAP_CHOWN) if it is not about one
  * @count:      out: how many share what may not be shared, the caller among them
  * @ns_id:      out: id of that namespace, as NS_GET_ID gives it
- * @user_ns_id: out: id of the user namespace in which the caller lacks @cap; 0
- *              if that is not the caller's to know
+ * @user_ns_id: out: id of the user namespace in which @cap is missing; 0 if the
+ *              caller may not know it
  * @journal:    in: where to write the journal, an array of struct nsproxy_step
  * @room:       in: how many lines of it there is room for; 0 for no journal
  * @lines:      out: how many lines the journal has; what is more than @room, or
  *              than NSPROXY_JOURNAL_MAX, was not written
  *
- * What it came to is in the struct: the ioctl itself fails for none of the
- * reasons below. When it fails, the call was not made and neither struct nor
- * journal has changed, with one exception. Memory that could be written when
- * the call began, and cannot when it ends, gives EFAULT: then the call was made.
- * The struct is written before the journal, so that a caller that sets @lines
- * to 0 knows by it: if it is not 0, the struct says what the call came to, and
- * the journal is not to be used.
+ * The result is in the struct: the ioctl itself fails for none of the reasons
+ * below. When it fails, the call was not made and neither struct nor journal has
+ * changed, with one exception. Memory that was writable when the call began and
+ * is not when it ends gives EFAULT: then the call was made. The struct is written
+ * before the journal. A caller can set @lines to 0 before the call: if @lines is
+ * not 0 after EFAULT, the struct has the result, and the journal is invalid.
  */
 struct nsproxy_explain {
 	__s32 fd;
@@ -148,7 +148,7 @@ struct nsproxy_explain {
 #define NSPROXY_REASON_NSTYPE		3	/* a namespace of another kind */
 #define NSPROXY_REASON_NO_FLAGS		4	/* a pidfd, and no kind is asked for */
 #define NSPROXY_REASON_UNKNOWN_FLAGS	5	/* a pidfd, and more than kinds */
-#define NSPROXY_REASON_UNSUPPORTED	6	/* not given any more: all kinds are required */
+#define NSPROXY_REASON_UNSUPPORTED	6	/* no longer given: all kinds are required */
 /* prepare_nsset() */
 #define NSPROXY_REASON_NO_NSPROXY	7	/* no memory for a struct nsproxy */
 #define NSPROXY_REASON_NO_CRED		8	/* no memory for a struct cred */
@@ -197,7 +197,7 @@ struct nsproxy_explain {
 
 /**
  * struct nsproxy_step - a line of the journal
- * @time:    how long after the call began the step had been taken, in ns
+ * @time:    when the step had been taken, in ns since the call began
  * @ns_id:   id of the namespace that the line is about, 0 for none
  * @seq:     number of the step, from 0; the lines of a step stand together
  * @step:    NSPROXY_STEP_*
@@ -213,11 +213,12 @@ struct nsproxy_explain {
  *
  * A step has a line for the namespace that it is about, and for each other one
  * of which it changed a count; if there is neither, one without a namespace.
- * For a caller that may not know counts (see above) only the lines about a
- * namespace are there, with @nsproxy, @ns_ref and @active 0, but for an initial
- * one. Before is when the last step had been taken: nothing is left out between two
- * lines of a namespace, and what others do meanwhile shows, too. The references
- * that the journal itself holds are not counted.
+ * For a caller that may not know counts (see above), only the lines about a
+ * namespace exist. In them @nsproxy is 0, and so are @ns_ref and @active unless
+ * the namespace is an initial one. "Before" is when the previous step had been
+ * taken: nothing is left out between two lines of a namespace, and changes by
+ * other tasks show, too. The references that the journal itself holds are not
+ * counted.
  */
 struct nsproxy_step {
 	__u64 time;
@@ -262,14 +263,14 @@ struct nsproxy_step {
  * struct nsproxy_ns - a namespace of a task
  * @ns_id:    its id, as NS_GET_ID gives it
  * @owner_id: id of the user namespace that owns it; 0 if none does (the initial
- *            one), or if that is not the caller's to know
- * @parent_id: id of the one above it, for user and pid; 0 if there is none, or if
- *            that is not the caller's to know
+ *            one), or if the caller may not know it
+ * @parent_id: id of its parent, for user and pid; 0 if it has none, or if the
+ *            caller may not know it
  * @inum:     inode number, as in /proc/PID/ns
  * @kind:     CLONE_NEW*
- * @ns_ref:   __ns_ref: what keeps it in memory; 0 if counts are not the caller's
- *            to know
- * @active:   __ns_ref_active: what keeps it visible; likewise
+ * @ns_ref:   __ns_ref: references that keep it in memory; 0 if the caller may not
+ *            know counts
+ * @active:   __ns_ref_active: references that keep it visible; likewise
  * @flags:    0 or NSPROXY_STEP_F_CONSTANT
  * @reserved: zero
  */
@@ -289,8 +290,8 @@ struct nsproxy_ns {
  * struct nsproxy_show - the namespaces of a task, and who holds them; grows
  * @pidfd: in: of the process; -1 for the caller
  * @flags: in: zero
- * @count: out: nsproxy->count: how many tasks share it, and who else looks; 0 if
- *         counts are not the caller's to know
+ * @count: out: nsproxy->count: tasks that share it, and other references; 0 if the
+ *         caller may not know counts
  * @reserved: in: zero
  * @ns:    out: by NSPROXY_MEMBER_*
  *

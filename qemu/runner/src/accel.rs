@@ -46,8 +46,8 @@ impl Choice {
     }
 }
 
-/// `nsproxy-vm accel`: prints the choice and the kernel parameters for the clock of such a guest,
-/// for programs that start QEMU themselves.
+/// Prints the choice and the kernel parameters for the clock of such a guest, for programs that
+/// start QEMU themselves: `nsproxy-vm accel`.
 pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
     let parts = Parts::make(args)?;
     let choice = choose(args.accel, &parts)?;

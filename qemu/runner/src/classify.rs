@@ -18,7 +18,7 @@ pub(crate) enum End {
     Broken(String),
     /// It was ended after this many seconds.
     TimedOut(u64),
-    /// It was ended since for this many seconds the guest had shown no progress.
+    /// The runner ended it after this many seconds without progress.
     Hung(u64),
 }
 
@@ -32,7 +32,7 @@ pub(crate) enum Class {
     Failed,
     /// Nothing was tested: the user asked for a test that does not exist.
     Usage,
-    /// The guest was still at it, or hung.
+    /// The guest exceeded its time, or hung.
     TimedOut,
     /// The kernel panicked or warned, or a sanitizer spoke.
     Alarm,
@@ -76,14 +76,14 @@ pub(crate) struct Outcome {
     pub(crate) races_of_kernel: usize,
 }
 
-/// Judges a run by how it ended, the kernel's messages, the verdict of the guest, and the tests that
+/// Classifies a run by its end, the kernel's messages, the verdict of the guest, and the tests that
 /// its suite has reported.
 pub(crate) fn classify(end: &End, console: &str, verdict: &Verdict, printed: &Printed) -> Outcome {
     let alarms = Alarms::of(console);
     let (class, why) = judge(end, &alarms, verdict, printed);
     let mut counts = printed.counts();
     counts.failed += verdict.failed_gates.len() as u32;
-    // What stopped the suite counts as one more.
+    // A failure that stopped the suite counts as one more.
     counts.failed += match class {
         Class::Passed => 0,
         Class::Failed if counts.failed > 0 => 0,
@@ -165,8 +165,8 @@ fn judge(
     (Class::Passed, None)
 }
 
-/// Returns what is wrong with the clock of the guest. One that counts ticks is off by up to a
-/// tick, 10 ms at 100 Hz: too coarse for tests of time.
+/// Returns the fault of the guest's clock, if any. A clock that counts ticks is off by up to one
+/// tick, 10 ms at 100 Hz, which is too coarse for tests of time.
 fn clock_fault(verdict: &Verdict) -> Option<String> {
     match verdict.facts.get("clocksource") {
         None => Some("the guest did not name its clocksource".to_owned()),
@@ -249,7 +249,7 @@ mod tests {
     use super::*;
     use crate::results::{self, Test};
 
-    /// As many tests as the guest has counted.
+    /// Returns as many tests as the guest has counted.
     fn printed(verdict: &Verdict) -> Printed {
         let Counts {
             passed,
@@ -364,7 +364,7 @@ mod tests {
             skipped,
         } = outcome.counts;
         assert_eq!((passed, failed, skipped), (1, 2, 1));
-        // And a test that failed is all that is wrong with its suite.
+        // A failed test does not count its suite as one more failure.
         let verdict = Verdict::parse("result passed=1 failed=1 skipped=1\nverdict fail\n");
         let outcome = classify(&End::Off, "", &verdict, &printed);
         assert_eq!(outcome.counts.failed, 1);
@@ -381,7 +381,7 @@ mod tests {
     #[test]
     fn what_was_reported_counts() {
         let reported = results::ktap::read("ok 1 a\nok 2 b\n");
-        // One more was counted than reported.
+        // The suite counted one test more than it reported.
         let outcome = classify(&End::Off, "", &Verdict::parse(GOOD), &reported);
         assert_eq!((outcome.class, outcome.counts.failed), (Class::Failed, 1));
         assert_eq!(

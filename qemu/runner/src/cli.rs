@@ -18,9 +18,9 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Run suites, each in a guest of its own.
     ///
-    /// The exit status is that of the worst: 0 passed, 1 a test failed, 2 no such test, 3 the host lacks
-    /// something, 124 timed out or hung, 125 the guest panicked, warned, or a sanitizer spoke, 128 the
-    /// guest was lost.
+    /// The exit status is the worst of: 0 passed, 1 a test failed, 2 no such test, 3 something is
+    /// missing on the host, 124 timed out or hung, 125 the guest panicked or warned, or a sanitizer
+    /// reported, 128 the guest exited without a verdict.
     Run(RunArgs),
     /// A shell in a guest, with the module loaded.
     Shell(GuestArgs),
@@ -66,7 +66,7 @@ pub(crate) struct GuestArgs {
     /// Where the kernel was built
     #[arg(long, value_name = "DIR")]
     pub(crate) kernel_dir: PathBuf,
-    /// KERNEL= of the `make` that runs it, if it is not that name
+    /// KERNEL= as `make` was called with it [default: the name]
     #[arg(long, value_name = "KERNEL")]
     pub(crate) make_kernel: Option<String>,
     /// nsproxy_rs.ko, built for that kernel
@@ -137,7 +137,7 @@ pub(crate) struct RunArgs {
     /// End a guest that shows no progress for this long [default: depends on the kernel]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) silence: Option<Duration>,
-    /// Run only the test of this name, or else those with this in their names
+    /// Run the test NAME, or else all tests with NAME in theirs
     #[arg(
         long,
         value_name = "NAME",
@@ -202,13 +202,14 @@ fn shard(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// A name of a test or a part of one is a word of the guest's kernel command line. No name has more.
+/// Parses the name of a test, or a part of one. It becomes a word of the guest's kernel command
+/// line.
 fn test_name(text: &str) -> Result<String, &'static str> {
     let plain = |c: char| c == ' ' || c.is_ascii_alphanumeric() || ":,./+-_=@%^".contains(c);
     if text.chars().all(plain) {
         Ok(text.to_owned())
     } else {
-        Err("a name of a test is letters, digits, spaces and any of `:,./+-_=@%^`")
+        Err("the name of a test has letters, digits, spaces and any of `:,./+-_=@%^`")
     }
 }
 

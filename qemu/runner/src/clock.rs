@@ -2,19 +2,20 @@
 
 //! The clock of a guest in emulation.
 //!
-//! QEMU passes the host's time stamp counter on to such a guest, but none of the timers that Linux
+//! QEMU passes the host's time stamp counter to such a guest, but none of the timers that Linux
 //! calibrates it with: a microvm has no HPET, no ACPI timer, and no speaker port to gate the PIT.
-//! Without its rate the guest falls back to counting ticks, 10 ms each on a kernel with 100 Hz.
+//! Without the rate of the counter, the guest falls back to counting ticks of 10 ms (100 Hz).
 
 use crate::cli::Accel;
 use std::time::Duration;
 
-/// Instructions are counted as nanoseconds: `-icount shift=0`.
+/// The rate with `-icount shift=0`, which counts each instruction as a nanosecond.
 const ICOUNT_KHZ: u64 = 1_000_000;
 
-/// Returns the kernel parameters for the clock of a guest: that its time stamp counter needs no
-/// watchdog, which on a busy host would find it unstable, and the rate of it, unless the guest knows
-/// that. KVM tells it; and on a host that is not x86-64 it is unknown.
+/// Returns the kernel parameters for the clock of a guest. They disable the watchdog of the time
+/// stamp counter, which on a busy host would find the counter unstable, and set its rate. The rate
+/// is left out with KVM, which reports it to the guest, and on a host that is not x86-64, where it
+/// is unknown.
 pub(crate) fn parameters(accel: Accel) -> String {
     let khz = match accel {
         Accel::Kvm => None,
@@ -40,8 +41,8 @@ mod host {
         time::{Duration, Instant},
     };
 
-    /// How long it is measured: each reading is off by less than a microsecond, so the rate by
-    /// less than 0.01 %.
+    /// The time of a measurement. Each reading is off by less than a microsecond, so the rate is
+    /// off by less than 0.01 %.
     const MEASURED: Duration = Duration::from_millis(20);
 
     /// Measures the rate of the counter, once.
@@ -55,8 +56,8 @@ mod host {
         *KHZ
     }
 
-    /// Reads the counter and the clock at the same moment. Of several pairs it takes the one that
-    /// was read fastest: a thread that was preempted in between has read two moments.
+    /// Reads the counter and the clock at the same moment. Returns the pair of several that was
+    /// read fastest, since a thread may be preempted between the two readings.
     pub(super) fn read() -> (u64, Instant) {
         let pairs = (0..16).map(|_| {
             let before = counter();
@@ -70,14 +71,14 @@ mod host {
 
     fn counter() -> u64 {
         // SAFETY: Every x86-64 CPU has the instruction, which reads no memory. Linux allows it in
-        // user space, but for a process that has given it up by prctl(PR_SET_TSC); this one has not.
+        // user space unless the process disabled it by prctl(PR_SET_TSC); this one does not.
         unsafe { _rdtsc() }
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 mod host {
-    /// The counter that QEMU reads instead differs between hosts, and so does its rate.
+    /// Returns [`None`]: QEMU reads a counter whose rate depends on the host.
     pub(super) fn tsc_khz() -> Option<u64> {
         None
     }

@@ -64,11 +64,11 @@ pub(crate) struct Guest<'a> {
     pub(crate) parts: &'a Parts,
     pub(crate) accel: Accel,
     pub(crate) timeout: Duration,
-    /// How long a guest may show no progress: no line of its suite, and no word on the verdict port.
+    /// The longest time without progress: no output of the suite, and none on the verdict port.
     pub(crate) silence: Duration,
     /// Options of `nsproxy-tests`.
     pub(crate) options: &'a [String],
-    /// The tests that are run, by name or a part of it; empty for all.
+    /// The tests to run, by a name or a part of one; empty for all.
     pub(crate) test: &'a str,
 }
 
@@ -214,7 +214,7 @@ impl Running {
     }
 }
 
-/// Watches whether the logs of a guest grow.
+/// The growth of a guest's logs.
 struct Progress {
     logs: [PathBuf; 3],
     sizes: [u64; 3],
@@ -230,8 +230,8 @@ impl Progress {
         }
     }
 
-    /// Returns how long no log has grown. The kernel's messages count until the guest has told its
-    /// suite: a hung guest may print some, too.
+    /// Returns how long no log has grown. The kernel's messages count only until the guest has
+    /// reported its suite, since a hung guest may print some, too.
     fn silence(&mut self) -> Duration {
         let size = |path: &PathBuf| fs::metadata(path).map_or(0, |file| file.len());
         let [output, verdict, console] = self.logs.each_ref().map(size);

@@ -11,18 +11,18 @@ use std::{fs, path::PathBuf, time::Duration};
 pub(crate) struct Kernel {
     /// What its results are filed under.
     pub(crate) name: String,
-    /// `KERNEL=` of the `make` that runs it.
+    /// `KERNEL=` as `make` was called with it.
     pub(crate) make_name: String,
     dir: PathBuf,
     config: String,
 }
 
 impl Kernel {
-    /// The kernel of a guest.
+    /// Reads the configuration of a kernel that was built.
     ///
     /// # Errors
     ///
-    /// It was not built.
+    /// The kernel was not built.
     pub(crate) fn new(args: &GuestArgs) -> Result<Self> {
         let dir = &args.kernel_dir;
         let config = dir.join(".config");
@@ -80,22 +80,22 @@ impl Kernel {
         &self.config
     }
 
-    /// Its release, without what the configuration appends to it, as the first lines of the
-    /// configuration name it.
+    /// Returns its release, without `CONFIG_LOCALVERSION`, as in the first lines of the
+    /// configuration.
     pub(crate) fn release(&self) -> Option<&str> {
         let mut lines = self.config.lines().take(4);
         let line = lines.find_map(|line| line.strip_suffix(" Kernel Configuration"))?;
         line.split_whitespace().last()
     }
 
-    /// The compiler that it was built with.
+    /// Returns the compiler that it was built with.
     pub(crate) fn compiler(&self) -> Option<&str> {
         let mut lines = self.config.lines();
         let text = lines.find_map(|line| line.strip_prefix("CONFIG_CC_VERSION_TEXT="))?;
         Some(text.trim_matches('"'))
     }
 
-    /// One that was not built.
+    /// Returns a kernel that was not built, for tests.
     #[cfg(test)]
     pub(crate) fn example(name: &str) -> Self {
         Self {

@@ -21,9 +21,9 @@ pub(crate) const TRACER_PORT: &str = "org.nsproxy-rs.tracer";
 /// The name of the port through which the host sends the size of its terminal.
 const SIZE_PORT: &str = "org.nsproxy-rs.size";
 
-/// Kernel parameters of every guest: whatever is wrong ends it at once, and each slab cache holds
-/// what its name says, so that objects can be counted. It starts again by a triple fault, as a
-/// machine without ACPI can, and for QEMU, with `-no-reboot`, that is the end.
+/// Kernel parameters of every guest. Any fault ends the guest at once. Slab caches are not merged,
+/// so that objects can be counted. The guest reboots by a triple fault, which needs no ACPI, and
+/// with `-no-reboot` QEMU then exits.
 const PARAMETERS: &str = "console=ttyS0 loglevel=7 panic=-1 reboot=t oops=panic \
      softlockup_panic=1 hung_task_panic=1 no_timer_check slab_nomerge";
 
@@ -148,7 +148,7 @@ pub(crate) fn as_shell(arguments: &[OsString]) -> String {
     format!("{QEMU} {}\n", words.join(" "))
 }
 
-/// A word as it can be pasted into a shell.
+/// Quotes a word for a shell, if necessary.
 pub(crate) fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_=+./:,@%".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

@@ -29,7 +29,7 @@ use std::{
 pub(crate) struct Line {
     pub(crate) suite: String,
     pub(crate) ran: Ran,
-    /// When what it printed arrived.
+    /// The arrival times of its output.
     pub(crate) arrivals: Arrivals,
 }
 
@@ -67,7 +67,7 @@ struct Record<'a> {
     races_of_kernel: usize,
     summary: Option<&'a str>,
     facts: &'a BTreeMap<String, String>,
-    /// The tests that failed, in their order.
+    /// The failed tests, in order.
     failures: Vec<Failure<'a>>,
 }
 
@@ -75,7 +75,7 @@ struct Record<'a> {
 #[derive(Serialize)]
 struct Failure<'a> {
     name: &'a str,
-    /// Why, line by line.
+    /// The lines of the reason.
     said: &'a [String],
 }
 
@@ -119,13 +119,13 @@ pub(crate) struct Again<'a> {
     pub(crate) kernel: &'a str,
     /// The target of `make`.
     pub(crate) target: &'a str,
-    /// How the guest's CPUs ran: some suites need a certain way.
+    /// The accelerator of the guest: some suites require a certain one.
     pub(crate) accel: Accel,
 }
 
 impl Again<'_> {
     /// Returns the command, which can be pasted into a shell. `said` is the command in the guest,
-    /// as `nsproxy-tests` prints it: without a test if that is about the whole suite.
+    /// as `nsproxy-tests` prints it. It names no test if it runs the whole suite.
     fn command(&self, suite: &str, said: &str) -> String {
         let Self {
             kernel,
@@ -146,7 +146,7 @@ impl Again<'_> {
         {
             command += &format!(" SEED={seed}");
         }
-        // What `make` asks for by itself depends on the host, and not on the suite.
+        // The accelerator that `make` selects by default depends on the host, not on the suite.
         match accel {
             Accel::Icount => command += " ACCEL=icount",
             Accel::Parallel => command += " ACCEL=parallel",
@@ -161,7 +161,7 @@ impl Again<'_> {
     }
 }
 
-/// A suite's line of the table; below it, why it did not pass.
+/// Prints the line of a suite in the table; below it, why the suite did not pass.
 ///
 /// `again` is [`None`] where no single test can be run.
 pub(crate) fn line(line: &Line, again: Option<&Again<'_>>, paint: &Paint) {
@@ -256,7 +256,7 @@ fn failures(tests: &[Test], suite: &str, again: Option<&Again<'_>>, log: &Path) 
         let _ = writeln!(text, "    not ok: {}", test.name);
         let (why, again_in_guest) = why(test);
         if why.is_empty() {
-            text += "      (it does not say why)\n";
+            text += "      (no reason reported)\n";
         }
         for line in &why[..why.len().min(LINES)] {
             let _ = writeln!(text, "      {line}");
@@ -381,7 +381,7 @@ mod tests {
                         check: cap-owner\n      \
                         rerun: make test KERNEL=lab SUITES=errno TEST='uts: b'\n";
         assert_eq!(failures(output), expected);
-        // It is the last line, and the guest died before it was whole.
+        // The same as the last line of a guest that died before the line was complete.
         let (cut, _) = output.split_once("\nok 3").unwrap();
         assert_eq!(failures(cut), expected);
     }
@@ -397,7 +397,7 @@ mod tests {
                         rerun: make test KERNEL=lab SUITES=errno TEST=a\n    \
                         not ok: b\n      why b\n      \
                         rerun: make test KERNEL=lab SUITES=errno TEST=b SEED=7\n    \
-                        not ok: c\n      (it does not say why)\n    \
+                        not ok: c\n      (no reason reported)\n    \
                         not ok: d\n      why d\n      \
                         rerun: make test KERNEL=lab SUITES=errno\n";
         assert_eq!(failures(output), expected);

@@ -41,7 +41,7 @@ pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
     let logs = parts.results.join("shell");
     fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
     let (ours, theirs) = UnixStream::pair()?;
-    // QEMU has it by its number.
+    // QEMU inherits the descriptor and refers to it by number.
     fcntl_setfd(&theirs, FdFlags::empty())?;
     let consoles = Consoles::Terminal(&logs, theirs.as_fd());
     let arguments = qemu::arguments(

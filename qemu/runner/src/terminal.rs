@@ -86,8 +86,8 @@ pub(crate) fn pass_on(mut from: impl Read, mut to: impl Write) -> io::Result<()>
     Ok(())
 }
 
-/// Sends the size of the terminal, as rows and columns, and sends it again whenever it changes.
-/// Returns when the guest takes no more, or standard input is no terminal.
+/// Sends the size of the terminal, as rows and columns, initially and whenever it changes. Returns
+/// when the guest closes the port, or if standard input is not a terminal.
 pub(crate) fn send_size(mut to: impl Write) {
     let mut sent = (0, 0);
     while let Ok(size) = tcgetwinsize(io::stdin()) {
@@ -98,7 +98,7 @@ pub(crate) fn send_size(mut to: impl Write) {
             }
             sent = size;
         }
-        // A handler of SIGWINCH would need unsafe code, and nothing waits for this.
+        // Polling is fast enough, and a handler of SIGWINCH would need unsafe code.
         thread::sleep(Duration::from_millis(200));
     }
 }

@@ -42,7 +42,7 @@ pub(crate) struct Verdict {
     pub(crate) summary: Option<String>,
     /// What is to be kept of it besides, by name.
     pub(crate) facts: BTreeMap<String, String>,
-    /// A mistake in what the user asked for: a test that does not exist.
+    /// A usage error: a test that does not exist.
     pub(crate) usage: Option<String>,
     /// What did not hold after the suite: the gate's name, and why.
     pub(crate) failed_gates: Vec<(String, String)>,

@@ -33,7 +33,7 @@ macro_rules! names {
                 }
             }
 
-            /// The one of that name.
+            /// Returns the error of that name.
             pub(crate) fn of_name(name: &str) -> Option<Self> {
                 match name {
                     $(stringify!($name) => Some(Self::$name),)*

@@ -14,8 +14,8 @@ use crate::{
 use nsproxy_uapi::Reason;
 use std::fmt::Write as _;
 
-/// Returns what to read first of a case that failed: the results of both sides, and the check that
-/// decided, with its place in the kernel's source.
+/// Returns the first lines of the report of a failed case: the results of both sides, and the check
+/// that decided, with its place in the kernel's source.
 pub(crate) fn results(case: &Case, subject: &Side, reference: Option<&Side>) -> String {
     let sides = reference.into_iter().chain([subject]);
     let returned = sides.map(|side| format!("{} returned {}", side.entry, word(side.outcome)));

@@ -37,7 +37,7 @@ pub(crate) fn is_sanitized() -> bool {
         .any(|name| Path::new("/sys/kernel/debug").join(name).exists())
 }
 
-/// Returns where tracefs is; mounts it there if it is not.
+/// Returns the mount point of tracefs. Mounts it if necessary.
 pub(crate) fn tracefs() -> Result<&'static Path> {
     const ROOT: &str = "/sys/kernel/tracing";
     let root = Path::new(ROOT);

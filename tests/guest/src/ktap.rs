@@ -19,7 +19,7 @@ use std::{
 pub(crate) struct Test {
     pub(crate) name: String,
     run: Run,
-    /// It sums up the tests before it, and is run with all of them or not at all.
+    /// `true` for a test that sums up those before it, and runs only with all of them.
     is_conclusion: bool,
 }
 
@@ -43,7 +43,7 @@ impl Test {
         Self::new(name, move |_| Err(Skip::because(why)))
     }
 
-    /// The same test, about all tests before it: it cannot run alone.
+    /// Marks the test as one about all tests before it, which cannot run alone.
     pub(crate) fn of_suite(self) -> Self {
         Self {
             is_conclusion: true,
@@ -52,18 +52,18 @@ impl Test {
     }
 }
 
-/// Characters that no name of a test contains: a shell, a directive of KTAP or the kernel's command
-/// line would take them for its own.
+/// Characters that no name of a test contains: they have a meaning for a shell, for a directive of
+/// KTAP or on the kernel's command line.
 const FORBIDDEN: &str = "'\"`$&()#;|<>*?\\~!{}[]";
 
 fn is_odd(c: char) -> bool {
     !(c == ' ' || c.is_ascii_graphic()) || FORBIDDEN.contains(c)
 }
 
-/// Fails for a name that cannot be pasted between apostrophes into any shell as it is.
+/// Checks that a name can be pasted into any shell between apostrophes.
 fn check_name(name: &str) -> Result<()> {
     if let Some(c) = name.chars().find(|c| is_odd(*c)) {
-        bail!("the name of this test contains {c:?}, which a shell may take for its own");
+        bail!("the name of this test contains {c:?}, which a shell may interpret");
     }
     ensure!(
         !name.is_empty() && name.trim() == name,
@@ -72,13 +72,13 @@ fn check_name(name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Makes a name from what other programs call their tests.
+/// Converts another program's name of a test to a valid name.
 pub(crate) fn plain_name(name: &str) -> String {
     let plain = |c: char| if is_odd(c) { '_' } else { c };
     name.trim().chars().map(plain).collect()
 }
 
-/// The error of a user who names a test that cannot be run.
+/// A usage error: the named test cannot be run.
 #[derive(Debug)]
 pub(crate) struct Usage(String);
 
@@ -91,12 +91,12 @@ impl fmt::Display for Usage {
 impl std::error::Error for Usage {}
 
 impl Usage {
-    /// `suite` has no single tests.
+    /// Creates the error for a single test of `suite`, which has none.
     pub(crate) fn indivisible(suite: &str) -> anyhow::Error {
         Self(format!("{suite} runs as a whole: it has no single tests")).into()
     }
 
-    /// None of `names` is `filter`, or contains it.
+    /// Creates the error for a `filter` that none of `names` contains.
     pub(crate) fn no_such_test(
         suite: &str,
         filter: &str,
@@ -110,7 +110,7 @@ impl Usage {
     }
 }
 
-/// Returns the names that have most words in common with `wanted`, a few of them.
+/// Returns the few names that have the most words in common with `wanted`.
 fn near(wanted: &str, names: impl Iterator<Item = String>) -> Vec<String> {
     const FEW: usize = 3;
     let words = |text: &str| -> Vec<String> {
@@ -178,14 +178,14 @@ impl Tally {
 
 /// Prints results as they come, and counts them.
 ///
-/// A result is written together with the name of the next test: for an emulator each write to the
-/// console is a call out of the guest.
+/// A result is written together with the name of the next test, since each write to the console is
+/// an exit from the guest.
 pub(crate) struct Printer {
     suite: &'static str,
     effort: Effort,
     tally: Tally,
     names: HashSet<String>,
-    /// Lines that are not written yet.
+    /// Lines that are still to be written.
     pending: String,
 }
 
@@ -202,7 +202,7 @@ impl Printer {
         }
     }
 
-    /// Announces the next test: the host names it if the guest hangs or dies.
+    /// Announces the next test, which the host reports if the guest hangs or dies.
     pub(crate) fn begin(&mut self, name: &str) {
         self.add(format_args!("# begin {name}"));
         self.flush();
@@ -214,7 +214,7 @@ impl Printer {
 
     fn flush(&mut self) {
         print!("{}", mem::take(&mut self.pending));
-        // What is said last before a panic must be out.
+        // The last line before a panic must reach the host.
         let _ = io::stdout().flush();
     }
 
@@ -223,7 +223,7 @@ impl Printer {
         self.print_result(&format!(" '{name}'"), name, result)
     }
 
-    /// Prints the result of a test that sums up those before it: only the suite reproduces it.
+    /// Prints the result of a test that sums up those before it. Only the suite reproduces it.
     pub(crate) fn print_conclusion(&mut self, name: &str, result: Result<()>) -> bool {
         self.print_result("", name, result)
     }
@@ -244,7 +244,7 @@ impl Printer {
                 }
                 None => {
                     self.tally.failed += 1;
-                    // First: what a test printed as it ran is above, and why it failed is below.
+                    // Printed first: it separates the output of the test from the reason.
                     let options = self.effort.options();
                     let suite = self.suite;
                     self.add(format_args!(
@@ -264,7 +264,7 @@ impl Printer {
         goes_on
     }
 
-    /// Fails unless the name can be pasted, and is that of one test only.
+    /// Checks that the name can be pasted, and that no earlier test has it.
     fn register(&mut self, name: &str) -> Result<()> {
         check_name(name)?;
         ensure!(
@@ -289,7 +289,7 @@ impl Printer {
     }
 }
 
-/// Selects the one whose name is `filter`, or else those whose names contain it.
+/// Selects the test whose name is `filter`, or else those whose names contain it.
 ///
 /// # Errors
 ///
@@ -352,7 +352,7 @@ pub(crate) fn run(
     Ok(printer.end())
 }
 
-/// Returns what is wrong with each name that a [`Printer`] would refuse.
+/// Returns the error for each name that a [`Printer`] would refuse.
 #[cfg(test)]
 pub(crate) fn odd_names(names: Vec<String>) -> impl Iterator<Item = String> {
     let mut printer = Printer::new("", names.len(), Effort::default());

@@ -74,7 +74,7 @@ struct Args {
     shard: Option<Shard>,
 }
 
-/// Exit status for a mistake in the command, as clap has it.
+/// The exit status of a usage error, the same as that of clap.
 const USAGE: u8 = 2;
 
 fn main() -> Result<ExitCode> {

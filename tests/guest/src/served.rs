@@ -56,7 +56,7 @@ pub(crate) fn ask(device: &Device) -> Result<bool> {
     }
 }
 
-/// Skips a test that needs what it takes to serve.
+/// Skips a test that needs a kernel on which the module can serve setns(2).
 pub(crate) fn cannot() -> anyhow::Error {
     Skip::because("the kernel is built without CONFIG_FUNCTION_TRACER")
 }

@@ -37,7 +37,7 @@ const CACHES: &[&str] = &[
     "net_namespace",
     "mnt_cache",
     "pid",
-    // What root and working directory refer to, and open files.
+    // Root and working directory refer to dentries; filp is open files.
     "dentry",
     "filp",
     // What is allocated by its size, as the other namespaces are; and whatever a module allocates.
@@ -111,8 +111,8 @@ impl Objects {
     }
 
     fn count_of(caches: &'static [&'static str]) -> Result<Self> {
-        // Dentries that nothing refers to are kept until memory is short. 2 frees them; 4, before
-        // it, keeps the kernel from logging that.
+        // The kernel keeps unused dentries until memory is short. 2 frees them. 4, written before
+        // that, keeps the kernel from logging it.
         for what in ["4", "2"] {
             fs::write(DROP_CACHES, what).context(DROP_CACHES)?;
         }

@@ -32,7 +32,7 @@ pub(crate) struct Side {
     pub(crate) outcome: Outcome,
     /// If an allocation was to fail: how many more there were to go until that one.
     pub(crate) to_go: Option<u32>,
-    /// What a dry run had said of the call, if it was asked.
+    /// The result of a dry run before the call, if there was one.
     pub(crate) foreseen: Option<Foreseen>,
     pub(crate) after: Snapshot,
 }
@@ -165,8 +165,8 @@ pub(crate) fn repeat(
     );
 }
 
-/// Has a caller in the state of a case run programs, whose standard input is the handle, if that is
-/// a file. The words of each come from the caller's pid.
+/// Runs programs as a caller in the state of a case. Their standard input is the handle, if that is
+/// a file. `lines` returns their words for the caller's pid.
 pub(crate) fn programs(
     case: &Case,
     lines: impl FnOnce(u32) -> Vec<Vec<String>>,
@@ -177,7 +177,7 @@ pub(crate) fn programs(
         None => None,
     };
     let target = target.as_deref();
-    // A way that changes nothing.
+    // An entry that changes nothing.
     let entry = Entry::DryRun;
     let mut caller = Caller::prepare(case, entry, target, world)?;
     let input = match case.handle {

@@ -72,7 +72,7 @@ impl Entry {
     }
 }
 
-/// What `NSPROXY_EXPLAIN` says of a call, and why it is refused.
+/// Makes a call by `NSPROXY_EXPLAIN`; returns its outcome, and the refusal, if any.
 pub(crate) fn explained(
     device: &Device,
     fd: i32,

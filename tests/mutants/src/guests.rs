@@ -42,7 +42,7 @@ pub(crate) struct Record {
     pub(crate) class: String,
     pub(crate) seconds: f64,
     pub(crate) why: Option<String>,
-    /// The tests that failed, in their order.
+    /// The failed tests, in order.
     pub(crate) failures: Vec<Failure>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) struct Record {
 #[derive(Deserialize)]
 pub(crate) struct Failure {
     pub(crate) name: String,
-    /// Why, line by line.
+    /// The lines of the reason.
     pub(crate) said: Vec<String>,
 }
 

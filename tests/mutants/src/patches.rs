@@ -19,7 +19,7 @@ const NEEDED: [&str; 3] = [".config", "arch/x86/boot/bzImage", "usr/gen_init_cpi
 ///
 /// # Errors
 ///
-/// There is none; or one does not say what it does, or is about more than a file.
+/// No patch exists; or a patch has no description, or changes more than one file.
 pub(crate) fn read(root: &Path) -> Result<Vec<Mutant>> {
     let dir = root.join(DIR);
     let mut mutants = Vec::new();
@@ -32,7 +32,7 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Mutant>> {
             mutants.push(mutant(&path).with_context(|| path.display().to_string())?);
         }
     }
-    ensure!(!mutants.is_empty(), "{}: no patch is there", dir.display());
+    ensure!(!mutants.is_empty(), "no patch in {}", dir.display());
     mutants.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(mutants)
 }

@@ -96,7 +96,7 @@ fn wrong<'a>(mutants: &[Mutant], source: impl Fn(&Path) -> Option<&'a str>) -> V
     let mut wrong = Vec::new();
     let mut names = BTreeSet::new();
     if mutants.is_empty() {
-        wrong.push("no mutant is there".to_owned());
+        wrong.push("no mutants".to_owned());
     }
     for mutant in mutants {
         let name = &mutant.name;

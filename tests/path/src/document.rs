@@ -147,7 +147,7 @@ impl Document {
 /// It cannot be read, has no row, or a row is not as the others.
 pub(crate) fn read(root: &Path) -> Result<Document> {
     let document = parse(&fs::read_to_string(root.join(PATH))?)?;
-    ensure!(!document.rows.is_empty(), "no table of functions is there");
+    ensure!(!document.rows.is_empty(), "no table of functions");
     Ok(document)
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Whether each check is where [`Reason::place`] says that it is.
+//! Checks that the kernel's source has each check at its [`Reason::place`].
 
 use anyhow::{Context as _, Result};
 use nsproxy_uapi::{Kind, Place, Reason};
 use std::{fs, path::Path};
 
-/// Returns the places that the kernel in `source` does not have, one a line.
+/// Returns the places that the kernel in `source` does not have, as messages.
 ///
 /// # Errors
 ///
@@ -28,7 +28,7 @@ pub(crate) fn missing(source: &Path) -> Result<Vec<String>> {
     Ok(missing)
 }
 
-/// Whether a function of that name in `text` contains the check.
+/// Returns whether a function of that name in `text` contains the check.
 fn is_in(text: &str, place: &Place) -> bool {
     let names = [
         format!("{}(", place.function),

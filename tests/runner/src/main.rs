@@ -78,7 +78,7 @@ const CASES: &[Case] = &[
             "not ok: fails alone\n      the reason of the lone one\n      rerun: ",
             "not ok: fails, with words\n      the reason of the first in a row\n      rerun: ",
             "      line 12\n      ... 27 more lines in ",
-            "not ok: fails without a reason\n      (it does not say why)\n      rerun: ",
+            "not ok: fails without a reason\n      (no reason reported)\n      rerun: ",
             "not ok: fails as one of many: 1\n      the reason of 1\n      rerun: ",
             "    ... 199 more failed tests in ",
             // It is one of those that failed.

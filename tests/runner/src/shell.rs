@@ -20,8 +20,8 @@ use std::{
 /// What a guest takes to come up and go on a busy host.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Input that is sent before the guest is up arrives, and its end ends the guest. The guest has the
-/// files that programs expect: users with names, and the standard streams.
+/// Checks that input arrives which is sent before the guest is up, and that its end ends the guest.
+/// The guest has the files that programs expect: named users, and the standard streams.
 pub(crate) fn pipe(results: &str) -> Result<()> {
     let text = b"nsproxy version; id user; echo $((6 * 7000)) >/dev/stdout\n";
     let said = typed(results, text, drop)?;
@@ -31,8 +31,8 @@ pub(crate) fn pipe(results: &str) -> Result<()> {
     Ok(())
 }
 
-/// `poweroff` ends it, too, also in a nested shell, and there may be more to come. The prompt of
-/// that shell names its namespaces.
+/// Checks that `poweroff` ends the guest from a nested shell, although the input is still open. The
+/// prompt of that shell names its namespaces.
 pub(crate) fn poweroff(results: &str) -> Result<()> {
     let mut input = None;
     let text = b"unshare -n unshare -u sh\npoweroff\n";
@@ -60,8 +60,8 @@ fn typed(results: &str, text: &[u8], then: impl FnOnce(ChildStdin)) -> Result<St
     Ok(said.text)
 }
 
-/// Ctrl-C is for the guest, Ctrl-A X leaves it, and the terminal is as before. The guest knows its
-/// size, and notices when it changes.
+/// Checks that Ctrl-C goes to the guest, that Ctrl-A X ends it, and that the terminal is restored.
+/// The guest follows the size of the terminal.
 pub(crate) fn terminal(results: &str) -> Result<()> {
     let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
     grantpt(&master)?;

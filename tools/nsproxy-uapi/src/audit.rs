@@ -69,8 +69,8 @@ impl Expected {
 }
 
 impl Journal {
-    /// Whether every count has moved as the step does that moved it, and nothing is left of a call
-    /// that was not made. Of a journal without counts, whether its steps have their order.
+    /// Checks that each step changed the counts as predicted, and that a call that was not made
+    /// left nothing behind. Of a journal without counts, checks only the order of the steps.
     ///
     /// # Errors
     ///

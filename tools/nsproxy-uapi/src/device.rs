@@ -33,7 +33,7 @@ pub struct Version {
 }
 
 impl Version {
-    /// The kinds that the module serves.
+    /// Returns the kinds that the module serves.
     pub fn kinds(&self) -> impl Iterator<Item = Kind> {
         Kind::ALL
             .into_iter()

@@ -38,8 +38,8 @@ pub struct Refusal {
     pub errno: Errno,
     /// Which check it was.
     pub reason: Reason,
-    /// What the caller lacks for it: `CAP_*`, and the id of the user namespace in which; 0 if that is
-    /// not the caller's to know.
+    /// The missing capability, as `CAP_*`, and the id of the user namespace in which it is missing;
+    /// id 0 if the caller may not know it.
     pub cap: Option<(u32, u64)>,
     /// How many share what may not be shared, the caller among them; 0 if it is not that.
     pub count: u32,

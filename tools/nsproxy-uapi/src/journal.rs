@@ -18,15 +18,15 @@ pub struct Journal {
 pub struct Taken {
     /// Which one.
     pub step: Step,
-    /// When it had been taken, counted from when the call began.
+    /// The time from the start of the call until the step had been taken.
     pub time: Duration,
     /// With what it refused; [`None`] for one that did not.
     pub errno: Option<Errno>,
     /// The namespace that it was about: its kind and its id.
     pub about: Option<(Kind, u64)>,
-    /// Count of the nsproxy that it was about, before and after it. 0 before is one that was not
-    /// seen before, or is new; 0 after one that is no more. [`None`] in all steps of a journal
-    /// [without counts](Journal::has_counts).
+    /// Count of the nsproxy that it was about, before and after it. 0 before means that the nsproxy
+    /// was not seen before, or is new; 0 after, that it was freed. [`None`] in all steps of a
+    /// journal [without counts](Journal::has_counts).
     pub nsproxy: Option<[u32; 2]>,
     /// The namespaces of which it changed a count, and the one that it was about.
     pub counts: Vec<Count>,
@@ -43,8 +43,8 @@ pub struct Count {
     pub members: Vec<Member>,
     /// Whether it is an initial namespace, the counts of which never move.
     pub constant: bool,
-    /// `__ns_ref`, before and after the step. 0 and 0 in a journal
-    /// [without counts](Journal::has_counts), but for an initial namespace.
+    /// `__ns_ref`, before and after the step. In a journal [without counts](Journal::has_counts),
+    /// both are 0 unless the namespace is an initial one.
     pub ns_ref: [u32; 2],
     /// `__ns_ref_active`, before and after the step.
     pub active: [u32; 2],
@@ -97,7 +97,7 @@ impl Journal {
         Ok(Self { steps })
     }
 
-    /// Whether it has counts: they are not told to callers that may not see all namespaces.
+    /// Returns whether it has counts: only callers that may see all namespaces get them.
     pub fn has_counts(&self) -> bool {
         let first = self.steps.first();
         first.is_some_and(|taken| taken.nsproxy.is_some())

@@ -26,7 +26,7 @@ struct PidfdInfo {
     coredump_signal: u32,
 }
 
-/// Returns the id of the namespace behind an nsfs file: `NS_GET_ID`. No id is used again.
+/// Returns the id of the namespace behind an nsfs file: `NS_GET_ID`. Ids are never reused.
 ///
 /// # Errors
 ///
@@ -50,8 +50,8 @@ pub fn kind(ns: impl AsFd) -> Result<Kind, Errno> {
         .ok_or(Errno::PROTO)
 }
 
-/// Opens the user namespace that owns the namespace; the parent of a user namespace:
-/// `NS_GET_USERNS`.
+/// Opens the user namespace that owns the namespace: `NS_GET_USERNS`. For a user namespace that is
+/// its parent.
 ///
 /// # Errors
 ///
@@ -60,8 +60,8 @@ pub fn owner(ns: impl AsFd) -> Result<OwnedFd, Errno> {
     ioctl_without(ns, libc::NS_GET_USERNS).map(new_fd)
 }
 
-/// Returns the uid that owns a user namespace, as the caller's user namespace maps it; an unmapped
-/// one is the overflow uid: `NS_GET_OWNER_UID`.
+/// Returns the uid that owns a user namespace: `NS_GET_OWNER_UID`. It is mapped to the user
+/// namespace of the caller; an unmapped uid becomes the overflow uid.
 ///
 /// # Errors
 ///
@@ -116,9 +116,9 @@ fn ioctl<T>(fd: impl AsFd, number: c_ulong, arg: &mut T) -> Result<c_int, Errno>
     crate::via::outcome(result.min(0)).map(|()| result)
 }
 
-/// Makes an ioctl that has no argument; those of pidfds insist on 0.
+/// Makes an ioctl that has no argument; those of pidfds require 0.
 fn ioctl_without(fd: impl AsFd, number: c_ulong) -> Result<c_int, Errno> {
-    // SAFETY: Takes no pointer.
+    // SAFETY: These ioctls take no pointer.
     let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), number, 0) };
     crate::via::outcome(result.min(0)).map(|()| result)
 }
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use std::fs::File;
 
-    /// `PIDFD_INFO_SIZE_VER1` is 72: the size is part of the number.
+    /// Checks the size, which is part of the number: `PIDFD_INFO_SIZE_VER1` is 72.
     #[test]
     fn numbers_are_those_of_the_kernel() {
         assert_eq!(NS_GET_ID, 0x8008_b70d);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Where in the kernel's source the check behind a [`Reason`] is made.
+//! The places in the kernel's source of the checks behind each [`Reason`].
 
 use crate::{Kind, Reason};
 use std::fmt;
 
-/// A check in the source of the kernel that setns(2) runs on.
+/// A check in the kernel's source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// The expression, as the source has it.
+    /// The expression, as it appears in the source.
     pub check: &'static str,
     /// The function that evaluates it.
     pub function: &'static str,
@@ -27,13 +27,13 @@ impl fmt::Display for Place {
     }
 }
 
-/// The `install()` of a kind, with its two questions about `CAP_SYS_ADMIN`.
+/// The `install()` of a kind, with its two checks of `CAP_SYS_ADMIN`.
 struct Install {
     function: &'static str,
     file: &'static str,
-    /// The question about the user namespace that owns the namespace.
+    /// The check in the user namespace that owns the namespace.
     owner: &'static str,
-    /// The question about the user namespace of the set.
+    /// The check in the user namespace of the set.
     set: &'static str,
 }
 

@@ -52,7 +52,7 @@ reasons! {
     NoFlags = NSPROXY_REASON_NO_FLAGS, "no-flags", Some(Errno::INVAL);
     /// A pidfd, and more is asked for than kinds.
     UnknownFlags = NSPROXY_REASON_UNKNOWN_FLAGS, "unknown-flags", Some(Errno::INVAL);
-    /// A kind that the kernel was built without. Modules that require all kinds do not give it.
+    /// A kind that the kernel was built without. Modules that require all kinds never return it.
     Unsupported = NSPROXY_REASON_UNSUPPORTED, "unsupported", Some(Errno::INVAL);
     /// No memory for a `struct nsproxy`.
     NoNsProxy = NSPROXY_REASON_NO_NSPROXY, "no-nsproxy", Some(Errno::NOMEM);

@@ -7,9 +7,9 @@ use crate::{Kind, Member, sys};
 /// The namespaces of a task, and who holds them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
-    /// `nsproxy->count`; 0 if counts are not the caller's to know.
+    /// `nsproxy->count`; 0 if the caller may not know counts.
     pub count: u32,
-    /// What it is in, in the order of [`Member::ALL`].
+    /// The namespaces of the task, in the order of [`Member::ALL`].
     pub namespaces: Vec<Namespace>,
 }
 
@@ -20,17 +20,17 @@ pub struct Namespace {
     pub member: Member,
     /// Its id.
     pub id: u64,
-    /// The id of the user namespace that owns it; [`None`] for the initial user namespace, and if that
-    /// is not the caller's to know.
+    /// The id of the user namespace that owns it; [`None`] for the initial user namespace, and if
+    /// the caller may not know it.
     pub owner: Option<u64>,
-    /// The id of the one above it, for user and pid; [`None`] if there is none, or if that is not the
-    /// caller's to know.
+    /// The id of its parent, for user and pid; [`None`] if it has none, or if the caller may not
+    /// know it.
     pub parent: Option<u64>,
     /// Inode number, as in `/proc/PID/ns`.
     pub inum: u32,
-    /// `__ns_ref`: what keeps it in memory; 0 if counts are not the caller's to know.
+    /// `__ns_ref`: references that keep it in memory; 0 if the caller may not know counts.
     pub ns_ref: u32,
-    /// `__ns_ref_active`: what keeps it visible; likewise.
+    /// `__ns_ref_active`: references that keep it visible; likewise.
     pub active: u32,
     /// Whether it is an initial namespace, the counts of which never move.
     pub constant: bool,

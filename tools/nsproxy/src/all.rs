@@ -10,11 +10,11 @@ use rustix::{fs::stat, io::Errno};
 /// Which namespace a file in `/proc/PID/ns` refers to: its device and inode number.
 type Identity = (u64, u64);
 
-/// The kinds in which the process `target` is not known to be where we are.
+/// Returns the kinds whose namespace of the process `target` is not known to be the caller's.
 ///
-/// A kind counts unless its namespace is seen to be our own. What cannot be seen is entered, and
-/// the kernel says why it cannot be: an exited process has no namespaces to look at, nor has one
-/// that we may not access.
+/// A kind is left out only if both namespaces are visible and the same. The others are entered, so
+/// that the kernel reports the error: the namespaces of an exited process are not visible, nor are
+/// those of a process that the caller may not access.
 ///
 /// # Errors
 ///
@@ -57,7 +57,7 @@ fn identity(process: &str, name: &str) -> Result<Option<Identity>> {
     match stat(format!("{directory}/{name}")) {
         Ok(stat) => Ok(Some((stat.st_dev, stat.st_ino))),
         Err(Errno::NOENT) if stat(&directory).is_ok() => Ok(None),
-        Err(errno) => bail!("cannot look at {directory}/{name}: {}", show(errno)),
+        Err(errno) => bail!("cannot access {directory}/{name}: {}", show(errno)),
     }
 }
 
@@ -80,7 +80,7 @@ mod tests {
         assert!(!are_in(Kind::Ipc, theirs));
     }
 
-    /// A zombie has no files for what was its nsproxy.
+    /// Checks that the kinds of a zombie count: it has no files for its former nsproxy.
     #[test]
     fn an_exited_process_is_not_where_we_are() {
         let mut child = Command::new("true").spawn().unwrap();

@@ -12,7 +12,7 @@ use anyhow::Result;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Asked {
-    /// The process or thread whose namespaces to enter
+    /// Enter namespaces of this process or thread
     #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     pub(crate) target: Option<i32>,
 
@@ -29,8 +29,8 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Makes the plan; the inner error describes a mistake in the options. The kinds of `--all` are
-    /// among [`kinds`](Self::kinds) afterwards.
+    /// Makes the plan; the inner error describes a mistake in the options. Adds the kinds of
+    /// `--all` to [`kinds`](Self::kinds).
     ///
     /// # Errors
     ///
@@ -48,7 +48,8 @@ impl Asked {
             .map_or_else(|message| Ok(Err(message)), |plan| plan.map(Ok))
     }
 
-    /// Reports that there is nothing to enter, if so: a command then runs where we are.
+    /// Reports that there is nothing to enter, if so. A command then runs in the namespaces of the
+    /// caller.
     pub(crate) fn report_nothing(&self) {
         if let (true, Some(target)) = (self.kinds.0.is_empty(), self.target) {
             eprintln!(

@@ -10,7 +10,7 @@ use crate::{
 use anyhow::Result;
 use rustix::io::Errno;
 
-/// The exit statuses of a call that would fail, and the errnos that have each.
+/// The exit statuses of a call that would fail, each with its errnos.
 const STATUSES: [(u8, &[Errno]); 3] = [
     (3, &[Errno::PERM, Errno::ACCESS]),
     (4, &[Errno::INVAL, Errno::USERS]),

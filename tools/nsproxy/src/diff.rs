@@ -63,7 +63,7 @@ struct Ran {
 type Seen = BTreeMap<String, String>;
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
-    // The first of the three processes to open files and device says what is wrong with them.
+    // This process is the first of three to open the files and the device, and reports errors.
     let plan = match args.asked.plan()? {
         Ok(plan) => plan,
         Err(message) => return Ok(asked::usage("diff", &message)),

@@ -52,9 +52,9 @@ pub(crate) fn become_root(groups_dropped: bool) -> Result<()> {
 /// child: only children are in a pid namespace that was entered. Without, the command takes our
 /// place, and this returns only on an error.
 ///
-/// The command inherits what we did: descriptors, ignored signals and the signal mask.
-/// [`std::process::Command`] resets SIGPIPE, and `posix_spawn()` of glibc ignores two signals of
-/// its own.
+/// The command inherits the descriptors, the ignored signals and the signal mask of this process.
+/// [`std::process::Command`] would reset SIGPIPE, and `posix_spawn()` of glibc ignores two signals
+/// of its own.
 pub(crate) fn run(command: Vec<OsString>, fork: bool) -> ExitCode {
     let mut words = command.into_iter();
     let program = words
@@ -98,12 +98,12 @@ fn wait(child: nix::unistd::Pid) -> ExitCode {
     }
 }
 
-/// Words of a command line and of the environment end with a NUL, and so have none.
+/// Converts a word of the command line or of the environment. It cannot contain a NUL.
 fn c_string(word: OsString) -> CString {
     CString::new(word.into_vec()).expect("it came from a C string")
 }
 
-/// The exit status as a shell gives it: 128 and the signal for one that was killed.
+/// Returns the exit status as a shell does: 128 plus the signal for a process that was killed.
 fn exit_code(status: WaitStatus) -> ExitCode {
     let code = status
         .exit_status()
@@ -112,7 +112,7 @@ fn exit_code(status: WaitStatus) -> ExitCode {
         .map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
-/// As a shell: 127 for a command that is not there, 126 for one that cannot be run.
+/// Returns the exit status of a shell: 127 for a missing command, 126 for one that cannot be run.
 fn not_run(errno: Errno) -> ExitCode {
     ExitCode::from(if errno == Errno::NOENT { 127 } else { 126 })
 }

@@ -19,18 +19,18 @@ use std::{
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
 };
 
-/// How a plan is asked about, in the help of the commands that do.
+/// The description of dry runs in the help of the commands that make them.
 pub(crate) const ASKS: &str = "\
 The calls are those of nsproxy setns, in its order. Each is a dry run: it is made
-as far as it can fail, and released. What follows a call depends on it, so if
-others follow, nsproxy then really makes the call, and asks about the next from
-there. Only nsproxy itself moves, and it ends with its answer.";
+up to the point of no return, and released. A call depends on those before it. So
+if others follow, nsproxy then makes the call, and continues from there. Only the
+nsproxy process itself moves, and it exits with its answer.";
 
 fn after_help() -> String {
     format!(
         "\
-A call is printed each time that its turn comes. One that is refused before the
-user namespace is entered is made again after it.
+A call is printed each time it is made. A call that is refused before the user
+namespace is entered is made again after that.
 
 {ASKS}
 
@@ -96,8 +96,8 @@ pub(crate) fn ask(
         .map_err(no_answer)
 }
 
-/// The same, with a journal, and with the refusal in words: they are about the state in which the
-/// call was made, which a later call may change.
+/// Asks for the check that refuses a call, with a journal. The refusal is described at once, since
+/// a later call may change the state that it is about.
 ///
 /// # Errors
 ///
@@ -149,7 +149,7 @@ pub(crate) fn words(refusal: Refusal, call: &Call, file: BorrowedFd<'_>) -> Stri
     Refused::new(refusal, call, file).to_string()
 }
 
-/// A refusal in words.
+/// A refusal, described for the user.
 #[derive(Clone, Debug)]
 pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
@@ -164,12 +164,12 @@ pub(crate) struct Refused {
 }
 
 /// The capability of [`Reason::CapInit`], and the id of the initial user namespace
-/// (`USER_NS_INIT_ID`): the module says neither.
+/// (`USER_NS_INIT_ID`). The module reports neither.
 const OF_INIT: (u32, u64) = (CapabilitySet::SYS_ADMIN.bits().trailing_zeros(), 3);
 
 impl Refused {
-    /// Describes a refusal, as far as the caller and the target are visible to this process, which
-    /// has to be in the state in which the call was made.
+    /// Describes a refusal, as far as the caller and the target are visible to this process. The
+    /// process must be in the state in which the call was made.
     pub(crate) fn new(mut refusal: Refusal, call: &Call, file: BorrowedFd<'_>) -> Self {
         if refusal.reason == Reason::CapInit {
             refusal.cap.get_or_insert(OF_INIT);
@@ -203,7 +203,7 @@ impl fmt::Display for Refused {
     }
 }
 
-/// A line for each hint, to be put after other lines.
+/// Formats each hint as a line, to be appended to other lines.
 pub(crate) fn hint_lines(hints: &[String]) -> String {
     hints
         .iter()
@@ -220,8 +220,8 @@ pub(crate) fn name_of(cap: u32) -> String {
     }
 }
 
-/// The check that refused and how to pass it, where that depends on the caller or on the target.
-/// [`None`] if there is nothing to add to [`sentence`].
+/// Describes the check that refused and how to pass it, where that depends on the caller or on the
+/// target. Returns [`None`] if there is nothing to add to [`sentence`].
 fn details(refusal: &Refusal, call: &Call, file: BorrowedFd<'_>) -> Option<(String, Vec<String>)> {
     let &Refusal {
         reason, count, cap, ..
@@ -276,10 +276,10 @@ fn details(refusal: &Refusal, call: &Call, file: BorrowedFd<'_>) -> Option<(Stri
     Some((sentence(reason, count), hints))
 }
 
-/// A call that is refused, and who makes it.
+/// A call that is refused, and its caller.
 struct At<'a> {
     call: &'a Call,
-    /// Its file, open: the path may lead to another one by now.
+    /// The open file of the call: its path may refer to another file by now.
     file: BorrowedFd<'a>,
     caller: &'a Caller,
 }
@@ -288,7 +288,7 @@ struct At<'a> {
 const OVERFLOW_UID: u32 = 65534;
 
 impl At<'_> {
-    /// The ways in which the caller would have `CAP_*` number `cap` in a user namespace.
+    /// Returns the ways to gain `CAP_*` number `cap` in a user namespace.
     fn ways_to(&self, cap: u32, user_ns: u64, refusal: &Refusal) -> Vec<String> {
         let caller = self.caller;
         let mut hints = Vec::new();
@@ -308,8 +308,8 @@ impl At<'_> {
             ));
             return hints;
         };
-        // The owner has all capabilities there, and none in its own user namespace, of which the
-        // other kinds ask next.
+        // The owner has all capabilities there, and none in its own user namespace, which the other
+        // kinds check next.
         let option = match refusal.reason {
             Reason::CapUser => Some(String::new()),
             _ => self
@@ -326,7 +326,7 @@ impl At<'_> {
     }
 
     /// Returns the option that enters the target's user namespace in the same call, or in one
-    /// before it, if a dry run says that it helps.
+    /// before it, if a dry run shows that it helps.
     fn user_ns_first(&self) -> Option<String> {
         let owner;
         let (file, nstype, option) = match self.call.source {
@@ -346,7 +346,7 @@ impl At<'_> {
         (refusal == Ok(None)).then_some(option)
     }
 
-    /// Returns the option with which the call would enter this user namespace, too.
+    /// Returns the option that makes the call enter this user namespace as well.
     fn option(&self, user_ns: u64) -> Option<String> {
         match self.call.source {
             Source::Process(_) => {
@@ -382,7 +382,7 @@ impl At<'_> {
     }
 }
 
-/// Each check in words.
+/// Returns the sentence that describes a failed check.
 pub(crate) fn sentence(reason: Reason, count: u32) -> String {
     let says = match reason {
         Reason::BadFd => "the descriptor is not open, or was opened with O_PATH",

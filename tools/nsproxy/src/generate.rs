@@ -68,7 +68,7 @@ fn date(epoch: Option<&str>) -> Result<String> {
     Ok(time.date_naive().to_string())
 }
 
-/// Writes the page of a command. What `--help` ends with becomes the sections EXIT STATUS and NOTES.
+/// Writes the page of a command. The end of `--help` becomes the sections EXIT STATUS and NOTES.
 fn page(command: Command, date: &str) -> io::Result<Vec<u8>> {
     let usage = usage(&command);
     let after = command
@@ -118,7 +118,7 @@ fn page(command: Command, date: &str) -> io::Result<Vec<u8>> {
         section.control("SH", [title]);
         for paragraph in paragraphs {
             section.control("PP", []);
-            // The title says it.
+            // The title of the section replaces this line.
             let lines = paragraph.lines().filter(|line| *line != "Exit status:");
             for line in lines {
                 section.text([roman(line)]);
@@ -132,7 +132,7 @@ fn page(command: Command, date: &str) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// Returns the synopsis with the names of all arguments, which clap leaves out.
+/// Returns the synopsis with the names of all arguments, which that of clap leaves out.
 fn usage(command: &Command) -> String {
     let arguments = command.get_arguments().filter(|arg| !arg.is_hide_set());
     let mut words = vec![command.get_bin_name().unwrap_or("nsproxy").to_owned()];
@@ -173,7 +173,7 @@ mod tests {
     use clap::CommandFactory as _;
     use std::{collections::BTreeMap, process};
 
-    /// The pages by their names, and the names of the completions.
+    /// Generates the pages, by name, and returns them with the names of the completions.
     fn generated(by: &str) -> (BTreeMap<String, String>, Vec<String>) {
         let to = env::temp_dir().join(format!("nsproxy-generate-{by}-{}", process::id()));
         let args = Args { to: to.clone() };
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn pages_have_what_man_pages_have() {
-        // Their help says nothing of it.
+        // The help of these has no exit status.
         const WITHOUT: [&str; 2] = ["nsproxy.1", "nsproxy-version.1"];
         let (man, _) = generated("sections");
         for (name, page) in man {

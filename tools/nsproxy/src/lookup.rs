@@ -5,11 +5,11 @@
 use nsproxy_uapi::{Kind, nsfs};
 use std::{fmt, fs, os::unix::fs::MetadataExt as _};
 
-/// A namespace by what other tools know it by.
+/// A namespace, as other tools identify it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Known {
     pub(crate) kind: Kind,
-    /// As in `/proc/PID/ns` and in `lsns(8)`.
+    /// The inode number, as in `/proc/PID/ns` and in `lsns(8)`.
     pub(crate) inode: u64,
     /// The lowest pid of a process in it.
     pub(crate) pid: u32,
@@ -22,7 +22,7 @@ impl fmt::Display for Known {
     }
 }
 
-/// Finds a namespace by its id; [`None`] if no process is in it that the caller may access.
+/// Finds a namespace by its id; [`None`] if the caller may access no process in it.
 pub(crate) fn find(kind: Kind, id: u64) -> Option<Known> {
     let entries = fs::read_dir("/proc").ok()?.flatten();
     let mut pids: Vec<u32> = entries
@@ -36,7 +36,7 @@ pub(crate) fn find(kind: Kind, id: u64) -> Option<Known> {
     })
 }
 
-/// Names a namespace in a sentence. The module tells 0 for one that the caller may not know.
+/// Names a namespace in a sentence. The module reports 0 if the caller may not know the id.
 pub(crate) fn name(kind: Kind, id: u64) -> String {
     let word = kind.name();
     if id == 0 {

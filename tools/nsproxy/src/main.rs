@@ -67,22 +67,22 @@ enum Command {
     Generate(generate::Args),
 }
 
-/// C's `main()`, without the start of Rust's runtime: that ignores SIGPIPE and opens `/dev/null` in
-/// place of standard streams that are closed, and a command that we execute would inherit both.
-/// glibc has given the arguments to [`mod@std::env`] by now.
+/// Runs as C's `main()`, without the start of Rust's runtime. The runtime ignores SIGPIPE and opens
+/// `/dev/null` in place of closed standard streams, and an executed command would inherit both.
+/// glibc has passed the arguments to [`mod@std::env`] before this.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 extern "C" fn main() -> c_int {
     occupy_closed_streams();
     let status = run();
-    // The runtime would do it.
+    // Rust's runtime would flush it.
     let _ = io::stdout().flush();
     status.into()
 }
 
-/// Keeps the files that we open from becoming our standard input, output or error where those are
-/// closed.
+/// Keeps files that this program opens from becoming its standard input, output or error where
+/// those are closed.
 ///
-/// To read or write through `O_PATH` fails with `EBADF`, as on a closed descriptor. Execution
+/// Reading or writing an `O_PATH` descriptor fails with `EBADF`, as on a closed one. execve(2)
 /// closes them again.
 fn occupy_closed_streams() {
     let flags = OFlags::PATH | OFlags::CLOEXEC;

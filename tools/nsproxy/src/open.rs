@@ -58,7 +58,7 @@ fn file(path: &Path) -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     rustix::fs::open(path, flags, FileMode::empty()).map_err(|errno| {
         let mut message = format!("cannot open {}: {}", path.display(), show(errno));
-        // proc_ns_get_link() gives EACCES for what ptrace(2) denies.
+        // proc_ns_get_link() returns EACCES if ptrace(2) denies access.
         if errno == Errno::ACCESS
             && let Some(target) = Target::of_path(path)
         {
@@ -107,14 +107,14 @@ pub(crate) fn device() -> Result<Device> {
     })
 }
 
-/// What is visible of the device when it cannot be opened.
+/// The visible state of a device that cannot be opened.
 #[derive(Clone, Copy, Debug)]
 struct Node {
     /// The minor number with which the module has registered it; [`None`] without the module.
     minor: Option<u32>,
-    /// Whether `/proc/misc` or `/sys/module` is readable, and tells whether the module is loaded.
+    /// `true` if `/proc/misc` or `/sys/module` shows whether the module is loaded.
     is_known: bool,
-    /// Whether it is mounted with `nodev`.
+    /// `true` if its filesystem is mounted with `nodev`.
     nodev: bool,
 }
 
@@ -134,7 +134,7 @@ impl Node {
         }
     }
 
-    /// Returns a command, or what to do, when opening it failed with `errno`.
+    /// Returns a hint, often a command, for a device whose opening failed with `errno`.
     fn hint(self, errno: Errno) -> Option<String> {
         let make = |minor| format!("as root: mknod -m 600 {} c 10 {minor}", Device::PATH);
         Some(match (errno, self.minor) {
@@ -144,7 +144,7 @@ impl Node {
                     make(minor)
                 )
             }
-            // A node that another module, or this one before, has left.
+            // A node that another module, or an earlier load of this one, has left.
             (Errno::NODEV | Errno::NXIO, Some(minor)) => {
                 format!("remove it; {}: it has another number", make(minor))
             }
@@ -152,7 +152,7 @@ impl Node {
                 "as root: insmod nsproxy_rs.ko; the module is not loaded".to_owned()
             }
             (Errno::NOENT, None) => {
-                "mount /proc or /sys, which tell whether the module is loaded".to_owned()
+                "mount /proc or /sys, which show whether the module is loaded".to_owned()
             }
             (Errno::ACCESS, _) if self.nodev => {
                 "mount the filesystem of /dev without nodev".to_owned()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The calls that the options stand for, and their order: one plan for the commands that make the
-//! calls and for those that ask about them.
+//! The calls that the options request, and their order: one plan for the commands that make the
+//! calls and for those that make dry runs.
 
 use crate::{explain, kinds::Kinds, open};
 use anyhow::{Result, bail};
@@ -36,7 +36,7 @@ impl Call {
         self.kinds.iter().fold(0, |flags, kind| flags | kind.flag())
     }
 
-    /// Returns whether a user namespace is among those that it enters.
+    /// Returns whether the call enters a user namespace.
     fn enters_user(&self) -> bool {
         self.kinds.contains(&Kind::User)
     }
@@ -100,19 +100,19 @@ pub(crate) fn calls(
 /// The calls of a command in their order, each with its file, open.
 pub(crate) struct Plan(Vec<(Call, OwnedFd)>);
 
-/// A call whose turn it is.
+/// The call that the plan makes next.
 #[derive(Clone, Copy)]
 pub(crate) struct Turn<'a> {
     pub(crate) call: &'a Call,
     pub(crate) file: BorrowedFd<'a>,
-    /// If it is refused, it is made again after the user namespace is entered.
+    /// `true` if the call, when refused, is made again after the user namespace is entered.
     pub(crate) is_retried: bool,
-    /// If it succeeds, another call follows.
+    /// `true` if another call follows when this one succeeds.
     pub(crate) is_followed: bool,
 }
 
 impl Plan {
-    /// Opens the files of all calls: after the first call, `/proc` may be another one.
+    /// Opens the files of all calls, since `/proc` may be another one after the first call.
     ///
     /// # Errors
     ///
@@ -129,17 +129,17 @@ impl Plan {
             .map(Self)
     }
 
-    /// The calls, in the order of the first pass.
+    /// Returns the calls, in the order of the first pass.
     pub(crate) fn calls(&self) -> impl Iterator<Item = &Call> {
         self.0.iter().map(|(call, _)| call)
     }
 
-    /// Executes the plan. `call` makes a call, or asks about it, and returns why it is refused.
+    /// Executes the plan. `call` makes a call or a dry run, and returns the refusal, if any.
     ///
     /// There are two passes, as in nsenter(1): the calls without a user namespace, then the one
-    /// that enters it, then again those that were refused. A user namespace takes rights away, over
-    /// what our own one owns, and gives them, over what it owns itself: no single order is right
-    /// for both.
+    /// that enters it, then again those that were refused. Entering a user namespace loses the
+    /// capabilities over what the caller's own one owns, and gains those over what it owns itself.
+    /// No single order is right for both.
     ///
     /// Returns the refusal that ends the plan, and the call that was refused.
     ///
@@ -181,11 +181,12 @@ impl Plan {
         Ok(None)
     }
 
-    /// Executes the plan as a question: each call is a dry run from where the calls before it lead.
+    /// Executes the plan with dry runs, each in the state that the calls before it lead to.
     ///
     /// A call depends on those before it, so a call that would succeed and is followed is made.
-    /// This process is then somewhere else, and must end with its answer. Nothing else changes: it
-    /// has no children, and a call that would move a task which shares its root is not made.
+    /// This process is then in other namespaces, and must exit with its answer. Nothing else
+    /// changes: it has no children, and a call that would move a task which shares its root is not
+    /// made.
     ///
     /// # Errors
     ///
@@ -203,11 +204,11 @@ impl Plan {
     }
 }
 
-/// Makes a call that others follow, for the question about them.
+/// Makes a call that others follow, so that the next dry run starts in the right state.
 fn go(device: &Device, turn: Turn<'_>, as_of_2011: bool) -> Result<Option<Refusal>> {
     let Turn { call, file, .. } = turn;
     // With several kinds, install() before Linux 7.3 checks whether the copy of root and working
-    // directory is shared, which it never is. A task that shares our own would be moved as well.
+    // directory is shared, which it never is. A task that shares the original would move, too.
     if call.kinds.contains(&Kind::Mnt) {
         let alone = Call {
             source: call.source.clone(),
@@ -216,8 +217,8 @@ fn go(device: &Device, turn: Turn<'_>, as_of_2011: bool) -> Result<Option<Refusa
         let refusal = explain::ask(device, &alone, file, Explain::dry_run(as_of_2011))?;
         if refusal.is_some_and(|refusal| refusal.reason == Reason::FsShared) {
             bail!(
-                "cannot ask what follows {call}: to enter would move tasks that share our root \
-                 directory"
+                "cannot make a dry run of the calls after {call}: entering would move tasks that \
+                 share the root directory of the caller"
             );
         }
     }
@@ -291,15 +292,15 @@ mod tests {
         assert!(error.contains("--target PID"), "{error}");
     }
 
-    /// A plan whose files are something else.
+    /// Returns a plan whose files are all `/dev/null`.
     fn plan(calls: &[Call]) -> Plan {
         let null = || std::fs::File::open("/dev/null").unwrap().into();
         Plan(calls.iter().map(|call| (call.clone(), null())).collect())
     }
 
-    /// The calls in the order in which they are made, with `?` for one that is made again if it is
-    /// refused and `+` for one that is followed, and the one that is refused at the end. Those to
-    /// `refused` are refused, until the user namespace is entered or, `always`, then, too.
+    /// Returns the calls in the order in which they are made, and the one that ends the plan. `?`
+    /// marks a call that is made again if it is refused, `+` one that is followed. Calls to
+    /// `refused` are refused until the user namespace is entered; with `always`, also after that.
     fn made(calls: &[Call], refused: &[&str], always: bool) -> (Vec<String>, Option<String>) {
         let name = |call: &Call| match &call.source {
             Source::File(path) => path.display().to_string(),

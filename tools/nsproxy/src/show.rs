@@ -21,17 +21,17 @@ const AFTER_HELP: &str = "\
 NS_REF is what keeps a namespace in memory, ACTIVE what keeps it visible: tasks,
 open files and bind mounts. The counts of an initial namespace never move. IDs
 are never used again, inode numbers are. An nsproxy is shared by all tasks that
-were forked without asking for new namespaces: its count. Counts are shown to
-root of the initial user and pid namespace, and the id of an owner or a parent
-to a caller that is in it or above it. Below the table are owners and parents
-that the target is not in, each with a process that is in it.
+were forked without asking for new namespaces: its count. Counts are shown only
+to root of the initial user and pid namespaces, and the id of an owner or a
+parent only to a caller that is in it or above it. Owners and parents that the
+target is not in are listed below the table, each with a process that is in it.
 
 The exit status is 0, or 1 when the process cannot be looked at.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// The process or thread to look at, this process by default
+    /// Show this process or thread [default: nsproxy itself]
     #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     target: Option<i32>,
 
@@ -88,7 +88,7 @@ struct Document {
     /// `nsproxy->count`
     count: u32,
     namespaces: Vec<Row>,
-    /// Owners and parents in which the target is not.
+    /// The owners and parents that the target is not in.
     elsewhere: Vec<Elsewhere>,
 }
 

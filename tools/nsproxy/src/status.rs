@@ -2,14 +2,14 @@
 
 //! Exit statuses.
 
-/// An exit status, as `std::process::ExitCode`, whose number C's `main()` can return.
+/// An exit status like `std::process::ExitCode`, with a number that C's `main()` can return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ExitCode(u8);
 
 impl ExitCode {
     pub(crate) const SUCCESS: Self = Self(0);
     pub(crate) const FAILURE: Self = Self(1);
-    /// A mistake in the options: what clap exits with.
+    /// A usage error; the same status as that of clap.
     pub(crate) const USAGE: Self = Self(2);
 }
 

@@ -14,7 +14,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What is visible of a process or thread.
+/// The visible attributes of a process or thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     /// Real, effective and saved uid.
@@ -22,15 +22,15 @@ pub(crate) struct Target {
     /// Real, effective and saved gid.
     gids: Vec<u32>,
     permitted: CapabilitySet,
-    /// One letter, as `Z` for a zombie.
+    /// A letter, such as `Z` for a zombie.
     state: String,
     /// `uid_map`, and that of this process.
     uid_maps: Option<[String; 2]>,
-    /// [`None`] if the kernel does not report it.
+    /// The dumpable attribute; [`None`] if the kernel does not report it.
     dumpable: Option<bool>,
 }
 
-/// `PTRACE_MODE_*`: which credentials of the caller count.
+/// `PTRACE_MODE_*`: the credentials of the caller that count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// `PTRACE_MODE_READ_REALCREDS`: the real ids and the permitted capabilities, as in setns(2).
@@ -48,14 +48,14 @@ enum Rule {
     Dumpable,
     /// The process is in another user namespace (`cap_ptrace_access_check()`).
     UserNs,
-    /// The process has more capabilities (`cap_ptrace_access_check()`): these.
+    /// The process has these capabilities, and the caller does not (`cap_ptrace_access_check()`).
     Caps(CapabilitySet),
     /// None of these: a user namespace with the same maps, or a security module.
     Other,
 }
 
 impl Target {
-    /// Looks at the process of `pidfd`; [`None`] where `/proc` does not show it.
+    /// Reads the attributes of the process of `pidfd`; [`None`] if `/proc` does not show it.
     pub(crate) fn of_pidfd(pidfd: impl AsFd) -> Option<Self> {
         let number = number_in_proc(&pidfd)?;
         let mut target = Self::of_directory(&Path::new("/proc").join(number))?;
@@ -63,11 +63,11 @@ impl Target {
         Some(target)
     }
 
-    /// Looks at the process of which `path` is a file in its `/proc/PID/ns`.
+    /// Reads the attributes of the process whose `/proc/PID/ns` contains `path`.
     pub(crate) fn of_path(path: &Path) -> Option<Self> {
         let directory = process_of(path)?;
         let mut target = Self::of_directory(&directory)?;
-        // The number in the path is that of the pid namespace of /proc.
+        // The number in the path belongs to the pid namespace of /proc.
         let here = fs::read_link("/proc/self").ok()?;
         if here.to_str()?.parse() == Ok(getpid().as_raw_pid()) {
             let name = directory.file_name()?.to_str()?;
@@ -106,13 +106,14 @@ impl Target {
         })
     }
 
-    /// Returns whether the process has exited; not so while it is exiting, which takes the init of
-    /// a pid namespace until all other processes in it are reaped (`zap_pid_ns_processes()`).
+    /// Returns whether the process has exited. A process that is exiting has not: the init of a pid
+    /// namespace waits until all other processes in it are reaped (`zap_pid_ns_processes()`).
     pub(crate) fn has_exited(&self) -> bool {
         ["Z", "X"].contains(&self.state.as_str())
     }
 
-    /// Finds the rule by which ptrace(2) denies `caller` access to this process, and how to get it.
+    /// Finds the rule by which ptrace(2) denies `caller` access to this process, and ways to gain
+    /// access.
     pub(crate) fn denies(&self, caller: &Caller, mode: Mode) -> (String, Vec<String>) {
         let rule = self.rule(caller, mode);
         let mut hints = Vec::new();
@@ -167,7 +168,7 @@ impl Target {
             Mode::FsCreds => (caller.euid, caller.egid, caller.effective),
         };
         let same = |ids: &[u32], ours| ids.iter().all(|id| *id == ours);
-        // Where the capability counts, only rules about other user namespaces are left.
+        // If the capability applies, only rules about other user namespaces remain.
         let may = self.is_in_our_user_ns() && caller.effective.contains(CapabilitySet::SYS_PTRACE);
         let has_the_ids = same(&self.uids, uid) && same(&self.gids, gid);
         if !(may || has_the_ids) {
@@ -185,8 +186,8 @@ impl Target {
         }
     }
 
-    /// Returns whether its user namespace has the maps of ours: the namespace itself is only
-    /// visible with the access that was denied.
+    /// Returns whether its user namespace has the same maps as that of this process. The namespace
+    /// itself is only visible with the access that was denied.
     fn is_in_our_user_ns(&self) -> bool {
         self.uid_maps
             .as_ref()
@@ -194,8 +195,8 @@ impl Target {
     }
 }
 
-/// Returns the number of a process in `/proc`, which may be that of another pid namespace than ours;
-/// [`None`] if it has none there.
+/// Returns the number of a process in `/proc`, which may belong to another pid namespace than this
+/// process; [`None`] if it has none there.
 pub(crate) fn number_in_proc(pidfd: impl AsFd) -> Option<String> {
     let fdinfo = format!("/proc/self/fdinfo/{}", pidfd.as_fd().as_raw_fd());
     let fdinfo = fs::read_to_string(fdinfo).ok()?;
@@ -204,7 +205,7 @@ pub(crate) fn number_in_proc(pidfd: impl AsFd) -> Option<String> {
     Some(number.to_owned())
 }
 
-/// The names of up to three capabilities.
+/// Formats the names of up to three capabilities.
 fn names_of(caps: CapabilitySet) -> String {
     const MOST: usize = 3;
     let bits = caps.bits();

@@ -63,7 +63,7 @@ fn runs(page: &mut String, records: &[Record]) {
     }
 }
 
-/// How many suites passed, where the matrix is none of them.
+/// Returns how many suites passed, for a run without the matrix.
 fn suites(records: &[Record]) -> String {
     let passed = records.iter().filter(|r| r.class == "passed").count();
     let failures = records.iter().map(|r| u64::from(r.counts.failed)).sum();
@@ -84,9 +84,9 @@ fn mutants_only(mutants: &Mutants) -> String {
     format!("Mutants: {}", caught.join(", and of the kernel "))
 }
 
-/// The tests that failed, by name, each with the beginning of what it said.
+/// Writes the failed tests, by name, each with the first line of its reason.
 fn failures(page: &mut String, records: &[Record]) {
-    /// Of many the first ones: the page is to be read, and the logs have all.
+    /// The number of tests that are listed; the logs have all.
     const FEW: usize = 20;
     if records.iter().all(|record| record.failures.is_empty()) {
         return;

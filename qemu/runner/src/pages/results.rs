@@ -22,7 +22,7 @@ pub(super) struct Record {
     pub(super) seconds: f64,
     pub(super) summary: Option<String>,
     pub(super) facts: BTreeMap<String, String>,
-    /// The tests that failed. Results of an older runner have none.
+    /// The failed tests. The results of an older runner do not contain them.
     #[serde(default)]
     pub(super) failures: Vec<Failure>,
 }
@@ -31,7 +31,7 @@ pub(super) struct Record {
 #[derive(Deserialize)]
 pub(super) struct Failure {
     pub(super) name: String,
-    /// Why, line by line.
+    /// The lines of the reason.
     pub(super) said: Vec<String>,
 }
 

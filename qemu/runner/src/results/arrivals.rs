@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How long the tests of a suite took, by when their lines arrived. The clock is the host's: that
-//! of a guest stands still when the guest does.
+//! The duration of each test of a suite, by the arrival of its output. The host's clock measures
+//! it, since the clock of a guest stops with the guest.
 
 use std::time::{Duration, Instant};
 
-/// When the lines that a guest printed arrived, to within the 20 ms between two looks at them.
+/// The arrival times of a guest's output lines, polled every 20 ms.
 pub(crate) struct Arrivals {
     begun: Instant,
     lines: usize,
-    /// How many lines there were, and when.
+    /// The total number of lines at each time.
     seen: Vec<(usize, Duration)>,
 }
 
@@ -24,7 +24,7 @@ impl Default for Arrivals {
 }
 
 impl Arrivals {
-    /// Notes that the guest has printed more.
+    /// Records the arrival of more output.
     pub(crate) fn note(&mut self, bytes: &[u8]) {
         self.note_at(bytes, self.begun.elapsed());
     }
@@ -37,8 +37,8 @@ impl Arrivals {
         }
     }
 
-    /// Returns how long each test took whose result is a line of `output`: from the line before
-    /// that was a result, and for the first one from the first line.
+    /// Returns the duration of each test whose result is a line of `output`: the time since the
+    /// previous result, or since the first line for the first test.
     pub(super) fn times(&self, output: &str, is_result: impl Fn(&str) -> bool) -> Vec<Duration> {
         let mut seen = self.seen.iter().peekable();
         let mut arrival = |line: usize| {
@@ -48,7 +48,7 @@ impl Arrivals {
         let mut last = None;
         let mut times = Vec::new();
         for (number, line) in output.lines().enumerate() {
-            // The last line may have no end.
+            // The last line may be incomplete.
             let Some(now) = arrival(number).or(last) else {
                 break;
             };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! JUnit's XML, which most services show, in the form that Jenkins accepts (its `junit-10.xsd`).
+//! JUnit's XML, which most services display, in the form that Jenkins accepts (`junit-10.xsd`).
 
 use super::{Outcome, Suite, Test};
 use anyhow::Result;
@@ -124,7 +124,7 @@ pub(super) mod tests {
     use crate::verdict::Counts;
     use quick_xml::{Reader, events::BytesStart};
 
-    /// An element of Jenkins' schema: the elements that it may be in, and its attributes.
+    /// An element of Jenkins' schema, with its possible parents and its attributes.
     struct Element {
         name: &'static str,
         parents: &'static [&'static str],
@@ -132,7 +132,7 @@ pub(super) mod tests {
         optional: &'static [&'static str],
     }
 
-    /// The elements that we write.
+    /// The elements that `write()` uses.
     const SCHEMA: &[Element] = &[
         Element {
             name: "testsuites",
@@ -191,7 +191,7 @@ pub(super) mod tests {
         }
     }
 
-    /// Fails where an element is not as the schema has it.
+    /// Fails if an element violates the schema.
     fn check(element: &BytesStart<'_>, parent: &str) {
         let name = String::from_utf8(element.name().as_ref().to_vec()).unwrap();
         let known = SCHEMA.iter().find(|known| known.name == name);
@@ -226,7 +226,7 @@ pub(super) mod tests {
     }
 
     /// Reads a file, checks it against the schema, and returns the counts of its test cases. The
-    /// counts in its attributes must be those, and its names unique.
+    /// counts in its attributes must be the same, and its names unique.
     pub(in super::super) fn counts(xml: &str) -> Counts {
         let mut reader = Reader::from_str(xml);
         let mut parents: Vec<String> = Vec::new();

@@ -2,8 +2,8 @@
 
 //! A report for KernelCI's database (KCIDB), in version 5.3 of its schema.
 //!
-//! The kernel that was tested is the checkout and the build. The commit of the project itself is in
-//! the environment of each test.
+//! The tested kernel is the checkout and the build. The environment of each test contains the
+//! commit of the project itself.
 
 use super::{Outcome, Run, Suite, Test};
 use anyhow::Result;
@@ -13,7 +13,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// The CI system that reports, which begins all ids.
+/// The CI system that reports. It is the prefix of all ids.
 const ORIGIN: &str = "nsproxy_rs";
 /// The longest excerpt of a log that the schema allows, in characters.
 const EXCERPT: usize = 16384;
@@ -58,7 +58,7 @@ struct Case<'a> {
     build_id: &'a str,
     origin: &'a str,
     path: String,
-    /// The name as the suite has it: a path has fewer characters.
+    /// The original name of the test: a path allows fewer characters.
     comment: String,
     status: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,7 +73,7 @@ struct Environment<'a> {
     misc: BTreeMap<&'a str, &'a str>,
 }
 
-/// The kernel that a run is about, and when it began.
+/// The kernel and the start time of a run.
 pub(super) struct About<'a> {
     kernel: &'a str,
     release: &'a str,
@@ -102,7 +102,7 @@ pub(super) fn write(about: &About<'_>, suites: &[Suite]) -> Result<String> {
         compiler,
         began,
     } = about;
-    // Ids are of one run: another one reports other tests.
+    // Ids contain the run, since another run reports other tests.
     let run = format!("{ORIGIN}:{kernel}-{}", began.as_secs());
     let checkout = format!("{run}/source");
     let build = format!("{run}/build");
@@ -163,7 +163,7 @@ fn status(test: &Test) -> &'static str {
     }
 }
 
-/// Returns the path of a test, which no other test of the run has: `nsproxy_rs.kinds.net_to_a`.
+/// Returns the path of a test, unique in the run: `nsproxy_rs.kinds.net_to_a`.
 fn path(suite: &str, test: &str, paths: &mut HashSet<String>) -> String {
     let path = format!("{ORIGIN}.{}.{}", word(suite), word(test));
     let mut unique = path.clone();
@@ -175,7 +175,7 @@ fn path(suite: &str, test: &str, paths: &mut HashSet<String>) -> String {
     unique
 }
 
-/// Replaces what no part of a path may contain.
+/// Replaces the characters that a part of a path may not contain.
 fn word(name: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let words: Vec<_> = name
@@ -278,7 +278,7 @@ pub(super) mod tests {
         }
     }
 
-    /// KernelCI's own check, where `pip install kcidb-io` has installed it.
+    /// Runs KernelCI's own check, if `pip install kcidb-io` has installed it.
     #[test]
     fn kcidb_accepts_it() {
         let mut long = examples();

@@ -6,24 +6,24 @@ use super::{Outcome, Suite, Test, count};
 use crate::verdict::Counts;
 use std::{fmt::Write as _, mem};
 
-/// The beginning of the line that says how to reproduce a failed test. It is printed before the
-/// reason; the lines above it were printed while the test ran.
+/// The prefix of the line with the command that reproduces a failed test. It precedes the reason;
+/// the lines above it were printed while the test ran.
 pub(crate) const REPRODUCE: &str = "reproduce: ";
 
-/// The beginning of the line by which a suite announces its next test.
+/// The prefix of the line that announces the next test of a suite.
 const BEGIN: &str = "begin ";
 
 /// The output of a suite.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Printed {
-    /// The tests that have a result, in their order.
+    /// The tests that have a result, in order.
     pub(crate) tests: Vec<Test>,
-    /// The test that was announced last, if it has none.
+    /// The last announced test, if it has no result.
     pub(crate) running: Option<String>,
 }
 
 impl Printed {
-    /// Returns how many tests have which result.
+    /// Returns the number of tests with each result.
     pub(crate) fn counts(&self) -> Counts {
         count(&self.tests)
     }
@@ -31,8 +31,8 @@ impl Printed {
 
 /// The tests in what a suite printed. One that printed no KTAP has none.
 ///
-/// The lines of a test precede its result, and begin with `#`. Those of a failed test are kept from
-/// the reason on; the line that says how to reproduce it comes last.
+/// The lines of a test precede its result, and begin with `#`. Of a failed test, the lines of the
+/// reason are kept, followed by the line with the command that reproduces it.
 pub(crate) fn read(output: &str) -> Printed {
     let mut printed = Printed::default();
     let mut said: Vec<String> = Vec::new();

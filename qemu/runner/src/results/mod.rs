@@ -2,9 +2,9 @@
 
 //! The results of a run, in files for other programs: KTAP, JUnit's XML, KernelCI's JSON.
 //!
-//! The files and the terminal count the same. What failed besides the tests of a suite is a test of
-//! its own in all of them: each gate, and [`GUEST`] where the guest itself failed. Such a suite
-//! passed in no file.
+//! The files and the terminal have the same counts. A failure besides the tests of a suite is a
+//! test of its own in all of them: each gate, and [`GUEST`] if the guest itself failed. So no file
+//! shows such a suite as passed.
 
 mod arrivals;
 mod junit;
@@ -26,14 +26,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-/// The test that fails where the guest did not end well and no test of the suite failed: no panic,
-/// no warning, and as many tests as it counted.
+/// The test that fails if the guest itself failed: by a panic, a warning, a hang, or a count that
+/// differs from the reported tests.
 const GUEST: &str = "the guest";
 
 /// A run: some suites on one kernel.
 pub(crate) struct Run<'a> {
     kernel: &'a Kernel,
-    /// How the guests ran: with KVM, or in emulation.
+    /// The accelerator of the guests: KVM or emulation.
     accel: &'a str,
     seed: Option<u64>,
     /// The names of the suites that are to run.
@@ -50,7 +50,7 @@ struct Suite {
     /// Names and values that programs show beside the results.
     properties: Vec<(&'static str, String)>,
     tests: Vec<Test>,
-    /// How long each test took, where that is known.
+    /// The duration of each test, where it is known.
     times: Vec<Option<Duration>>,
 }
 
@@ -121,7 +121,7 @@ impl<'a> Run<'a> {
         let times = line.arrivals.times(&output, ktap::is_result);
         let mut times: Vec<_> = times.into_iter().map(Some).collect();
         tests.extend(besides(line, &tests));
-        // What a suite reports on the verdict port has no time of its own.
+        // Tests that the suite did not print have no arrival time.
         times.resize(tests.len(), None);
         rename_doubles(&mut tests);
         Suite {
@@ -168,7 +168,7 @@ impl Suite {
 }
 
 /// Reads the tests that the suite of the guest in `dir` has reported: in its output, or on the
-/// verdict port if the output is a story for users.
+/// verdict port if the output is written for users.
 pub(crate) fn printed(dir: &Path) -> Printed {
     let [output, verdict] =
         [qemu::OUTPUT, qemu::VERDICT].map(|log| ktap::read(&guest::read(&dir.join(log))));
@@ -190,7 +190,7 @@ fn count(tests: &[Test]) -> Counts {
     counts
 }
 
-/// Returns what failed besides the tests of the suite, as tests: as many as
+/// Returns the failures besides the tests of the suite, as tests. Their number is the one that
 /// [`classify()`](crate::classify::classify) counts.
 fn besides(line: &Line, tests: &[Test]) -> Vec<Test> {
     let outcome = &line.ran.outcome;
@@ -215,7 +215,7 @@ fn besides(line: &Line, tests: &[Test]) -> Vec<Test> {
     besides
 }
 
-/// Makes the names of the tests of a suite unique: programs that compare runs go by them.
+/// Makes the names of the tests of a suite unique, since programs compare runs by name.
 fn rename_doubles(tests: &mut [Test]) {
     let mut seen: BTreeMap<String, u32> = BTreeMap::new();
     for Test { name, .. } in tests {
@@ -289,7 +289,7 @@ mod tests {
         verdict::Verdict,
     };
 
-    /// A suite's line, whose guest printed and told this and whose kernel printed `console`.
+    /// Returns the line of a suite with this output, verdict port (`told`) and console.
     fn line(dir: &Path, end: End, output: &str, told: &str, console: &str) -> Line {
         fs::create_dir_all(dir).unwrap();
         fs::write(dir.join(qemu::OUTPUT), output).unwrap();

@@ -64,8 +64,8 @@ pub(crate) enum Command {
     },
     /// `NSPROXY_SHOW` of the process of a pidfd, answered with [`Reply::Returned`].
     Show { slot: usize },
-    /// What the kernel tells it, and what the module does, of the process of a pidfd, files of
-    /// namespaces, and one namespace that it is not in, by its id. Answered with [`Reply::Told`].
+    /// Asks the kernel and the module about the process of a pidfd, files of namespaces, and the id
+    /// of a namespace that the actor is not in. Answered with [`Reply::Told`].
     Ask {
         pidfd: usize,
         files: Vec<usize>,
@@ -78,14 +78,14 @@ pub(crate) enum Command {
     },
     /// What its pid is in the `/proc` of the test. Answered with [`Reply::Pid`].
     Pid,
-    /// Runs programs, one after another, each by a child of its own. Answered with
+    /// Runs programs, one after another, each in its own child. Answered with
     /// [`Reply::Programs`].
     Programs {
-        /// The words of each.
+        /// The words of each command line.
         lines: Vec<Vec<String>>,
-        /// The file that is their standard input; `/dev/null` otherwise.
+        /// The slot of their standard input; `/dev/null` by default.
         input: Option<usize>,
-        /// They share the actor's root and working directory (`CLONE_FS`).
+        /// `true` to share the actor's root and working directory (`CLONE_FS`).
         share_fs: bool,
     },
 }
@@ -128,11 +128,11 @@ pub(crate) struct Called {
     pub(crate) outcome: Outcome,
     /// If an allocation was to fail: how many more there were to go until that one. 0: it failed.
     pub(crate) to_go: Option<u32>,
-    /// What a dry run had said of it, if the module was asked.
+    /// The result of a dry run before the call, if there was one.
     pub(crate) foreseen: Option<Foreseen>,
 }
 
-/// The result of a dry run, in numbers that cross a pipe.
+/// The result of a dry run, in numbers that can be sent through a pipe.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Foreseen {
     pub(crate) outcome: Outcome,
@@ -173,7 +173,7 @@ pub(crate) struct Repeated {
     pub(crate) one_more: bool,
 }
 
-/// How a program ended, and what it printed.
+/// The exit status and the output of a program.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Program {
     /// The exit status; [`None`] if it was killed.
@@ -199,7 +199,7 @@ pub(crate) enum Reply {
     Measured(Vec<f64>),
     Returned(Outcome),
     Attempted(Opened, Called, Snapshot),
-    /// By the kernel, and by the module.
+    /// The answers of the kernel and of the module.
     Told([Told; 2]),
     Seen(Snapshot),
     Pid(u32),

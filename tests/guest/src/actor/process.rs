@@ -379,7 +379,7 @@ impl Process {
             }
             Fork::Parent(child) => child,
         };
-        // With its ends of the pipe.
+        // Closes its write ends of the pipe.
         drop(command);
         let mut text = Vec::new();
         from.read_to_end(&mut text)?;

@@ -43,7 +43,7 @@ pub(crate) enum Step {
     SetIds(u32),
     /// Keeps only these capabilities (bits), of those that it has.
     KeepCaps(u64),
-    /// Has what it executes have at most these capabilities (bits).
+    /// Limits the capabilities of executed programs to these (bits).
     BoundCaps(u64),
     /// Lowers all capabilities but these (bits), and could raise them again.
     LowerCaps(u64),
@@ -63,7 +63,7 @@ pub(crate) enum Step {
     Chroot(String),
     /// Makes a directory and goes there.
     Chdir(String),
-    /// Is not dumpable, which ptrace(2) asks of a process that is to be looked into.
+    /// Becomes not dumpable, which denies access by ptrace(2).
     NotDumpable,
     /// Sets `no_new_privs`.
     NoNewPrivs,

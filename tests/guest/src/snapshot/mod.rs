@@ -163,8 +163,8 @@ impl Snapshot {
         self == other || self.compared().eq(other.compared())
     }
 
-    /// What is not the same, `info/` left out: namespaces first, as they explain the rest, and what
-    /// only one side saw last.
+    /// Returns the differences, without `info/`. Namespaces come first, as they explain the rest,
+    /// and values that only one side has come last.
     pub(crate) fn differences(&self, other: &Self) -> Vec<Difference> {
         if self.is_same(other) {
             return Vec::new();

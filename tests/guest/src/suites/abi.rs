@@ -203,17 +203,17 @@ fn setns_sizes(tests: &mut Vec<Test>) {
     }
 }
 
-/// What an ioctl takes.
+/// The argument of an ioctl.
 #[derive(Clone, Copy)]
 enum Argument {
-    /// A struct that asks for what works: its size, and its `flags` if it has some.
+    /// A struct with valid fields: its size, and its `flags` if it has any.
     Struct(usize, u32),
-    /// The number itself.
+    /// A number in place of a pointer.
     Number(u32),
 }
 use Argument::{Number, Struct};
 
-/// Each command, and whether it makes the call.
+/// The commands, each with `true` if it makes the call.
 const UNDER_A_FILTER: [(&str, u32, Argument, bool); 8] = [
     ("SETNS", uapi::NSPROXY_SETNS, Struct(SETNS_SIZE, 0), true),
     (
@@ -255,7 +255,7 @@ const UNDER_A_FILTER: [(&str, u32, Argument, bool); 8] = [
     ),
 ];
 
-/// The same call by a thread under a filter that allows everything, and by one that is not.
+/// Compares a call by a thread under a filter that allows everything with one without a filter.
 fn under_a_filter(command: u32, argument: Argument, makes_the_call: bool) -> Result<()> {
     let outcome = |is_filtered: bool| {
         let call = thread::spawn(move || -> Result<_> {
@@ -597,10 +597,10 @@ fn no_room(_: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// As many lines as fit into a page.
+/// The number of lines that fit into a page.
 const FITS: u32 = (PAGE / STEP_SIZE) as u32;
 
-/// A call that is refused before it is made, with a page of room for its journal.
+/// Checks that a call which is refused before it is made does not change the struct or the journal.
 fn writes_nothing(flags: u32, room: u32, errno: Code) -> Result<()> {
     const JUNK: [u8; PAGE] = [0xa5; PAGE];
     let page = LastPage::new()?;
@@ -625,8 +625,8 @@ fn writes_nothing(flags: u32, room: u32, errno: Code) -> Result<()> {
     Ok(())
 }
 
-/// Of a journal with a line at the end of one page and one in the next, the first page can be
-/// written when the call begins, and cannot when it ends.
+/// Checks the verdict of a call whose journal has a line at the end of one page and one in the
+/// next. The first page is writable when the call begins, and is not when it ends.
 fn verdict_first(world: &mut World) -> Result<()> {
     let target = world.target(&Target::in_new(Kind::Uts.flag()))?;
     let there = File::open(format!("/proc/{}/ns/uts", target.pid))?;
@@ -645,12 +645,12 @@ fn verdict_first(world: &mut World) -> Result<()> {
         let outcome = sys::ioctl(fd, uapi::NSPROXY_EXPLAIN, (&raw mut args).addr());
         Ok((outcome, args, links_of("thread-self")))
     });
-    // The module looks whether the second page can be written when it has looked at the first.
+    // The module checks the second page after the first.
     let is_stuck = pages.wait_for_victim(Duration::from_secs(60))?;
     pages.make_page_before_read_only()?;
     pages.release()?;
     let (outcome, args, links) = call.join().map_err(|_| anyhow!("the call panicked"))??;
-    ensure!(is_stuck, "nobody looked at the second page");
+    ensure!(is_stuck, "the second page was not accessed");
     ensure!(
         outcome == Err(Errno::FAULT),
         "the ioctl returned {outcome:?}"
@@ -661,7 +661,7 @@ fn verdict_first(world: &mut World) -> Result<()> {
     );
     ensure!(
         args.lines > 2 && (args.error, args.reason) == (0, 0),
-        "the verdict is not there: {args:?}"
+        "the verdict is missing: {args:?}"
     );
     Ok(())
 }

@@ -54,8 +54,8 @@ struct Row {
 }
 
 impl Story<'_> {
-    /// Counts a case, prints what is wrong with it, and reports its result to the host, as KTAP:
-    /// the story itself has no lines for programs. Returns whether the case passed.
+    /// Counts a case, prints its failures, and reports its result to the host as KTAP, since the
+    /// story itself is written for users. Returns whether the case passed.
     fn count(&mut self, name: &str, wrong: &[String]) -> Result<bool> {
         for line in wrong.iter().flat_map(|wrong| wrong.lines()) {
             println!("  !! {line}");

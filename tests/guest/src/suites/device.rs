@@ -315,7 +315,7 @@ fn symbols_restricted(_: &mut World) -> Result<()> {
 }
 
 const KPTR_RESTRICT: &str = "/proc/sys/kernel/kptr_restrict";
-/// What the kernel shows instead of an address.
+/// The text that the kernel shows instead of an address.
 const NO_ADDRESS: &str = "0000000000000000";
 
 /// Compares each line with the line of /proc/kallsyms, and returns the addresses.

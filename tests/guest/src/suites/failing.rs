@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Tests that fail on purpose, in each way in which a test can, for the tests of the runner: what
-//! it reports of them must be right. The last one hangs.
+//! Tests that fail on purpose, in every way in which a test can, to test the reports of the runner.
+//! The last one hangs.
 
 use crate::{
     ktap::{Skip, Test},

@@ -57,7 +57,7 @@ enum Run {
     Found(fn(&str, &mut World) -> Vec<Test>),
     /// What reports by itself, given a part of the names of what is to be run.
     Itself(fn(&mut World, &str) -> Result<Tally>),
-    /// A suite that reports by itself, and has no single tests.
+    /// A suite that reports by itself, and cannot run single tests.
     Whole(fn(&mut World) -> Result<Tally>),
 }
 
@@ -96,7 +96,7 @@ const SUITES: &[Suite] = &[
     Suite::of("scale", Run::Itself(scale::run)).when_asked_for(),
     // Likewise: `make profile`.
     Suite::of("profile", Run::Itself(bench::profile::run)).when_asked_for(),
-    // Likewise, by the tests of the runner.
+    // Likewise: the tests of the runner.
     Suite::of("failing", Run::Tests(failing::tests)).when_asked_for(),
 ];
 
@@ -177,8 +177,8 @@ fn of_cases(cases: impl IntoIterator<Item = Case>) -> Vec<Test> {
 mod tests {
     use super::*;
 
-    /// Finds the names that the printer would refuse, without a guest. Suites of `Run::Found` have
-    /// their tests from the guest.
+    /// Checks without a guest that the printer accepts the names. Suites of `Run::Found` are left
+    /// out, since they find their tests in the guest.
     #[test]
     fn names_can_be_pasted_and_are_unique() {
         let mut wrong = Vec::new();

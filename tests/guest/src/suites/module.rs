@@ -62,9 +62,9 @@ const TIMES: u32 = 50;
 /// How long to wait for another thread.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Files whose operations are the module's, beside the device.
+/// Files whose operations belong to the module, beside the device.
 const DEBUGFS: &str = "/sys/kernel/debug/nsproxy_rs";
-/// Files about the module whose operations are the kernel's.
+/// Files about the module whose operations belong to the kernel.
 const OF_THE_KERNEL: [&str; 3] = [
     "/sys/module/nsproxy_rs",
     "/sys/class/misc/nsproxy",
@@ -132,7 +132,7 @@ fn while_open(_: &mut World) -> Result<()> {
     module::load(c"")?.context("finit_module")
 }
 
-/// Every file below a directory. Links are not followed.
+/// Returns all files below a directory. Does not follow links.
 fn files_below(directory: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory).with_context(|| directory.display().to_string())? {
@@ -146,14 +146,14 @@ fn files_below(directory: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Opens a file as its mode allows root to; most cannot be written, some cannot be read.
+/// Opens a file for reading, or for writing if it cannot be read.
 fn open(path: &Path) -> Result<File> {
     File::open(path)
         .or_else(|_| File::options().write(true).open(path))
         .with_context(|| path.display().to_string())
 }
 
-/// Reads a file from its beginning, as far as the kernel lets one.
+/// Reads a file from its beginning, and ignores errors.
 fn read(mut file: &File) {
     let _ = file.read(&mut [0; 4096]);
 }
@@ -181,11 +181,11 @@ fn while_file_open(_: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// Whether the kernel refuses to unload the module then is its own affair. What it must not do is to
-/// follow what is freed, which the console would say.
+/// Unloads the module while files of the kernel are open. The kernel may refuse; it must not access
+/// freed memory, which would show on the console.
 fn under_files_of_the_kernel(_: &mut World) -> Result<()> {
     for directory in OF_THE_KERNEL {
-        // A link itself, the first of them.
+        // The first of the paths is itself a link.
         let files = files_below(&fs::canonicalize(directory).context(directory)?)?;
         ensure!(!files.is_empty(), "no file in {directory}");
         for path in files {
@@ -215,7 +215,7 @@ fn while_in_flight(_: &mut World) -> Result<()> {
     module::load(c"")?.context("finit_module")
 }
 
-/// Memory that holds a call inside of the module.
+/// Maps memory whose access keeps a call inside the module.
 pub(super) fn stuck_page() -> Result<StuckPage> {
     match StuckPage::new() {
         Err(Errno::NOSYS) => Err(Skip::because(

@@ -320,7 +320,7 @@ fn counted(_: &mut World) -> Result<()> {
     counts(before)
 }
 
-/// Counts how often the lock of the processes that are served is taken: all share it.
+/// A counter of acquisitions of the lock that all served processes share.
 struct Locked;
 
 impl Locked {
@@ -328,7 +328,7 @@ impl Locked {
     const EVENTS: &str = "/sys/kernel/debug/tracing/kprobe_events";
     const EVENT: &str = "nsproxy_tests/locked";
 
-    /// [`None`] on a kernel that cannot.
+    /// Starts to count; returns [`None`] on a kernel without kprobe events.
     fn watch() -> Result<Option<Self>> {
         if !fs::exists(Self::EVENTS)? {
             return Ok(None);
@@ -355,7 +355,7 @@ impl Locked {
         fs::write(&path, text).context(path)
     }
 
-    /// That there are so many while `f` runs.
+    /// Checks the number of acquisitions while `f` runs.
     fn takes(&self, expected: usize, f: impl FnOnce() -> Result<()>) -> Result<()> {
         let trace = format!("{}/trace", Self::TRACING);
         fs::write(&trace, "")?;
@@ -364,7 +364,7 @@ impl Locked {
         let count = seen.lines().filter(|line| line.contains("locked:")).count();
         ensure!(
             count == expected,
-            "it was taken {count} times, expected {expected}"
+            "the lock was acquired {count} times, expected {expected}"
         );
         Ok(())
     }
@@ -372,7 +372,7 @@ impl Locked {
 
 impl Drop for Locked {
     fn drop(&mut self) {
-        // To open the list for writing empties it.
+        // Opening the list for writing empties it.
         let removed = self
             .write("enable", "0")
             .and_then(|()| fs::write(Self::EVENTS, "").context(Self::EVENTS));
@@ -389,7 +389,8 @@ fn exits_without_lock(_: &mut World) -> Result<()> {
         ));
     };
     let device = Device::open()?;
-    // To ask takes it once, and so does the exit of who asked. From then on exits are watched.
+    // The request acquires the lock once, and so does the exit of the child that made it. From then
+    // on the module watches exits.
     locked.takes(2, || in_child(|| ask(&device).map(drop)))?;
     locked.takes(0, || in_child(|| Ok(())))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! That a caller is told as much of namespaces by the module as by the kernel: by ioctls of their
-//! files, and by listns(2), asked by the same process.
+//! The module reports no more and no less about namespaces than the kernel reports to the same
+//! process, by ioctls of their files and by listns(2).
 
 use crate::{
     actor::{
@@ -32,20 +32,20 @@ use std::{
     os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
 };
 
-/// The process that is asked about.
+/// The process that a caller asks about.
 #[derive(Clone, Copy, Debug)]
 enum Subject {
     /// The caller itself.
     Itself,
-    /// A child of the caller, in new namespaces of all kinds, of its own making.
+    /// A child of the caller, in new namespaces of all kinds that it created.
     Child,
-    /// A process of root's in new namespaces of all kinds.
+    /// A process of root in new namespaces of all kinds.
     Target,
     /// The test, which is in the initial namespaces.
     Test,
 }
 
-/// A caller: what it is called, the steps that it takes, and whether it may know counts.
+/// A caller: its name, its steps, and `true` if it may know counts.
 type Caller = (&'static str, &'static [Step], bool);
 
 const USER_NS: u32 = Kind::User.flag();
@@ -96,7 +96,7 @@ const CALLERS: [Caller; 8] = [
     ),
 ];
 
-/// Whom each caller asks about, and whether it is shown that process: see [`CALLERS`].
+/// The subjects, each with the access of every caller, in the order of [`CALLERS`].
 const SUBJECTS: [(Subject, [bool; CALLERS.len()]); 4] = [
     (Subject::Itself, [true; CALLERS.len()]),
     (Subject::Child, [true; CALLERS.len()]),
@@ -127,7 +127,7 @@ pub(super) fn tests() -> Vec<Test> {
     tests
 }
 
-/// What is to come of it, apart from that both say the same.
+/// The expected results, which must be the same from kernel and module.
 #[derive(Clone, Copy)]
 struct Expected {
     shown: Outcome,
@@ -137,7 +137,7 @@ struct Expected {
 fn check(steps: &[Step], subject: Subject, expected: Expected, world: &mut World) -> Result<()> {
     let target = world.target(&Target::in_all_new())?;
     let mut caller = Actor::spawn()?;
-    // As root: what it may know counts when it asks.
+    // As root: the module checks the credentials at the time of the call.
     expect(caller.returned(&Command::OpenDevice)?, Ok(()))?;
     for step in steps {
         caller.step(step)?;
@@ -168,12 +168,12 @@ fn check(steps: &[Step], subject: Subject, expected: Expected, world: &mut World
 
     ensure!(
         kernel == module,
-        "the kernel tells {kernel:?}\nthe module tells {module:?}"
+        "the kernel reports {kernel:?}\nthe module reports {module:?}"
     );
     let shown = kernel.shown.as_ref().map(drop).map_err(|code| *code);
     ensure!(
         shown == expected.shown,
-        "looking at the process returned {}, expected {}",
+        "access to the process: {}, expected {}",
         word(shown),
         word(expected.shown)
     );
@@ -185,26 +185,26 @@ fn check(steps: &[Step], subject: Subject, expected: Expected, world: &mut World
     Ok(())
 }
 
-/// What a caller is told.
+/// The facts that a caller gets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Told {
-    /// Of each namespace that the process is in, by [`Member::ALL`]: its id, and those of its owner
-    /// and of its parent, 0 for none.
+    /// The id of each namespace that the process is in, by [`Member::ALL`], and those of its owner
+    /// and of its parent; 0 for none.
     shown: Result<Vec<[u64; 3]>, Code>,
-    /// How many others hold a namespace; by the kernel, that they do.
+    /// `true` if the module reports counts, or if listns(2) lists `other`.
     counts: bool,
-    /// For each file, the id of the user namespace in which the caller lacks a capability to enter,
-    /// 0 for none.
+    /// For each file, the id of the user namespace in which the caller is missing a capability to
+    /// enter; 0 for none.
     lacking: Vec<u64>,
 }
 
-/// What a caller asks.
+/// The questions of a caller.
 pub(crate) struct Ask<'a> {
     pub(crate) pidfd: BorrowedFd<'a>,
     pub(crate) files: Vec<BorrowedFd<'a>>,
     /// The id of a namespace that the caller is not in.
     pub(crate) other: u64,
-    /// The `/proc` in which the caller has its files.
+    /// A `/proc` in which the caller finds its own files.
     pub(crate) proc: BorrowedFd<'a>,
 }
 
@@ -213,12 +213,13 @@ impl Ask<'_> {
     ///
     /// # Errors
     ///
-    /// The module tells an id that the kernel told nobody, or counts here and not there.
+    /// The module reports an id that the caller cannot get from the kernel, or reports counts
+    /// inconsistently.
     pub(crate) fn both(&self, device: &Device) -> Result<[Told; 2]> {
         let shown_by_kernel = self.shown_by_kernel()?;
         let shown = device.show_raw(self.pidfd.as_raw_fd());
         let own = self.own()?;
-        // What the caller has a file of, and what the kernel tells it of that.
+        // The ids that the kernel reports for all files of the caller.
         let mut known: BTreeSet<u64> = [0].into();
         for file in self
             .files
@@ -248,7 +249,7 @@ impl Ask<'_> {
                     .map(|(_, id)| id),
             );
             let unknown: Vec<_> = told.difference(&known).collect();
-            ensure!(unknown.is_empty(), "only the module tells {unknown:?}");
+            ensure!(unknown.is_empty(), "only the module reports {unknown:?}");
 
             let [id, owner, _] = ids(*file)?;
             let of_caller = own
@@ -266,7 +267,10 @@ impl Ask<'_> {
             let cap = refusal.and_then(|refusal| refusal.cap);
             lacking[1].push(cap.map_or(0, |(_, user_ns)| user_ns));
         }
-        ensure!(counts.len() == 1, "counts are told, and they are not");
+        ensure!(
+            counts.len() == 1,
+            "the module reports counts in some of its answers only"
+        );
         let [by_kernel, by_module] = lacking;
         Ok([
             Told {
@@ -297,14 +301,14 @@ impl Ask<'_> {
         Ok(Ok(all))
     }
 
-    /// The files of the caller's own namespaces.
+    /// Opens the files of the caller's own namespaces.
     fn own(&self) -> Result<Vec<OwnedFd>> {
         let mut own = Vec::new();
         for member in Member::ALL {
             let path = format!("self/ns/{}", member.name());
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
             match openat(self.proc, &path, flags, Mode::empty()) {
-                // That of children who are still to come.
+                // The pid namespace for children, which has no init yet.
                 Err(Errno::NOENT) => {}
                 file => own.push(file.context(path)?),
             }
@@ -317,7 +321,8 @@ fn is_count(count: u32) -> bool {
     count != 0
 }
 
-/// The id of a namespace, and those of its owner and of its parent, as far as the kernel tells.
+/// Returns the id of a namespace, and those of its owner and of its parent, or 0 where the kernel
+/// denies them.
 fn ids(file: BorrowedFd<'_>) -> Result<[u64; 3]> {
     let related = |which| match nsfs::relative(file, which) {
         Err(Errno::PERM | Errno::INVAL) => Ok(0),

@@ -311,7 +311,7 @@ fn own_access(_: &mut World) -> Result<()> {
     expect(shown_to(&[Step::SetIds(USER)], &target)?, Ok(()))
 }
 
-/// The functions that take and leave `exec_update_lock`, and the question in between.
+/// The functions that acquire and release `exec_update_lock`, and the check in between.
 const UNDER_LOCK: [&str; 3] = ["down_read_killable", "ptrace_may_access", "up_read"];
 
 fn no_exec(world: &mut World) -> Result<()> {
@@ -428,7 +428,7 @@ fn seen(mut actor: Actor, call: Call, expected: Outcome, steps: &str) -> Result<
     Ok(())
 }
 
-/// The kernel's trace, with what the module says alone: where tracefs is.
+/// The kernel's trace, with only the events of the module; the mount point of tracefs.
 struct Trace(&'static Path);
 
 impl Trace {
@@ -445,7 +445,7 @@ impl Trace {
         Ok(trace)
     }
 
-    /// Calls of these functions instead.
+    /// Traces calls of these functions instead.
     fn of_functions(names: &[&str]) -> Result<Self> {
         let trace = Self::new()?;
         if !trace.0.join("set_ftrace_filter").exists() {
@@ -464,7 +464,7 @@ impl Trace {
         fs::write(self.0.join(file), text).with_context(|| file.to_owned())
     }
 
-    /// The lines of an actor.
+    /// Returns the lines of an actor.
     fn of(&self, actor: &mut Actor) -> Result<Vec<String>> {
         self.of_process(actor.pid()?)
     }

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-/// Two pages. The first is like any other; the first access to the second does not end before it is
+/// Two pages. The first is an ordinary one. The first access to the second blocks until it is
 /// [released](Self::release).
 pub(crate) struct StuckPage {
     userfaultfd: c_int,
@@ -97,7 +97,7 @@ impl StuckPage {
         self.before.addr() + PAGE
     }
 
-    /// Takes the right to write from the page before it.
+    /// Makes the first page read-only.
     pub(crate) fn make_page_before_read_only(&self) -> Result<(), Errno> {
         // SAFETY: The page is ours; nothing refers to it.
         checked(unsafe { libc::mprotect(self.before, PAGE, libc::PROT_READ) }.into()).map(drop)
@@ -125,7 +125,7 @@ impl StuckPage {
 
 impl Drop for StuckPage {
     fn drop(&mut self) {
-        // SAFETY: The descriptor and the pages are ours, and nobody knows them after this.
+        // SAFETY: `self` owns the descriptor and the pages, and is not used after this.
         unsafe {
             libc::close(self.userfaultfd);
             libc::munmap(self.before, 2 * PAGE);
@@ -179,9 +179,9 @@ impl LastPage {
         }
     }
 
-    /// What is in the first page.
+    /// Returns the content of the first page.
     pub(crate) fn bytes(&self) -> [u8; PAGE] {
-        // SAFETY: The page is ours, and any bytes are some.
+        // SAFETY: `self` owns the page, and any bytes are valid for the type.
         unsafe { self.0.cast::<[u8; PAGE]>().read() }
     }
 

@@ -73,11 +73,11 @@ pub(crate) fn net_of_socket(socket: impl AsFd) -> Result<OwnedFd, Errno> {
     ioctl_that_opens(socket, 0x894c)
 }
 
-/// `PIDFD_GET_*_NAMESPACE`: a namespace that the process behind a pidfd is in.
+/// Opens a namespace that the process behind a pidfd is in: `PIDFD_GET_*_NAMESPACE`.
 ///
 /// # Errors
 ///
-/// `EACCES` if the caller may not look into the process, `ESRCH` if it is gone.
+/// `EACCES` if the caller may not access the process, `ESRCH` if it is gone.
 pub(crate) fn of_pidfd(pidfd: impl AsFd, member: Member) -> Result<OwnedFd, Errno> {
     let number = match member {
         Member::Cgroup => 1,

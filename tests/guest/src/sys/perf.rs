@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What perf records of a switch of namespaces (`PERF_RECORD_NAMESPACES`), and what it counts:
-//! calls of setns(2).
+//! perf: records of a switch of namespaces (`PERF_RECORD_NAMESPACES`), and a counter of setns(2)
+//! calls.
 
 use super::{PAGE, checked};
 use crate::kernel;
@@ -48,7 +48,7 @@ const RING: usize = PAGE;
 pub(crate) const NAMESPACES_IN_ORDER: [&str; 7] =
     ["net", "uts", "ipc", "pid", "user", "mnt", "cgroup"];
 
-/// `perf_event_open(2)`, for an event that belongs to no group.
+/// Opens an event that belongs to no group: `perf_event_open(2)`.
 fn open(attr: Attr, task: c_int, cpu: c_int) -> Result<OwnedFd, Errno> {
     let attr = Attr {
         size: mem::size_of::<Attr>() as u32,
@@ -56,7 +56,7 @@ fn open(attr: Attr, task: c_int, cpu: c_int) -> Result<OwnedFd, Errno> {
     };
     const NO_GROUP: c_int = -1;
     const PERF_FLAG_FD_CLOEXEC: c_ulong = 8;
-    // SAFETY: The attributes are as long as they say.
+    // SAFETY: `size` is the size of the attributes, which the kernel only reads.
     let event = checked(unsafe {
         libc::syscall(
             libc::SYS_perf_event_open,
@@ -67,7 +67,7 @@ fn open(attr: Attr, task: c_int, cpu: c_int) -> Result<OwnedFd, Errno> {
             PERF_FLAG_FD_CLOEXEC,
         )
     })?;
-    // SAFETY: The descriptor is new, and nobody else's.
+    // SAFETY: The kernel has just returned the descriptor, and no other value owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(event as c_int) })
 }
 
@@ -159,18 +159,18 @@ impl Drop for NamespacesWatch {
     }
 }
 
-/// Counts the calls of setns(2) of all tasks: an event for each CPU.
+/// A counter of the setns(2) calls of all tasks: one event per CPU.
 ///
-/// The tracepoint at the entry of every system call is behind ptrace and seccomp, so that a call is
-/// counted exactly if the kernel goes on to the function that implements it.
+/// The tracepoint at the entry of system calls comes after ptrace and seccomp. So a call is counted
+/// exactly if the kernel continues to the function that implements it.
 pub(crate) struct SetnsCounter(Vec<File>);
 
 impl SetnsCounter {
-    /// Counts until it is dropped.
+    /// Starts to count, until the counter is dropped.
     ///
     /// # Errors
     ///
-    /// When the kernel has no perf, or not this tracepoint.
+    /// The kernel is built without perf, or without this tracepoint.
     pub(crate) fn new() -> Result<Self> {
         const ID: &str = "events/raw_syscalls/sys_enter/id";
         let id = fs::read_to_string(kernel::tracefs()?.join(ID)).context(ID)?;
@@ -199,7 +199,7 @@ impl SetnsCounter {
 
     fn set_filter(event: &File, filter: &CStr) -> Result<(), Errno> {
         const PERF_EVENT_IOC_SET_FILTER: c_ulong = 0x4008_2406;
-        // SAFETY: The kernel reads a string from there, which lives until it returns.
+        // SAFETY: The kernel reads a string, which lives until the call returns.
         let set = unsafe {
             libc::ioctl(
                 event.as_raw_fd(),
@@ -210,13 +210,13 @@ impl SetnsCounter {
         checked(set.into()).map(drop)
     }
 
-    /// A number that grows by one with each call. The difference of two of them counts.
+    /// Returns the number of calls since the counter was created.
     pub(crate) fn count(&self) -> Result<u64> {
         let mut sum = 0;
         for mut event in &self.0 {
             let mut count = [0; mem::size_of::<u64>()];
-            let n = event.read(&mut count).context("a count of perf")?;
-            ensure!(n == count.len(), "a count of perf is {n} bytes long");
+            let n = event.read(&mut count).context("reading a perf counter")?;
+            ensure!(n == count.len(), "a perf counter is {n} bytes long");
             sum += u64::from_ne_bytes(count);
         }
         Ok(sum)

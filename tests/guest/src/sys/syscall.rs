@@ -33,7 +33,7 @@ impl Call {
         }
     }
 
-    /// `setns()`, with these values in both registers, of which the kernel reads the lower halves.
+    /// Returns `setns()` with these values in the registers. The kernel reads the lower halves.
     fn setns_wide(fd: u64, nstype: u64) -> Self {
         Self {
             number: libc::SYS_setns,
@@ -75,7 +75,7 @@ pub(crate) fn setns_64(fd: i32, nstype: i32) -> Result<(), Errno> {
     outcome(Call::setns(fd, nstype).make())
 }
 
-/// The same, with something in the upper halves of both registers.
+/// Makes setns(2) by the `syscall` instruction, with the upper halves of both registers set.
 pub(crate) fn setns_64_wide(fd: i32, nstype: i32) -> Result<(), Errno> {
     outcome(Call::setns_wide(wide(fd), wide(nstype)).make())
 }
@@ -85,12 +85,13 @@ pub(crate) fn setns_32(fd: i32, nstype: i32) -> Result<(), Errno> {
     int_80(u64::from(fd as u32), u64::from(nstype as u32))
 }
 
-/// The same, with something in the upper halves of both registers, as a 64-bit program can have it.
+/// Makes setns(2) by `int 0x80`, with the upper halves of both registers set, as a 64-bit program
+/// can do.
 pub(crate) fn setns_32_wide(fd: i32, nstype: i32) -> Result<(), Errno> {
     int_80(wide(fd), wide(nstype))
 }
 
-/// An argument with something in the upper half of its register.
+/// Sets the upper half of an argument's register.
 fn wide(argument: i32) -> u64 {
     0xdead_beef << 32 | u64::from(argument as u32)
 }

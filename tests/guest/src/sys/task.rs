@@ -82,11 +82,11 @@ pub(crate) fn ignore_children(ignore: bool) {
     unsafe { libc::signal(libc::SIGCHLD, how) };
 }
 
-/// Blocks `SIGUSR1`, here and in what this task executes and forks.
+/// Blocks `SIGUSR1` in this task, and so in its children and in executed programs.
 pub(crate) fn block_usr1() -> Result<(), Errno> {
     let mut set = mem::MaybeUninit::<libc::sigset_t>::zeroed();
-    // SAFETY: `set` has room for a set, which is emptied before a signal is added and the set is
-    // read. The old mask is not asked for. No thread here waits for the signal.
+    // SAFETY: `set` has room for a set. It is emptied before a signal is added and before it is
+    // read. The pointer to the old mask may be NULL. No thread here waits for the signal.
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
         libc::sigaddset(set.as_mut_ptr(), libc::SIGUSR1);

@@ -33,7 +33,7 @@ struct Refused {
     /// Stable.
     reason: &'static str,
     says: String,
-    /// Each of them is enough.
+    /// Alternatives, each of which is enough.
     hints: Vec<String>,
     cap: Option<String>,
     user_ns: Option<u64>,

@@ -25,10 +25,9 @@ use std::{
 fn after_help() -> String {
     format!(
         "\
-The calls are made, by this process, which ends when all is shown. What is
-printed is what each step did: the counts of the namespaces and of the nsproxy,
-read before and after it by the module. What others did to them meanwhile shows,
-too.
+The calls are made by this process, which then exits. Each step is printed with
+the counts of the namespaces and of the nsproxy that it changed; the module reads
+them before and after the step. Changes by other tasks meanwhile show, too.
 
 With --dry-run: {}
 
@@ -46,7 +45,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     asked: Asked,
 
-    /// Only ask: end each call at the point of no return
+    /// Make dry runs: end each call at the point of no return
     #[arg(long)]
     dry_run: bool,
 

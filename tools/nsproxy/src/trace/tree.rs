@@ -90,8 +90,8 @@ pub(super) fn tree(traced: &Traced<'_>) -> String {
     text
 }
 
-/// What is said of a journal without counts.
-const NOT_COUNTED: &str = "counts are told to root of the initial user and pid namespace";
+/// The line that replaces the counts in a journal without them.
+const NOT_COUNTED: &str = "counts are shown only to root of the initial user and pid namespaces";
 
 /// What a step did, a line each.
 fn did(taken: &Taken) -> Vec<String> {

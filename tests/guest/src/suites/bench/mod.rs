@@ -69,7 +69,7 @@ pub(super) fn run(world: &mut World, filter: &str) -> Result<Tally> {
     Ok(printer.end())
 }
 
-/// The names of all measurements.
+/// Returns the names of all measurements.
 #[cfg(test)]
 pub(super) fn names() -> Vec<String> {
     parts().iter().map(Part::name).collect()

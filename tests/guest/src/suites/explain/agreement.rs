@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `nsproxy check`, `explain`, `trace --dry-run` and `setns` give one answer: for every case of the
-//! suites kinds, pidfd and errno that can be typed, and for plans of several calls.
+//! `nsproxy check`, `explain`, `trace --dry-run` and `setns` give the same answer: for every case
+//! of the suites kinds, pidfd and errno that can be typed, and for plans of several calls.
 //!
-//! A case is typed as a program of the caller: a child that is forked and executes, in the state of
-//! the case. A file is its standard input.
+//! The caller of a case is put into its state, and forks a child that executes the command. The
+//! file of the case is the standard input of the child.
 
 use crate::{
     actor::{command::Program, state::Step},
@@ -24,28 +24,28 @@ use std::{
     os::unix::fs::PermissionsExt as _,
 };
 
-/// The words of the commands that are asked, before and after the options. The last one enters.
+/// The words of the compared commands, before and after the options. The last one enters.
 const COMMANDS: [(&[&str], &[&str]); 4] = [
     (&["check"], &[]),
     (&["explain"], &[]),
     (&["trace", "--dry-run"], &[]),
     (
-        // The exit status of the command is ours: no fork, and no uid that has to be mapped.
+        // Without fork(2) and setuid(2), the exit status depends on the calls of setns(2) only.
         &["setns", "--no-fork", "--preserve-credentials"],
         &["--", "true"],
     ),
 ];
 
-/// The answer that the commands are to give.
+/// The expected answer of the commands.
 #[derive(Clone, Debug)]
 enum Answer {
     /// All namespaces can be entered.
     Entered,
-    /// A call is refused, by this check if it is known.
+    /// A call is refused, by this check where it is known.
     Refused(Code, Option<Reason>),
     /// A file or a process cannot be opened.
     NotOpened(Code),
-    /// The one that `setns` gives.
+    /// The same answer as that of `setns`.
     AsSetns,
 }
 
@@ -72,7 +72,7 @@ pub(super) fn tests(cases: impl Iterator<Item = (&'static str, Case)>) -> Vec<Te
         plans()
             .into_iter()
             .map(|(name, target, caller, options, answer)| {
-                // The number is no file: the options name all there is.
+                // -1: the options name all files.
                 let case = Case::new(name, Handle::Number(-1), 0)
                     .target(target)
                     .caller(caller);
@@ -92,8 +92,8 @@ pub(super) fn tests(cases: impl Iterator<Item = (&'static str, Case)>) -> Vec<Te
     tests
 }
 
-/// A process that has number 2 where the caller is, in namespaces of its own, and not the one that
-/// has this number in `/proc`.
+/// Checks that `-t 2` means the process with number 2 in the caller's pid namespace, and not the
+/// one with this number in `/proc`.
 fn numbers_of_another(world: &mut World) -> Result<()> {
     let case = Case::new("", Handle::Number(-1), 0).caller([
         Step::Unshare(Kind::Pid.flag()),
@@ -110,8 +110,8 @@ fn numbers_of_another(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// The other commands report `ESRCH` for a process that has exited, and run no command in the
-/// namespaces of the caller.
+/// Checks that the other commands report `ESRCH` for a process that has exited, and run no command
+/// in the namespaces of the caller.
 fn of_an_exited(world: &mut World) -> Result<()> {
     let target = Target::default().with_fate(Fate::Zombie);
     let pid = world.target(&target)?.pid.to_string();
@@ -137,8 +137,9 @@ fn of_an_exited(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// A case as what is typed by a caller that was put into a state which is inherited; [`None`] if
-/// there are no such words, or no such state. `$t` is the pid of the target, `$own` the caller's.
+/// Converts a case to options that are typed by a caller in a state which a child inherits. Returns
+/// [`None`] if no such options or no such state exist. `$t` is the pid of the target, `$own` the
+/// caller's.
 fn type_case(case: &Case) -> Option<(Case, String)> {
     let nests_pid =
         |step: &Step| matches!(step, Step::Unshare(kinds) if kinds & Kind::Pid.flag() != 0);
@@ -155,7 +156,7 @@ fn type_case(case: &Case) -> Option<(Case, String)> {
             }
             // Neither threads nor memory survive execve(2); root regains what it has lowered.
             Step::Thread | Step::ShareVm | Step::Vfork | Step::LowerCaps(_) => return None,
-            // There is no program.
+            // The new root has no program to execute.
             Step::Chroot(_) => return None,
             // Only a root that is mapped there has capabilities after execve(2).
             Step::EnterTarget(_) if is_of_user => return None,
@@ -177,7 +178,7 @@ fn type_case(case: &Case) -> Option<(Case, String)> {
     let options = match (case.handle, &kinds[..]) {
         (Handle::Pidfd, _) if sees_target => letters("$t")?,
         (Handle::OwnPidfd, _) if sees_target => letters("$own")?,
-        // What is opened again is not what it was, or may not be opened.
+        // Opening it again may fail, or may open another file.
         (Handle::TargetBy(Way::OPath, _), _) => return None,
         (
             Handle::Unrelated(
@@ -196,7 +197,7 @@ fn type_case(case: &Case) -> Option<(Case, String)> {
             | Handle::Unrelated(_),
             [kind],
         ) => file(*kind)?,
-        // The tool always says which kind.
+        // The tool always passes the kind.
         (Handle::Target(link) | Handle::Home(link) | Handle::Own(link), []) if case.nstype == 0 => {
             file(Kind::ALL.into_iter().find(|kind| kind.name() == link)?)?
         }
@@ -223,7 +224,7 @@ fn answer_of(case: &Case) -> Answer {
 
 type Plan = (&'static str, Target, Vec<Step>, &'static str, Answer);
 
-/// Plans of several calls, and those that cannot be begun.
+/// Returns plans of several calls, and plans that cannot start.
 fn plans() -> Vec<Plan> {
     let refused = |reason: Reason| {
         let errno = reason.errno().expect("a check with an errno");
@@ -383,7 +384,7 @@ fn plans() -> Vec<Plan> {
     ]
 }
 
-/// Asks all commands, and compares their answers with one another and with the expected one.
+/// Runs all commands, and compares their answers with one another and with the expected one.
 fn check(case: &Case, options: &str, expected: &Answer, world: &mut World) -> Result<()> {
     let target = match &case.target {
         Some(target) => world.target(target)?.pid,
@@ -445,7 +446,7 @@ fn check(case: &Case, options: &str, expected: &Answer, world: &mut World) -> Re
             want("the status of check", check.status == Some(status_of(code)));
             for (program, (words, _)) in programs.iter().zip(COMMANDS).skip(1) {
                 let is_said = match words[0] {
-                    // The trees of calls that are made again come before.
+                    // Trees of calls that are made again precede it.
                     "trace" => last_refusal(&program.text),
                     _ => first_errno(&program.text),
                 };
@@ -454,7 +455,7 @@ fn check(case: &Case, options: &str, expected: &Answer, world: &mut World) -> Re
         }
         Answer::AsSetns => unreachable!("replaced above"),
     }
-    // Both print a call when its turn comes.
+    // Both print each call when they make it.
     let explained: Vec<_> = explain.text.lines().filter_map(turn_of_explain).collect();
     let traced: Vec<_> = trace.text.lines().filter_map(turn_of_trace).collect();
     want("the order of calls", explained == traced);
@@ -467,18 +468,18 @@ fn check(case: &Case, options: &str, expected: &Answer, world: &mut World) -> Re
     Ok(())
 }
 
-/// The call of a line that `nsproxy explain` prints when its turn comes.
+/// Returns the call in a line that `nsproxy explain` prints for each call it makes.
 fn turn_of_explain(line: &str) -> Option<&str> {
     let (call, answer) = line.split_once(": ")?;
     (call.starts_with("the ") && !answer.starts_with("not made")).then_some(call)
 }
 
-/// The call of a line that begins its tree.
+/// Returns the call in the first line of its tree.
 fn turn_of_trace(line: &str) -> Option<&str> {
     line.strip_prefix("setns: ")
 }
 
-/// The exit status of `nsproxy check`, as its help has it.
+/// Returns the exit status of `nsproxy check` that its help documents.
 fn status_of(code: Code) -> i32 {
     match code {
         Code::EPERM | Code::EACCES => 3,
@@ -488,20 +489,20 @@ fn status_of(code: Code) -> i32 {
     }
 }
 
-/// The first `EINVAL:` and the like in a text.
+/// Returns the first errno in a text, as in `EINVAL:`.
 fn first_errno(text: &str) -> Option<Code> {
     text.split_whitespace()
         .filter_map(|word| word.strip_suffix(':'))
         .find_map(Code::of_name)
 }
 
-/// The errno of the last call in trees of calls; of the text if there is no tree.
+/// Returns the errno of the last call in trees of calls, or of the text if it has no tree.
 fn last_refusal(text: &str) -> Option<Code> {
     let last = text.rsplit_once("refused: ").map(|(_, last)| last);
     first_errno(last.unwrap_or(text))
 }
 
-/// The device, for everybody: a caller without rights may ask.
+/// The device, usable by all users: callers without capabilities make dry runs, too.
 struct OpenToAll;
 
 impl OpenToAll {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A command that the tool executes inherits what the tool did: ignored signals, the signal mask,
-//! and descriptors, closed ones among them.
+//! A command that the tool executes inherits the state of the tool: ignored signals, the signal
+//! mask, and descriptors, including closed ones.
 
 use crate::{ktap::Test, served, sys, via::Device};
 use anyhow::{Context as _, Result, ensure};
@@ -32,8 +32,8 @@ const STATES: [[&str; 2]; 8] = [
 
 const FILE: &str = "/tmp/nsproxy-tests-inherited";
 
-/// Prints the state of the shell, from a child with files of its own. A shell forks no child for
-/// its last command.
+/// A command that writes the state of the shell to a file, from a child with its own descriptors. A
+/// shell forks no child for its last command.
 const LOOK: &str = "\
 (
 	for fd in 0 1 2; do readlink /proc/$$/fd/$fd || echo closed; done
@@ -71,7 +71,7 @@ fn check(way: &str) -> Result<()> {
             let output = shell.output().context("/bin/sh")?;
             let seen = fs::read_to_string(FILE);
             let _ = fs::remove_file(FILE);
-            seen.with_context(|| format!("`{line}` did not look: {output:?}"))
+            seen.with_context(|| format!("`{line}` wrote no file: {output:?}"))
         };
         let (plain, by_tool) = (look("")?, look(way)?);
         ensure!(
@@ -87,7 +87,7 @@ fn check(way: &str) -> Result<()> {
     Ok(())
 }
 
-/// Without the numbers of pipes.
+/// Removes the numbers of pipes.
 fn numberless(text: &str) -> Vec<&str> {
     let line = |line: &'_ str| {
         line.split_once(":[")

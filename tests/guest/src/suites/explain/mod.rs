@@ -4,8 +4,8 @@
 //!
 //! What a dry run says of a plain call every suite of cases looks at, and for which reason it is to
 //! fail the suite errno says: see [`crate::judge`]. What memory it lacks is for the suite faults.
-//! What a person is told is here, too: [`tool`]. [`agreement`] compares the answers of the
-//! tool's commands; [`inherited`] is about the state of a command that the tool executes.
+//! The command-line tool is tested, too. [`tool`] checks its explanations and hints, [`agreement`]
+//! the answers of its commands, [`inherited`] the state of a command that it executes.
 
 mod agreement;
 mod inherited;

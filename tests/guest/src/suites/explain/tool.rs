@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `nsproxy explain` names the check that refuses, and each of its hints works: the situation is
-//! made, what the hint says is done, and the call succeeds.
+//! `nsproxy explain` names the check that refuses, and each of its hints works: a test creates the
+//! situation and follows the hint, and the call succeeds.
 
 use crate::{
     actor::state::Step,
@@ -17,25 +17,25 @@ use std::process::{Command, Output};
 /// A situation in which the tool fails.
 struct Row {
     name: &'static str,
-    /// The first line has this errno, or the one of the reason.
+    /// The errno in the first line, or the reason that has it.
     failure: Failure,
     target: fn() -> Target,
     /// A shell command, in which `$t` is the pid of the target.
     typed: &'static str,
     /// A part of the text that is specific to the situation.
     says: &'static str,
-    /// The hints that it prints, in their order.
+    /// The printed hints, in order.
     hints: &'static [Hint],
 }
 
 enum Failure {
     Refused(Reason),
-    /// Before a call was made: the errno, and the exit status.
+    /// A failure before any call: the errno, and the exit status.
     Before(&'static str, i32),
 }
 
-/// A hint, up to where it depends on the guest, and a shell command that follows it, in which
-/// `$hint` is the hint.
+/// The part of a hint that does not depend on the guest, and a shell command that follows the hint;
+/// `$hint` is the whole hint.
 struct Hint(&'static str, &'static str);
 
 use Failure::{Before, Refused};
@@ -47,7 +47,7 @@ macro_rules! without {
     };
 }
 
-/// Runs as a user with these capabilities. With `+dac_override` among them it may open the device.
+/// Runs as a user with these capabilities; `+dac_override` permits opening the device.
 macro_rules! user {
     ($id:literal, $caps:literal, $command:literal) => {
         concat!(
@@ -95,7 +95,7 @@ fn in_new_uts() -> Target {
     Target::in_new(Kind::Uts.flag())
 }
 
-/// A user namespace with a uts namespace, of a user.
+/// Returns a target of an unprivileged user, in new user and uts namespaces.
 fn of_user() -> Target {
     Target::in_new(Kind::User.flag() | Kind::Uts.flag()).of_user()
 }
@@ -224,7 +224,7 @@ const ROWS: &[Row] = &[
         name: "exiting, init of a pid namespace",
         failure: Refused(Reason::Exiting),
         target: Target::default,
-        // Init waits for what it has killed, of which the parent is outside and stopped.
+        // Init waits for the process that it has killed, whose parent is outside and stopped.
         typed:
             "child() { grep -l \"^PPid:.$1\\$\" /proc/[0-9]*/status 2>/dev/null | cut -d / -f 3; }
             is() { grep -qs \"$1\" /proc/$(child $2)/$3; }
@@ -608,7 +608,7 @@ fn elsewhere(reason: Reason) -> Option<&'static str> {
     })
 }
 
-/// Commands about a thread: it is in the initial uts namespace, its process in another one.
+/// Commands about a thread in the initial uts namespace, whose process is in another one.
 const THREAD: &[(&str, &str)] = &[
     ("nsproxy explain -t $tid -u", "can be entered"),
     ("nsproxy check -t $tid -u && echo ok", "ok"),
@@ -622,7 +622,7 @@ const THREAD: &[(&str, &str)] = &[
         "nsproxy setns -t $tid -u readlink /proc/self/ns/uts",
         "uts:[4026531838]",
     ),
-    // By which it is left.
+    // -a includes the uts namespace, so it leaves that of the process.
     (
         "nsproxy setns -t $t -u nsproxy setns -t $tid -a readlink /proc/self/ns/uts",
         "uts:[4026531838]",
@@ -656,7 +656,7 @@ pub(super) fn tests() -> Vec<Test> {
             let said = text(&output);
             ensure!(
                 output.status.success() && said.contains(says),
-                "`{command}` ended with {} and said\n{said}where \"{says}\" was expected",
+                "`{command}` ended with {} and printed\n{said}expected \"{says}\"",
                 output.status
             );
         }
@@ -679,7 +679,7 @@ fn check(row: &Row, world: &mut World) -> Result<()> {
     };
     ensure!(
         output.status.code() == Some(status) && within.contains(&errno) && said.contains(row.says),
-        "`{}` ended with {} and said\n{said}where {errno} was expected, and \"{}\"",
+        "`{}` ended with {} and printed\n{said}expected {errno}, and \"{}\"",
         row.typed,
         output.status,
         row.says
@@ -693,11 +693,7 @@ fn check(row: &Row, world: &mut World) -> Result<()> {
             .iter()
             .zip(row.hints)
             .all(|(printed, hint)| printed.starts_with(hint.0));
-    ensure!(
-        are_expected,
-        "`{}` said\n{said}which are other hints",
-        row.typed
-    );
+    ensure!(are_expected, "`{}` printed other hints:\n{said}", row.typed);
     for (printed, Hint(_, follow)) in printed.into_iter().zip(row.hints) {
         let output = shell(follow, target.pid, printed)?;
         ensure!(

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Every way out of the call, taken so many times that what one call leaves behind shows: in the
-//! number of objects that the kernel has, and in the counts of the target's namespaces. By each
-//! [entry](Entry) that takes the way, so that a kernel that leaks fails as a module does.
+//! Leaks on every way out of the call. Each way is taken so many times that a leak shows in the
+//! number of the kernel's objects, and in the counts of the target's namespaces. Each
+//! [entry](Entry) takes the way, so a leak of the kernel fails a test as well as one of the module.
 
 use super::{
     Shared,
@@ -99,14 +99,14 @@ fn every_allocation(call: &Call, world: &mut World, counts: &Shared) -> Result<(
     Ok(())
 }
 
-/// Does this with each entry by which a call takes the way of the case.
+/// Calls `f` with each entry by which a call takes the way of the case.
 fn by_each_entry(
     case: &Case,
     world: &mut World,
     f: impl Fn(&Case, Entry, &mut World) -> Result<()>,
 ) -> Result<()> {
     let mut entries = vec![case.subject];
-    // The call of 2011 is only the device's, and only the device refuses callers with a filter.
+    // Only the device has the call of 2011, and only the device refuses callers with a filter.
     if case.subject == Entry::Device && !case.caller.contains(&Step::Seccomp) {
         entries.push(Entry::Syscall);
         // A process that asks to be served makes allocations of its own.
@@ -133,7 +133,7 @@ fn leaves_nothing(case: &Case, entry: Entry, world: &mut World) -> Result<()> {
     let times = repeat(case, entry, times(), world)?;
     let growth = objects.growth_by(u64::from(times / 2))?;
     ensure!(growth.is_none(), "after {times} calls {growth}");
-    // Before, what was still to be freed may have had a reference.
+    // The first counts may include references of objects that were yet to be freed.
     let no_more = |after: &Vec<References>| {
         let mut pairs = after.iter().zip(&references);
         pairs.all(|(after, before)| after.1 <= before.1 && after.2 <= before.2)
@@ -147,7 +147,7 @@ fn leaves_nothing(case: &Case, entry: Entry, world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// A member of a nsproxy, `__ns_ref` and `__ns_ref_active` of the namespace.
+/// A member of an nsproxy, with `__ns_ref` and `__ns_ref_active` of its namespace.
 type References = (&'static str, u32, u32);
 
 /// Returns both counts of each namespace of a process.

@@ -4,7 +4,7 @@
 //!
 //! - [`sweep`]: both sides make the same allocations, and fail in the same way at each;
 //! - [`reasons`]: the module can tell which allocation it was;
-//! - [`leaks`]: no way out of either implementation leaves anything behind;
+//! - [`leaks`]: no way out of either implementation leaks;
 //! - [`known`]: what the kernel itself gets wrong.
 
 mod calls;
@@ -28,7 +28,7 @@ struct Counts {
     differ: u32,
     /// Attempts that were made again, because what failed may have been the allocator's own.
     again: u32,
-    /// Ways out of the call that were taken many times.
+    /// Ways out of the call that were repeated many times.
     ways: u32,
     /// Whether the kernel leaks in the known way, if that was tried.
     kernel_leaks: Option<bool>,

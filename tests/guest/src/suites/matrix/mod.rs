@@ -120,7 +120,7 @@ fn cases(sample: Sample) -> impl Iterator<Item = Case> {
     })
 }
 
-/// The names of all cases.
+/// Returns the names of all cases.
 #[cfg(test)]
 pub(super) fn names() -> impl Iterator<Item = String> {
     let all = Sample {

@@ -4,10 +4,10 @@
 //! `timens_commit()`.
 //!
 //! The first task to enter a time namespace freezes its offsets and copies them into the page that
-//! the vDSO reads. `timens_set_vvar_page()` marks the offsets as frozen before it copies them, and a
-//! task that finds the mark goes ahead without the lock: until the copy is made, the vDSO shows it
-//! the clock without any offset. `tests/known-kernel-bugs/` has the patch, and one that widens the
-//! window, without which it is too narrow to be hit here.
+//! the vDSO reads. `timens_set_vvar_page()` marks the offsets as frozen before it copies them. A
+//! task that finds the mark continues without the lock, and until the copy is complete, the vDSO
+//! shows it the clock without any offset. `tests/known-kernel-bugs/` has the patch, and one that
+//! widens the window, which is too narrow otherwise.
 
 use super::{
     crew::{child, end, wait},
@@ -28,22 +28,22 @@ use std::{
     thread,
 };
 
-/// How many time namespaces are entered.
+/// The number of time namespaces to enter.
 const ROUNDS: u64 = 500;
-/// How many tasks enter each at the same time: as many as the guest has CPUs.
+/// The number of tasks that enter each at the same time: the number of CPUs of the guest.
 const TASKS: u64 = 2;
 /// The offset of the monotonic clock in these namespaces, in seconds.
 const OFFSET: i64 = 100_000;
 
-/// What the tasks share.
+/// The counters that the tasks share.
 #[derive(Clone, Copy)]
 enum At {
-    /// The round that the maker of the namespaces has begun.
+    /// The round that the creator of the namespaces has started.
     Round,
-    /// How many tasks have arrived at the start of a round, and how many have ended one.
+    /// Arrivals of tasks at the start of a round; `Done` counts the ends.
     Arrived,
     Done,
-    /// How many tasks saw a clock without its offset.
+    /// Tasks that saw a clock without its offset.
     Early,
     Len,
 }
@@ -54,7 +54,7 @@ pub(super) fn tests() -> Vec<Test> {
         |world| {
             let stage = Stage::new(&[], false, world.effort.seed)?;
             let shared = Shared::new(At::Len as usize)?;
-            // One of its own, since its next children would be in the last namespace.
+            // In a child, since the next children of the creator are in the last namespace.
             let maker = child(&stage, |stage| make_and_enter(stage, &shared))?;
             let status = wait(maker)?;
             stage.complaints.none()?;
@@ -112,7 +112,7 @@ fn enter_each(maker: u32, shared: &Shared) -> Result<()> {
             thread::yield_now();
         }
         let file = File::open(&path).context("time_for_children")?;
-        // Not yielding: they are to make the call at the same moment, each on its CPU.
+        // No yield: the tasks must make the call at the same moment, each on its CPU.
         shared[At::Arrived as usize].fetch_add(1, SeqCst);
         while shared[At::Arrived as usize].load(SeqCst) < round * TASKS {
             std::hint::spin_loop();
@@ -126,13 +126,13 @@ fn enter_each(maker: u32, shared: &Shared) -> Result<()> {
         shared[At::Early as usize].fetch_add(early.into(), SeqCst);
         shared[At::Done as usize].fetch_add(1, SeqCst);
 
-        // Once all have entered, the page is full.
+        // The page is complete once all have entered.
         while shared[At::Done as usize].load(SeqCst) < round * TASKS {
             std::hint::spin_loop();
         }
         ensure!(
             has_offset(clock_by_vdso),
-            "the vDSO shows no offset for good"
+            "the vDSO still shows no offset after all tasks have entered"
         );
     }
     Ok(())

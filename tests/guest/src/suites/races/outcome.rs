@@ -42,10 +42,10 @@ list! {
     /// for it, and nothing besides.
     Situation {
         Stays: "a namespace that stays" => &[Ok(())],
-        /// `ESRCH`: no nsproxy any more, or no task: `validate_nsset()`.
+        /// `ESRCH`: the nsproxy or the task no longer exists: `validate_nsset()`.
         Moving: "a task that switches itself" => &[Ok(()), Err(Code::ESRCH)],
         Dying: "a task that is being killed" => &[Ok(()), Err(Code::ESRCH)],
-        /// `EPERM`: it has new credentials, or may not be looked into: `ptrace_may_access()` in
+        /// `EPERM`: it has new credentials, or access is denied: `ptrace_may_access()` in
         /// `validate_nsset()`.
         Executing: "a task that executes another program"
             => &[Ok(()), Err(Code::EPERM), Err(Code::ESRCH)],
@@ -53,7 +53,7 @@ list! {
         /// `mntns_install()`.
         SharedRoot: "while root and working directory are shared, or just were"
             => &[Ok(()), Err(Code::EINVAL)],
-        /// `ESRCH`: as above, by a pidfd. `mntns_install()` finds a root whatever is mounted on it.
+        /// `ESRCH`: as for `Moving`, by a pidfd. `mntns_install()` finds a root under any mounts.
         Mounting: "a mount namespace that changes" => &[Ok(()), Err(Code::ESRCH)],
         UserFirst: "a user namespace, the first time" => &[Ok(())],
         /// `userns_install()`.
@@ -65,7 +65,7 @@ list! {
         Threads: "while a thread begins or ends" => &[Ok(()), Err(Code::EUSERS)],
         Fresh: "a time namespace, by a fresh process" => &[Ok(())],
         LastReference: "leaving a namespace for good" => &[Ok(())],
-        /// `ESRCH`: no pid namespace any more, or as above: `validate_nsset()`.
+        /// `ESRCH`: the pid namespace no longer exists, or as for `Moving`: `validate_nsset()`.
         Reaper: "a pid namespace whose init is being killed" => &[Ok(()), Err(Code::ESRCH)],
     }
 }

@@ -269,7 +269,7 @@ impl Stage {
             .with_context(|| format!("/proc/thread-self/ns/{link}"))
     }
 
-    /// The inode number that a link below `/proc` has; [`None`] if its task is gone.
+    /// Returns the inode number in a link below `/proc`; [`None`] if its task is gone.
     pub(super) fn link(&self, path: &str) -> Result<Option<u64>> {
         let read = rustix::fs::readlinkat(&self.proc, path, Vec::new());
         let Some(target) = unless_gone(read).with_context(|| path.to_owned())? else {
@@ -319,8 +319,8 @@ impl Stage {
     }
 }
 
-/// What the kernel returned of a file below `/proc/PID`; [`None`] for what it returns of a task
-/// that is gone.
+/// Converts a result for a file below `/proc/PID`: an error that means that the task is gone
+/// becomes [`None`].
 ///
 /// `ENOENT`: `proc_pid_lookup()`, `proc_ns_dir_lookup()` and `proc_task_readdir()` find no task, and
 /// `ns_get_path_cb()` and `ns_get_name()` find one without namespaces. `ESRCH`:
@@ -336,7 +336,7 @@ pub(super) fn unless_gone<T>(result: Result<T, Errno>) -> Result<Option<T>, Errn
 /// Opens a pidfd of a task; [`None`] if the task is gone.
 ///
 /// `ESRCH`: `pidfd_open(2)` finds no pid, or `pidfd_prepare()` one without a task. `ENOENT`:
-/// `pidfd_prepare()` again, of a number that a thread of another process has by now.
+/// `pidfd_prepare()` again, for a number that a thread of another process has reused.
 pub(super) fn pidfd(pid: Pid, flags: PidfdFlags) -> Result<Option<OwnedFd>> {
     match rustix::process::pidfd_open(pid, flags) {
         Ok(pidfd) => Ok(Some(pidfd)),
@@ -345,7 +345,7 @@ pub(super) fn pidfd(pid: Pid, flags: PidfdFlags) -> Result<Option<OwnedFd>> {
     }
 }
 
-/// Files of a task that dies meanwhile give every error that [`unless_gone`] knows, and no other.
+/// Checks that files of a task that dies give every error that [`unless_gone`] knows, and no other.
 pub(super) fn files_of_one_that_is_gone() -> Result<()> {
     let process = Process::start(&Target::default())?;
     let directory = format!("/proc/{}", process.pid);
@@ -368,7 +368,7 @@ pub(super) fn files_of_one_that_is_gone() -> Result<()> {
         let (returned, taken) = read(of, path);
         ensure!(
             returned == Some(errno) && taken == Ok(None),
-            "{path:?}: {returned:?}, expected {errno:?}; taken for {taken:?}"
+            "{path:?}: {returned:?}, expected {errno:?}; interpreted as {taken:?}"
         );
     }
     Ok(())

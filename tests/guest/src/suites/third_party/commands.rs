@@ -111,7 +111,7 @@ impl Row {
         }
     }
 
-    /// Checks that setns(2) is called if the row is about that, and who serves it.
+    /// Checks that setns(2) is called exactly if the row expects it, and by which side it is served.
     fn judge_calls(&self, side: Side, ran: &[Ran], wrong: &mut Vec<String>) {
         let calls: u64 = ran.iter().map(|ran| ran.made).sum();
         if (calls > 0) != (self.0 != NeverAsks) {

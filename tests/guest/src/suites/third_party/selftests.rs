@@ -18,15 +18,15 @@ use std::{
 pub(super) const DIRECTORY: &str = "/usr/lib/kselftests";
 /// Those that are not there: a name and why, a line each.
 const MISSING: &str = "/usr/lib/kselftests/missing";
-/// Those the source of which calls setns(2): a name a line.
+/// The tests whose source calls setns(2), one name per line.
 const CALLERS: &str = "/usr/lib/kselftests/callers";
 /// Those that take their time.
 const LONG: [&str; 2] = ["gettime_perf", "stress_test"];
 
-/// Those of which only some tests are run, with the arguments that select them.
+/// The programs of which only some tests are run, with the arguments that select them.
 const SOME: [(&str, &[&str]); 2] = [
-    // The others do not call setns(2), and look for what threads leave behind before the kernel is
-    // done with it.
+    // The other tests do not call setns(2), and check for leftovers of threads before the kernel
+    // has released them.
     (
         "ns_active_ref_test",
         &["-t", "ns_active_with_multiple_processes"],
@@ -151,7 +151,7 @@ fn failing(name: &str, error: anyhow::Error) -> Test {
 struct Compared {
     name: String,
     words: Vec<String>,
-    /// Its source calls setns(2).
+    /// `true` if its source calls setns(2).
     calls: bool,
     reference: Ran,
     subject: Ran,
@@ -176,7 +176,7 @@ impl Compared {
         };
         Ok(Self {
             name: name.to_owned(),
-            // Some of its tests need not be those that call.
+            // The selected tests need not include those that call.
             calls: calls && some.is_none(),
             reference: run(Side::Kernel)?,
             subject: run(Side::Module)?,
@@ -229,7 +229,7 @@ impl Compared {
         bench.judge(wrong)
     }
 
-    /// Compares how it ended, and whether it called setns(2) at all.
+    /// Compares the exit statuses, and checks the calls of setns(2).
     fn compare_end(&self, bench: &Bench) -> Result<()> {
         let word = |ran: &Ran| {
             let exit = EXITS.iter().find(|(status, _)| *status == ran.status);

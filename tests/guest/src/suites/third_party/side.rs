@@ -44,7 +44,7 @@ pub(crate) struct Ran {
     pub(crate) status: String,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
-    /// How many calls of setns(2) the kernel counted.
+    /// The number of setns(2) calls that the kernel counted.
     pub(crate) made: u64,
     /// How many calls of setns(2) the module served.
     pub(crate) served: u64,
@@ -165,7 +165,7 @@ fn word(status: ExitStatus) -> String {
 }
 
 impl Ran {
-    /// Checks that the side that was to serve the calls served each of them, and the other none.
+    /// Checks that the module served all calls on its own side, and none on the kernel's.
     pub(crate) fn check_calls(&self, side: Side, wrong: &mut Vec<String>) {
         let expected = match side {
             Side::Kernel => 0,

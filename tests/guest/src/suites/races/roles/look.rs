@@ -46,7 +46,9 @@ pub(crate) fn look(stage: &Stage, rng: &mut Rng) -> Result<()> {
                 let path = format!("{task}/ns/{}", kind.name());
                 match stage.link(&path)? {
                     Some(inode) if stage.is_known(kind, inode) => stage.happened(Event::Look),
-                    Some(inode) => stage.wrong(&format!("{path} is [{inode}], where nobody is")),
+                    Some(inode) => {
+                        stage.wrong(&format!("{path} is [{inode}], an unknown namespace"))
+                    }
                     None => {}
                 }
             }

@@ -43,8 +43,7 @@ pub(crate) fn call_and_close(stage: &Stage, rng: &mut Rng) -> Result<()> {
     while stage.goes_on() {
         let device = match Device::open() {
             Ok(device) => device,
-            // No file any more; or one without a device, or of a module that is being unloaded:
-            // misc_open().
+            // The file is gone; or it has no device, or its module is being unloaded: misc_open().
             Err(Errno::NOENT | Errno::NODEV) => {
                 stage.happened(Event::Absent);
                 pause(rng, 1000);
