@@ -89,9 +89,9 @@ pub(super) fn rows() -> Vec<Row> {
 
     for (dry_run, journal, net, seven) in [
         (true, false, 1.145, 0.645),
-        (true, true, 3.605, 1.71),
+        (true, true, 3.86, 1.75),
         (false, false, 1.385, 1.085),
-        (false, true, 4.65, 2.68),
+        (false, true, 4.91, 2.715),
     ] {
         let side = Side::Explain { dry_run, journal };
         rows.push(Row::new(side, "net, nsfs", Files::Of(Kind::Net), net));
