@@ -37,7 +37,7 @@ help:
 	@echo 'make kernel         fetch and build the kernel of the guest; REFRESH=1: a newer one'
 	@echo 'make module         build nsproxy_rs.ko'
 	@echo 'make tools          build the tool, the tests and the runner'
-	@echo 'make check          formatting, lints, unit tests'
+	@echo 'make check          formatting, lints, unit tests; CHECKS="spdx host" runs those'
 	@echo 'make doc            write the documentation of the source to build/doc/'
 	@echo 'make rust-analyzer  write rust-project.json for editors'
 	@echo 'make clean          remove build/; the cache with the kernels stays'
@@ -96,7 +96,7 @@ vng: deps
 .PHONY: check doc rust-analyzer clean
 check:
 	@scripts/deps install check
-	@scripts/check
+	@scripts/check $(CHECKS)
 doc: deps
 	@scripts/guest doc $(KERNEL)
 rust-analyzer: deps
