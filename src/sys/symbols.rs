@@ -98,10 +98,10 @@ impl Symbols {
     ///
     /// [`ENOENT`] when a symbol is missing; the log names each one, and the option of the kernel
     /// that provides it. Or the error of the kprobe that finds `kallsyms_lookup_name()`:
-    /// `EOPNOTSUPP` in a kernel without kprobes. [`EALREADY`] when this is called again.
+    /// `EOPNOTSUPP` in a kernel without kprobes. [`EBUSY`] when this is called again.
     pub(crate) fn resolve() -> Result<Self> {
         if BEGUN.xchg(1, Relaxed) != 0 {
-            return Err(EALREADY);
+            return Err(EBUSY);
         }
         // SAFETY: `BEGUN` ensures that this is the only call. Nothing reads the table yet, since
         // `table()` requires that the lookup is over.
