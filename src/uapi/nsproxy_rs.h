@@ -117,6 +117,10 @@ struct nsproxy_version {
  * is not when it ends gives EFAULT: then the call was made. The struct is written
  * before the journal. A caller can set @lines to 0 before the call: if @lines is
  * not 0 after EFAULT, the struct has the result, and the journal is invalid.
+ *
+ * Whether both can be written is tried before the call, by writing back what was
+ * read. Other threads must not write to them during the call: a store between
+ * the read and the write is lost.
  */
 struct nsproxy_explain {
 	__s32 fd;

@@ -119,7 +119,7 @@ pub(super) fn tests() -> Vec<Test> {
                 counts,
             };
             tests.push(Test::new(
-                format!("{name} is told as much as by the kernel of {subject:?}"),
+                format!("{name} learns as much as from the kernel of {subject:?}"),
                 move |world| check(steps, subject, expected, world),
             ));
         }
