@@ -2,36 +2,23 @@
 
 //! Tests of `/dev/nsproxy`, for the guest: everything is compared with setns(2).
 
-mod actor;
-mod caps;
 mod case;
-mod company;
+mod checks;
+mod env;
 mod errno;
-mod fault;
-mod gate;
-mod handle;
-mod host;
-mod judge;
-mod kernel;
-mod ktap;
-mod look;
-mod module;
-mod served;
-mod slab;
+mod helper_commands;
+mod process;
+mod report;
 mod snapshot;
 mod suites;
 mod sys;
-mod tracer;
-mod trial;
-mod via;
-mod world;
 
 use anyhow::{Result, ensure};
+use case::implementation::Device;
+use case::target::{Effort, Shard};
 use clap::Parser;
-use ktap::Usage;
+use report::ktap::Usage;
 use std::{path::Path, process::ExitCode};
-use via::Device;
-use world::{Effort, Shard};
 
 /// Tests of /dev/nsproxy. To be run as root in a guest: they make namespaces, cgroups and
 /// processes, and load and unload the module.
@@ -82,7 +69,7 @@ fn main() -> Result<ExitCode> {
     if std::env::args_os().nth(1).is_some_and(|arg| arg == "links") {
         return snapshot::print_links();
     }
-    if let Some(result) = company::main(std::env::args_os().skip(1)) {
+    if let Some(result) = helper_commands::main(std::env::args_os().skip(1)) {
         return result;
     }
     sys::one_heap();
@@ -95,10 +82,10 @@ fn main() -> Result<ExitCode> {
     }
     let name = args.suite.unwrap_or_default();
     if name == "gate-namespaces" {
-        return gate::namespaces();
+        return checks::leaked_namespaces::namespaces();
     }
     if name == "look" {
-        return look::main();
+        return snapshot::print::main();
     }
     let suite = suites::find(&name)?;
     if args.cpus {
@@ -114,7 +101,7 @@ fn main() -> Result<ExitCode> {
     let effort = Effort::new(args.long, args.seed, args.fail_fast, args.shard);
     let tally = match suite.run(&args.filter, effort) {
         Err(error) if error.is::<Usage>() => {
-            host::tell(&format!("usage {error}"))?;
+            report::verdict_port::tell(&format!("usage {error}"))?;
             eprintln!("{error}");
             return Ok(ExitCode::from(USAGE));
         }

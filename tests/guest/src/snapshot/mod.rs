@@ -6,6 +6,7 @@
 //! namespaces of their own.
 
 mod clock;
+pub(crate) mod print;
 mod relative;
 mod take;
 

@@ -4,8 +4,8 @@
 
 use super::{ClockBase, Snapshot, word};
 use crate::{
-    actor::{read_proc, state::MESSAGE_QUEUE},
     errno::Code,
+    process::{read_proc, setup::MESSAGE_QUEUE},
     sys::{self, Fork},
 };
 use anyhow::{Result, ensure};

@@ -4,11 +4,13 @@
 
 use super::module::stuck_page;
 use crate::{
+    case::{
+        implementation::{Device, Kind, all_kinds},
+        target::{Target, World, links_of},
+    },
     errno::{Code, word},
-    ktap::Test,
+    report::ktap::Test,
     sys::{self, LastPage, PAGE},
-    via::{Device, Kind, all_kinds},
-    world::{Target, World, links_of},
 };
 use anyhow::{Context as _, Result, anyhow, ensure};
 use nsproxy_uapi::{Explain, sys as uapi};

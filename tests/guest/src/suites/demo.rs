@@ -6,16 +6,17 @@
 //! and is compared with what setns(2) gave its sibling.
 
 use crate::{
-    actor::state::Step,
-    case::{Case, Expect, Handle, Unrelated},
+    case::{
+        Case, Expect, Handle, Unrelated,
+        implementation::{self, Device, Entry, Kind},
+        run::{self, Report},
+        target::{Fate, Target, USER, World},
+    },
     errno::{Code, word},
-    host,
-    ktap::Tally,
+    process::setup::Step,
+    report::{ktap::Tally, verdict_port},
     snapshot::Snapshot,
     sys,
-    trial::{self, Report},
-    via::{self, Device, Entry, Kind},
-    world::{Fate, Target, USER, World},
 };
 use anyhow::Result;
 use nsproxy_uapi::sys as uapi;
@@ -59,7 +60,7 @@ impl Story<'_> {
     fn count(&mut self, name: &str, wrong: &[String]) -> Result<bool> {
         for line in wrong.iter().flat_map(|wrong| wrong.lines()) {
             println!("  !! {line}");
-            host::tell(&format!("# {line}"))?;
+            verdict_port::tell(&format!("# {line}"))?;
         }
         let good = wrong.is_empty();
         let (result, count) = match good {
@@ -68,7 +69,7 @@ impl Story<'_> {
         };
         *count += 1;
         let number = self.tally.passed + self.tally.failed;
-        host::tell(&format!("{result} {number} {name}"))?;
+        verdict_port::tell(&format!("{result} {number} {name}"))?;
         Ok(good)
     }
 
@@ -106,7 +107,7 @@ compared: namespaces, credentials, root and cwd, clocks, cgroup, children.",
             let case = Case::new(name, Handle::Target(name), kind.flag() as i32)
                 .target(Target::in_all_new())
                 .moves(kind.flag());
-            let report = trial::run(&case, self.world)?;
+            let report = run::run(&case, self.world)?;
             let (before, after) = (&report.subject.before, &report.subject.after);
             let link = link_that_moves(kind);
             println!(
@@ -144,23 +145,22 @@ compared: namespaces, credentials, root and cwd, clocks, cgroup, children.",
 
     fn several_at_once(&mut self) -> Result<()> {
         self.heading("Several at once, by a pidfd: all of it or nothing");
-        let all = via::all_kinds();
-        let calls = [
-            Case::new("uts, net and time", Handle::Pidfd, 0).moves(via::flags_of(&[
-                Kind::Uts,
-                Kind::Net,
-                Kind::Time,
-            ])),
-            Case::new("all eight", Handle::Pidfd, 0).moves(all),
-            Case::new(
-                "all eight, by the user who made them and has no rights here",
-                Handle::Pidfd,
-                0,
-            )
-            .target(Target::in_all_new().of_user())
-            .caller([Step::SetIds(USER)])
-            .moves(all),
-        ];
+        let all = implementation::all_kinds();
+        let calls =
+            [
+                Case::new("uts, net and time", Handle::Pidfd, 0).moves(implementation::flags_of(
+                    &[Kind::Uts, Kind::Net, Kind::Time],
+                )),
+                Case::new("all eight", Handle::Pidfd, 0).moves(all),
+                Case::new(
+                    "all eight, by the user who made them and has no rights here",
+                    Handle::Pidfd,
+                    0,
+                )
+                .target(Target::in_all_new().of_user())
+                .caller([Step::SetIds(USER)])
+                .moves(all),
+            ];
         for call in calls {
             let Expect::Moved(kinds) = call.expect else {
                 continue;
@@ -170,7 +170,7 @@ compared: namespaces, credentials, root and cwd, clocks, cgroup, children.",
                 target: call.target.or_else(|| Some(Target::in_all_new())),
                 ..call
             };
-            let report = trial::run(&call, self.world)?;
+            let report = run::run(&call, self.world)?;
             println!("\n{}: {}", call.name, word(report.subject.outcome));
             let moves = moves(&report);
             for moves in moves.chunks(3) {
@@ -180,12 +180,12 @@ compared: namespaces, credentials, root and cwd, clocks, cgroup, children.",
         }
 
         // The last of four cannot be: the first three are not either.
-        let kinds = via::flags_of(&[Kind::Mnt, Kind::Uts, Kind::Net, Kind::Time]);
+        let kinds = implementation::flags_of(&[Kind::Mnt, Kind::Uts, Kind::Net, Kind::Time]);
         let call = Case::new("", Handle::Pidfd, kinds as i32)
             .target(Target::in_all_new())
             .caller([Step::ShareVm])
             .fails(Code::EUSERS);
-        let report = trial::run(&call, self.world)?;
+        let report = run::run(&call, self.world)?;
         println!(
             "\nmnt, uts, net and time, by a process that shares its memory: {}",
             word(report.subject.outcome)
@@ -224,7 +224,7 @@ compared: namespaces, credentials, root and cwd, clocks, cgroup, children.",
                 Ok(()) => call.moves(Kind::Uts.flag()),
                 Err(code) => call.fails(code),
             };
-            let report = trial::run(&call, self.world)?;
+            let report = run::run(&call, self.world)?;
             let name = format!("{kind}, by {who}");
             println!(
                 "  {name:<18}{:<8}{}",
@@ -245,8 +245,8 @@ compared: namespaces, credentials, root and cwd, clocks, cgroup, children.",
         }
         .fails(Code::EPERM);
         let now = call.fails(Code::EBADF);
-        let then = trial::run(&then, self.world)?;
-        let now = trial::run(&now, self.world)?;
+        let then = run::run(&then, self.world)?;
+        let now = run::run(&now, self.world)?;
         println!(
             "  {:<18}{:<8}today {}: rights were asked for before anything else",
             "fd -1, by a user",
@@ -309,7 +309,7 @@ compared: namespaces, credentials, root and cwd, clocks, cgroup, children.",
                 target: call.target.or_else(|| Some(target())),
                 ..call
             };
-            let report = trial::run(&call, self.world)?;
+            let report = run::run(&call, self.world)?;
             let reference = report.reference.as_ref();
             println!(
                 "{:<8}{:<10}{}",
@@ -458,7 +458,7 @@ fn flag_name(kind: Kind) -> String {
 
 /// The number in `uts:[4026531838]`.
 fn inode(link: &str) -> String {
-    crate::world::inode(link).map_or_else(|| link.to_owned(), |inode| inode.to_string())
+    crate::case::target::inode(link).map_or_else(|| link.to_owned(), |inode| inode.to_string())
 }
 
 /// The links that changed, from where to where.

@@ -4,17 +4,19 @@
 
 use super::of_cases;
 use crate::{
-    actor::{
+    case::{
+        Case, Handle,
+        implementation::{Device, Entry, Kind},
+        target::{Target, USER, World},
+    },
+    env::module,
+    errno::{Code, expect},
+    process::{
         Actor,
         command::{Call, Command},
-        state::Step,
+        setup::Step,
     },
-    case::{Case, Handle},
-    errno::{Code, expect},
-    ktap::Test,
-    module,
-    via::{Device, Entry, Kind},
-    world::{Target, USER, World},
+    report::ktap::Test,
 };
 use anyhow::{Context as _, Result, ensure};
 use rustix::fs::{Mode, OFlags, SeekFrom};

@@ -8,12 +8,13 @@
 
 use super::of_cases;
 use crate::{
-    actor::state::Step,
-    caps,
-    case::{Case, Handle, Unrelated, Way},
-    ktap::Test,
-    via::{self, Kind},
-    world::{Fate, Target, USER},
+    case::{
+        Case, Handle, Unrelated, Way,
+        implementation::{self, Kind},
+        target::{Fate, Target, USER},
+    },
+    process::{caps, setup::Step},
+    report::ktap::Test,
 };
 use nsproxy_uapi::Reason;
 
@@ -177,8 +178,11 @@ fn target() -> Vec<Case> {
     let mut cases = Vec::new();
     // In namespaces that are easily entered: what fails is the target.
     let target = Target::in_new(Kind::Uts.flag());
-    for kinds in [Kind::Uts.flag(), via::all_kinds() & !Kind::User.flag()] {
-        let word = via::kinds_word(kinds);
+    for kinds in [
+        Kind::Uts.flag(),
+        implementation::all_kinds() & !Kind::User.flag(),
+    ] {
+        let word = implementation::kinds_word(kinds);
         cases.push(
             Case::new(
                 format!("V1 the target was reaped: {word}"),
@@ -255,7 +259,7 @@ fn target() -> Vec<Case> {
 /// What only mount namespaces ask for.
 fn mnt() -> Vec<Case> {
     let mnt = Kind::Mnt.flag();
-    let both = via::flags_of(&[Kind::Mnt, Kind::Uts]);
+    let both = implementation::flags_of(&[Kind::Mnt, Kind::Uts]);
     let mut cases = Vec::new();
     for (word, handle, nstype) in [
         ("nsfs", Handle::Target("mnt"), 0),

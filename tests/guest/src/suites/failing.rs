@@ -4,8 +4,8 @@
 //! The last one hangs.
 
 use crate::{
-    ktap::{Skip, Test},
-    world::World,
+    case::target::World,
+    report::ktap::{Skip, Test},
 };
 use anyhow::{Error, Result, bail};
 use std::{thread, time::Duration};

@@ -4,12 +4,14 @@
 
 use super::of_cases;
 use crate::{
-    actor::state::Step,
-    case::{Case, Handle},
+    case::{
+        Case, Handle,
+        implementation::{self, Kind},
+        target::Target,
+    },
     errno::Code,
-    ktap::Test,
-    via::{self, Kind},
-    world::Target,
+    process::setup::Step,
+    report::ktap::Test,
 };
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -133,13 +135,16 @@ fn effects() -> Vec<Case> {
         into(
             "uts leaves alone where children will be",
             Kind::Uts,
-            vec![Step::Unshare(via::flags_of(&[Kind::Pid, Kind::Time]))],
+            vec![Step::Unshare(implementation::flags_of(&[
+                Kind::Pid,
+                Kind::Time,
+            ]))],
         ),
         into("user with no_new_privs", Kind::User, vec![Step::NoNewPrivs]),
         into(
             "user with few capabilities",
             Kind::User,
-            vec![Step::KeepCaps(crate::caps::SYS_ADMIN)],
+            vec![Step::KeepCaps(crate::process::caps::SYS_ADMIN)],
         ),
         Case::new(
             "pid_for_children of a target that only its children are in",
@@ -166,7 +171,7 @@ fn effects() -> Vec<Case> {
             Handle::Target("net"),
             0,
         )
-        .target(Target::in_new(via::flags_of(&[Kind::User, Kind::Net])).of_user())
+        .target(Target::in_new(implementation::flags_of(&[Kind::User, Kind::Net])).of_user())
         .caller([Step::EnterTarget(Kind::User.flag())])
         .moves(Kind::Net.flag()),
     ]

@@ -3,12 +3,12 @@
 //! The suites, one a file.
 
 mod abi;
-mod active;
+mod active_refs;
 mod bench;
-mod complaints;
 mod demo;
 mod device;
 mod errno;
+mod error_sink;
 mod explain;
 mod failing;
 mod faults;
@@ -30,10 +30,11 @@ mod watch;
 pub(crate) use visibility::{Ask, Told};
 
 use crate::{
-    case::Case,
-    ktap::{self, Tally, Test, Usage},
-    trial,
-    world::{Effort, World},
+    case::{
+        Case, run,
+        target::{Effort, World},
+    },
+    report::ktap::{self, Tally, Test, Usage},
 };
 use anyhow::{Context as _, Result};
 
@@ -169,7 +170,7 @@ impl Suite {
 fn of_cases(cases: impl IntoIterator<Item = Case>) -> Vec<Test> {
     cases
         .into_iter()
-        .map(|case| Test::new(case.name.clone(), move |world| trial::check(&case, world)))
+        .map(|case| Test::new(case.name.clone(), move |world| run::check(&case, world)))
         .collect()
 }
 

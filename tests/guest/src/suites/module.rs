@@ -3,12 +3,14 @@
 //! Loading and unloading, and that nobody can do it under a call.
 
 use crate::{
+    case::{
+        implementation::{self, Device},
+        target::World,
+    },
+    env::module,
     errno::Code,
-    ktap::{Skip, Test},
-    module,
+    report::ktap::{Skip, Test},
     sys::{self, StuckPage},
-    via::{self, Device},
-    world::World,
 };
 use anyhow::{Context as _, Result, ensure};
 use nsproxy_uapi::sys as uapi;
@@ -205,10 +207,10 @@ fn under_files_of_the_kernel(_: &mut World) -> Result<()> {
 
 fn while_in_flight(_: &mut World) -> Result<()> {
     let (from, to) = UnixStream::pair()?;
-    via::send_fd(&from, Device::open()?)?;
+    implementation::send_fd(&from, Device::open()?)?;
     is_not_unloaded()?;
     drop(from);
-    let device = Device::from(via::receive_fd(&to)?);
+    let device = Device::from(implementation::receive_fd(&to)?);
     device.version().context("the device that arrived")?;
     drop(device);
     module::unload_soon()?;

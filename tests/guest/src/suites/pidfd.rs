@@ -4,13 +4,15 @@
 
 use super::of_cases;
 use crate::{
-    actor::state::Step,
-    case::{Case, Handle},
+    case::{
+        Case, Handle,
+        implementation::{self, Device, Entry, Kind},
+        target::{Target, USER, World},
+    },
     errno::{Code, word},
-    ktap::Test,
+    process::setup::Step,
+    report::ktap::Test,
     sys,
-    via::{self, Device, Entry, Kind},
-    world::{Target, USER, World},
 };
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::PidfdFlags;
@@ -39,7 +41,7 @@ pub(super) fn cases() -> Vec<Case> {
         }
     }
     let user = Kind::User.flag();
-    let all = via::all_kinds();
+    let all = implementation::all_kinds();
     cases.push(into_target("all but user: ", all & !user));
     cases.push(into_target("all: ", all));
     cases.extend(mixes());
@@ -52,7 +54,7 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// From where root is into namespaces of a target that is in new ones of all kinds.
 fn into_target(prefix: &str, kinds: u32) -> Case {
-    let name = format!("{prefix}{}", via::kinds_word(kinds));
+    let name = format!("{prefix}{}", implementation::kinds_word(kinds));
     Case::new(name, Handle::Pidfd, kinds as i32)
         .target(Target::in_all_new())
         .moves(kinds)
@@ -61,7 +63,7 @@ fn into_target(prefix: &str, kinds: u32) -> Case {
 /// A target that is in some namespaces of its own, and shares the others with the caller.
 fn mixes() -> Vec<Case> {
     let mut cases = Vec::new();
-    let all = via::all_kinds();
+    let all = implementation::all_kinds();
     let user = Kind::User.flag();
     let mixes = [
         &[Kind::Uts, Kind::Net, Kind::Time][..],
@@ -70,11 +72,11 @@ fn mixes() -> Vec<Case> {
         &[],
     ];
     for mix in mixes {
-        let own = via::flags_of(mix);
+        let own = implementation::flags_of(mix);
         let target = Target::in_new(own);
         let word = match own {
             0 => "none".to_owned(),
-            _ => via::kinds_word(own),
+            _ => implementation::kinds_word(own),
         };
         cases.push(
             Case::new(
@@ -147,7 +149,7 @@ fn mixes() -> Vec<Case> {
 
 /// A user's target, and that user: the user namespace comes first and brings the rights.
 fn owners() -> Vec<Case> {
-    let all = via::all_kinds();
+    let all = implementation::all_kinds();
     let user = Kind::User.flag();
     let of_user = || Target::in_all_new().of_user();
     let mut cases = vec![
@@ -163,7 +165,10 @@ fn owners() -> Vec<Case> {
         let kinds = kind.flag() | user;
         cases.push(
             Case::new(
-                format!("{}, by the user that made them", via::kinds_word(kinds)),
+                format!(
+                    "{}, by the user that made them",
+                    implementation::kinds_word(kinds)
+                ),
                 Handle::Pidfd,
                 kinds as i32,
             )
@@ -195,9 +200,9 @@ fn effects() -> Vec<Case> {
             Step::Chroot("/tmp/nsproxy-tests-root".into()),
         ]
     };
-    let uts_ipc = via::flags_of(&[Kind::Uts, Kind::Ipc]);
-    let uts_net = via::flags_of(&[Kind::Uts, Kind::Net]);
-    let mnt_uts = via::flags_of(&[Kind::Mnt, Kind::Uts]);
+    let uts_ipc = implementation::flags_of(&[Kind::Uts, Kind::Ipc]);
+    let uts_net = implementation::flags_of(&[Kind::Uts, Kind::Net]);
+    let mnt_uts = implementation::flags_of(&[Kind::Mnt, Kind::Uts]);
     let mnt = Kind::Mnt.flag();
     let case = |name: &str, kinds: u32, steps: Vec<Step>| {
         Case::new(name, Handle::Pidfd, kinds as i32)
@@ -235,7 +240,11 @@ fn effects() -> Vec<Case> {
         case("uts+net, a thread stays", uts_net, vec![Step::Thread]),
         // A copy of root and working directory is what is checked and changed first, but the
         // task's own are shared all the same.
-        case("all, a child stays", via::all_kinds(), vec![Step::Sibling]),
+        case(
+            "all, a child stays",
+            implementation::all_kinds(),
+            vec![Step::Sibling],
+        ),
         Case::new(
             "mnt+uts of the caller itself",
             Handle::OwnPidfd,
@@ -248,11 +257,15 @@ fn effects() -> Vec<Case> {
 
 /// One of several fails: nothing has changed, not even what was installed before it.
 fn all_or_nothing() -> Vec<Case> {
-    let before_time = via::flags_of(&[Kind::Uts, Kind::Ipc, Kind::Cgroup, Kind::Net, Kind::Time]);
-    let before_pid = via::flags_of(&[Kind::Mnt, Kind::Uts, Kind::Ipc, Kind::Pid]);
+    let before_time =
+        implementation::flags_of(&[Kind::Uts, Kind::Ipc, Kind::Cgroup, Kind::Net, Kind::Time]);
+    let before_pid = implementation::flags_of(&[Kind::Mnt, Kind::Uts, Kind::Ipc, Kind::Pid]);
     vec![
         Case::new(
-            format!("{}: time fails, last", via::kinds_word(before_time)),
+            format!(
+                "{}: time fails, last",
+                implementation::kinds_word(before_time)
+            ),
             Handle::Pidfd,
             before_time as i32,
         )
@@ -260,11 +273,14 @@ fn all_or_nothing() -> Vec<Case> {
         .caller([Step::RaiseSemaphore, Step::Thread])
         .fails(Code::EUSERS),
         Case::new(
-            format!("{}: pid fails, in between", via::kinds_word(before_pid)),
+            format!(
+                "{}: pid fails, in between",
+                implementation::kinds_word(before_pid)
+            ),
             Handle::Pidfd,
             before_pid as i32,
         )
-        .target(Target::in_new(via::flags_of(&[
+        .target(Target::in_new(implementation::flags_of(&[
             Kind::Mnt,
             Kind::Uts,
             Kind::Ipc,
@@ -280,7 +296,7 @@ fn all_or_nothing() -> Vec<Case> {
         Case::new(
             "user+time: time fails, the credentials stay",
             Handle::Pidfd,
-            via::flags_of(&[Kind::User, Kind::Time]) as i32,
+            implementation::flags_of(&[Kind::User, Kind::Time]) as i32,
         )
         .target(Target::in_all_new())
         .caller([Step::ShareVm])
@@ -296,7 +312,7 @@ fn first_error() -> Vec<Case> {
         Case::new(
             format!("{} and {} would fail", own.name(), other.name()),
             Handle::Pidfd,
-            via::flags_of(&[own, other]) as i32,
+            implementation::flags_of(&[own, other]) as i32,
         )
         .target(Target::in_new(user | own.flag()))
         .caller([Step::EnterTarget(user), state])

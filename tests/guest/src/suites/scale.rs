@@ -5,11 +5,15 @@
 //! what else it does. What can be compared is what was measured by turns.
 
 use crate::{
-    host,
-    ktap::{self, Printer, Tally},
+    case::{
+        implementation::Device,
+        target::{Process, Target, World},
+    },
+    report::{
+        ktap::{self, Printer, Tally},
+        verdict_port,
+    },
     sys::{self, Fork, Shared},
-    via::Device,
-    world::{Process, Target, World},
 };
 use anyhow::{Context as _, Result, ensure};
 use nsproxy_uapi::{Kind, sys as uapi};
@@ -78,7 +82,7 @@ pub(super) fn run(world: &mut World, filter: &str) -> Result<Tally> {
         printer.begin(&name);
         let result = measure(namespaces, callers).and_then(|[syscall, device]| {
             println!("# {name:<30} {syscall:>10.0} {device:>10.0}");
-            host::fact(
+            verdict_port::fact(
                 format!("scale.{}.{callers}", namespaces.name()),
                 format!("{syscall:.0} {device:.0}"),
             )

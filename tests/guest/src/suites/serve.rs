@@ -4,15 +4,19 @@
 
 use super::{errno, kinds, pidfd};
 use crate::{
-    case::Case,
+    case::{
+        Case,
+        implementation::{Device, Entry},
+        run,
+        target::World,
+    },
+    env::{
+        module,
+        serve_status::{self, ask},
+    },
     errno::Code,
-    ktap::{Skip, Test},
-    module,
-    served::{self, ask},
+    report::ktap::{Skip, Test},
     sys::{self, Fork},
-    trial,
-    via::{Device, Entry},
-    world::World,
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use nsproxy_uapi::{Via, sys as uapi};
@@ -31,7 +35,7 @@ use std::{
 };
 
 pub(crate) fn tests() -> Vec<Test> {
-    if let Some(tests) = served::refused("setns is served") {
+    if let Some(tests) = serve_status::refused("setns is served") {
         return tests;
     }
     let mut tests = vec![
@@ -86,7 +90,7 @@ pub(crate) fn tests() -> Vec<Test> {
         .chain(of("errno", errno::cases()));
     tests.extend(cases.map(served).map(|case| {
         Test::new(case.name.clone(), move |world| {
-            serves(1, || trial::check(&case, world))
+            serves(1, || run::check(&case, world))
         })
     }));
     tests
@@ -178,9 +182,9 @@ impl Child {
 
 /// That so many of the calls that `f` makes are served.
 fn serves(expected: u64, f: impl FnOnce() -> Result<()>) -> Result<()> {
-    let before = served::calls()?;
+    let before = serve_status::calls()?;
     f()?;
-    let served = served::calls()? - before;
+    let served = serve_status::calls()? - before;
     ensure!(
         served == expected,
         "{served} calls were served, expected {expected}"
@@ -297,11 +301,11 @@ fn given_up(_: &mut World) -> Result<()> {
 
 fn counted(_: &mut World) -> Result<()> {
     let counts = |expected: u64| {
-        let count = served::processes()?;
+        let count = serve_status::processes()?;
         ensure!(count == expected, "{count} processes, expected {expected}");
         Ok(())
     };
-    let before = served::processes()?;
+    let before = serve_status::processes()?;
     let device = Device::open()?;
     let other = Child::served()?;
     let result = in_child(|| {

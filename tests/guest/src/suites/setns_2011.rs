@@ -4,12 +4,13 @@
 
 use super::of_cases;
 use crate::{
-    actor::state::Step,
-    caps,
-    case::{Case, Handle, Unrelated, Way},
-    ktap::Test,
-    via::{self, Entry, Kind},
-    world::{Target, USER},
+    case::{
+        Case, Handle, Unrelated, Way,
+        implementation::{self, Entry, Kind},
+        target::{Target, USER},
+    },
+    process::{caps, setup::Step},
+    report::ktap::Test,
 };
 use nsproxy_uapi::Reason;
 
@@ -139,7 +140,7 @@ fn no_others() -> Vec<Case> {
     for (word, nstype) in [
         ("0", 0),
         ("uts", Kind::Uts.flag()),
-        ("all", via::all_kinds()),
+        ("all", implementation::all_kinds()),
     ] {
         cases.push(
             case(

@@ -4,21 +4,22 @@
 //! process, by ioctls of their files and by listns(2).
 
 use crate::{
-    actor::{
-        Actor,
-        command::{Command, Reply, Source},
-        state::Step,
+    case::{
+        fd_source,
+        implementation::{Device, Kind},
+        target::{Target, USER, World},
     },
-    caps,
     errno::{Code, Outcome, expect, word},
-    handle,
-    ktap::Test,
+    process::{
+        Actor, caps,
+        command::{Command, Reply, Source},
+        setup::Step,
+    },
+    report::ktap::Test,
     sys::{
         self,
         nsfs::{self, Relative},
     },
-    via::{Device, Kind},
-    world::{Target, USER, World},
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use nsproxy_uapi::{Explain, Journal, Member, Reason};
@@ -145,16 +146,16 @@ fn check(steps: &[Step], subject: Subject, expected: Expected, world: &mut World
     let pidfd = match subject {
         Subject::Itself => caller.open(Source::OwnPidfd)?,
         Subject::Child => match caller.step(&Step::Child)? {
-            Reply::Child(path) => caller.take(handle::pidfd(path.parse()?)?)?,
+            Reply::Child(path) => caller.take(fd_source::pidfd(path.parse()?)?)?,
             reply => bail!("unexpected reply to a step: {reply:?}"),
         },
         Subject::Target => caller.take(target.pidfd()?)?,
-        Subject::Test => caller.take(handle::pidfd(std::process::id())?)?,
+        Subject::Test => caller.take(fd_source::pidfd(std::process::id())?)?,
     };
     let mut files = Vec::new();
     for kind in Kind::ALL {
         files.push(caller.take(target.ns(kind.name())?)?.slot);
-        files.push(caller.take(handle::ns_of("self", kind.name())?)?.slot);
+        files.push(caller.take(fd_source::ns_of("self", kind.name())?)?.slot);
     }
     let command = Command::Ask {
         pidfd: pidfd.slot,

@@ -3,20 +3,21 @@
 //! What can be watched from outside of a call: the counts by `NSPROXY_SHOW`, the steps by the
 //! tracepoint.
 
-use super::{active, visibility};
+use super::{active_refs, visibility};
 use crate::{
-    actor::{
+    case::{
+        implementation::{Device, Entry, Kind, all_kinds},
+        target::{self, Fate, Process, Target, USER, World},
+    },
+    env::{kernel, serve_status},
+    errno::{Code, Outcome, expect, word},
+    process::{
         Actor,
         command::{Call, Command},
-        state::Step,
+        setup::Step,
     },
-    errno::{Code, Outcome, expect, word},
-    kernel,
-    ktap::Test,
-    served,
+    report::ktap::Test,
     sys::nsfs::{self, Relative},
-    via::{Device, Entry, Kind, all_kinds},
-    world::{self, Fate, Process, Target, USER, World},
 };
 use anyhow::{Context as _, Result, ensure};
 use nsproxy_uapi::{Explain, Member, Namespace, Shown};
@@ -125,7 +126,7 @@ pub(crate) fn tests() -> Vec<Test> {
             Ok(())
         }),
     ]);
-    tests.extend(active::tests());
+    tests.extend(active_refs::tests());
     tests.extend(visibility::tests());
     tests
 }
@@ -165,7 +166,7 @@ fn as_proc_has_it(shown: &Shown, process: &str) -> Result<()> {
         let file = File::open(format!("/proc/{process}/ns/{name}"))?;
         let link = fs::read_link(format!("/proc/{process}/ns/{name}"))?;
         ensure!(
-            link.to_str().and_then(world::inode) == Some(ns.inum.into()),
+            link.to_str().and_then(target::inode) == Some(ns.inum.into()),
             "{name} is {}, not {}",
             ns.inum,
             link.display()
@@ -449,7 +450,7 @@ impl Trace {
     fn of_functions(names: &[&str]) -> Result<Self> {
         let trace = Self::new()?;
         if !trace.0.join("set_ftrace_filter").exists() {
-            return Err(served::cannot());
+            return Err(serve_status::cannot());
         }
         trace.write("set_ftrace_filter", &names.join(" "))?;
         trace.write("current_tracer", "function")?;

@@ -4,7 +4,7 @@
 //! calls.
 
 use super::{PAGE, checked};
-use crate::kernel;
+use crate::env::kernel;
 use anyhow::{Context as _, Result, ensure};
 use rustix::{io::Errno, process::Pid};
 use std::{

@@ -4,7 +4,7 @@
 
 use super::row::{Cost, Row};
 use crate::{
-    host,
+    report::verdict_port,
     sys::{self, Fork},
 };
 use anyhow::{Context as _, Result, ensure};
@@ -65,7 +65,7 @@ impl Growth {
                 "# {n:>6} {:<37} {reference:>9.1} {subject:>9.1}",
                 self.name()
             );
-            host::fact(
+            verdict_port::fact(
                 format!("growth.{}.{n}", self.name()),
                 format!("{reference:.1} {subject:.1}"),
             )?;

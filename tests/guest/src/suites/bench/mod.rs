@@ -11,10 +11,12 @@ pub(super) mod profile;
 mod row;
 
 use crate::{
-    host,
-    ktap::{self, Printer, Tally},
+    case::target::World,
+    report::{
+        ktap::{self, Printer, Tally},
+        verdict_port,
+    },
     sys,
-    world::World,
 };
 use anyhow::{Result, ensure};
 use growth::Growth;
@@ -63,7 +65,7 @@ pub(super) fn run(world: &mut World, filter: &str) -> Result<Tally> {
         }
     }
     if let Some(worst) = worst {
-        host::summary(format!("worst ratio: {worst:.2}"))?;
+        verdict_port::summary(format!("worst ratio: {worst:.2}"))?;
         println!("# worst ratio: {worst:.2}");
     }
     Ok(printer.end())
@@ -95,7 +97,7 @@ fn compare(row: &Row, worst: &mut Option<f64>) -> Result<()> {
         cost.reference,
         cost.subject
     );
-    host::fact(
+    verdict_port::fact(
         format!("bench.{}.{}", row.part(), row.work().replace(' ', "_")),
         format!("{:.1} {:.1} {ratio:.3}", cost.reference, cost.subject),
     )?;

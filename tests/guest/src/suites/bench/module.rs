@@ -2,7 +2,7 @@
 
 //! What the module itself costs: to load, to unload, in memory.
 
-use crate::{host, module, sys};
+use crate::{env::module, report::verdict_port, sys};
 use anyhow::{Context as _, Result, ensure};
 use std::fs;
 
@@ -27,9 +27,9 @@ pub(super) fn measure() -> Result<()> {
     let path = "/sys/module/nsproxy_rs/coresize";
     let memory: u64 = fs::read_to_string(path).context(path)?.trim().parse()?;
     println!("# loaded in {load} ns, unloaded in {unload} ns, {memory} bytes of memory");
-    host::fact("module.load", load)?;
-    host::fact("module.unload", unload)?;
-    host::fact("module.memory", memory)?;
+    verdict_port::fact("module.load", load)?;
+    verdict_port::fact("module.unload", unload)?;
+    verdict_port::fact("module.memory", memory)?;
     ensure!(load <= LOAD, "it takes {load} ns to load it");
     ensure!(memory <= MEMORY, "it takes {memory} bytes");
     Ok(())

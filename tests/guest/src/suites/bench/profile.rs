@@ -5,9 +5,9 @@
 
 use super::row::{self, Row};
 use crate::{
-    ktap::{self, Printer, Tally},
-    tracer::Tracer,
-    world::World,
+    case::target::World,
+    process::tracer::Tracer,
+    report::ktap::{self, Printer, Tally},
 };
 use anyhow::Result;
 

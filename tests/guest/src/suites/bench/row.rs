@@ -3,16 +3,17 @@
 //! What is compared with what, as data.
 
 use crate::{
-    actor::{
-        Actor,
+    case::{
+        implementation::{self, Kind},
+        target::{Process, Target},
+    },
+    errno::{Code, Outcome, word},
+    process::{
+        Actor, caps,
         command::{Command, Source},
         measure::{Asked, Work},
-        state::Step,
+        setup::Step,
     },
-    caps,
-    errno::{Code, Outcome, word},
-    via::{self, Kind},
-    world::{Process, Target},
 };
 use anyhow::{Result, ensure};
 use std::os::fd::OwnedFd;
@@ -70,8 +71,8 @@ impl Cost {
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     rows.extend(Kind::ALL.map(Row::of_kind));
-    let all = via::all_kinds();
-    let three = via::flags_of(&[Kind::Uts, Kind::Ipc, Kind::Net]);
+    let all = implementation::all_kinds();
+    let three = implementation::flags_of(&[Kind::Uts, Kind::Ipc, Kind::Net]);
     for (word, kinds) in [
         ("net", Kind::Net.flag()),
         ("uts+ipc+net", three),

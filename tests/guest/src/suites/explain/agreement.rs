@@ -7,14 +7,15 @@
 //! file of the case is the standard input of the child.
 
 use crate::{
-    actor::{command::Program, state::Step},
-    caps,
-    case::{Case, Expect, Handle, Unrelated, Way},
+    case::{
+        Case, Expect, Handle, Unrelated, Way,
+        implementation::{self, Kind},
+        run,
+        target::{Fate, Target, USER, World},
+    },
     errno::Code,
-    ktap::Test,
-    trial,
-    via::{self, Kind},
-    world::{Fate, Target, USER, World},
+    process::{caps, command::Program, setup::Step},
+    report::ktap::Test,
 };
 use anyhow::{Context as _, Result, ensure};
 use nsproxy_uapi::{Device, Reason};
@@ -101,7 +102,7 @@ fn numbers_of_another(world: &mut World) -> Result<()> {
         Step::Child,
     ]);
     let line = ["nsproxy", "explain", "-t", "2", "-a"].map(str::to_owned);
-    let programs = trial::programs(&case, |_| vec![line.into()], world)?;
+    let programs = run::programs(&case, |_| vec![line.into()], world)?;
     let says = "the user, mnt, uts, ipc, cgroup, net namespaces of process 2: can be entered";
     ensure!(
         programs[0].text.contains(says),
@@ -127,7 +128,7 @@ fn of_an_exited(world: &mut World) -> Result<()> {
         let line = format!("nsproxy {line}").replace("PID", &pid);
         line.split(' ').map(str::to_owned).collect()
     });
-    let programs = trial::programs(&case, |_| lines.into(), world)?;
+    let programs = run::programs(&case, |_| lines.into(), world)?;
     for ((line, status), program) in rows.iter().zip(&programs) {
         let is_right = program.status == Some(*status)
             && program.text.contains("ESRCH")
@@ -166,8 +167,12 @@ fn type_case(case: &Case) -> Option<(Case, String)> {
     }
 
     let kinds = case.nstype as u32;
-    let kinds: Vec<_> = via::kinds_of(kinds)
-        .take(if kinds & !via::all_kinds() == 0 { 8 } else { 0 })
+    let kinds: Vec<_> = implementation::kinds_of(kinds)
+        .take(if kinds & !implementation::all_kinds() == 0 {
+            8
+        } else {
+            0
+        })
         .collect();
     let letters = |process: &str| {
         let letters: String = kinds.iter().map(|kind| kind.letter()).collect();
@@ -306,7 +311,7 @@ fn plans() -> Vec<Plan> {
         ),
         (
             "files of 2011",
-            Target::in_new(via::flags_of(&[Kind::Net, Kind::Uts])),
+            Target::in_new(implementation::flags_of(&[Kind::Net, Kind::Uts])),
             root(),
             "--2011 -t $t -u -n",
             Answer::Entered,
@@ -403,7 +408,7 @@ fn check(case: &Case, options: &str, expected: &Answer, world: &mut World) -> Re
     };
     let programs = {
         let _open = OpenToAll::new()?;
-        trial::programs(case, lines, world)?
+        run::programs(case, lines, world)?
     };
     let [check, explain, trace, setns] = &programs[..] else {
         unreachable!("as many as were asked");

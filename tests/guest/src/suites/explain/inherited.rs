@@ -3,7 +3,7 @@
 //! A command that the tool executes inherits the state of the tool: ignored signals, the signal
 //! mask, and descriptors, including closed ones.
 
-use crate::{ktap::Test, served, sys, via::Device};
+use crate::{case::implementation::Device, env::serve_status, report::ktap::Test, sys};
 use anyhow::{Context as _, Result, ensure};
 use std::{fs, process::Command};
 
@@ -59,7 +59,7 @@ pub(super) fn tests() -> Vec<Test> {
 fn check(way: &str) -> Result<()> {
     if way.ends_with("serve") {
         let device = Device::open()?;
-        served::ask(&device)?;
+        serve_status::ask(&device)?;
         device.serve(false)?;
     }
     for [before, redirections] in STATES {

@@ -3,7 +3,7 @@
 //! `NSPROXY_EXPLAIN`: the call and the dry run, where the plain call is tested.
 //!
 //! What a dry run says of a plain call every suite of cases looks at, and for which reason it is to
-//! fail the suite errno says: see [`crate::judge`]. What memory it lacks is for the suite faults.
+//! fail the suite errno says: see [`crate::checks::outcome`]. What memory it lacks is for the suite faults.
 //! The command-line tool is tested, too. [`tool`] checks its explanations and hints, [`agreement`]
 //! the answers of its commands, [`inherited`] the state of a command that it executes.
 
@@ -13,11 +13,13 @@ mod tool;
 
 use super::{errno, kinds, pidfd};
 use crate::{
-    case::{Case, Expect},
-    ktap::Test,
-    trial,
-    via::{self, Device, Entry, Kind},
-    world::{self, Target, World},
+    case::{
+        Case, Expect,
+        implementation::{self, Device, Entry, Kind},
+        run,
+        target::{self, Target, World},
+    },
+    report::ktap::Test,
 };
 use anyhow::{Result, ensure};
 use nsproxy_uapi::Explain;
@@ -63,8 +65,9 @@ fn check(case: &Case, world: &mut World) -> Result<()> {
     let mut times = 0;
     loop {
         times += 1;
-        match trial::check(case, world) {
-            Err(error) if times < TIMES && error.to_string().contains(via::UNBALANCED) => {}
+        match run::check(case, world) {
+            Err(error)
+                if times < TIMES && error.to_string().contains(implementation::UNBALANCED) => {}
             result => return result,
         }
     }
@@ -73,11 +76,11 @@ fn check(case: &Case, world: &mut World) -> Result<()> {
 fn dry_2011(world: &mut World) -> Result<()> {
     let target = world.target(&Target::in_new(Kind::Uts.flag()))?;
     let file = File::open(format!("/proc/{}/ns/uts", target.pid))?;
-    let before = world::links_of("self");
+    let before = target::links_of("self");
     let how = Explain::dry_run(true);
-    let (outcome, refusal) = via::explained(&Device::open()?, file.as_raw_fd(), 0, how)?;
+    let (outcome, refusal) = implementation::explained(&Device::open()?, file.as_raw_fd(), 0, how)?;
     ensure!(outcome.is_ok(), "{outcome:?}, {refusal:?}");
-    ensure!(before == world::links_of("self"), "the test has moved");
+    ensure!(before == target::links_of("self"), "the test has moved");
     Ok(())
 }
 
@@ -93,10 +96,10 @@ fn there_and_back(world: &mut World) -> Result<()> {
         let [there, back] = [target.pid.to_string(), "self".to_owned()]
             .map(|process| File::open(format!("/proc/{process}/ns/{name}")));
         let (there, back) = (there?, back?);
-        let home = world::links_of("self");
-        let (outcome, _) = via::traced(&device, there.as_raw_fd(), 0, how)?;
-        let away = world::links_of("self");
-        let (returned, _) = via::traced(&device, back.as_raw_fd(), 0, how)?;
+        let home = target::links_of("self");
+        let (outcome, _) = implementation::traced(&device, there.as_raw_fd(), 0, how)?;
+        let away = target::links_of("self");
+        let (returned, _) = implementation::traced(&device, back.as_raw_fd(), 0, how)?;
         ensure!(
             outcome.is_ok() && returned.is_ok(),
             "{name}: {outcome:?}, {returned:?}"
@@ -105,7 +108,7 @@ fn there_and_back(world: &mut World) -> Result<()> {
             away.get(name).copied() == target.link(name),
             "{name}: entered another"
         );
-        ensure!(world::links_of("self") == home, "{name}: not back");
+        ensure!(target::links_of("self") == home, "{name}: not back");
     }
     Ok(())
 }

@@ -4,11 +4,13 @@
 //! situation and follows the hint, and the call succeeds.
 
 use crate::{
-    actor::state::Step,
+    case::{
+        implementation::Kind,
+        target::{Fate, Target, USER, World},
+    },
     errno::Code,
-    ktap::Test,
-    via::Kind,
-    world::{Fate, Target, USER, World},
+    process::setup::Step,
+    report::ktap::Test,
 };
 use anyhow::{Context as _, Result, ensure};
 use nsproxy_uapi::Reason;

@@ -3,10 +3,12 @@
 //! The calls, and the allocations that each of them makes.
 
 use crate::{
-    case::{Case, Handle},
+    case::{
+        Case, Handle,
+        implementation::{self, Entry, Kind},
+        target::Target,
+    },
     errno::Code,
-    via::{self, Entry, Kind},
-    world::Target,
 };
 
 /// An allocation of a call.
@@ -156,26 +158,35 @@ pub(super) fn all() -> Vec<Call> {
             kind.flag(),
         ));
     }
-    let all = via::all_kinds();
+    let all = implementation::all_kinds();
     for (name, kinds) in [
-        ("user+mnt", via::flags_of(&[Kind::User, Kind::Mnt])),
-        ("user+uts", via::flags_of(&[Kind::User, Kind::Uts])),
-        ("user+time", via::flags_of(&[Kind::User, Kind::Time])),
-        ("mnt+uts", via::flags_of(&[Kind::Mnt, Kind::Uts])),
+        (
+            "user+mnt",
+            implementation::flags_of(&[Kind::User, Kind::Mnt]),
+        ),
+        (
+            "user+uts",
+            implementation::flags_of(&[Kind::User, Kind::Uts]),
+        ),
+        (
+            "user+time",
+            implementation::flags_of(&[Kind::User, Kind::Time]),
+        ),
+        ("mnt+uts", implementation::flags_of(&[Kind::Mnt, Kind::Uts])),
         (
             "mnt+pid+time",
-            via::flags_of(&[Kind::Mnt, Kind::Pid, Kind::Time]),
+            implementation::flags_of(&[Kind::Mnt, Kind::Pid, Kind::Time]),
         ),
         (
             "ipc+cgroup+net",
-            via::flags_of(&[Kind::Ipc, Kind::Cgroup, Kind::Net]),
+            implementation::flags_of(&[Kind::Ipc, Kind::Cgroup, Kind::Net]),
         ),
         ("all", all),
         ("all but user", all & !Kind::User.flag()),
         ("all but mnt", all & !Kind::Mnt.flag()),
         (
             "all but user and mnt",
-            all & !via::flags_of(&[Kind::User, Kind::Mnt]),
+            all & !implementation::flags_of(&[Kind::User, Kind::Mnt]),
         ),
     ] {
         calls.push(Call::new(format!("pidfd {name}"), Handle::Pidfd, kinds));

@@ -12,13 +12,16 @@ use super::{
     calls::{self, Call, FS_STRUCT},
 };
 use crate::{
+    case::{implementation::Entry, run, target::World},
+    checks::{
+        fault_injection,
+        slab::{self, Objects},
+    },
     errno::{Code, word},
-    fault, host,
-    ktap::{Skip, Test},
-    slab::{self, Objects},
-    trial,
-    via::Entry,
-    world::World,
+    report::{
+        ktap::{Skip, Test},
+        verdict_port,
+    },
 };
 use anyhow::{Context as _, Result, ensure};
 
@@ -30,8 +33,8 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
     vec![Test::new(
         "known: prepare_nsset forgets the cred when fs_struct fails",
         move |world| {
-            fault::prepare()?;
-            if fault::kmemleak_is_there() {
+            fault_injection::prepare()?;
+            if fault_injection::kmemleak_is_there() {
                 return Err(Skip::because(
                     "what setns(2) leaks here, kmemleak would report; shown on KERNEL=lab",
                 ));
@@ -52,7 +55,7 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
             println!(
                 "# {word}: {TIMES} calls left {kernel} creds behind by setns(2), {device} by the device"
             );
-            host::fact(
+            verdict_port::fact(
                 "faults.known.prepare_nsset",
                 format!("leaks={kernel} device={device} calls={TIMES}"),
             )?;
@@ -75,7 +78,7 @@ fn creds_left(call: &Call, entry: Entry, world: &mut World) -> Result<u64> {
     let n = call.allocations.iter().position(|a| *a == FS_STRUCT);
     let (case, _) = call.case_failing_at(n.context("no fs_struct")? as u32 + 1);
     let before = Objects::count()?;
-    let outcome = trial::repeat(&case, entry, TIMES, false, world)?;
+    let outcome = run::repeat(&case, entry, TIMES, false, world)?;
     ensure!(
         outcome == Err(Code::ENOMEM),
         "{entry} returned {}, expected ENOMEM",

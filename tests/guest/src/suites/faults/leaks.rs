@@ -9,17 +9,18 @@ use super::{
     calls::{self, Call},
 };
 use crate::{
-    actor::state::Step,
-    caps,
-    case::{Case, Expect, Handle, Unrelated},
+    case::{
+        Case, Expect, Handle, Unrelated,
+        implementation::{self, Device, Entry, Kind},
+        run,
+        target::{Fate, Process, Target, USER, World},
+    },
+    checks::{fault_injection, leaked_namespaces, slab::Objects},
+    env::{kernel, serve_status},
     errno::{Code, Outcome, word},
-    fault, gate, kernel,
-    ktap::Test,
-    served,
-    slab::Objects,
-    sys, trial,
-    via::{self, Device, Entry, Kind},
-    world::{Fate, Process, Target, USER, World},
+    process::{caps, setup::Step},
+    report::ktap::Test,
+    sys,
 };
 use anyhow::{Context as _, Result, ensure};
 use nsproxy_uapi::{Namespace, sys as uapi};
@@ -75,7 +76,7 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
 
 /// A call that fails at each of its allocations, and succeeds.
 fn every_allocation(call: &Call, world: &mut World, counts: &Shared) -> Result<()> {
-    fault::prepare()?;
+    fault_injection::prepare()?;
     for n in 1..=call.allocations.len() as u32 {
         if call.leaves_ucounts(n + 1) {
             // Whether it makes the ucounts, or finds those of the call before, depends on when
@@ -110,7 +111,7 @@ fn by_each_entry(
     if case.subject == Entry::Device && !case.caller.contains(&Step::Seccomp) {
         entries.push(Entry::Syscall);
         // A process that asks to be served makes allocations of its own.
-        if case.fail_allocation.is_none() && served::can(&Device::open()?)? {
+        if case.fail_allocation.is_none() && serve_status::can(&Device::open()?)? {
             entries.push(Entry::Served);
         }
     }
@@ -138,7 +139,7 @@ fn leaves_nothing(case: &Case, entry: Entry, world: &mut World) -> Result<()> {
         let mut pairs = after.iter().zip(&references);
         pairs.all(|(after, before)| after.1 <= before.1 && after.2 <= before.2)
     };
-    let after = gate::patiently(counts, no_more)?;
+    let after = leaked_namespaces::patiently(counts, no_more)?;
     ensure!(
         no_more(&after),
         "after {times} calls the target's namespaces have more references: {after:?}, before \
@@ -169,7 +170,7 @@ fn repeat(case: &Case, entry: Entry, times: u32, world: &mut World) -> Result<u3
     } else {
         times
     };
-    let outcome = trial::repeat(case, entry, times, once_each, world)?;
+    let outcome = run::repeat(case, entry, times, once_each, world)?;
     let expected: Outcome = match case.expect {
         Expect::Fails(code) => Err(code),
         _ => Ok(()),
@@ -185,13 +186,13 @@ fn repeat(case: &Case, entry: Entry, times: u32, world: &mut World) -> Result<u3
 
 /// Ways out that have nothing to do with memory, one for each place at which a call may end.
 fn refused() -> Vec<Case> {
-    let flags = |kinds: &[Kind]| via::flags_of(kinds) as i32;
+    let flags = |kinds: &[Kind]| implementation::flags_of(kinds) as i32;
     let user_mnt = flags(&[Kind::User, Kind::Mnt]);
     let uts = flags(&[Kind::Uts]);
     let net = flags(&[Kind::Net]);
     let before_pid = flags(&[Kind::Mnt, Kind::Uts, Kind::Ipc, Kind::Pid]);
     let before_time = flags(&[Kind::Uts, Kind::Ipc, Kind::Cgroup, Kind::Net, Kind::Time]);
-    let all = via::all_kinds() as i32;
+    let all = implementation::all_kinds() as i32;
     let case = |name: &str, handle: Handle, nstype: i32, steps: Vec<Step>, code: Code| {
         Case::new(name, handle, nstype)
             .target(Target::in_all_new())
@@ -431,7 +432,7 @@ fn bad_ioctl(command: u32, length: usize, code: Code) -> Result<()> {
 /// them: one for each way in which a call lets go of what it refers to.
 fn with_targets() -> Vec<Case> {
     let user = Kind::User.flag();
-    let all = via::all_kinds();
+    let all = implementation::all_kinds();
     let target = || Target::in_new(all);
     let mut cases = vec![
         Case::new("pidfd all", Handle::Pidfd, all as i32)

@@ -13,7 +13,10 @@ mod leaks;
 mod reasons;
 mod sweep;
 
-use crate::{fault, host, ktap::Test};
+use crate::{
+    checks::fault_injection,
+    report::{ktap::Test, verdict_port},
+};
 use anyhow::{Result, ensure};
 use std::{cell::RefCell, rc::Rc};
 
@@ -61,19 +64,19 @@ fn report(counts: &Counts) -> Result<()> {
         ways,
         kernel_leaks,
     } = *counts;
-    fault::prepare()?;
+    fault_injection::prepare()?;
     ensure!(calls > 0 && failures > calls, "no allocation has failed");
     let known = match kernel_leaks {
         None => "",
         Some(false) => "; the kernel's known leak is fixed",
         Some(true) => "; the kernel leaks a cred in 1, the device none",
     };
-    host::fact("faults.calls", calls)?;
-    host::fact("faults.failures", failures)?;
-    host::fact("faults.differ", differ)?;
-    host::fact("faults.again", again)?;
-    host::fact("faults.ways_out", ways)?;
-    host::summary(format!(
+    verdict_port::fact("faults.calls", calls)?;
+    verdict_port::fact("faults.failures", failures)?;
+    verdict_port::fact("faults.differ", differ)?;
+    verdict_port::fact("faults.again", again)?;
+    verdict_port::fact("faults.ways_out", ways)?;
+    verdict_port::summary(format!(
         "faults: {failures} allocations failed in {calls} calls, {differ} differ; \
          {ways} ways out leave nothing behind{known}"
     ))

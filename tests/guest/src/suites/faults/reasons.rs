@@ -3,12 +3,14 @@
 //! Each allocation of a call that fails is a reason of its own.
 
 use crate::{
+    case::{
+        implementation::{self, Device, Kind},
+        target::{Target, World},
+    },
+    checks::fault_injection::{self, Armed},
+    env::kernel,
     errno::word,
-    fault::{self, Armed},
-    kernel,
-    ktap::Test,
-    via::{self, Device, Kind},
-    world::{Target, World},
+    report::ktap::Test,
 };
 use anyhow::{Result, bail, ensure};
 use nsproxy_uapi::{Explain, Reason};
@@ -44,16 +46,16 @@ pub(super) fn tests() -> Vec<Test> {
 
 /// The call is not made: a dry run makes the same allocations.
 fn is_named(n: u32, expected: Reason, world: &mut World) -> Result<()> {
-    fault::prepare()?;
+    fault_injection::prepare()?;
     let target = world.target(&Target::in_all_new().of_user())?;
     let pidfd = target.pidfd()?;
-    let kinds = via::flags_of(&[Kind::User, Kind::Mnt]) as i32;
+    let kinds = implementation::flags_of(&[Kind::User, Kind::Mnt]) as i32;
     let device = Device::open()?;
     let how = Explain::dry_run(false);
     let mut last = String::new();
     for _ in 0..ATTEMPTS {
         let armed = Armed::new(n)?;
-        let said = via::explained(&device, pidfd.as_raw_fd(), kinds, how);
+        let said = implementation::explained(&device, pidfd.as_raw_fd(), kinds, how);
         let to_go = armed.to_go()?;
         drop(armed);
         let (outcome, refusal) = said?;

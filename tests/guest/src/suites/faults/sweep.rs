@@ -8,13 +8,15 @@ use super::{
     calls::{self, Allocation, Call},
 };
 use crate::{
-    case::{Case, Expect, Handle, Unrelated},
+    case::{
+        Case, Expect, Handle, Unrelated,
+        implementation::{Entry, Kind},
+        run::{self, Report, Side},
+        target::{Target, World},
+    },
+    checks::fault_injection,
     errno::{Code, word},
-    fault, host,
-    ktap::Test,
-    trial::{self, Report, Side},
-    via::{Entry, Kind},
-    world::{Target, World},
+    report::{ktap::Test, verdict_port},
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use std::{thread, time::Duration};
@@ -31,14 +33,14 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
         let counts = counts.clone();
         let name = format!("{}: {}", call.name, words(&call.allocations));
         tests.push(Test::new(name, move |world| {
-            fault::prepare()?;
+            fault_injection::prepare()?;
             counts.borrow_mut().calls += 1;
             sweep(&call, world, &counts).inspect_err(|_| counts.borrow_mut().differ += 1)
         }));
     }
     tests.extend(refused().into_iter().map(|case| {
         Test::new(case.name.clone(), move |world| {
-            fault::prepare()?;
+            fault_injection::prepare()?;
             allocates_nothing(&case, world)
         })
     }));
@@ -54,7 +56,7 @@ fn sweep(call: &Call, world: &mut World, counts: &Shared) -> Result<()> {
     let made = call.allocations.len() as u32;
     for n in 1..=made + 1 {
         let (mut case, allocation) = call.case_failing_at(n);
-        if call.kernel_leaks_at(allocation) && fault::kmemleak_is_there() {
+        if call.kernel_leaks_at(allocation) && fault_injection::kmemleak_is_there() {
             // What setns(2) leaks here is reported after the suite: see `known`.
             case.reference = None;
         }
@@ -65,7 +67,7 @@ fn sweep(call: &Call, world: &mut World, counts: &Shared) -> Result<()> {
             counts.borrow_mut().failures += 1;
         }
     }
-    host::fact(
+    verdict_port::fact(
         format!("faults.allocations.{}", call.name.replace(' ', "_")),
         made,
     )
@@ -88,7 +90,7 @@ fn fails_at(call: &Call, n: u32, case: &Case, world: &mut World, counts: &Shared
             if call.makes_ucounts() {
                 thread::sleep(GRACE * (1 << attempt));
             }
-            let report = trial::run(&case, world)?;
+            let report = run::run(&case, world)?;
             wrong.extend(report.wrong);
             sides.extend(report.reference);
             sides.push(report.subject);
@@ -185,7 +187,7 @@ fn allocates_nothing(case: &Case, world: &mut World) -> Result<()> {
         expect: Expect::AsReference,
         ..case.clone()
     };
-    let report = trial::run(&unarmed, world)?;
+    let report = run::run(&unarmed, world)?;
     ensure!(report.wrong.is_empty(), report.wrong.join("\n"));
     for side in sides(&report) {
         let Expect::Fails(code) = case.expect else {

@@ -2,10 +2,10 @@
 
 //! A random call: the command, where its argument is, and what is in it.
 
-use super::pool::{Entry, Of, Pool, What};
+use super::fds::{Entry, Of, Pool, What};
 use crate::{
+    case::implementation::{Kind, all_kinds},
     sys::{Arena, PAGE},
-    via::{Kind, all_kinds},
 };
 use fastrand::Rng;
 use nsproxy_uapi::sys as uapi;

@@ -3,19 +3,21 @@
 //! Who calls: a child that takes a state, makes a batch of calls, and is thrown away.
 
 use super::{
-    allowed::{Decider, Rights, allowed, decider},
-    board::{BATCH, Board, Side},
     call::{
         Call, Command, EXPLAIN_INPUTS, EXPLAIN_SIZE, Place, SETNS_SIZE, SHOW_INPUTS, SHOW_SIZE,
         VERSION_SIZE,
     },
-    pool::Pool,
+    expected::{Decider, Rights, allowed, decider},
+    fds::Pool,
+    shared_counters::{BATCH, Board, Side},
 };
 use crate::{
+    case::{
+        implementation::{Entry, Kind},
+        target::USER,
+    },
     errno::{Code, Outcome, word},
     sys::{self, Arena},
-    via::{Entry, Kind},
-    world::USER,
 };
 use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;

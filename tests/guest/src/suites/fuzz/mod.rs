@@ -8,27 +8,27 @@
 //! `NSPROXY_SETNS`: both must have been told the same, all the way. The memory around what is
 //! passed, and what is passed unless the command writes to it, must stay as it was.
 
-mod allowed;
-mod board;
 mod call;
 mod caller;
+mod expected;
+mod fds;
 mod operations;
-mod pool;
-mod shaky;
+mod racing_args;
+mod shared_counters;
 
 use crate::{
+    case::target::World,
+    env::kernel,
     errno::{Code, Outcome, word},
-    host, kernel,
-    ktap::Test,
+    report::{ktap::Test, verdict_port},
     sys::{self, Fork},
-    world::World,
 };
 use anyhow::{Context as _, Result, ensure};
-use board::{BATCH, Board, Counts, Side};
 use call::Command;
 use caller::{Batch, Caller};
-use pool::Pool;
+use fds::Pool;
 use rustix::process::{Signal, WaitOptions};
+use shared_counters::{BATCH, Board, Counts, Side};
 use std::{
     cell::RefCell,
     rc::Rc,
@@ -139,7 +139,7 @@ pub(crate) fn tests() -> Vec<Test> {
     ));
     tests.push(Test::new("nothing but ioctls", |_| {
         let tried = operations::check(&Pool::new()?)?;
-        host::fact("fuzz.operations", tried)
+        verdict_port::fact("fuzz.operations", tried)
     }));
     let conclusion = Test::new("everything documented was met", move |_| {
         met(&totals.borrow())
@@ -195,7 +195,7 @@ fn shake(world: &World, totals: &mut Totals) -> Result<()> {
     for number in 0..calls.div_ceil(BATCH) {
         let seed = seed_of(world.effort.seed, Caller::ALL.len(), number);
         in_child(&board, || {
-            shaky::run(&pool, &board, seed, calls - number * BATCH)
+            racing_args::run(&pool, &board, seed, calls - number * BATCH)
         })?;
         progress.say(number * BATCH);
     }
@@ -271,17 +271,17 @@ impl Totals {
     fn tell(&self, seed: u64) -> Result<()> {
         let calls: u64 = self.counts.values().sum();
         let documented: usize = DOCUMENTED.iter().map(|(_, outcomes)| outcomes.len()).sum();
-        host::summary(format_args!(
+        verdict_port::summary(format_args!(
             "fuzz: {calls} calls, {} of {documented} documented outcomes met, {} wrong; \
              {} compared with setns(2) (seed {seed})",
             self.counts.len(),
             self.wrong,
             self.compared,
         ))?;
-        host::fact("fuzz.calls", calls)?;
-        host::fact("fuzz.compared", self.compared)?;
-        host::fact("fuzz.wrong", self.wrong)?;
-        host::fact("fuzz.seed", seed)?;
+        verdict_port::fact("fuzz.calls", calls)?;
+        verdict_port::fact("fuzz.compared", self.compared)?;
+        verdict_port::fact("fuzz.wrong", self.wrong)?;
+        verdict_port::fact("fuzz.seed", seed)?;
         for ((command, errno), n) in &self.counts {
             let command = format!("{:?}", Command::ALL[*command]).to_lowercase();
             let outcome = if *errno == 0 {
@@ -289,7 +289,7 @@ impl Totals {
             } else {
                 Err(Code(*errno))
             };
-            host::fact(format_args!("fuzz.{command}.{}", word(outcome)), n)?;
+            verdict_port::fact(format_args!("fuzz.{command}.{}", word(outcome)), n)?;
         }
         Ok(())
     }

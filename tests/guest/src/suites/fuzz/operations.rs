@@ -2,7 +2,7 @@
 
 //! Everything else that one can try with a file: the device has nothing but its ioctls.
 
-use super::pool::Pool;
+use super::fds::Pool;
 use crate::{
     errno::{Code, word},
     sys,

@@ -6,13 +6,13 @@
 
 mod compare;
 mod lab;
-mod left;
+mod leftovers;
 mod session;
 
-use crate::ktap::Test;
+use crate::report::ktap::Test;
 use anyhow::{Context as _, Result, bail};
 use lab::Lab;
-use left::Before;
+use leftovers::Before;
 use session::Session;
 use std::{
     fs,

@@ -3,11 +3,12 @@
 //! The axes of the matrix: what a case is made of.
 
 use crate::{
-    actor::state::Step,
-    caps,
-    case::{Handle, Unrelated, Way},
-    via::{self, Kind},
-    world::{Fate, Target, USER},
+    case::{
+        Handle, Unrelated, Way,
+        implementation::{self, Kind},
+        target::{Fate, Target, USER},
+    },
+    process::{caps, setup::Step},
 };
 
 /// Who calls.
@@ -93,7 +94,10 @@ impl Caller {
             Self::RootBelow => vec![Step::Unshare(user), Step::MapRoot],
             Self::UserRootBelow => vec![Step::SetIds(USER), Step::Unshare(user), Step::MapRoot],
             Self::InNamespacesOfItsOwn => {
-                vec![Step::Unshare(via::all_kinds() & !user), Step::Fork]
+                vec![
+                    Step::Unshare(implementation::all_kinds() & !user),
+                    Step::Fork,
+                ]
             }
             Self::ThreadOfTwo => vec![Step::Thread],
             Self::SharingFs => vec![Step::ShareFs],
@@ -162,7 +166,9 @@ impl Of {
         match self {
             Self::Itself | Self::Parent | Self::Child | Self::Anonymous => None,
             Self::Sibling => Some(new),
-            Self::SiblingOfInitial => Some(Target::in_new(via::all_kinds() & !Kind::User.flag())),
+            Self::SiblingOfInitial => Some(Target::in_new(
+                implementation::all_kinds() & !Kind::User.flag(),
+            )),
             Self::SiblingOfUser => Some(new.of_user()),
             Self::Stranger => Some(new.orphaned()),
             Self::DeadKept | Self::Reaped => Some(new.with_fate(Fate::Reaped)),
@@ -290,7 +296,7 @@ impl NsType {
             Self::JunkOne => right | 1,
             Self::JunkCloneVm => right | libc::CLONE_VM,
             Self::JunkSign => right | i32::MIN,
-            Self::All => via::all_kinds() as i32,
+            Self::All => implementation::all_kinds() as i32,
             Self::MinusOne => -1,
         }
     }

@@ -4,9 +4,11 @@
 
 use super::axes::{Caller, NsType, Of, WAYS, other_files, way_is_closed, way_name};
 use crate::{
-    actor::state::Step,
-    case::{Case, Handle, Witnesses},
-    via::{self, Kind},
+    case::{
+        Case, Handle, Witnesses,
+        implementation::{self, Kind},
+    },
+    process::setup::Step,
 };
 
 /// A combination.
@@ -179,7 +181,7 @@ fn nstypes() -> impl Iterator<Item = Combination> {
 
 /// One kind by pidfd, and two sets: kinds x target x caller.
 fn pidfds() -> impl Iterator<Item = Combination> {
-    let all = via::all_kinds();
+    let all = implementation::all_kinds();
     let sets = Kind::ALL
         .map(|kind| (kind.name(), kind.flag()))
         .into_iter()
@@ -213,8 +215,12 @@ fn pidfd_sets() -> impl Iterator<Item = Combination> {
         .flat_map(|kinds| {
             Caller::OF_SETS.into_iter().map(move |caller| {
                 let of = Of::Sibling;
-                let name = format!("pidfd of {}, {}", of.name(), via::kinds_word(kinds));
-                let mut values: Values = via::kinds_of(kinds)
+                let name = format!(
+                    "pidfd of {}, {}",
+                    of.name(),
+                    implementation::kinds_word(kinds)
+                );
+                let mut values: Values = implementation::kinds_of(kinds)
                     .map(|kind| (Axis::Kind, kind.name()))
                     .collect();
                 values.extend([

@@ -2,30 +2,35 @@
 
 //! The differential matrix: states, calls and callers, crossed, each compared with setns(2).
 //!
-//! [`axes`] are what there is, [`blocks`] cross them, [`crew`] runs what comes of that. No case
+//! [`axes`] are what there is, [`blocks`] cross them, [`workers`] runs what comes of that. No case
 //! says what is to come of it: that is what setns(2) does. What a matrix must not be is a
 //! comparison of failures only, so that is looked at in the end.
 
 mod axes;
 mod blocks;
-mod crew;
+mod workers;
 
 use crate::{
-    case::Case,
+    case::{
+        Case,
+        implementation::Kind,
+        target::{Shard, World},
+    },
+    env::kernel,
     errno::{Code, Outcome, word},
-    host, kernel,
-    ktap::{Printer, Tally, Usage},
-    via::Kind,
-    world::{Shard, World},
+    report::{
+        ktap::{Printer, Tally, Usage},
+        verdict_port,
+    },
 };
 use anyhow::{Result, anyhow, ensure};
 use blocks::{Axis, Combination, Values};
-use crew::Crew;
 use std::{
     collections::{BTreeMap, HashSet},
     fmt::Display,
     hash::{DefaultHasher, Hash as _, Hasher as _},
 };
+use workers::Crew;
 
 /// Runs the cases of that name, or with that in their names.
 pub(crate) fn run(world: &mut World, filter: &str) -> Result<Tally> {
@@ -215,16 +220,16 @@ impl Counts {
         if !sample.shard.is_all() {
             which += &format!(" (shard {})", sample.shard);
         }
-        host::summary(format_args!(
+        verdict_port::summary(format_args!(
             "matrix: {cases} distinct cases{which}, {differ} differ; {impossible} more cannot be"
         ))?;
-        host::fact("matrix.cases", cases)?;
-        host::fact("matrix.differ", differ)?;
-        host::fact("matrix.impossible", impossible)?;
+        verdict_port::fact("matrix.cases", cases)?;
+        verdict_port::fact("matrix.differ", differ)?;
+        verdict_port::fact("matrix.impossible", impossible)?;
         let table = |name: &str, rows: &mut dyn Iterator<Item = (String, u32)>| -> Result<()> {
             for (row, count) in rows {
                 println!("# {name}: {row}: {count}");
-                host::fact(format!("matrix.{name}.{}", row.replace(' ', "_")), count)?;
+                verdict_port::fact(format!("matrix.{name}.{}", row.replace(' ', "_")), count)?;
             }
             Ok(())
         };

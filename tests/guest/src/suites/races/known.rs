@@ -10,14 +10,13 @@
 //! widens the window, which is too narrow otherwise.
 
 use super::{
-    crew::{child, end, wait},
-    stage::Stage,
+    scene::Stage,
+    workers::{child, end, wait},
 };
 use crate::{
-    host,
-    ktap::Test,
+    case::implementation::Kind,
+    report::{ktap::Test, verdict_port},
     sys::{self, Shared, clock_by_syscall, clock_by_vdso},
-    via::Kind,
 };
 use anyhow::{Context as _, Result, ensure};
 use std::{
@@ -74,7 +73,7 @@ pub(super) fn tests() -> Vec<Test> {
                 "# {word}: {early} of {entered} tasks read the clock of a new time namespace by the \
                  vDSO without its offset"
             );
-            host::fact("races.known.timens", format!("early={early} of={entered}"))
+            verdict_port::fact("races.known.timens", format!("early={early} of={entered}"))
         },
     )]
 }

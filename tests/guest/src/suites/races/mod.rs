@@ -8,27 +8,28 @@
 //! that the other never does. What else can go wrong the kernel says (KASAN, lockdep, KCSAN), or
 //! the gates after the suite do.
 
-mod crew;
 mod known;
 mod outcome;
 mod roles;
-mod stage;
+mod scene;
+mod workers;
 
 use crate::{
-    actor::state::Step,
+    case::{
+        implementation::{Entry, Kind},
+        target::{Target, World},
+    },
+    env::{kernel, module},
     errno::{Code, Outcome, word},
-    host, kernel,
-    ktap::Test,
-    module,
-    via::{Entry, Kind},
-    world::{Target, World},
+    process::setup::Step,
+    report::{ktap::Test, verdict_port},
 };
 use anyhow::{Result, ensure};
-use crew::{Crew, Role};
 use outcome::{Event, Situation};
 use roles::*;
-use stage::{ALL, BOTH, Stage, bundle};
+use scene::{ALL, BOTH, Stage, bundle};
 use std::{cell::RefCell, iter, rc::Rc, time::Duration};
+use workers::{Crew, Role};
 
 /// What is tried at the same time, and what must come of it.
 struct Scene {
@@ -210,7 +211,7 @@ pub(crate) fn tests() -> Vec<Test> {
         })
     };
     let gone = Test::new("files of a task that is gone", |_| {
-        stage::files_of_one_that_is_gone()
+        scene::files_of_one_that_is_gone()
     });
     let scenes = SCENES.iter().map(scene);
     iter::once(gone)
@@ -373,7 +374,7 @@ impl Totals {
             unloads,
             refused,
         } = self;
-        host::summary(format_args!(
+        verdict_port::summary(format_args!(
             "races: {scenes} scenes, {device} switches by device, {syscalls} by setns(2), \
              {served} served, {kills} killed, {unloads} unloads, {wrong} wrong"
         ))?;
@@ -387,7 +388,7 @@ impl Totals {
             ("unloads", unloads),
             ("unloads.refused", refused),
         ] {
-            host::fact(format_args!("races.{name}"), value)?;
+            verdict_port::fact(format_args!("races.{name}"), value)?;
         }
         Ok(())
     }

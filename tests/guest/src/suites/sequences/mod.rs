@@ -6,32 +6,33 @@
 //!
 //! - [`op`], [`text`]: a sequence as data, and as something to type;
 //! - [`strategy`]: how sequences are made up;
-//! - [`root`], [`worker`], [`wire`]: a world, its processes, and what they say to each other;
-//! - [`look`]: what a process sees; [`record`]: what was seen in a world, and comparing two;
+//! - [`world`], [`process`], [`channel`]: a world, its processes, and what they say to each other;
+//! - [`observe`]: what a process sees; [`record`]: what was seen in a world, and comparing two;
 //! - [`search`]: looking for a sequence that differs, and making it short;
-//! - [`mix`]: whether what was tried means anything.
+//! - [`outcome_mix`]: whether what was tried means anything.
 
-mod look;
-mod mix;
+mod channel;
+mod observe;
 mod op;
+mod outcome_mix;
+mod process;
 mod record;
-mod root;
 mod search;
 mod strategy;
 mod text;
-mod wire;
-mod worker;
+mod world;
 
 use crate::{
-    host,
-    ktap::{Skip, Test},
+    case::{implementation::Entry, target::World},
+    report::{
+        ktap::{Skip, Test},
+        verdict_port,
+    },
     snapshot::ClockBase,
-    via::Entry,
-    world::World,
 };
 use anyhow::{Result, ensure};
-use mix::Mix;
 use op::{CGROUPS, Cgroup, Op};
+use outcome_mix::Mix;
 use record::{Difference, Record};
 use std::{cell::RefCell, fs, rc::Rc, thread, time::Duration};
 use strategy::THEMES;
@@ -86,15 +87,15 @@ fn conclude(mix: &Mix, seed: u64) -> Result<()> {
         ..
     } = mix;
     println!("# {mix}");
-    host::summary(format_args!(
+    verdict_port::summary(format_args!(
         "sequences: {sequences} run in both worlds, {calls} calls of setns ({succeeded} \
          succeeded), {differ} differ (seed {seed})"
     ))?;
-    host::fact("sequences.count", sequences)?;
-    host::fact("sequences.calls", calls)?;
-    host::fact("sequences.succeeded", succeeded)?;
-    host::fact("sequences.differ", differ)?;
-    host::fact("sequences.seed", seed)?;
+    verdict_port::fact("sequences.count", sequences)?;
+    verdict_port::fact("sequences.calls", calls)?;
+    verdict_port::fact("sequences.succeeded", succeeded)?;
+    verdict_port::fact("sequences.differ", differ)?;
+    verdict_port::fact("sequences.seed", seed)?;
     if *differ > 0 {
         // That one is a failure already, and what came after it in its theme was not tried.
         return Err(Skip::because("a sequence differs"));
@@ -113,8 +114,8 @@ impl Both {
     /// Runs the sequence twice. The reference first: should the other take the guest down, this
     /// much is known.
     fn run(sequence: &[Op], clocks: &ClockBase) -> Result<Self> {
-        let syscall = root::run(sequence, Entry::Syscall, clocks)?.in_order();
-        let device = root::run(sequence, Entry::Device, clocks)?.in_order();
+        let syscall = world::run(sequence, Entry::Syscall, clocks)?.in_order();
+        let device = world::run(sequence, Entry::Device, clocks)?.in_order();
         Ok(Self {
             differences: syscall.differences(&device),
             syscall,
@@ -160,7 +161,7 @@ struct Cgroups;
 impl Cgroups {
     fn new() -> Result<Self> {
         for n in 0..CGROUPS {
-            fs::create_dir_all(root::cgroup(Cgroup(n)))?;
+            fs::create_dir_all(world::cgroup(Cgroup(n)))?;
         }
         Ok(Self)
     }
@@ -171,7 +172,7 @@ impl Drop for Cgroups {
         for n in 0..CGROUPS {
             // Whoever was in there is dead, but may not have been taken out yet.
             for _ in 0..100 {
-                if fs::remove_dir(root::cgroup(Cgroup(n))).is_ok() {
+                if fs::remove_dir(world::cgroup(Cgroup(n))).is_ok() {
                     break;
                 }
                 thread::sleep(Duration::from_millis(10));

@@ -6,9 +6,9 @@
 //! both worlds: so any part of a sequence is a sequence, and shrinking works.
 
 use crate::{
-    caps,
+    case::implementation::{Kind, kinds_word},
+    process::caps,
     snapshot::LINKS,
-    via::{Kind, kinds_word},
 };
 use std::fmt;
 

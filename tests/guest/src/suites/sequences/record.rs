@@ -2,7 +2,7 @@
 
 //! What came of a sequence in a world, in words that are the same in both worlds.
 
-use super::wire::Observation;
+use super::channel::Observation;
 use crate::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, fmt};

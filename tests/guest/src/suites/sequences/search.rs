@@ -2,8 +2,8 @@
 
 //! Looks for a sequence that differs. What finds and shortens it is proptest.
 
-use super::{Both, Cgroups, mix::Mix, op::Op, strategy::Theme, text::Sequence};
-use crate::world::World;
+use super::{Both, Cgroups, op::Op, outcome_mix::Mix, strategy::Theme, text::Sequence};
+use crate::case::target::World;
 use anyhow::{Result, bail};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use std::{

@@ -5,8 +5,8 @@
 
 use super::op::{Act, BORN, Cap, Cgroup, Dir, Handle, Link, Op, Pidfd, Pin, Proc, Source};
 use crate::{
+    case::implementation::{Kind, all_kinds, flags_of},
     snapshot::LINKS,
-    via::{Kind, all_kinds, flags_of},
 };
 use proptest::{
     collection::vec,

@@ -4,8 +4,8 @@
 
 use super::op::{Act, Cap, Cgroup, Dir, Handle, Link, Op, Pidfd, Pin, Proc, Source};
 use crate::{
+    case::implementation::{Kind, kinds_word},
     snapshot::LINKS,
-    via::{Kind, kinds_word},
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use std::{fmt, str::FromStr};

@@ -5,12 +5,14 @@
 
 use super::{
     Bench, Ran, Side,
-    rows::{Outcome, PLUGIN, Row, TABLE, USER},
+    table::{Outcome, PLUGIN, Row, TABLE, USER},
 };
 use crate::{
-    ktap::{self, Skip, Test},
-    via::{self, Kind},
-    world::{self, Process, Target, World},
+    case::{
+        implementation::{self, Kind},
+        target::{self, Process, Target, World},
+    },
+    report::ktap::{self, Skip, Test},
 };
 use Outcome::{Enters, NeverAsks, Refused};
 use anyhow::Result;
@@ -133,7 +135,7 @@ impl Targets {
     fn of(world: &mut World) -> Result<Self> {
         Ok(Self {
             of_root: world.target(&Target::in_all_new())?,
-            of_user: world.target(&Target::in_new(via::all_kinds()).of_user())?,
+            of_user: world.target(&Target::in_new(implementation::all_kinds()).of_user())?,
         })
     }
 
@@ -183,7 +185,7 @@ impl<'a> Names<'a> {
     /// The same text whatever their numbers are.
     fn stable(&mut self, text: &str) -> String {
         let is_new =
-            |value: &str| world::inode(value).is_some_and(|inode| !self.known.contains(&inode));
+            |value: &str| target::inode(value).is_some_and(|inode| !self.known.contains(&inode));
         let pairs: Vec<_> = text.lines().map(|line| line.split_once(": ")).collect();
         let mounts_are_new = pairs
             .iter()
@@ -211,7 +213,7 @@ impl<'a> Names<'a> {
     /// Another process looks. What `ip netns exec` makes for one, a mount namespace, is gone with
     /// it, and the next one's may have its number or not.
     fn look_anew(&mut self) {
-        let is_of_one = |value: &str| value.starts_with("mnt:") || world::inode(value).is_none();
+        let is_of_one = |value: &str| value.starts_with("mnt:") || target::inode(value).is_none();
         self.given.retain(|value, _| !is_of_one(value));
     }
 

@@ -9,22 +9,24 @@
 
 mod commands;
 mod files;
-mod rows;
+mod quiesce;
+mod run_program;
 mod selftests;
-mod side;
-mod still;
+mod table;
 mod tap;
 
 use crate::{
-    host,
-    ktap::{Skip, Test},
-    served,
+    case::target::World,
+    env::serve_status,
+    report::{
+        ktap::{Skip, Test},
+        verdict_port,
+    },
     snapshot::ClockBase,
     sys::SetnsCounter,
-    world::World,
 };
 use anyhow::{Context as _, Result, ensure};
-use side::{Ran, Side};
+use run_program::{Ran, Side};
 use std::{cell::Cell, fmt::Display, path::Path, rc::Rc};
 
 /// What all tests here share.
@@ -42,7 +44,7 @@ pub(crate) fn tests(filter: &str, world: &mut World) -> Vec<Test> {
             "this guest has no programs of others: they come with `make test` or `make shell`";
         return vec![Test::skipped("programs of others", why)];
     }
-    if let Some(tests) = served::refused("programs of others") {
+    if let Some(tests) = serve_status::refused("programs of others") {
         return tests;
     }
     if let Err(error) = files::write() {
@@ -86,7 +88,7 @@ impl Bench {
     fn record(&self, name: &str, reference: &impl Display, subject: &impl Display) -> Result<()> {
         self.compared.set(self.compared.get() + 1);
         let name = name.replace(char::is_whitespace, "_");
-        host::fact(
+        verdict_port::fact(
             format_args!("third-party.{name}"),
             format_args!("{reference} {subject}"),
         )
@@ -111,8 +113,8 @@ impl Bench {
             0 => String::new(),
             n => format!(" ({n} fail with setns(2), too)"),
         };
-        host::fact("third-party.calls", calls)?;
-        host::summary(format_args!(
+        verdict_port::fact("third-party.calls", calls)?;
+        verdict_port::summary(format_args!(
             "third-party: {compared} tests of others, {differ} differ{anyway}; \
              {calls} calls served"
         ))?;

@@ -2,10 +2,10 @@
 
 //! Tests from `tools/testing/selftests` of the kernel that is under test.
 
-use super::{Bench, Ran, Side, still::Still, tap};
+use super::{Bench, Ran, Side, quiesce::Still, tap};
 use crate::{
-    ktap::{self, Skip, Test},
-    world::World,
+    case::target::World,
+    report::ktap::{self, Skip, Test},
 };
 use anyhow::{Context as _, Result};
 use std::{

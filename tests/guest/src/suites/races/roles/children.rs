@@ -4,13 +4,13 @@
 
 use super::{
     super::{
-        crew::{child, wait},
         outcome::{Event, Situation},
-        stage::{Stage, TODAY, pidfd},
+        scene::{Stage, TODAY, pidfd},
+        workers::{child, wait},
     },
     become_user, pause,
 };
-use crate::{sys, via::Kind};
+use crate::{case::implementation::Kind, sys};
 use anyhow::{Result, ensure};
 use fastrand::Rng;
 use rustix::{process::PidfdFlags, thread::CapabilitySet};

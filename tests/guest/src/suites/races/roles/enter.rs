@@ -4,13 +4,13 @@
 
 use super::{
     super::{
-        crew::{child, wait},
         outcome::{Event, Situation},
-        stage::{FLAGS, Stage, TODAY, pidfd},
+        scene::{FLAGS, Stage, TODAY, pidfd},
+        workers::{child, wait},
     },
-    become_user, look, pause,
+    become_user, observe, pause,
 };
-use crate::{errno::Code, via::Kind};
+use crate::{case::implementation::Kind, errno::Code};
 use anyhow::{Context as _, Result};
 use fastrand::Rng;
 use rustix::{
@@ -99,7 +99,7 @@ pub(crate) fn enter_threads(stage: &Stage, rng: &mut Rng) -> Result<()> {
             pause(rng, 1000);
             continue;
         };
-        for task in look::threads_of(stage, pid)? {
+        for task in observe::threads_of(stage, pid)? {
             let name = task.rsplit('/').next().unwrap_or_default();
             let tid = Pid::from_raw(name.parse()?).context("tid 0")?;
             let Some(pidfd) = pidfd(tid, THREAD)? else {

@@ -4,9 +4,9 @@
 
 mod children;
 mod enter;
-mod look;
 mod module;
 mod mounts;
+mod observe;
 mod switch;
 mod target;
 
@@ -14,9 +14,9 @@ pub(super) use children::{enter_time_afresh, enter_time_beside_threads, enter_us
 pub(super) use enter::{
     enter_dying, enter_executing, enter_moving, enter_pid_of_dying, enter_threads,
 };
-pub(super) use look::{list, look, open};
 pub(super) use module::{call_and_close, unload_and_load};
 pub(super) use mounts::{enter_mounts, enter_while_shared};
+pub(super) use observe::{list, look, open};
 pub(super) use switch::{switch_by_file, switch_by_pidfd, unshare_and_leave};
 pub(super) use target::{
     executing,
@@ -43,8 +43,8 @@ fn pause(rng: &mut Rng, microseconds: u64) {
 /// Becomes the user without rights; but for capabilities to keep, if there are some.
 fn become_user(keep: CapabilitySet) -> Result<()> {
     let (uid, gid) = (
-        Uid::from_raw(crate::world::USER),
-        Gid::from_raw(crate::world::USER),
+        Uid::from_raw(crate::case::target::USER),
+        Gid::from_raw(crate::case::target::USER),
     );
     rustix::thread::set_keep_capabilities(!keep.is_empty())?;
     rustix::thread::set_thread_groups(&[])?;

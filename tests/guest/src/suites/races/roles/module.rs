@@ -5,14 +5,14 @@
 use super::{
     super::{
         outcome::{Event, Situation},
-        stage::{Stage, UNSERVED},
+        scene::{Stage, UNSERVED},
     },
     pause,
 };
 use crate::{
+    case::implementation::{Device, Kind},
+    env::module,
     errno::Code,
-    module,
-    via::{Device, Kind},
 };
 use anyhow::{Context as _, Result};
 use fastrand::Rng;

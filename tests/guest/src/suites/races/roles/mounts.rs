@@ -4,14 +4,14 @@
 
 use super::{
     super::{
-        crew::wait,
         outcome::Situation,
-        stage::{Stage, TODAY, pidfd},
+        scene::{Stage, TODAY, pidfd},
+        workers::wait,
     },
     pause,
     target::moment_of_sharing,
 };
-use crate::via::Kind;
+use crate::case::implementation::Kind;
 use anyhow::Result;
 use fastrand::Rng;
 use rustix::process::PidfdFlags;

@@ -4,11 +4,11 @@
 
 use super::super::{
     outcome::{Event, Situation},
-    stage::{ALL, FLAGS, KINDS, Stage, TODAY},
+    scene::{ALL, FLAGS, KINDS, Stage, TODAY},
 };
 use crate::{
+    case::implementation::{Entry, Kind},
     sys,
-    via::{Entry, Kind},
 };
 use anyhow::Result;
 use fastrand::Rng;

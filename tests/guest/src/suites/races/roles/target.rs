@@ -4,9 +4,9 @@
 
 use super::{
     super::{
-        crew::{child, end, wait},
         outcome::Event,
-        stage::Stage,
+        scene::Stage,
+        workers::{child, end, wait},
     },
     become_user, pause, switch,
 };

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Checks beside the comparison of the two implementations.
+
+pub(crate) mod fault_injection;
+pub(crate) mod leaked_namespaces;
+pub(crate) mod outcome;
+pub(crate) mod slab;

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Callers in company, by hand: `nsproxy-tests share-fs` and `nsproxy-tests two-threads`. No
+//! program of a shell shares with another task what matters to `setns(2)`.
+
+use crate::{
+    case::implementation::Device,
+    errno::Code,
+    sys::{Fork, fork_sharing_fs},
+};
+use anyhow::{Context as _, Result};
+use nsproxy_uapi::Explain;
+use rustix::process::{WaitOptions, waitpid};
+use std::{
+    ffi::OsString,
+    fs::File,
+    os::{fd::AsRawFd as _, unix::process::CommandExt as _},
+    process::{Command, ExitCode},
+    thread,
+};
+
+/// If it is one of these two commands, runs it.
+pub(crate) fn main(mut words: impl Iterator<Item = OsString>) -> Option<Result<ExitCode>> {
+    match words.next()?.to_str()? {
+        "share-fs" => Some(share_fs(words)),
+        "two-threads" => Some(two_threads(words)),
+        _ => None,
+    }
+}
+
+/// Runs a command that shares root and working directory with its parent, which waits for it.
+fn share_fs(mut words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
+    let program = words.next().context("share-fs COMMAND [ARGUMENT...]")?;
+    match fork_sharing_fs()? {
+        Fork::Child => {
+            let error = Command::new(&program).args(words).exec();
+            Err(error).with_context(|| program.display().to_string())
+        }
+        Fork::Parent(pid) => {
+            let ended = waitpid(Some(pid), WaitOptions::empty())?;
+            let status = ended.and_then(|(_, status)| status.exit_status());
+            Ok(status.map_or(ExitCode::FAILURE, |status| ExitCode::from(status as u8)))
+        }
+    }
+}
+
+/// Has a process of two threads ask whether it could enter each of these namespaces, and which
+/// check refuses: how many share what may not be shared.
+fn two_threads(paths: impl Iterator<Item = OsString>) -> Result<ExitCode> {
+    thread::spawn(|| {
+        loop {
+            thread::park();
+        }
+    });
+    let device = Device::open()?;
+    for path in paths {
+        let file = File::open(&path).with_context(|| path.display().to_string())?;
+        let refusal = device.explain(file.as_raw_fd(), 0, Explain::dry_run(false))?;
+        let verdict = refusal.map_or("can be entered".to_owned(), |refusal| {
+            let (errno, reason) = (Code::from(refusal.errno), refusal.reason.name());
+            format!("{errno} {reason}, {} share it", refusal.count)
+        });
+        println!("{}: {verdict}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The actor's own side: reads commands, obeys, answers.
+
+use super::{
+    command::{Call, Called, Command, Foreseen, Opened, Program, Repeated, Reply, Source},
+    measure, profile,
+};
+use crate::{
+    case::implementation::{self, Device, Entry},
+    checks::fault_injection::Armed,
+    errno::{Code, Outcome, word},
+    snapshot::{Children, Snapshot},
+    suites::Ask,
+    sys::{self, Fork, PAGE},
+};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use nsproxy_uapi::Explain;
+use rustix::{
+    buffer::spare_capacity,
+    fs::{Mode, OFlags},
+    io::Errno,
+    process::{PidfdFlags, Signal, WaitOptions},
+    thread::{SecureComputingMode, secure_computing_mode},
+};
+use std::{
+    fs::File,
+    io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _},
+    os::{
+        fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd, RawFd},
+        unix::{net::UnixStream, process::CommandExt as _},
+    },
+    process::{self, Stdio},
+};
+
+/// A process that does as it is told.
+pub(crate) struct Process {
+    from: BufReader<File>,
+    /// Answers wait here until there is nothing more to do.
+    to: BufWriter<File>,
+    post: UnixStream,
+    /// The `/proc` of the test: stays at hand whatever root and mount namespace are.
+    pub(crate) proc: OwnedFd,
+    device: Option<Device>,
+    files: Vec<Slot>,
+    /// User and group that it is, as the initial user namespace has them.
+    pub(crate) id: u32,
+}
+
+enum Slot {
+    File(OwnedFd),
+    Number(i32),
+}
+
+/// What a child of the test does from its first to its last moment. The files are where commands
+/// come from, where answers go, and where files go from hand to hand.
+pub(super) fn live(files: [OwnedFd; 3]) -> ! {
+    let obey = || -> Result<i32> {
+        // Of the files of the test, those that keep other actors alive above all.
+        let [from, to, post] = sys::keep_only(files)?;
+        let mut process = Process {
+            from: BufReader::new(from.into()),
+            to: BufWriter::new(to.into()),
+            post: post.into(),
+            proc: open_proc()?,
+            device: None,
+            files: Vec::new(),
+            id: 0,
+        };
+        process.stand_alone();
+        Ok(process.serve())
+    };
+    // Not to return: what the parent's variables stand for is the parent's.
+    sys::exit(obey().unwrap_or(1))
+}
+
+/// `/proc`, to look into from wherever root and mount namespace will be.
+///
+/// Not with `O_PATH`: it is to be some program's standard input, and Rust replaces one that
+/// poll(2) does not take.
+fn open_proc() -> Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open("/proc", flags, Mode::empty()).context("/proc")
+}
+
+impl Process {
+    /// Dies with its parent. (So does whoever reads no more commands; this is for the rest.)
+    pub(crate) fn stand_alone(&self) {
+        let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    }
+
+    /// Obeys until there are no more commands. Returns the exit status.
+    pub(crate) fn serve(&mut self) -> i32 {
+        let mut line = String::new();
+        loop {
+            if self.from.buffer().is_empty() && self.to.flush().is_err() {
+                return 1;
+            }
+            line.clear();
+            match self.from.read_line(&mut line) {
+                Ok(0) | Err(_) => return 0,
+                Ok(_) => {}
+            }
+            let reply = serde_json::from_str(&line)
+                .map_err(Into::into)
+                .and_then(|command| self.obey(command))
+                .unwrap_or_else(|e| Reply::Failed(format!("{e:#}")));
+            if !self.answer(&reply) {
+                return 1;
+            }
+        }
+    }
+
+    /// Says something to the test, when there is nothing more to do. False if it is not there any
+    /// more.
+    pub(crate) fn answer(&mut self, reply: &Reply) -> bool {
+        serde_json::to_writer(&mut self.to, reply).is_ok() && self.to.write_all(b"\n").is_ok()
+    }
+
+    fn obey(&mut self, command: Command) -> Result<Reply> {
+        Ok(match command {
+            Command::OpenDevice => Reply::Returned(match Device::open() {
+                Ok(device) => {
+                    self.device = Some(device);
+                    Ok(())
+                }
+                Err(errno) => Err(errno.into()),
+            }),
+            Command::GiveDevice => {
+                implementation::send_fd(&self.post, self.device()?)?;
+                Reply::Done
+            }
+            Command::TakeDevice => {
+                self.device = Some(Device::from(implementation::receive_fd(&self.post)?));
+                Reply::Done
+            }
+            Command::Open(source) => Reply::Opened(self.open(source)?),
+            Command::Take => Reply::Opened(self.take()?),
+            Command::Give { slot } => {
+                implementation::send_fd(&self.post, self.file(slot)?)?;
+                Reply::Done
+            }
+            Command::Close => {
+                self.files.clear();
+                Reply::Done
+            }
+            Command::Do(step) => step.take(self)?,
+            Command::Call(call) => Reply::Called(self.call(call)?),
+            Command::Attempt {
+                source,
+                call,
+                clocks,
+                children,
+            } => {
+                let opened = match source {
+                    Some(source) => self.open(source)?,
+                    None => self.take()?,
+                };
+                let called = self.call(call)?;
+                let children = if called.outcome.is_ok() && call.entry.changes() {
+                    children
+                } else {
+                    Children::None
+                };
+                let seen = Snapshot::take(&self.proc, &clocks, children)?;
+                self.files.clear();
+                Reply::Attempted(opened, called, seen)
+            }
+            Command::Repeat {
+                call,
+                times,
+                in_children,
+            } => Reply::Repeated(self.repeat(call, times, in_children)?),
+            Command::Measure { work, asked } => {
+                let fds = [self.fd(work.slots[0])?, self.fd(work.slots[1])?];
+                Reply::Measured(measure::measure(work, fds, self.device()?, &asked)?)
+            }
+            Command::Profile { name, work, asked } => {
+                let fds = [self.fd(work.slots[0])?, self.fd(work.slots[1])?];
+                profile::profile(&name, work, fds, self.device()?, &asked)?;
+                Reply::Done
+            }
+            Command::Show { slot } => {
+                let shown = self.device()?.show_raw(self.fd(slot)?);
+                Reply::Returned(shown.map(drop).map_err(Code::from))
+            }
+            Command::Ask {
+                pidfd,
+                files,
+                other,
+            } => {
+                let files = files.into_iter().map(|slot| self.file(slot));
+                let files = files.collect::<Result<Vec<_>>>()?;
+                let ask = Ask {
+                    pidfd: self.file(pidfd)?,
+                    files,
+                    other,
+                    proc: self.proc.as_fd(),
+                };
+                Reply::Told(ask.both(self.device()?)?)
+            }
+            Command::Look { clocks, children } => {
+                Reply::Seen(Snapshot::take(&self.proc, &clocks, children)?)
+            }
+            Command::Pid => Reply::Pid(self.pid()?),
+            Command::Programs {
+                lines,
+                input,
+                share_fs,
+            } => {
+                let run = |words: &Vec<String>| self.program(words, input, share_fs);
+                Reply::Programs(lines.iter().map(run).collect::<Result<_>>()?)
+            }
+        })
+    }
+
+    fn device(&self) -> Result<&Device> {
+        self.device
+            .as_ref()
+            .ok_or_else(|| anyhow!("the actor was not told to open /dev/nsproxy"))
+    }
+
+    fn open(&mut self, source: Source) -> Result<Opened> {
+        let file = match source {
+            Source::Number(n) => {
+                self.files.push(Slot::Number(n));
+                return Ok(Opened {
+                    slot: self.files.len() - 1,
+                    inode: None,
+                });
+            }
+            Source::Own { link } => {
+                let path = format!("self/ns/{link}");
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+                rustix::fs::openat(&self.proc, &path, flags, Mode::empty())
+                    .with_context(|| format!("/proc/{path}"))?
+            }
+            Source::OwnPidfd => {
+                rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
+                    .context("pidfd_open")?
+            }
+            Source::Socket => std::os::unix::net::UnixDatagram::unbound()?.into(),
+        };
+        self.keep(file)
+    }
+
+    fn take(&mut self) -> Result<Opened> {
+        let file = implementation::receive_fd(&self.post)?;
+        self.keep(file)
+    }
+
+    fn keep(&mut self, file: OwnedFd) -> Result<Opened> {
+        let inode = rustix::fs::fstat(&file)?.st_ino;
+        self.files.push(Slot::File(file));
+        Ok(Opened {
+            slot: self.files.len() - 1,
+            inode: Some(inode),
+        })
+    }
+
+    fn fd(&self, slot: usize) -> Result<RawFd> {
+        Ok(match self.files.get(slot).context("no such slot")? {
+            Slot::File(file) => file.as_raw_fd(),
+            Slot::Number(n) => *n,
+        })
+    }
+
+    fn file(&self, slot: usize) -> Result<BorrowedFd<'_>> {
+        match self.files.get(slot) {
+            Some(Slot::File(file)) => Ok(file.as_fd()),
+            _ => bail!("no such slot"),
+        }
+    }
+
+    fn call(&self, call: Call) -> Result<Called> {
+        let fd = self.fd(call.slot)?;
+        let foreseen = self.foresee(call, fd)?;
+        let armed = call.fail_nth.map(Armed::new).transpose()?;
+        let outcome = call.entry.setns(self.device.as_ref(), fd, call.nstype)?;
+        let to_go = armed.map(|armed| armed.to_go()).transpose()?;
+        Ok(Called {
+            outcome,
+            to_go,
+            foreseen,
+        })
+    }
+
+    /// What a dry run says of a call by the device that is about to be made, with nothing in its way.
+    fn foresee(&self, call: Call, fd: RawFd) -> Result<Option<Foreseen>> {
+        let as_of_2011 = call.entry == Entry::Device2011;
+        let (Some(device), None, true) = (
+            &self.device,
+            call.fail_nth,
+            as_of_2011 || call.entry == Entry::Device,
+        ) else {
+            return Ok(None);
+        };
+        let how = Explain::dry_run(as_of_2011);
+        match implementation::traced(device, fd, call.nstype, how) {
+            Ok((outcome, refusal)) => Ok(Some(Foreseen::new(outcome, refusal))),
+            // Under a seccomp filter, and only there, nothing is said.
+            Err(error)
+                if error.downcast_ref() == Some(&Errno::PERM)
+                    && secure_computing_mode()? == SecureComputingMode::Filter =>
+            {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn repeat(&self, call: Call, times: u32, in_children: bool) -> Result<Repeated> {
+        let fd = self.fd(call.slot)?;
+        let once = || call.entry.setns(self.device.as_ref(), fd, call.nstype);
+        let armed = call.fail_nth.map(Armed::new).transpose()?;
+        let mut repeated = Repeated {
+            // Of no call at all.
+            outcome: Ok(()),
+            times: 0,
+            one_more: false,
+        };
+        if let Some(armed) = &armed {
+            // What the allocator makes for itself is made before it counts.
+            armed.again(0)?;
+            let _ = in_child(once)?;
+        }
+        while repeated.times < times {
+            if let (Some(armed), Some(allocation)) = (&armed, call.fail_nth) {
+                armed.again(allocation)?;
+            }
+            let outcome = if in_children {
+                in_child(once)?
+            } else {
+                once()?
+            };
+            if armed.is_some() && outcome.is_ok() {
+                // It has moved, perhaps to where the next one would be another call.
+                repeated.one_more = true;
+                break;
+            }
+            ensure!(
+                repeated.times == 0 || outcome == repeated.outcome,
+                "call {} returned {}, those before it {}",
+                repeated.times + 1,
+                word(outcome),
+                word(repeated.outcome)
+            );
+            repeated.outcome = outcome;
+            repeated.times += 1;
+        }
+        Ok(repeated)
+    }
+
+    /// Runs a program in a child.
+    fn program(&self, words: &[String], input: Option<usize>, share_fs: bool) -> Result<Program> {
+        let (program, arguments) = words.split_first().context("no program")?;
+        let input = match input.map(|slot| self.files.get(slot)) {
+            Some(Some(Slot::File(file))) => Stdio::from(file.try_clone()?),
+            Some(_) => bail!("no such file"),
+            None => Stdio::null(),
+        };
+        let (mut from, to) = std::io::pipe()?;
+        let mut command = process::Command::new(program);
+        command
+            .args(arguments)
+            .stdin(input)
+            .stdout(to.try_clone()?)
+            .stderr(to);
+        let forked = if share_fs {
+            sys::fork_sharing_fs()?
+        } else {
+            sys::fork()?
+        };
+        let child = match forked {
+            Fork::Child => {
+                let error = command.exec();
+                eprintln!("{program}: {error}");
+                sys::exit(127)
+            }
+            Fork::Parent(child) => child,
+        };
+        // Closes its write ends of the pipe.
+        drop(command);
+        let mut text = Vec::new();
+        from.read_to_end(&mut text)?;
+        let ended = rustix::process::waitpid(Some(child), WaitOptions::empty())?;
+        Ok(Program {
+            status: ended.and_then(|(_, status)| status.exit_status()),
+            text: String::from_utf8_lossy(&text).into_owned(),
+        })
+    }
+
+    /// Its pid in the `/proc` of the test.
+    fn pid(&self) -> Result<u32> {
+        let name = rustix::fs::readlinkat(&self.proc, "self", Vec::new())?;
+        Ok(name.to_str()?.parse()?)
+    }
+}
+
+/// What a call returns when a child makes it.
+fn in_child(call: impl FnOnce() -> Result<Outcome>) -> Result<Outcome> {
+    /// The exit status of a child that could not make the call. No error has that number.
+    const NOT_MADE: i32 = 255;
+    let child = match sys::fork()? {
+        Fork::Child => sys::exit(match call() {
+            Ok(Ok(())) => 0,
+            Ok(Err(Code(errno))) => errno,
+            Err(_) => NOT_MADE,
+        }),
+        Fork::Parent(child) => child,
+    };
+    let ended = rustix::process::waitpid(Some(child), WaitOptions::empty())?;
+    let status = ended.and_then(|(_, status)| status.exit_status());
+    match status.context("the child was killed")? {
+        0 => Ok(Ok(())),
+        NOT_MADE => bail!("the child could not make the call"),
+        errno => Ok(Err(Code(errno))),
+    }
+}
+
+/// Reads a file below `/proc`.
+pub(crate) fn read_proc(proc: impl AsFd, path: &str) -> Result<String, Errno> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(proc, path, flags, Mode::empty())?;
+    // Whose size nobody knows, so that it is not asked for.
+    let mut text = Vec::with_capacity(PAGE);
+    while rustix::io::read(&file, spare_capacity(&mut text))? > 0 {
+        text.reserve(PAGE);
+    }
+    String::from_utf8(text).map_err(|_| Errno::ILSEQ)
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Actors: processes that a test puts into a state, has make a call, and asks what they see.
+//!
+//! An actor is a child of the test. [`child`] is its side, [`Actor`] the test's.
+
+pub(crate) mod caps;
+mod child;
+pub(crate) mod command;
+pub(crate) mod measure;
+mod profile;
+pub(crate) mod setup;
+pub(crate) mod tracer;
+
+pub(crate) use child::read_proc;
+
+use crate::{
+    case::implementation,
+    errno::Outcome,
+    sys::{self, Fork},
+};
+use anyhow::{Context as _, Result, bail, ensure};
+use command::{Call, Called, Command, Opened, Repeated, Reply, Source};
+use measure::{Asked, Work};
+use rustix::{
+    pipe::PipeFlags,
+    process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions},
+};
+use setup::Step;
+use std::{
+    fs::File,
+    io::{BufRead as _, BufReader, Write as _},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::net::UnixStream,
+    },
+    time::Duration,
+};
+
+/// How long an actor may take to end when it is told to; then it is killed.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A process that does as it is told. Ends when dropped.
+pub(crate) struct Actor {
+    /// The child; [`None`] once nothing is left of it.
+    child: Option<Pid>,
+    /// It forked, its parent is the child, and may not know yet that it is dead.
+    parent_is_stopped: bool,
+    to: Option<File>,
+    from: BufReader<File>,
+    /// Where files go from hand to hand.
+    post: UnixStream,
+}
+
+impl Actor {
+    /// A new process, in the state that the test is in. To be called by a test with one thread.
+    pub(crate) fn spawn() -> Result<Self> {
+        let (theirs_from, to) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+        let (from, theirs_to) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+        let (post, theirs_post) = UnixStream::pair()?;
+        match sys::fork().context("cannot start an actor")? {
+            Fork::Child => child::live([theirs_from, theirs_to, theirs_post.into()]),
+            Fork::Parent(child) => Ok(Self {
+                child: Some(child),
+                parent_is_stopped: false,
+                to: Some(to.into()),
+                from: BufReader::new(from.into()),
+                post,
+            }),
+        }
+    }
+
+    /// Tells it something and waits for the answer.
+    pub(crate) fn tell(&mut self, command: &Command) -> Result<Reply> {
+        let mut replies = self.tell_all(std::slice::from_ref(command))?;
+        replies.pop().context("no answer")
+    }
+
+    /// Tells it several things at once and waits for all answers, which come together: between two
+    /// processes that wait for each other each time, an emulator does little else. The actor goes
+    /// on after one that it could not do, which is the error here.
+    pub(crate) fn tell_all(&mut self, commands: &[Command]) -> Result<Vec<Reply>> {
+        let mut lines = Vec::new();
+        for command in commands {
+            serde_json::to_writer(&mut lines, command)?;
+            lines.push(b'\n');
+        }
+        let to = self.to.as_mut().context("the actor was told to end")?;
+        to.write_all(&lines)
+            .with_context(|| format!("the actor is gone, and was to obey {commands:?}"))?;
+        let replies: Vec<_> = commands
+            .iter()
+            .map(|command| self.answer(command))
+            .collect();
+        replies.into_iter().collect()
+    }
+
+    /// Waits for the answer to `command`, which was sent.
+    fn answer(&mut self, command: &Command) -> Result<Reply> {
+        let mut line = String::new();
+        self.from.read_line(&mut line)?;
+        if line.is_empty() {
+            bail!("the actor died of {command:?}, or of what it was told with that");
+        }
+        match serde_json::from_str(&line)? {
+            Reply::Failed(why) => bail!("{command:?}: {why}"),
+            reply => Ok(reply),
+        }
+    }
+
+    /// Takes a step.
+    pub(crate) fn step(&mut self, step: &Step) -> Result<Reply> {
+        self.tell(&Command::Do(step.clone()))
+    }
+
+    /// Has it open a file.
+    pub(crate) fn open(&mut self, source: Source) -> Result<Opened> {
+        self.opened(&Command::Open(source))
+    }
+
+    /// Hands it a file.
+    pub(crate) fn take(&mut self, file: impl AsFd) -> Result<Opened> {
+        self.send(file)?;
+        self.opened(&Command::Take)
+    }
+
+    /// Puts a file where [`Command::Take`] and [`Command::TakeDevice`] find it.
+    pub(crate) fn send(&self, file: impl AsFd) -> Result<()> {
+        implementation::send_fd(&self.post, file)
+    }
+
+    /// Takes what [`Command::Give`] or [`Command::GiveDevice`] puts there.
+    pub(crate) fn give(&mut self, command: &Command) -> Result<OwnedFd> {
+        self.tell(command)?;
+        implementation::receive_fd(&self.post)
+    }
+
+    fn opened(&mut self, command: &Command) -> Result<Opened> {
+        match self.tell(command)? {
+            Reply::Opened(opened) => Ok(opened),
+            reply => bail!("an odd answer to {command:?}: {reply:?}"),
+        }
+    }
+
+    /// Makes the call.
+    pub(crate) fn call(&mut self, call: Call) -> Result<Outcome> {
+        Ok(self.try_call(call)?.outcome)
+    }
+
+    /// The same where an allocation may have been to fail.
+    pub(crate) fn try_call(&mut self, call: Call) -> Result<Called> {
+        match self.tell(&Command::Call(call))? {
+            Reply::Called(called) => Ok(called),
+            reply => bail!("an odd answer to {call:?}: {reply:?}"),
+        }
+    }
+
+    /// Makes the call many times.
+    pub(crate) fn repeat(&mut self, call: Call, times: u32, in_children: bool) -> Result<Repeated> {
+        let command = Command::Repeat {
+            call,
+            times,
+            in_children,
+        };
+        match self.tell(&command)? {
+            Reply::Repeated(repeated) => Ok(repeated),
+            reply => bail!("an odd answer to {call:?}: {reply:?}"),
+        }
+    }
+
+    /// How many instructions a call takes, of each that is asked.
+    pub(crate) fn measure(&mut self, work: Work, asked: &[Asked]) -> Result<Vec<f64>> {
+        let asked = asked.to_vec();
+        match self.tell(&Command::Measure { work, asked })? {
+            Reply::Measured(instructions) => Ok(instructions),
+            reply => bail!("an odd answer to {work:?}: {reply:?}"),
+        }
+    }
+
+    /// Has the host note calls of each that is asked.
+    pub(crate) fn profile(&mut self, name: &str, work: Work, asked: &[Asked]) -> Result<()> {
+        self.tell(&Command::Profile {
+            name: name.to_owned(),
+            work,
+            asked: asked.to_vec(),
+        })?;
+        Ok(())
+    }
+
+    /// What a command that ends in a system call returned.
+    pub(crate) fn returned(&mut self, command: &Command) -> Result<Outcome> {
+        match self.tell(command)? {
+            Reply::Returned(outcome) => Ok(outcome),
+            reply => bail!("an odd answer to {command:?}: {reply:?}"),
+        }
+    }
+
+    /// Its pid here.
+    pub(crate) fn pid(&mut self) -> Result<u32> {
+        match self.tell(&Command::Pid)? {
+            Reply::Pid(pid) => Ok(pid),
+            reply => bail!("an odd answer to pid: {reply:?}"),
+        }
+    }
+
+    /// Kills it, and leaves a zombie until [`reap`](Self::reap).
+    ///
+    /// For an actor that forked once at most.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        let Some(child) = self.child else {
+            return Ok(());
+        };
+        let itself = Pid::from_raw(self.pid()?.try_into()?).context("pid 0")?;
+        if itself != child {
+            // Its parent would reap it, and does once it goes on.
+            rustix::process::kill_process(child, Signal::STOP)?;
+            rustix::process::waitid(WaitId::Pid(child), WaitIdOptions::STOPPED)?;
+            self.parent_is_stopped = true;
+        }
+        rustix::process::kill_process(itself, Signal::KILL)?;
+        ensure!(
+            sys::has_ended_within(itself, PATIENCE)?,
+            "an actor does not die of SIGKILL"
+        );
+        Ok(())
+    }
+
+    /// Takes what is left of it after [`kill`](Self::kill).
+    pub(crate) fn reap(&mut self) -> Result<()> {
+        if let Some(child) = self.child.take() {
+            if self.parent_is_stopped {
+                rustix::process::kill_process(child, Signal::CONT)?;
+            }
+            rustix::process::waitpid(Some(child), WaitOptions::empty())?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Actor {
+    fn drop(&mut self) {
+        // No more commands: it ends by itself.
+        self.to = None;
+        if let Some(child) = self.child
+            && !self.parent_is_stopped
+            && !sys::has_ended_within(child, PATIENCE).unwrap_or(false)
+        {
+            let _ = rustix::process::kill_process(child, Signal::KILL);
+        }
+        let _ = self.reap();
+    }
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Runs a program on one of the two sides.
+
+use crate::{
+    case::implementation::Device,
+    env::serve_status,
+    snapshot::{ClockBase, print},
+    sys::{self, SetnsCounter},
+};
+use anyhow::{Context as _, Result, bail};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec},
+    fs::MemfdFlags,
+    io::FdFlags,
+    process::{Pid, PidfdFlags, Signal},
+};
+use std::{
+    fmt,
+    fs::File,
+    io::{Read as _, Seek as _},
+    os::fd::AsRawFd as _,
+    os::unix::process::{CommandExt as _, ExitStatusExt as _},
+    process::{Child, Command, ExitStatus, Stdio},
+};
+
+/// Who serves the program's calls of setns(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// The kernel.
+    Kernel,
+    /// The module.
+    Module,
+}
+
+impl Side {
+    pub(crate) const BOTH: [Self; 2] = [Self::Kernel, Self::Module];
+}
+
+/// What came of a program.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// `0` or another exit status, or `signal 9`.
+    pub(crate) status: String,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    /// The number of setns(2) calls that the kernel counted.
+    pub(crate) made: u64,
+    /// How many calls of setns(2) the module served.
+    pub(crate) served: u64,
+}
+
+/// How long a program may take: more than any does on a debug kernel.
+const PATIENCE: Timespec = Timespec {
+    tv_sec: 240,
+    tv_nsec: 0,
+};
+
+impl Side {
+    /// Runs a program that is in the path of a guest with programs of others; of `@FILE`, `<FILE`
+    /// and `2>FILE` says [`table`](super::table) what they are.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be started, or does not end. How it ends is an outcome.
+    pub(crate) fn run(
+        self,
+        words: &[String],
+        clocks: &ClockBase,
+        counter: &SetnsCounter,
+    ) -> Result<Ran> {
+        // Not by pipes: what is left of a program may hold them open.
+        let mut output = [memory("stdout")?, memory("stderr")?];
+        let (words, stdin) = match words.split_last() {
+            Some((last, words)) if last.starts_with('<') => {
+                let file = File::open(&last[1..]).with_context(|| last.clone())?;
+                (words, file.into())
+            }
+            _ => (words, Stdio::null()),
+        };
+        let (words, stderr) = match words.split_last() {
+            Some((last, words)) if last.starts_with("2>") => {
+                let file = File::options().write(true).open(&last[2..]);
+                (words, file.with_context(|| last.clone())?)
+            }
+            _ => (words, output[1].try_clone()?),
+        };
+        let mut open = Vec::new();
+        let mut number = |word: &String| match word.strip_prefix('@') {
+            Some(path) => {
+                let file = File::open(path).with_context(|| word.clone())?;
+                // For the program, too.
+                rustix::io::fcntl_setfd(&file, FdFlags::empty())?;
+                open.push(file);
+                Ok(open[open.len() - 1].as_raw_fd().to_string())
+            }
+            None => Ok(word.clone()),
+        };
+        let words = words.iter().map(&mut number).collect::<Result<Vec<_>>>()?;
+        let (program, arguments) = words.split_first().context("a command without a word")?;
+        let mut command = Command::new(program);
+        command
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env(print::CLOCKS, serde_json::to_string(clocks)?)
+            .current_dir("/root")
+            .process_group(0)
+            .stdin(stdin)
+            .stdout(output[0].try_clone()?)
+            .stderr(stderr);
+        if self == Self::Module {
+            sys::before_exec(&mut command, || Device::open()?.serve(true).map(drop));
+        }
+        let (made, served) = (counter.count()?, serve_status::calls()?);
+        let mut child = command.spawn().context("cannot be started")?;
+        let ended = wait(&mut child);
+        // Those that it left behind would be seen by what comes next.
+        let group = Pid::from_child(&child);
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        let ended = match ended? {
+            Some(status) => status,
+            None => {
+                child.wait()?;
+                bail!("still running after {} s, and killed", PATIENCE.tv_sec);
+            }
+        };
+        Ok(Ran {
+            status: word(ended),
+            stdout: text(&mut output[0])?,
+            stderr: text(&mut output[1])?,
+            made: counter.count()? - made,
+            served: serve_status::calls()? - served,
+        })
+    }
+}
+
+fn memory(name: &str) -> Result<File> {
+    Ok(rustix::fs::memfd_create(name, MemfdFlags::CLOEXEC)?.into())
+}
+
+fn text(file: &mut File) -> Result<String> {
+    let mut bytes = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// [`None`] if it did not end in time.
+fn wait(child: &mut Child) -> Result<Option<ExitStatus>> {
+    let pidfd = rustix::process::pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
+    let mut ended = [PollFd::new(&pidfd, PollFlags::IN)];
+    if rustix::event::poll(&mut ended, Some(&PATIENCE))? == 0 {
+        return Ok(None);
+    }
+    Ok(Some(child.wait()?))
+}
+
+fn word(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => code.to_string(),
+        (None, Some(signal)) => format!("signal {signal}"),
+        (None, None) => "neither exit status nor signal".to_owned(),
+    }
+}
+
+impl Ran {
+    /// Checks that the module served all calls on its own side, and none on the kernel's.
+    pub(crate) fn check_calls(&self, side: Side, wrong: &mut Vec<String>) {
+        let expected = match side {
+            Side::Kernel => 0,
+            Side::Module => self.made,
+        };
+        if self.served != expected {
+            wrong.push(format!(
+                "the module served {} of {} calls of setns(2), expected {expected}",
+                self.served, self.made
+            ));
+        }
+    }
+}
+
+impl fmt::Display for Ran {
+    /// For people, who want the end of it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const ENOUGH: usize = 20;
+        for (name, text) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            let lines: Vec<_> = text.lines().collect();
+            for line in &lines[lines.len().saturating_sub(ENOUGH)..] {
+                writeln!(f, "  {name}: {line}")?;
+            }
+        }
+        writeln!(
+            f,
+            "  calls of setns(2): {}, served by the module: {}",
+            self.made, self.served
+        )?;
+        write!(f, "  status: {}", self.status)
+    }
+}
