@@ -3,13 +3,13 @@
 //! Do the tests notice? Breaks the module, one line at a time, as `mutants.toml` says, or the
 //! kernel, as the patches in `tests/kernel-mutants` do, and runs the suites until one fails.
 
-mod guests;
-mod known;
+mod cache;
 mod parallel;
 mod patches;
 mod report;
 mod run;
 mod source;
+mod suite_runner;
 mod suites;
 mod table;
 

@@ -3,11 +3,10 @@
 //! All mutants, on one kernel after the other until one of them notices.
 
 use crate::{
-    Of,
-    guests::{Kernel, Module},
-    known, parallel, patches,
+    Of, cache, parallel, patches,
     report::{self, Fate, Progress},
     source::Source,
+    suite_runner::{Kernel, Module},
     suites::Suites,
     table::{Change, Mutant},
 };
@@ -113,7 +112,7 @@ impl Run {
         let kernel = &suites.kernel;
         let module = self.module(kernel, Some(mutant))?;
         let known = module.logs.join(format!("{}.json", kernel.name));
-        if let Some(fate) = known::read(&known, &module.key) {
+        if let Some(fate) = cache::read(&known, &module.key) {
             return Ok((fate, None));
         }
         let begun = Instant::now();
@@ -124,7 +123,7 @@ impl Run {
         let fate = suites.fate(&kernel, &module)?;
         kernel.tidy(&module);
         if !matches!(fate, Fate::Broken(_)) {
-            known::write(&known, &module.key, &fate)?;
+            cache::write(&known, &module.key, &fate)?;
         }
         Ok((fate, Some(begun.elapsed())))
     }

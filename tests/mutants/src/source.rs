@@ -3,7 +3,7 @@
 //! A copy of the module's source, to be broken and built.
 
 use crate::{
-    known::Key,
+    cache::Key,
     table::{Change, Mutant},
 };
 use anyhow::{Context as _, Result, anyhow};

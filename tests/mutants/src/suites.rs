@@ -3,9 +3,9 @@
 //! The suites on a kernel, and what they notice of a mutant.
 
 use crate::{
-    guests::{Kernel, Module, Record},
-    known, parallel,
+    cache, parallel,
     report::Fate,
+    suite_runner::{Kernel, Module, Record},
 };
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
@@ -120,7 +120,7 @@ impl Suites {
             kernel, unchanged, ..
         } = self;
         let path = unchanged.logs.join(format!("{}-{name}.json", kernel.name));
-        let took = match known::read(&path, &unchanged.key) {
+        let took = match cache::read(&path, &unchanged.key) {
             Some(took) => took,
             None => {
                 let record = kernel.run(name, unchanged, None)?;
@@ -135,7 +135,7 @@ impl Suites {
                     "the module as it is passes {name} on {}  ({:.0} s)",
                     kernel.name, record.seconds
                 );
-                known::write(&path, &unchanged.key, &record.seconds)?;
+                cache::write(&path, &unchanged.key, &record.seconds)?;
                 record.seconds
             }
         };
@@ -172,7 +172,7 @@ fn noticed_by(record: &Record, output: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guests::Failure;
+    use crate::suite_runner::Failure;
 
     #[test]
     fn what_is_said_of_a_failure() {

@@ -4,10 +4,10 @@
 
 mod audit;
 mod device;
-mod explained;
+mod explain;
 mod journal;
 mod kind;
-mod member;
+mod ns_member;
 pub mod nsfs;
 mod place;
 mod reason;
@@ -16,10 +16,10 @@ mod step;
 mod via;
 
 pub use device::{Device, Version};
-pub use explained::{Explain, Refusal};
+pub use explain::{Explain, Refusal};
 pub use journal::{Count, Journal, Taken};
 pub use kind::Kind;
-pub use member::Member;
+pub use ns_member::Member;
 pub use place::Place;
 pub use reason::Reason;
 pub use show::{Namespace, Shown};

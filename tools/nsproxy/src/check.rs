@@ -3,9 +3,9 @@
 //! `nsproxy check`: would it work? For scripts.
 
 use crate::{
-    asked::{self, Asked},
     errno, explain, open,
     status::ExitCode,
+    target_args::{self, Asked},
 };
 use anyhow::Result;
 use rustix::io::Errno;
@@ -53,7 +53,7 @@ pub(crate) struct Args {
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     let plan = match args.asked.plan() {
         Ok(Ok(plan)) => plan,
-        Ok(Err(message)) => return Ok(asked::usage("check", &message)),
+        Ok(Err(message)) => return Ok(target_args::usage("check", &message)),
         Err(error) => {
             let errno = error
                 .downcast_ref()

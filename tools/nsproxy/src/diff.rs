@@ -3,10 +3,10 @@
 //! `nsproxy diff`: the same calls by setns(2) and by the module, side by side.
 
 use crate::{
-    asked::{self, Asked},
     errno, open,
     plan::Plan,
     status::ExitCode,
+    target_args::{self, Asked},
 };
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
@@ -66,11 +66,11 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     // This process is the first of three to open the files and the device, and reports errors.
     let plan = match args.asked.plan()? {
         Ok(plan) => plan,
-        Err(message) => return Ok(asked::usage("diff", &message)),
+        Err(message) => return Ok(target_args::usage("diff", &message)),
     };
     if args.asked.as_of_2011 {
         let message = "setns(2) does not take the path of 2011: there is nothing to compare";
-        return Ok(asked::usage("diff", message));
+        return Ok(target_args::usage("diff", message));
     }
     let device = open::device()?;
     match args.side {

@@ -3,13 +3,13 @@
 //! `nsproxy explain`, and why another command failed.
 
 use crate::{
-    asked::{self, Asked},
     caller::Caller,
     errno::{self, show},
     lookup, open,
     plan::{Call, Source},
     status::ExitCode,
     target::{Mode, Target},
+    target_args::{self, Asked},
 };
 use anyhow::{Result, anyhow};
 use nsproxy_uapi::{Device, Explain, Journal, Kind, Reason, Refusal, nsfs};
@@ -51,7 +51,7 @@ pub(crate) struct Args {
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     let plan = match args.asked.plan()? {
         Ok(plan) => plan,
-        Err(message) => return Ok(asked::usage("explain", &message)),
+        Err(message) => return Ok(target_args::usage("explain", &message)),
     };
     let device = open::device()?;
     args.asked.report_nothing();

@@ -3,13 +3,12 @@
 //! `nsproxy`: what a person types to go through `/dev/nsproxy`.
 #![cfg_attr(not(test), no_main)]
 
-mod all;
-mod asked;
 mod caller;
 mod check;
 mod diff;
-mod enter;
+mod differing_kinds;
 mod errno;
+mod exec;
 mod explain;
 mod generate;
 mod kinds;
@@ -23,6 +22,7 @@ mod setns;
 mod show;
 mod status;
 mod target;
+mod target_args;
 mod trace;
 mod version;
 mod why;

@@ -2,7 +2,7 @@
 
 //! `nsproxy serve`.
 
-use crate::{enter, errno::show, open, status::ExitCode};
+use crate::{errno::show, exec, open, status::ExitCode};
 use anyhow::{Result, anyhow};
 use rustix::io::Errno;
 use std::{ffi::OsString, fs};
@@ -33,7 +33,7 @@ pub(crate) fn main(Args { command }: Args) -> Result<ExitCode> {
         };
         anyhow!("setns(2) cannot be served: {}; {remedy}", show(errno))
     })?;
-    Ok(enter::run(command, false))
+    Ok(exec::run(command, false))
 }
 
 /// Who has redirected the system call, as ftrace tells it.

@@ -3,11 +3,11 @@
 //! `nsproxy setns`.
 
 use crate::{
-    asked::{self, Asked},
-    enter, explain, open,
+    exec, explain, open,
     plan::Turn,
     seen::Seen,
     status::ExitCode,
+    target_args::{self, Asked},
     why,
 };
 use anyhow::{Result, bail};
@@ -60,7 +60,7 @@ enum Through {
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     let plan = match args.asked.plan()? {
         Ok(plan) => plan,
-        Err(message) => return Ok(asked::usage("setns", &message)),
+        Err(message) => return Ok(target_args::usage("setns", &message)),
     };
     let via = match args.via {
         Through::Syscall => Via::Syscall,
@@ -72,7 +72,7 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     let kinds = &args.asked.kinds.0;
     let entered = |kind| kinds.iter().any(|(entered, _)| *entered == kind);
     let become_root = entered(Kind::User) && !args.preserve_credentials;
-    let groups_dropped = become_root && enter::drop_groups();
+    let groups_dropped = become_root && exec::drop_groups();
     let refused = plan.execute(|turn| Ok(via.setns(turn.file, turn.call.nstype()).err()))?;
     if let Some((Turn { call, file, .. }, errno)) = refused {
         let why = explain::after(errno, call, file, args.asked.as_of_2011).unwrap_or_else(|| {
@@ -84,10 +84,10 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     drop((plan, via));
 
     if become_root {
-        enter::become_root(groups_dropped)?;
+        exec::become_root(groups_dropped)?;
     }
     let fork = entered(Kind::Pid) && !args.no_fork;
-    Ok(enter::run(args.command, fork))
+    Ok(exec::run(args.command, fork))
 }
 
 #[cfg(test)]

@@ -3,23 +3,23 @@
 //! A trace as a page: one HTML file that needs nothing else, neither network nor server.
 //!
 //! What the page says without its scripts, the calls and their steps as lists, is written here, by
-//! [`written`]. The scripts make a picture of it, from the JSON document that the page carries:
+//! [`static_html`]. The scripts make a picture of it, from the JSON document that the page carries:
 //!
 //! - `replay.js`: what the caller, the sets and the namespaces were after a step;
-//! - `path.js` and `sets.js`: the two halves of the picture;
-//! - `now.js`: a step in words;
+//! - `call_tree.js` and `namespaces.js`: the two halves of the picture;
+//! - `current_step.js`: a step in words;
 //! - `page.js`: the controls, and which step is shown.
 
-mod written;
+mod static_html;
 
 const HTML: &str = include_str!("page.html");
 const CSS: &str = include_str!("page.css");
 const JS: &str = concat!(
     include_str!("replay.js"),
     include_str!("element.js"),
-    include_str!("path.js"),
-    include_str!("sets.js"),
-    include_str!("now.js"),
+    include_str!("call_tree.js"),
+    include_str!("namespaces.js"),
+    include_str!("current_step.js"),
     include_str!("page.js"),
 );
 
@@ -33,9 +33,9 @@ pub(crate) fn page(json: &str) -> String {
     fill(
         HTML,
         &[
-            ("<!--title-->", &written::title(&document)),
+            ("<!--title-->", &static_html::title(&document)),
             ("/*style*/", CSS),
-            ("<!--calls-->", &written::calls(&document)),
+            ("<!--calls-->", &static_html::calls(&document)),
             ("/*trace*/", &inside_script(json)),
             ("/*script*/", JS),
         ],

@@ -9,10 +9,10 @@ mod samples;
 mod tree;
 
 use crate::{
-    asked::{self, Asked},
     explain, open, page,
     plan::{Call, Turn},
     status::ExitCode,
+    target_args::{self, Asked},
 };
 use anyhow::{Context as _, Result};
 use nsproxy_uapi::{Explain, Journal};
@@ -69,7 +69,7 @@ struct Traced<'a> {
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     let plan = match args.asked.plan()? {
         Ok(plan) => plan,
-        Err(message) => return Ok(asked::usage("trace", &message)),
+        Err(message) => return Ok(target_args::usage("trace", &message)),
     };
     let device = open::device()?;
     args.asked.report_nothing();

@@ -2,7 +2,7 @@
 
 //! Guests of a kernel, and what they make of a module.
 
-use crate::known::Key;
+use crate::cache::Key;
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 use std::{

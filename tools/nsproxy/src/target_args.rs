@@ -3,7 +3,7 @@
 //! Which namespaces are asked for: nsenter(1)'s options, for all commands that have them.
 
 use crate::{
-    all,
+    differing_kinds,
     kinds::Kinds,
     plan::{self, Plan},
     status::ExitCode,
@@ -37,7 +37,7 @@ impl Asked {
     /// [`open::Failed`](crate::open::Failed) for a file or a target; no `/proc`.
     pub(crate) fn plan(&mut self) -> Result<Result<Plan, String>> {
         if let (true, Some(target)) = (self.all, self.target) {
-            let named = std::mem::replace(&mut self.kinds, all::differing(target)?);
+            let named = std::mem::replace(&mut self.kinds, differing_kinds::differing(target)?);
             self.kinds.override_with(named);
         } else if self.kinds.0.is_empty() {
             let message = "no namespace is asked for: name kinds (-m -u …), or --all";
