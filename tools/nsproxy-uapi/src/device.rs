@@ -185,7 +185,7 @@ impl Device {
         let number = sys::NSPROXY_SERVE.into();
         // SAFETY: Takes no pointer.
         let result = unsafe { libc::ioctl(self.0.as_raw_fd(), number, what) };
-        crate::via::outcome(result.min(0)).map(|()| result != 0)
+        crate::implementation::outcome(result.min(0)).map(|()| result != 0)
     }
 
     fn call<T>(&self, number: u32, arg: &mut T) -> Result<(), Errno> {
@@ -193,7 +193,7 @@ impl Device {
         // number, and `arg` is that struct in every call above. With `NSPROXY_EXPLAIN` it is also
         // the lines of a journal, for which the struct says where and how many there may be.
         let result = unsafe { libc::ioctl(self.0.as_raw_fd(), number.into(), arg) };
-        crate::via::outcome(result)
+        crate::implementation::outcome(result)
     }
 }
 

@@ -5,6 +5,7 @@
 mod audit;
 mod device;
 mod explain;
+mod implementation;
 mod journal;
 mod kind;
 mod ns_member;
@@ -13,10 +14,10 @@ mod place;
 mod reason;
 mod show;
 mod step;
-mod via;
 
 pub use device::{Device, Version};
 pub use explain::{Explain, Refusal};
+pub use implementation::{Implementation, setns_raw};
 pub use journal::{Count, Journal, Taken};
 pub use kind::Kind;
 pub use ns_member::Member;
@@ -24,7 +25,6 @@ pub use place::Place;
 pub use reason::Reason;
 pub use show::{Namespace, Shown};
 pub use step::Step;
-pub use via::Via;
 
 /// What bindgen makes of `src/uapi/nsproxy_rs.h`.
 #[allow(

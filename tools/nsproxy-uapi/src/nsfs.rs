@@ -113,14 +113,14 @@ fn ioctl<T>(fd: impl AsFd, number: c_ulong, arg: &mut T) -> Result<c_int, Errno>
     // SAFETY: NS_GET_ID and PIDFD_GET_INFO encode the size of their argument in the number, and
     // NS_GET_OWNER_UID writes a uid_t. Each is called with an exclusive reference to that type.
     let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), number, arg) };
-    crate::via::outcome(result.min(0)).map(|()| result)
+    crate::implementation::outcome(result.min(0)).map(|()| result)
 }
 
 /// Makes an ioctl that has no argument; those of pidfds require 0.
 fn ioctl_without(fd: impl AsFd, number: c_ulong) -> Result<c_int, Errno> {
     // SAFETY: These ioctls take no pointer.
     let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), number, 0) };
-    crate::via::outcome(result.min(0)).map(|()| result)
+    crate::implementation::outcome(result.min(0)).map(|()| result)
 }
 
 /// Takes ownership of a descriptor that an ioctl returned.

@@ -9,8 +9,7 @@ use crate::{
     target_args::{self, Asked},
 };
 use anyhow::{Context as _, Result, bail};
-use clap::ValueEnum;
-use nsproxy_uapi::{Member, Via};
+use nsproxy_uapi::{Implementation, Member, setns_raw};
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
@@ -21,7 +20,7 @@ use std::{
     env,
     fmt::Write as _,
     io::Read as _,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd as _, OwnedFd},
     process::Command,
 };
 
@@ -40,14 +39,8 @@ pub(crate) struct Args {
     asked: Asked,
 
     /// Be one of the two processes
-    #[arg(long, value_enum, hide = true)]
-    side: Option<Side>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Side {
-    Syscall,
-    Device,
+    #[arg(long, value_parser = target_args::implementation(), hide = true)]
+    side: Option<Implementation>,
 }
 
 /// What one of the two came to.
@@ -75,16 +68,16 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     let device = open::device()?;
     match args.side {
         Some(side) => {
-            let via = match side {
-                Side::Syscall => Via::Syscall,
-                Side::Device => Via::Device(device),
+            let setns = |fd, nstype| match side {
+                Implementation::Kernel => setns_raw(fd, nstype),
+                Implementation::Module => device.setns_raw(fd, nstype),
             };
-            println!("{}", serde_json::to_string(&run(&via, &plan)?)?);
+            println!("{}", serde_json::to_string(&run(setns, &plan)?)?);
             Ok(ExitCode::SUCCESS)
         }
         None => {
             args.asked.report_nothing();
-            let [left, right] = [Side::Syscall, Side::Device].map(have_run);
+            let [left, right] = Implementation::ALL.map(have_run);
             let (left, right) = (left?, right?);
             print!("{}", table(&left, &right));
             Ok(if left == right {
@@ -97,10 +90,10 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
 }
 
 /// Starts a process that is one of the two.
-fn have_run(side: Side) -> Result<Ran> {
+fn have_run(side: Implementation) -> Result<Ran> {
     let name = match side {
-        Side::Syscall => "syscall",
-        Side::Device => "device",
+        Implementation::Kernel => "syscall",
+        Implementation::Module => "device",
     };
     let mut arguments = env::args_os().skip(2);
     let output = Command::new("/proc/self/exe")
@@ -119,12 +112,13 @@ fn have_run(side: Side) -> Result<Ran> {
 }
 
 /// Makes the calls, and looks.
-fn run(via: &Via, plan: &Plan) -> Result<Ran> {
+fn run(setns: impl Fn(i32, i32) -> Result<(), Errno>, plan: &Plan) -> Result<Ran> {
     // Stays at hand whatever the root is afterwards.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let proc = rustix::fs::open("/proc", flags, Mode::empty()).context("cannot open /proc")?;
     let before = look(&proc)?;
-    let refused = plan.execute(|turn| Ok(via.setns(turn.file, turn.call.nstype()).err()))?;
+    let refused =
+        plan.execute(|turn| Ok(setns(turn.file.as_raw_fd(), turn.call.nstype() as i32).err()))?;
     Ok(Ran {
         result: refused.map_or_else(|| "0".to_owned(), |(_, errno)| errno::word(errno)),
         before,

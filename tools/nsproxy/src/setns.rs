@@ -11,9 +11,8 @@ use crate::{
     why,
 };
 use anyhow::{Result, bail};
-use clap::ValueEnum;
-use nsproxy_uapi::{Kind, Via};
-use std::ffi::OsString;
+use nsproxy_uapi::{Implementation, Kind, setns_raw};
+use std::{ffi::OsString, os::fd::AsRawFd as _};
 
 const AFTER_HELP: &str = "\
 Kinds without a FILE are taken of the target process, all of them by one call
@@ -32,9 +31,14 @@ pub(crate) struct Args {
     #[command(flatten)]
     asked: Asked,
 
-    /// Who switches the namespaces
-    #[arg(long, value_enum, default_value_t = Through::Device, conflicts_with = "as_of_2011")]
-    via: Through,
+    /// Implementation to use
+    #[arg(
+        long,
+        value_parser = target_args::implementation(),
+        default_value = "device",
+        conflicts_with = "as_of_2011"
+    )]
+    via: Implementation,
 
     /// Do not fork before running the command in another pid namespace
     #[arg(short = 'F', long)]
@@ -49,23 +53,20 @@ pub(crate) struct Args {
     command: Vec<OsString>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Through {
-    /// /dev/nsproxy, the mirror
-    Device,
-    /// setns(2), the original
-    Syscall,
-}
-
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     let plan = match args.asked.plan()? {
         Ok(plan) => plan,
         Err(message) => return Ok(target_args::usage("setns", &message)),
     };
-    let via = match args.via {
-        Through::Syscall => Via::Syscall,
-        Through::Device if args.asked.as_of_2011 => Via::Device2011(open::device()?),
-        Through::Device => Via::Device(open::device()?),
+    let device = match args.via {
+        Implementation::Kernel => None,
+        Implementation::Module => Some(open::device()?),
+    };
+    let as_of_2011 = args.asked.as_of_2011;
+    let setns = |fd, nstype| match &device {
+        None => setns_raw(fd, nstype),
+        Some(device) if as_of_2011 => device.setns_2011_raw(fd, nstype),
+        Some(device) => device.setns_raw(fd, nstype),
     };
     args.asked.report_nothing();
 
@@ -73,15 +74,16 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     let entered = |kind| kinds.iter().any(|(entered, _)| *entered == kind);
     let become_root = entered(Kind::User) && !args.preserve_credentials;
     let groups_dropped = become_root && exec::drop_groups();
-    let refused = plan.execute(|turn| Ok(via.setns(turn.file, turn.call.nstype()).err()))?;
+    let refused =
+        plan.execute(|turn| Ok(setns(turn.file.as_raw_fd(), turn.call.nstype() as i32).err()))?;
     if let Some((Turn { call, file, .. }, errno)) = refused {
-        let why = explain::after(errno, call, file, args.asked.as_of_2011).unwrap_or_else(|| {
+        let why = explain::after(errno, call, file, as_of_2011).unwrap_or_else(|| {
             let seen = Seen::look(call, file);
-            why::explain(errno, call, &via, &seen)
+            why::explain(errno, call, args.via, as_of_2011, &seen)
         });
         bail!("cannot enter {call}: {why}");
     }
-    drop((plan, via));
+    drop((plan, device));
 
     if become_root {
         exec::become_root(groups_dropped)?;
@@ -115,7 +117,7 @@ mod tests {
             assert_eq!(args.command, ["ip", "-t", "-m"], "{line}");
             assert_eq!(
                 (args.asked.target, args.via),
-                (Some(7), Through::Device),
+                (Some(7), Implementation::Module),
                 "{line}"
             );
             assert_eq!(args.asked.kinds, Kinds(vec![(Kind::Net, None)]), "{line}");

@@ -9,6 +9,8 @@ use crate::{
     status::ExitCode,
 };
 use anyhow::Result;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use nsproxy_uapi::Implementation;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Asked {
@@ -26,6 +28,18 @@ pub(crate) struct Asked {
     /// Take the path of 2011: net, uts and ipc, one call each, for root only
     #[arg(long = "2011")]
     pub(crate) as_of_2011: bool,
+}
+
+/// Returns the parser of an implementation, which is named by its way into the kernel.
+pub(crate) fn implementation() -> impl TypedValueParser<Value = Implementation> {
+    PossibleValuesParser::new([
+        PossibleValue::new("device").help("/dev/nsproxy, the mirror"),
+        PossibleValue::new("syscall").help("setns(2), the original"),
+    ])
+    .map(|name| match &*name {
+        "syscall" => Implementation::Kernel,
+        _ => Implementation::Module,
+    })
 }
 
 impl Asked {

@@ -7,13 +7,19 @@ use crate::{
     plan::{Call, Source},
     seen::Seen,
 };
-use nsproxy_uapi::{Kind, Via};
+use nsproxy_uapi::{Implementation, Kind};
 use rustix::io::Errno;
 
 /// `errno` by its name, and what may be behind it.
-pub(crate) fn explain(errno: Errno, call: &Call, via: &Via, seen: &Seen) -> String {
+pub(crate) fn explain(
+    errno: Errno,
+    call: &Call,
+    via: Implementation,
+    of_2011: bool,
+    seen: &Seen,
+) -> String {
     let mut text = show(errno);
-    match reasons(errno, call, via, seen)[..] {
+    match reasons(errno, call, via, of_2011, seen)[..] {
         [] => {}
         [reason] => text = format!("{text}\nreason: {reason}"),
         ref reasons => {
@@ -28,11 +34,16 @@ pub(crate) fn explain(errno: Errno, call: &Call, via: &Via, seen: &Seen) -> Stri
 }
 
 /// Those checks of the path that give `errno`, as far as the call can have failed them.
-fn reasons(errno: Errno, call: &Call, via: &Via, seen: &Seen) -> Vec<&'static str> {
+fn reasons(
+    errno: Errno,
+    call: &Call,
+    via: Implementation,
+    of_2011: bool,
+    seen: &Seen,
+) -> Vec<&'static str> {
     let has = |kind| call.kinds.contains(&kind);
     let of_process = matches!(call.source, Source::Process(_));
-    let of_2011 = matches!(via, Via::Device2011(_));
-    let by_device = !matches!(via, Via::Syscall);
+    let by_device = via == Implementation::Module;
     let known_in_2011 = [Kind::Net, Kind::Uts, Kind::Ipc];
     let wrong_file = if of_process {
         Some(false)
@@ -127,11 +138,7 @@ fn reasons(errno: Errno, call: &Call, via: &Via, seen: &Seen) -> Vec<&'static st
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nsproxy_uapi::Device;
-    use std::{
-        fs::File,
-        os::fd::{AsFd as _, OwnedFd},
-    };
+    use std::{fs::File, os::fd::AsFd as _};
 
     const NOTHING: Seen = Seen {
         link: None,
@@ -145,7 +152,7 @@ mod tests {
             source: Source::Process(1),
             kinds: vec![Kind::Uts, Kind::Pid, Kind::Mnt],
         };
-        let text = explain(Errno::INVAL, &call, &Via::Syscall, &NOTHING);
+        let text = explain(Errno::INVAL, &call, Implementation::Kernel, false, &NOTHING);
         assert!(text.starts_with("EINVAL: "), "{text}");
         assert!(text.contains("nor a descendant"), "{text}");
         assert!(text.contains("CLONE_FS"), "{text}");
@@ -155,7 +162,7 @@ mod tests {
             filtered: true,
             ..NOTHING
         };
-        let text = explain(Errno::PERM, &call, &Via::Syscall, &filtered);
+        let text = explain(Errno::PERM, &call, Implementation::Kernel, false, &filtered);
         assert!(text.contains("ptrace"), "{text}");
         assert!(!text.contains("seccomp"), "{text}");
     }
@@ -166,14 +173,13 @@ mod tests {
             source: Source::Process(1),
             kinds: vec![Kind::Uts],
         };
-        let null = OwnedFd::from(File::open("/dev/null").unwrap());
-        let via = Via::Device(Device::from(null));
+        let via = Implementation::Module;
         let filtered = Seen {
             filtered: true,
             ..NOTHING
         };
-        assert!(explain(Errno::PERM, &call, &via, &filtered).contains("allow_seccomp=1"));
-        assert!(!explain(Errno::PERM, &call, &via, &NOTHING).contains("seccomp"));
+        assert!(explain(Errno::PERM, &call, via, false, &filtered).contains("allow_seccomp=1"));
+        assert!(!explain(Errno::PERM, &call, via, false, &NOTHING).contains("seccomp"));
     }
 
     #[test]
@@ -186,7 +192,7 @@ mod tests {
             lacks_kind: true,
             ..NOTHING
         };
-        let text = explain(Errno::INVAL, &call, &Via::Syscall, &seen);
+        let text = explain(Errno::INVAL, &call, Implementation::Kernel, false, &seen);
         assert!(text.contains("reason: a kind that"), "{text}");
     }
 
@@ -199,7 +205,7 @@ mod tests {
         let text = |path| {
             let file = File::open(path).unwrap();
             let seen = Seen::look(&call, file.as_fd());
-            explain(Errno::INVAL, &call, &Via::Syscall, &seen)
+            explain(Errno::INVAL, &call, Implementation::Kernel, false, &seen)
         };
         for path in ["/proc/self/ns/uts", "/dev/null"] {
             assert!(text(path).contains("reason: the file is not"), "{path}");

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The ways to ask for other namespaces, and how the device is handed from process to process.
+//! The entries of a call into the kernel, and the passing of files between processes.
 
 pub(crate) use nsproxy_uapi::{Device, Kind};
 
 use crate::errno::{Code, Outcome};
 use anyhow::{Context as _, Result, bail};
-use nsproxy_uapi::{Explain, Refusal, Via};
+use nsproxy_uapi::{Explain, Refusal, setns_raw};
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
@@ -22,7 +22,7 @@ use std::{
     },
 };
 
-/// Which implementation a call goes to.
+/// The way of a call into the kernel, which selects the implementation that answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Entry {
     /// setns(2).
@@ -34,41 +34,50 @@ pub(crate) enum Entry {
     /// setns(2), served by the module.
     Served,
     /// `NSPROXY_EXPLAIN`.
-    Explained,
-    /// `NSPROXY_EXPLAIN`, without doing it.
-    DryRun,
+    Explain { dry_run: bool, journal: bool },
 }
 
 impl Entry {
-    /// Makes the call; `device` is asked only where one is needed.
+    /// `NSPROXY_EXPLAIN` with a journal.
+    pub(crate) const EXPLAINED: Self = Self::Explain {
+        dry_run: false,
+        journal: true,
+    };
+
+    /// `NSPROXY_EXPLAIN` with a journal, without effect.
+    pub(crate) const DRY_RUN: Self = Self::Explain {
+        dry_run: true,
+        journal: true,
+    };
+
+    /// Makes the call. All entries except [`Self::Syscall`] require `device`.
     pub(crate) fn setns(self, device: Option<&Device>, fd: i32, nstype: i32) -> Result<Outcome> {
-        let device = || device.context("the actor was not told to open /dev/nsproxy");
+        let device = || device.context("the actor has not opened /dev/nsproxy");
         let result = match self {
-            Self::Syscall => Via::Syscall.setns_raw(fd, nstype),
+            Self::Syscall => setns_raw(fd, nstype),
             Self::Device => device()?.setns_raw(fd, nstype),
             Self::Device2011 => device()?.setns_2011_raw(fd, nstype),
             Self::Served => {
                 device()?.serve(true).context("NSPROXY_SERVE")?;
-                let result = Via::Syscall.setns_raw(fd, nstype);
+                let result = setns_raw(fd, nstype);
                 device()?.serve(false).context("NSPROXY_SERVE")?;
                 result
             }
-            Self::Explained | Self::DryRun => {
+            Self::Explain { dry_run, journal } => {
+                let explain = if journal { traced } else { explained };
                 let how = Explain {
-                    dry_run: self == Self::DryRun,
+                    dry_run,
                     as_of_2011: false,
                 };
-                return Ok(traced(device()?, fd, nstype, how)?.0);
+                return Ok(explain(device()?, fd, nstype, how)?.0);
             }
         };
         Ok(result.map_err(Code::from))
     }
-}
 
-impl Entry {
-    /// Whether a call that succeeds changes anything.
-    pub(crate) fn changes(self) -> bool {
-        self != Self::DryRun
+    /// Returns whether a call that succeeds has an effect.
+    pub(crate) fn has_effect(self) -> bool {
+        !matches!(self, Self::Explain { dry_run: true, .. })
     }
 }
 
@@ -80,10 +89,10 @@ pub(crate) fn explained(
     how: Explain,
 ) -> Result<(Outcome, Option<Refusal>)> {
     let refusal = device.explain(fd, nstype, how).context("NSPROXY_EXPLAIN")?;
-    Ok(verdict(refusal))
+    Ok(outcome_of(refusal))
 }
 
-fn verdict(refusal: Option<Refusal>) -> (Outcome, Option<Refusal>) {
+fn outcome_of(refusal: Option<Refusal>) -> (Outcome, Option<Refusal>) {
     let outcome = match &refusal {
         None => Ok(()),
         Some(refusal) => Err(refusal.errno.into()),
@@ -111,7 +120,7 @@ pub(crate) fn traced(
         let (refusal, journal) = device.trace(fd, nstype, how).context("NSPROXY_EXPLAIN")?;
         let changed = refusal.is_none() && !how.dry_run;
         match journal.audit() {
-            Ok(()) => return Ok(verdict(refusal)),
+            Ok(()) => return Ok(outcome_of(refusal)),
             Err(what) if changed || times == TIMES => {
                 bail!("{UNBALANCED}: {what}\n{journal:#?}")
             }
@@ -127,8 +136,8 @@ impl fmt::Display for Entry {
             Self::Device => "/dev/nsproxy",
             Self::Device2011 => "/dev/nsproxy as of 2011",
             Self::Served => "setns(2), served",
-            Self::Explained => "/dev/nsproxy, explained",
-            Self::DryRun => "/dev/nsproxy, dry run",
+            Self::Explain { dry_run: true, .. } => "/dev/nsproxy, dry run",
+            Self::Explain { dry_run: false, .. } => "/dev/nsproxy, explained",
         })
     }
 }

@@ -180,7 +180,7 @@ pub(crate) fn programs(
     };
     let target = target.as_deref();
     // An entry that changes nothing.
-    let entry = Entry::DryRun;
+    let entry = Entry::DRY_RUN;
     let mut caller = Caller::prepare(case, entry, target, world)?;
     let input = match case.handle {
         Handle::Pidfd | Handle::OwnPidfd | Handle::Number(_) => None,
@@ -308,7 +308,8 @@ impl Caller {
 
     /// May serve another case if nothing has happened to it, which the case has just looked at.
     fn rest(mut self, case: &Case, ran: &Side, world: &mut World) -> Result<()> {
-        if (ran.outcome.is_err() || !self.entry.changes()) && !case.caller.iter().any(is_of_target)
+        if (ran.outcome.is_err() || !self.entry.has_effect())
+            && !case.caller.iter().any(is_of_target)
         {
             self.seen = ran.after.clone();
             world.rest(State::of(case, self.entry), self);
@@ -429,7 +430,7 @@ impl Caller {
         } = called;
         let records = self.perf.as_mut().map(NamespacesWatch::take);
         let mut after = self.seen_from_outside(after)?;
-        if outcome.is_ok() && self.entry.changes() {
+        if outcome.is_ok() && self.entry.has_effect() {
             perf_records(&mut after, records.as_deref());
         }
         Ok(Ran {

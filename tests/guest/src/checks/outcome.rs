@@ -68,7 +68,7 @@ pub(crate) fn judge(case: &Case, ran: &Ran, target: Option<&Process>, wrong: &mu
             "{entry} made too few allocations: {to_go} to go until the one that was to fail"
         ));
     }
-    if outcome.is_err() || !entry.changes() {
+    if outcome.is_err() || !entry.has_effect() {
         // All or nothing.
         let word = word(*outcome);
         for Difference { key, left, right } in before.differences(after) {

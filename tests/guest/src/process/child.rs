@@ -157,7 +157,7 @@ impl Process {
                     None => self.take()?,
                 };
                 let called = self.call(call)?;
-                let children = if called.outcome.is_ok() && call.entry.changes() {
+                let children = if called.outcome.is_ok() && call.entry.has_effect() {
                     children
                 } else {
                     Children::None
@@ -171,13 +171,17 @@ impl Process {
                 times,
                 in_children,
             } => Reply::Repeated(self.repeat(call, times, in_children)?),
-            Command::Measure { work, asked } => {
+            Command::Measure { work, measured } => {
                 let fds = [self.fd(work.slots[0])?, self.fd(work.slots[1])?];
-                Reply::Measured(measure::measure(work, fds, self.device()?, &asked)?)
+                Reply::Measured(measure::measure(work, fds, self.device()?, &measured)?)
             }
-            Command::Profile { name, work, asked } => {
+            Command::Profile {
+                name,
+                work,
+                measured,
+            } => {
                 let fds = [self.fd(work.slots[0])?, self.fd(work.slots[1])?];
-                profile::profile(&name, work, fds, self.device()?, &asked)?;
+                profile::profile(&name, work, fds, self.device()?, &measured)?;
                 Reply::Done
             }
             Command::Show { slot } => {
@@ -217,7 +221,7 @@ impl Process {
     fn device(&self) -> Result<&Device> {
         self.device
             .as_ref()
-            .ok_or_else(|| anyhow!("the actor was not told to open /dev/nsproxy"))
+            .ok_or_else(|| anyhow!("the actor has not opened /dev/nsproxy"))
     }
 
     fn open(&mut self, source: Source) -> Result<Opened> {

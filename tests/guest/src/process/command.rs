@@ -3,7 +3,7 @@
 //! What is said between a test and an actor: one JSON value a line, one answer for each command.
 
 use super::{
-    measure::{Asked, Work},
+    measure::{Measured, Work},
     setup::Step,
 };
 use crate::{
@@ -54,13 +54,13 @@ pub(crate) enum Command {
         times: u32,
         in_children: bool,
     },
-    /// What a call takes of each that is asked. Answered with [`Reply::Measured`].
-    Measure { work: Work, asked: Vec<Asked> },
-    /// Has the host note calls of each that is asked. Answered with [`Reply::Done`].
+    /// Measures the cost of each call. Answered with [`Reply::Measured`].
+    Measure { work: Work, measured: Vec<Measured> },
+    /// Makes each call while the host records it. Answered with [`Reply::Done`].
     Profile {
         name: String,
         work: Work,
-        asked: Vec<Asked>,
+        measured: Vec<Measured>,
     },
     /// `NSPROXY_SHOW` of the process of a pidfd, answered with [`Reply::Returned`].
     Show { slot: usize },

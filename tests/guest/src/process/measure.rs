@@ -3,7 +3,7 @@
 //! What calls cost, in instructions: in a guest whose clock counts them.
 
 use crate::{
-    case::implementation::Device,
+    case::implementation::{Device, Entry},
     errno::{Code, Outcome, word},
     sys::{self, Call, Fork, Shared},
 };
@@ -17,33 +17,28 @@ use std::{
     sync::atomic::Ordering,
 };
 
-/// Who is asked, and for what.
+/// A call whose cost is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Asked {
-    /// The least that a system call can be: what it takes to get into the kernel and back.
-    Least,
-    /// The device, for what it does not know: what it takes to get to its driver and back.
+pub(crate) enum Measured {
+    /// The cheapest system call: the cost of entering and leaving the kernel.
+    NullSyscall,
+    /// An unknown ioctl of the device: the cost of reaching its driver and returning.
     UnknownIoctl,
-    /// setns(2).
-    Syscall,
-    /// `NSPROXY_SETNS`.
-    Device,
-    /// `NSPROXY_EXPLAIN`.
-    Explain { dry_run: bool, journal: bool },
-    /// setns(2), served by the module.
-    Served,
+    /// The call of the [`Work`].
+    Setns(Entry),
 }
 
-impl Asked {
-    /// As people call it.
-    pub(crate) fn word(self) -> &'static str {
+impl Measured {
+    /// Returns the name in the profile.
+    pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Least => "sched_get_priority_max(2)",
+            Self::NullSyscall => "sched_get_priority_max(2)",
             Self::UnknownIoctl => "ENOTTY",
-            Self::Syscall => "setns(2)",
-            Self::Device => "NSPROXY_SETNS",
-            Self::Explain { .. } => "NSPROXY_EXPLAIN",
-            Self::Served => "served",
+            Self::Setns(Entry::Syscall) => "setns(2)",
+            Self::Setns(Entry::Device) => "NSPROXY_SETNS",
+            Self::Setns(Entry::Device2011) => "NSPROXY_SETNS_2011",
+            Self::Setns(Entry::Explain { .. }) => "NSPROXY_EXPLAIN",
+            Self::Setns(Entry::Served) => "served",
         }
     }
 }
@@ -69,20 +64,20 @@ const ROUNDS: usize = 7;
 /// The same where each call has a child of its own.
 const CHILDREN: usize = 60;
 
-/// Instructions that a call takes, for each of those that are asked. They have their turns one
-/// after the other, so that what changes with time does for all.
+/// Measures the instructions of each call. The calls take turns, so that a drift over time affects
+/// all of them.
 ///
 /// `fds` are the files of `work`.
 pub(super) fn measure(
     work: Work,
     fds: [i32; 2],
     device: &Device,
-    asked: &[Asked],
+    measured: &[Measured],
 ) -> Result<Vec<f64>> {
-    let mut least = vec![f64::INFINITY; asked.len()];
-    let mut callers: Vec<_> = asked
+    let mut least = vec![f64::INFINITY; measured.len()];
+    let mut callers: Vec<_> = measured
         .iter()
-        .map(|asked| Caller::new(*asked, work, device))
+        .map(|measured| Caller::new(*measured, work, device))
         .collect();
     let rounds = if work.in_children { CHILDREN } else { ROUNDS };
     for _ in 0..rounds {
@@ -98,9 +93,9 @@ pub(super) fn measure(
     Ok(least)
 }
 
-/// Makes the calls of one who is asked.
+/// Makes one of the measured calls.
 pub(super) struct Caller<'a> {
-    asked: Asked,
+    measured: Measured,
     work: Work,
     device: &'a Device,
     /// Of two calls, which are told where they are.
@@ -117,13 +112,13 @@ struct Arguments {
 }
 
 impl<'a> Caller<'a> {
-    pub(super) fn new(asked: Asked, work: Work, device: &'a Device) -> Self {
+    pub(super) fn new(measured: Measured, work: Work, device: &'a Device) -> Self {
         let mut arguments: Box<[Arguments; 2]> = Box::default();
         let mut lines = Vec::new();
         for Arguments { setns, explain } in arguments.iter_mut() {
             setns.nstype = work.nstype;
             explain.nstype = work.nstype;
-            if let Asked::Explain { dry_run, journal } = asked {
+            if let Measured::Setns(Entry::Explain { dry_run, journal }) = measured {
                 if dry_run {
                     explain.flags = uapi::NSPROXY_EXPLAIN_DRY_RUN;
                 }
@@ -135,7 +130,7 @@ impl<'a> Caller<'a> {
             }
         }
         Self {
-            asked,
+            measured,
             work,
             device,
             arguments,
@@ -150,12 +145,17 @@ impl<'a> Caller<'a> {
             let (fd, Arguments { setns, explain }) = (fds[n], &mut self.arguments[n]);
             setns.fd = fd;
             explain.fd = fd;
-            match self.asked {
-                Asked::Least => Call::LEAST,
-                Asked::UnknownIoctl => Call::ioctl(device, 0, 0),
-                Asked::Syscall | Asked::Served => Call::setns(fd, self.work.nstype),
-                Asked::Device => Call::ioctl(device, uapi::NSPROXY_SETNS, (&raw mut *setns).addr()),
-                Asked::Explain { .. } => {
+            let entry = match self.measured {
+                Measured::NullSyscall => return Call::LEAST,
+                Measured::UnknownIoctl => return Call::ioctl(device, 0, 0),
+                Measured::Setns(entry) => entry,
+            };
+            let setns = (&raw mut *setns).addr();
+            match entry {
+                Entry::Syscall | Entry::Served => Call::setns(fd, self.work.nstype),
+                Entry::Device => Call::ioctl(device, uapi::NSPROXY_SETNS, setns),
+                Entry::Device2011 => Call::ioctl(device, uapi::NSPROXY_SETNS_2011, setns),
+                Entry::Explain { .. } => {
                     Call::ioctl(device, uapi::NSPROXY_EXPLAIN, (&raw mut *explain).addr())
                 }
             }
@@ -167,19 +167,19 @@ impl<'a> Caller<'a> {
         let Arguments { explain, .. } = &self.arguments[which];
         let returned: Outcome = sys::outcome(returned).map_err(Code::from);
         let errno = explain.error as i32;
-        let outcome = match (self.asked, returned) {
-            (Asked::Explain { .. }, Ok(())) if errno != 0 => Err(Code(errno)),
+        let outcome = match (self.measured, returned) {
+            (Measured::Setns(Entry::Explain { .. }), Ok(())) if errno != 0 => Err(Code(errno)),
             _ => returned,
         };
-        let expected = match self.asked {
-            Asked::Least => Ok(()),
-            Asked::UnknownIoctl => Err(Code::ENOTTY),
+        let expected = match self.measured {
+            Measured::NullSyscall => Ok(()),
+            Measured::UnknownIoctl => Err(Code::ENOTTY),
             _ => self.work.outcome,
         };
         ensure!(
             outcome == expected,
             "{:?} returned {}, expected {}",
-            self.asked,
+            self.measured,
             word(outcome),
             word(expected)
         );
@@ -192,9 +192,9 @@ impl<'a> Caller<'a> {
         Ok(())
     }
 
-    /// Has the module serve setns(2), or not any more, for who is asked that way.
+    /// Enables or disables serving for a measured call that is served.
     pub(super) fn serve(&self, on: bool) -> Result<()> {
-        if self.asked == Asked::Served {
+        if self.measured == Measured::Setns(Entry::Served) {
             self.device.serve(on).context("NSPROXY_SERVE")?;
         }
         Ok(())

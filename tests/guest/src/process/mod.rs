@@ -21,7 +21,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use command::{Call, Called, Command, Opened, Repeated, Reply, Source};
-use measure::{Asked, Work};
+use measure::{Measured, Work};
 use rustix::{
     pipe::PipeFlags,
     process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions},
@@ -168,21 +168,21 @@ impl Actor {
         }
     }
 
-    /// How many instructions a call takes, of each that is asked.
-    pub(crate) fn measure(&mut self, work: Work, asked: &[Asked]) -> Result<Vec<f64>> {
-        let asked = asked.to_vec();
-        match self.tell(&Command::Measure { work, asked })? {
+    /// Returns the instructions of each measured call.
+    pub(crate) fn measure(&mut self, work: Work, measured: &[Measured]) -> Result<Vec<f64>> {
+        let measured = measured.to_vec();
+        match self.tell(&Command::Measure { work, measured })? {
             Reply::Measured(instructions) => Ok(instructions),
             reply => bail!("an odd answer to {work:?}: {reply:?}"),
         }
     }
 
-    /// Has the host note calls of each that is asked.
-    pub(crate) fn profile(&mut self, name: &str, work: Work, asked: &[Asked]) -> Result<()> {
+    /// Makes each measured call while the host records it.
+    pub(crate) fn profile(&mut self, name: &str, work: Work, measured: &[Measured]) -> Result<()> {
         self.tell(&Command::Profile {
             name: name.to_owned(),
             work,
-            asked: asked.to_vec(),
+            measured: measured.to_vec(),
         })?;
         Ok(())
     }

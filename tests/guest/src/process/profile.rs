@@ -2,7 +2,7 @@
 
 //! Single calls, for a host that notes each instruction of them: see `make profile`.
 
-use super::measure::{Asked, Caller, Work, in_child};
+use super::measure::{Caller, Measured, Work, in_child};
 use crate::{case::implementation::Device, process::tracer::Tracer, sys::Call};
 use anyhow::Result;
 
@@ -10,7 +10,7 @@ use anyhow::Result;
 /// between makes one longer.
 const TURNS: [usize; 6] = [0, 1, 0, 1, 0, 1];
 
-/// Has the host note calls of each of those that are asked, for what is called `name`.
+/// Makes each measured call while the host records its instructions under `name`.
 ///
 /// `fds` are the files of `work`.
 pub(super) fn profile(
@@ -18,14 +18,14 @@ pub(super) fn profile(
     work: Work,
     fds: [i32; 2],
     device: &Device,
-    asked: &[Asked],
+    measured: &[Measured],
 ) -> Result<()> {
     let mut tracer = Tracer::open()?;
-    for asked in asked {
-        let mut caller = Caller::new(*asked, work, device);
+    for measured in measured {
+        let mut caller = Caller::new(*measured, work, device);
         let mut note = |caller: &mut Caller<'_>, turns: &[usize]| {
             let calls = caller.calls(fds);
-            tracer.begin(name, asked.word())?;
+            tracer.begin(name, measured.name())?;
             for &turn in turns {
                 // Where the host knows them from: between two that nobody else makes.
                 Call::LEAST.make();

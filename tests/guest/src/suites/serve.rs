@@ -19,7 +19,7 @@ use crate::{
     sys::{self, Fork},
 };
 use anyhow::{Context as _, Result, bail, ensure};
-use nsproxy_uapi::{Via, sys as uapi};
+use nsproxy_uapi::{setns_raw, sys as uapi};
 use rustix::{
     io::Errno,
     process::{Pid, Signal, WaitOptions, WaitStatus},
@@ -200,7 +200,7 @@ fn call_twice() -> Result<()> {
 }
 
 fn call(fd: i32, expected: Result<(), Code>) -> Result<()> {
-    let result = Via::Syscall.setns_raw(fd, 0).map_err(Code::from);
+    let result = setns_raw(fd, 0).map_err(Code::from);
     ensure!(
         result == expected,
         "setns({fd}): {result:?}, expected {expected:?}"
@@ -440,7 +440,7 @@ fn traced(_: &mut World) -> Result<()> {
             (File::open("/proc/self/ns/uts")?.as_raw_fd(), 0),
         ] {
             let seen = sys::trace_syscall(|| {
-                let _ = Via::Syscall.setns_raw(fd, 0);
+                let _ = setns_raw(fd, 0);
             })?;
             ensure!(
                 seen == (libc::SYS_setns as u64, expected),

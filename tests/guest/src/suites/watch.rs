@@ -95,7 +95,7 @@ pub(crate) fn tests() -> Vec<Test> {
         ),
         Test::new("the tracepoint has the step that refuses", |world| {
             let steps = "fget type:22";
-            traced(world, Entry::Explained, 1, Err(Code::EINVAL), steps)
+            traced(world, Entry::EXPLAINED, 1, Err(Code::EINVAL), steps)
         }),
         Test::new(
             "the tracepoint has each step of a call that is served",
@@ -105,7 +105,7 @@ pub(crate) fn tests() -> Vec<Test> {
             },
         ),
         Test::new("the tracepoint has each step of a dry run", |world| {
-            traced(world, Entry::DryRun, 0, Ok(()), TO_INSTALL)
+            traced(world, Entry::DRY_RUN, 0, Ok(()), TO_INSTALL)
         }),
         Test::new(
             "the tracepoint has each step of the path of 2011",
@@ -392,7 +392,7 @@ fn traced(
 
 fn of_pidfd(world: &mut World) -> Result<()> {
     let target = world.target(&Target::in_all_new())?;
-    let (mut actor, call) = caller(world, Entry::Explained, all_kinds() as i32)?;
+    let (mut actor, call) = caller(world, Entry::EXPLAINED, all_kinds() as i32)?;
     let slot = actor.take(target.pidfd()?)?.slot;
     let steps = "fget type create_new_namespaces prepare_creds copy_fs_struct target install \
                  install install install install install install install target_put commit_creds \

@@ -11,7 +11,7 @@ pub(super) mod profile;
 mod row;
 
 use crate::{
-    case::target::World,
+    case::{implementation::Entry, target::World},
     report::{
         ktap::{self, Printer, Tally},
         verdict_port,
@@ -20,7 +20,7 @@ use crate::{
 };
 use anyhow::{Result, ensure};
 use growth::Growth;
-use row::{Row, Side};
+use row::Row;
 
 /// What is measured.
 enum Part {
@@ -101,7 +101,7 @@ fn compare(row: &Row, worst: &mut Option<f64>) -> Result<()> {
         format!("bench.{}.{}", row.part(), row.work().replace(' ', "_")),
         format!("{:.1} {:.1} {ratio:.3}", cost.reference, cost.subject),
     )?;
-    if row.side() == Side::Device {
+    if row.subject() == Entry::Device {
         *worst = Some(worst.map_or(ratio, |worst: f64| worst.max(ratio)));
     }
     ensure!(

@@ -4,30 +4,19 @@
 
 use crate::{
     case::{
-        implementation::{self, Kind},
+        implementation::{self, Entry, Kind},
         target::{Process, Target},
     },
     errno::{Code, Outcome, word},
     process::{
         Actor, caps,
         command::{Command, Source},
-        measure::{Asked, Work},
+        measure::{Measured, Work},
         setup::Step,
     },
 };
 use anyhow::{Result, ensure};
 use std::os::fd::OwnedFd;
-
-/// What the module does instead of setns(2), or on top of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
-    /// `NSPROXY_SETNS`, beside setns(2).
-    Device,
-    /// `NSPROXY_EXPLAIN`, beside `NSPROXY_SETNS`.
-    Explain { dry_run: bool, journal: bool },
-    /// setns(2) that the module serves, beside one that it does not while it could.
-    Served,
-}
 
 /// Which files a call is made with.
 #[derive(Clone, Copy, Debug)]
@@ -40,9 +29,9 @@ enum Files {
     Closed,
 }
 
-/// The same work, done in two ways.
+/// The same work, done by two entries.
 pub(super) struct Row {
-    side: Side,
+    subject: Entry,
     work: String,
     files: Files,
     nstype: u32,
@@ -80,7 +69,7 @@ pub(super) fn rows() -> Vec<Row> {
         ("all", all),
     ] {
         rows.push(Row::new(
-            Side::Device,
+            Entry::Device,
             format!("{word}, pidfd"),
             Files::Pidfd(kinds),
             1.015,
@@ -94,10 +83,10 @@ pub(super) fn rows() -> Vec<Row> {
         (false, false, 1.385, 1.085),
         (false, true, 4.91, 2.715),
     ] {
-        let side = Side::Explain { dry_run, journal };
-        rows.push(Row::new(side, "net, nsfs", Files::Of(Kind::Net), net));
+        let entry = Entry::Explain { dry_run, journal };
+        rows.push(Row::new(entry, "net, nsfs", Files::Of(Kind::Net), net));
         let files = Files::Pidfd(all & !Kind::User.flag());
-        rows.push(Row::new(side, "all but user, pidfd", files, seven));
+        rows.push(Row::new(entry, "all but user, pidfd", files, seven));
     }
     rows
 }
@@ -108,7 +97,7 @@ pub(super) fn served() -> Vec<Row> {
         ("net, nsfs", Files::Of(Kind::Net)),
         ("net, pidfd", Files::Pidfd(Kind::Net.flag())),
     ]
-    .map(|(work, files)| Row::new(Side::Served, work, files, 1.03))
+    .map(|(work, files)| Row::new(Entry::Served, work, files, 1.03))
     .into()
 }
 
@@ -118,7 +107,7 @@ fn errors() -> Vec<Row> {
         caller: caller.to_vec(),
         outcome: Err(errno),
         ..Row::new(
-            Side::Device,
+            Entry::Device,
             format!("{}, {why}", word(Err(errno))),
             files,
             1.015,
@@ -141,9 +130,9 @@ fn errors() -> Vec<Row> {
 }
 
 impl Row {
-    fn new(side: Side, work: impl Into<String>, files: Files, limit: f64) -> Self {
+    fn new(subject: Entry, work: impl Into<String>, files: Files, limit: f64) -> Self {
         Self {
-            side,
+            subject,
             work: work.into(),
             files,
             nstype: match files {
@@ -159,15 +148,15 @@ impl Row {
     /// The ioctl for a namespace of a kind, by its nsfs file.
     pub(super) fn of_kind(kind: Kind) -> Self {
         Self::new(
-            Side::Device,
+            Entry::Device,
             format!("{}, nsfs", kind.name()),
             Files::Of(kind),
             0.98,
         )
     }
 
-    pub(super) fn side(&self) -> Side {
-        self.side
+    pub(super) fn subject(&self) -> Entry {
+        self.subject
     }
 
     pub(super) fn work(&self) -> &str {
@@ -176,25 +165,17 @@ impl Row {
 
     /// What the subject is called.
     pub(super) fn part(&self) -> &'static str {
-        match self.side {
-            Side::Device => "device",
-            Side::Explain {
-                dry_run: true,
-                journal: false,
-            } => "dry-run",
-            Side::Explain {
-                dry_run: true,
-                journal: true,
-            } => "dry-run-journal",
-            Side::Explain {
-                dry_run: false,
-                journal: false,
-            } => "explain",
-            Side::Explain {
-                dry_run: false,
-                journal: true,
-            } => "journal",
-            Side::Served => "served",
+        match self.subject {
+            Entry::Syscall => "syscall",
+            Entry::Device => "device",
+            Entry::Device2011 => "device-2011",
+            Entry::Served => "served",
+            Entry::Explain { dry_run, journal } => match (dry_run, journal) {
+                (true, false) => "dry-run",
+                (true, true) => "dry-run-journal",
+                (false, false) => "explain",
+                (false, true) => "journal",
+            },
         }
     }
 
@@ -209,11 +190,16 @@ impl Row {
 
     /// Does it, in both ways.
     pub(super) fn measure(&self) -> Result<Cost> {
-        let asked = self.asked();
-        let asked = [Asked::Least, Asked::UnknownIoctl, asked[0], asked[1]];
-        let costs = self.with_actor(|actor, work| actor.measure(work, &asked))?;
+        let [reference, subject] = self.measured();
+        let measured = [
+            Measured::NullSyscall,
+            Measured::UnknownIoctl,
+            reference,
+            subject,
+        ];
+        let costs = self.with_actor(|actor, work| actor.measure(work, &measured))?;
         let [least, ioctl, mut reference, subject] = costs[..] else {
-            anyhow::bail!("four were asked, and {} answered", costs.len());
+            anyhow::bail!("{} results for four measured calls", costs.len());
         };
         if self.outcome.is_err() {
             // What fails at once is little more than the way to where it fails.
@@ -224,18 +210,16 @@ impl Row {
 
     /// Has the host note what is done, in both ways.
     pub(super) fn profile(&self) -> Result<()> {
-        self.with_actor(|actor, work| actor.profile(&self.name(), work, &self.asked()))
+        self.with_actor(|actor, work| actor.profile(&self.name(), work, &self.measured()))
     }
 
-    /// Who is the reference, and who is compared with it.
-    fn asked(&self) -> [Asked; 2] {
-        match self.side {
-            Side::Device => [Asked::Syscall, Asked::Device],
-            Side::Explain { dry_run, journal } => {
-                [Asked::Device, Asked::Explain { dry_run, journal }]
-            }
-            Side::Served => [Asked::Syscall, Asked::Served],
-        }
+    /// Returns the call of the reference and that of the subject.
+    fn measured(&self) -> [Measured; 2] {
+        let reference = match self.subject {
+            Entry::Explain { .. } => Entry::Device,
+            _ => Entry::Syscall,
+        };
+        [reference, self.subject].map(Measured::Setns)
     }
 
     /// Gives `act` somebody who is ready to make the calls.

@@ -34,7 +34,7 @@ pub(crate) fn tests() -> Vec<Test> {
     };
     let done = cases().map(|(suite, case)| Case {
         name: format!("{suite}: {}", case.name),
-        subject: Entry::Explained,
+        subject: Entry::EXPLAINED,
         ..case
     });
     let dry = cases()
@@ -42,7 +42,7 @@ pub(crate) fn tests() -> Vec<Test> {
         .filter(|(_, case)| case.expect != Expect::AsReference)
         .map(|(suite, case)| Case {
             name: format!("dry run: {suite}: {}", case.name),
-            subject: Entry::DryRun,
+            subject: Entry::DRY_RUN,
             reference: None,
             ..case
         });
