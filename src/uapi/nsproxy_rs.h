@@ -36,8 +36,11 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/* Raised when a command is added or a struct grows; never means "incompatible". */
-#define NSPROXY_ABI_VERSION	4
+/*
+ * Raised when a command is added, a struct grows or the meaning of a field
+ * changes. A program and a module of different versions still work together.
+ */
+#define NSPROXY_ABI_VERSION	5
 
 #define NSPROXY_IOC_MAGIC	0xB9
 
@@ -201,7 +204,8 @@ struct nsproxy_explain {
 
 /**
  * struct nsproxy_step - a line of the journal
- * @time:    when the step had been taken, in ns since the call began
+ * @time:    when the step had been taken, in ns since the call began; before ABI 5
+ *           CLOCK_MONOTONIC
  * @ns_id:   id of the namespace that the line is about, 0 for none
  * @seq:     number of the step, from 0; the lines of a step stand together
  * @step:    NSPROXY_STEP_*
