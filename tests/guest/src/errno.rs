@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Error numbers, as data that crosses a pipe and as the names that people know.
+//! Error numbers that processes send to one another, shown by their names.
 
+use nsproxy_uapi::errno;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -20,38 +21,28 @@ impl From<Errno> for Code {
     }
 }
 
-macro_rules! names {
+macro_rules! codes {
     ($($name:ident)*) => {
         impl Code {
             $(pub(crate) const $name: Self = Self(libc::$name);)*
-
-            /// `EINVAL` and the like; [`None`] for one that no test is about.
-            fn name(self) -> Option<&'static str> {
-                match self {
-                    $(Self::$name => Some(stringify!($name)),)*
-                    _ => None,
-                }
-            }
-
-            /// Returns the error of that name.
-            pub(crate) fn of_name(name: &str) -> Option<Self> {
-                match name {
-                    $(stringify!($name) => Some(Self::$name),)*
-                    _ => None,
-                }
-            }
         }
     };
 }
 
-names! {
-    E2BIG EACCES EAGAIN EBADF EBUSY ECHILD EEXIST EFAULT EINTR EINVAL EIO EMFILE ENODEV ENOENT
-    ENOMEM ENOSPC ENOSYS ENOTDIR ENOTTY EOPNOTSUPP EPERM ESRCH EUSERS
+codes! {
+    E2BIG EACCES EAGAIN EBADF EFAULT EINVAL ENODEV ENOENT ENOMEM ENOTDIR ENOTTY EPERM ESRCH EUSERS
+}
+
+impl Code {
+    /// Returns the error with this name.
+    pub(crate) fn of_name(name: &str) -> Option<Self> {
+        errno::of_name(name).map(Self)
+    }
 }
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.name() {
+        match errno::name(self.0) {
             Some(name) => f.write_str(name),
             None => write!(f, "errno {}", self.0),
         }

@@ -4,6 +4,7 @@
 
 mod audit;
 mod device;
+pub mod errno;
 mod explain;
 mod implementation;
 mod journal;
