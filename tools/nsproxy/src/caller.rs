@@ -2,7 +2,7 @@
 
 //! The credentials of this process, as far as a check of setns(2) depends on them.
 
-use crate::explain::name_of;
+use crate::refusal::name_of;
 use nsproxy_uapi::{Kind, nsfs};
 use rustix::{
     process::{PidfdFlags, getegid, geteuid, getgid, getpid, getuid, pidfd_open},

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `nsproxy check`: would it work? For scripts.
+//! `nsproxy check`: `nsproxy explain` for scripts.
 
-use crate::{
-    errno, explain, open,
-    status::ExitCode,
-    target_args::{self, Asked},
-};
+use crate::{dry_run, errno, open, status::ExitCode, target_args::TargetArgs};
 use anyhow::Result;
 use rustix::io::Errno;
 
@@ -23,22 +19,26 @@ const OTHER: u8 = 6;
 fn after_help() -> String {
     let rows = STATUSES.map(|(status, errnos)| {
         let words: Vec<_> = errnos.iter().copied().map(errno::word).collect();
-        format!("  {status}  {}\n", words.join(", "))
+        format!("  {status}  a call would fail: {}\n", words.join(", "))
     });
     format!(
         "\
-If a call would fail, one line is printed: the errno, and the name of the check
-that refuses, or \"open\" if a file or a process cannot be opened. These names do
-not change from version to version; nsproxy explain describes the check.
+If a call would fail, one line is printed: the errno and the
+name of the check that refuses. The name is \"open\" if a file
+or a process cannot be opened. Names do not change between
+versions; nsproxy explain describes the check.
 
 {}
+
+Example:
+  nsproxy check -t 4711 -n || echo \"status $?\"
 
 Exit status:
   0  all calls would succeed
   1  undetermined: the module does not answer
   2  usage error
-{}  {OTHER}  any other errno",
-        explain::ASKS,
+{}  {OTHER}  a call would fail: any other errno",
+        dry_run::HELP,
         rows.concat()
     )
 }
@@ -47,32 +47,31 @@ Exit status:
 #[command(after_help = after_help())]
 pub(crate) struct Args {
     #[command(flatten)]
-    asked: Asked,
+    target_args: TargetArgs,
 }
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
-    let plan = match args.asked.plan() {
-        Ok(Ok(plan)) => plan,
-        Ok(Err(message)) => return Ok(target_args::usage("check", &message)),
-        Err(error) => {
-            let errno = error
-                .downcast_ref()
-                .map(|open::Failed { errno, .. }| *errno);
-            eprintln!("nsproxy: {error:#}");
-            return Ok(errno.map_or(ExitCode::FAILURE, |errno| answer(errno, "open")));
-        }
+    let plan = match args.target_args.plan() {
+        Ok(plan) => plan,
+        Err(error) => match error.downcast_ref() {
+            Some(open::Failed { errno, .. }) => {
+                eprintln!("nsproxy: {error}");
+                return Ok(answer(*errno, "open"));
+            }
+            None => return Err(error),
+        },
     };
     let device = open::device()?;
-    args.asked.report_nothing();
-    let refused = plan.ask(&device, args.asked.as_of_2011, |turn, how| {
-        explain::ask(&device, turn.call, turn.file, how)
+    args.target_args.report_nothing();
+    let refused = plan.dry_run(&device, args.target_args.as_of_2011, |turn, how| {
+        dry_run::explain(&device, turn.call, turn.file, how)
     })?;
     Ok(refused.map_or(ExitCode::SUCCESS, |(_, refusal)| {
         answer(refusal.errno, refusal.reason.name())
     }))
 }
 
-/// Prints which check fails with `errno`. Returns the exit status.
+/// Prints `errno` and the check that returned it. Returns the exit status.
 fn answer(errno: Errno, check: &str) -> ExitCode {
     println!("{} {check}", errno::word(errno));
     ExitCode::from(status(errno))
@@ -91,10 +90,13 @@ mod tests {
     fn the_help_has_the_statuses() {
         let help = after_help();
         for (errno, line) in [
-            (Errno::ACCESS, "  3  EPERM, EACCES\n"),
-            (Errno::USERS, "  4  EINVAL, EUSERS\n"),
-            (Errno::NOENT, "  5  ESRCH, EBADF, ENOENT\n"),
-            (Errno::NOMEM, "  6  any other errno"),
+            (Errno::ACCESS, "  3  a call would fail: EPERM, EACCES\n"),
+            (Errno::USERS, "  4  a call would fail: EINVAL, EUSERS\n"),
+            (
+                Errno::NOENT,
+                "  5  a call would fail: ESRCH, EBADF, ENOENT\n",
+            ),
+            (Errno::NOMEM, "  6  a call would fail: any other errno"),
         ] {
             assert!(help.contains(line), "{help}");
             let number: u8 = line.trim().split(' ').next().unwrap().parse().unwrap();

@@ -6,7 +6,7 @@ use crate::{
     errno, open,
     plan::Plan,
     status::ExitCode,
-    target_args::{self, Asked},
+    target_args::{self, TargetArgs},
 };
 use anyhow::{Context as _, Result, bail};
 use nsproxy_uapi::{Implementation, Member, setns_raw};
@@ -36,7 +36,7 @@ options.";
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     #[command(flatten)]
-    asked: Asked,
+    target_args: TargetArgs,
 
     /// Be one of the two processes
     #[arg(long, value_parser = target_args::implementation(), hide = true)]
@@ -57,13 +57,9 @@ type Seen = BTreeMap<String, String>;
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     // This process is the first of three to open the files and the device, and reports errors.
-    let plan = match args.asked.plan()? {
-        Ok(plan) => plan,
-        Err(message) => return Ok(target_args::usage("diff", &message)),
-    };
-    if args.asked.as_of_2011 {
-        let message = "setns(2) does not take the path of 2011: there is nothing to compare";
-        return Ok(target_args::usage("diff", message));
+    let plan = args.target_args.plan()?;
+    if args.target_args.as_of_2011 {
+        return Err(target_args::usage("--2011: today's setns(2) has no such path").into());
     }
     let device = open::device()?;
     match args.side {
@@ -76,7 +72,7 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         None => {
-            args.asked.report_nothing();
+            args.target_args.report_nothing();
             let [left, right] = Implementation::ALL.map(have_run);
             let (left, right) = (left?, right?);
             print!("{}", table(&left, &right));

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `nsproxy`: what a person types to go through `/dev/nsproxy`.
+//! The binary `nsproxy`: enters namespaces through `/dev/nsproxy`.
 #![cfg_attr(not(test), no_main)]
 
 mod caller;
 mod check;
 mod diff;
 mod differing_kinds;
+mod dry_run;
 mod errno;
 mod exec;
 mod explain;
@@ -16,7 +17,7 @@ mod lookup;
 mod open;
 mod page;
 mod plan;
-mod seen;
+mod refusal;
 mod serve;
 mod setns;
 mod show;
@@ -25,9 +26,8 @@ mod target;
 mod target_args;
 mod trace;
 mod version;
-mod why;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use rustix::fs::{Mode, OFlags};
 use status::ExitCode;
 use std::{
@@ -36,54 +36,61 @@ use std::{
     os::fd::{AsRawFd as _, IntoRawFd as _},
 };
 
-/// Enter namespaces through /dev/nsproxy, the mirror of setns(2).
+/// Enter namespaces through /dev/nsproxy, as setns(2) does.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(version, arg_required_else_help = true, after_help = AFTER_HELP)]
 struct Args {
     #[command(subcommand)]
     command: Command,
 }
 
+const AFTER_HELP: &str = "\
+Example:
+  nsproxy explain -t 4711 -n
+
+nsproxy COMMAND --help lists options and exit statuses.";
+
 #[derive(Subcommand)]
 enum Command {
-    /// Run a command in other namespaces, as nsenter(1) does.
+    /// Run a command in other namespaces, as nsenter(1) does
     Setns(setns::Args),
-    /// Say whether namespaces could be entered, and if not, which check refuses and what helps.
+    /// Explain which check refuses a call, and how to pass it
     Explain(explain::Args),
-    /// Say by the exit status whether namespaces could be entered, and which check refuses.
+    /// Check by exit status if namespaces can be entered
     Check(check::Args),
-    /// Enter namespaces, and show step by step what that does to them.
+    /// Enter namespaces, and print each step and its counts
     Trace(trace::Args),
-    /// Make the same calls by setns(2) and by the module, and show both.
+    /// Compare the effects of setns(2) and of the module
     Diff(diff::Args),
-    /// Show the namespaces of a process, their owners and counts.
+    /// Show the namespaces of a process, owners and counts
     Show(show::Args),
-    /// Run a command whose setns(2) the module serves, whatever program it is.
+    /// Run a command whose setns(2) the module serves
     Serve(serve::Args),
-    /// Say which module is loaded, and what it can do.
+    /// Print the version and features of the loaded module
     Version,
-    /// Write manual pages and completions.
+    /// Write manual pages and completions
     #[command(hide = true)]
     Generate(generate::Args),
 }
 
-/// Runs as C's `main()`, without the start of Rust's runtime. The runtime ignores SIGPIPE and opens
-/// `/dev/null` in place of closed standard streams, and an executed command would inherit both.
-/// glibc has passed the arguments to [`mod@std::env`] before this.
+/// Runs as C's `main()`, without the start of Rust's runtime.
+///
+/// The runtime ignores SIGPIPE and opens `/dev/null` in place of closed standard streams, and an
+/// executed command would inherit both. glibc has passed the arguments to [`mod@std::env`] before.
 #[cfg_attr(not(test), unsafe(no_mangle))]
 extern "C" fn main() -> c_int {
     occupy_closed_streams();
     let status = run();
     // Rust's runtime would flush it.
     let _ = io::stdout().flush();
-    status.into()
+    status
 }
 
-/// Keeps files that this program opens from becoming its standard input, output or error where
+/// Prevents files that this program opens from becoming its standard input, output or error where
 /// those are closed.
 ///
 /// Reading or writing an `O_PATH` descriptor fails with `EBADF`, as on a closed one. execve(2)
-/// closes them again.
+/// closes these descriptors.
 fn occupy_closed_streams() {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     while let Ok(file) = rustix::fs::open("/", flags, Mode::empty())
@@ -93,9 +100,26 @@ fn occupy_closed_streams() {
     }
 }
 
-fn run() -> ExitCode {
-    let args = Args::try_parse().unwrap_or_else(|error| kinds::hint(error).exit());
-    let result = match args.command {
+/// Runs the tool with the arguments of this process. Returns the exit status.
+fn run() -> c_int {
+    let matches = Args::command()
+        .try_get_matches()
+        .unwrap_or_else(|error| kinds::hint(error).exit());
+    let result = Args::from_arg_matches(&matches)
+        .map_err(anyhow::Error::from)
+        .and_then(|args| execute(args.command));
+    let code = result.unwrap_or_else(|error| match error.downcast::<clap::Error>() {
+        Ok(usage) => with_usage(usage, &matches).exit(),
+        Err(error) => {
+            eprintln!("nsproxy: {error:#}");
+            ExitCode::FAILURE
+        }
+    });
+    code.into()
+}
+
+fn execute(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
         Command::Setns(args) => setns::main(args),
         Command::Explain(args) => explain::main(args),
         Command::Check(args) => check::main(args),
@@ -105,9 +129,16 @@ fn run() -> ExitCode {
         Command::Serve(args) => serve::main(args),
         Command::Version => version::main(),
         Command::Generate(args) => generate::main(&args, Args::command()),
-    };
-    result.unwrap_or_else(|error| {
-        eprintln!("nsproxy: {error:#}");
-        ExitCode::FAILURE
-    })
+    }
+}
+
+/// Adds the usage of the command to an error.
+fn with_usage(error: clap::Error, matches: &ArgMatches) -> clap::Error {
+    let mut command = Args::command();
+    command.build();
+    let name = matches.subcommand_name().unwrap_or_default();
+    match command.find_subcommand_mut(name) {
+        Some(command) => error.format(command),
+        None => error,
+    }
 }

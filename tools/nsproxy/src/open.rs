@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The files that calls are made with.
+//! Opens the files of calls, and the device.
 
 use crate::{
     caller::Caller,
     errno::show,
-    explain::hint_lines,
     plan::{Call, Source},
+    refusal::hint_lines,
     target::{Mode, Target},
 };
 use anyhow::{Result, anyhow};
@@ -42,7 +42,7 @@ fn failed(errno: Errno, message: String) -> anyhow::Error {
     Failed { errno, message }.into()
 }
 
-/// Opens what `call` names.
+/// Opens the file or process of `call`.
 ///
 /// # Errors
 ///
@@ -88,9 +88,9 @@ pub(crate) fn process(pid: i32) -> Result<OwnedFd> {
         })
 }
 
-/// Opens a pidfd of the thread `tid`; of a process if it is that of its first thread.
+/// Opens a pidfd of the thread `tid`. The tid of a first thread gives a pidfd of the process.
 pub(crate) fn pidfd(tid: Pid) -> Result<OwnedFd, Errno> {
-    // Since Linux 6.9. setns(2) finds its task by PIDTYPE_PID, be it a process or a thread.
+    // Since Linux 6.9. setns(2) looks up the task by PIDTYPE_PID, for processes and threads.
     pidfd_open(tid, PidfdFlags::from_bits_retain(libc::PIDFD_THREAD))
 }
 
@@ -105,6 +105,11 @@ pub(crate) fn device() -> Result<Device> {
         let hints = hint_lines(hint.as_slice());
         anyhow!("cannot open {}: {}{hints}", Device::PATH, show(errno))
     })
+}
+
+/// Returns a hint how to get the reason for a refusal, where opening the device failed with `errno`.
+pub(crate) fn hint_for_reason(errno: Errno) -> String {
+    Node::look().hint_for_reason(errno)
 }
 
 /// The visible state of a device that cannot be opened.
@@ -134,17 +139,27 @@ impl Node {
         }
     }
 
+    fn hint_for_reason(self, errno: Errno) -> String {
+        match self.minor {
+            Some(_) => {
+                let hint = self.hint(errno).unwrap_or_else(|| show(errno));
+                format!("open {} for the reason: {hint}", Device::PATH)
+            }
+            None => "load the module for the reason".to_owned(),
+        }
+    }
+
     /// Returns a hint, often a command, for a device whose opening failed with `errno`.
     fn hint(self, errno: Errno) -> Option<String> {
         let make = |minor| format!("as root: mknod -m 600 {} c 10 {minor}", Device::PATH);
         Some(match (errno, self.minor) {
             (Errno::NOENT, Some(minor)) => {
                 format!(
-                    "{}; the module is loaded, this /dev has no node of it",
+                    "{}; the module is loaded, but this /dev has no node for it",
                     make(minor)
                 )
             }
-            // A node that another module, or an earlier load of this one, has left.
+            // The node was made for another module, or for an earlier load of this one.
             (Errno::NODEV | Errno::NXIO, Some(minor)) => {
                 format!("remove it; {}: it has another number", make(minor))
             }
@@ -190,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_module_that_is_loaded_is_not_to_be_loaded() {
+    fn no_hint_loads_a_loaded_module() {
         let loaded = Node {
             minor: Some(259),
             ..NODE
@@ -203,6 +218,11 @@ mod tests {
             );
             assert!(NODE.hint(errno).unwrap().contains("insmod"));
         }
+        assert!(loaded.hint_for_reason(Errno::ACCESS).contains("chmod"));
+        assert!(
+            NODE.hint_for_reason(Errno::NOENT)
+                .starts_with("load the module")
+        );
         let blind = Node {
             is_known: false,
             ..NODE
@@ -212,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn rights_do_not_help_where_devices_are_off() {
+    fn nodev_has_its_own_hint() {
         let nodev = Node {
             nodev: true,
             ..NODE

@@ -3,8 +3,9 @@
 //! The calls that the options request, and their order: one plan for the commands that make the
 //! calls and for those that make dry runs.
 
-use crate::{explain, kinds::Kinds, open};
+use crate::{dry_run, kinds::Kinds, open, target_args};
 use anyhow::{Result, bail};
+use clap::Error as UsageError;
 use nsproxy_uapi::{Device, Explain, Kind, Reason, Refusal};
 use std::{
     fmt,
@@ -12,10 +13,10 @@ use std::{
     path::PathBuf,
 };
 
-/// What a call's file descriptor is to be opened from.
+/// The object from which a call's file descriptor is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// An nsfs file: a path that was named, or one in `/proc/PID/ns`.
+    /// An nsfs file: a path from the command line, or one in `/proc/PID/ns`.
     File(PathBuf),
     /// A process: its pidfd.
     Process(i32),
@@ -24,14 +25,14 @@ pub(crate) enum Source {
 /// One call of setns(2), or of the ioctl that mirrors it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
-    /// Where the namespaces are.
+    /// The file or process that gives the namespaces.
     pub(crate) source: Source,
-    /// Which of them: one for a file, one or more for a process.
+    /// The kinds to enter: one for a file, one or more for a process.
     pub(crate) kinds: Vec<Kind>,
 }
 
 impl Call {
-    /// `nstype`, as `CLONE_NEW*`.
+    /// Returns `nstype`, as `CLONE_NEW*`.
     pub(crate) fn nstype(&self) -> u32 {
         self.kinds.iter().fold(0, |flags, kind| flags | kind.flag())
     }
@@ -54,20 +55,20 @@ impl fmt::Display for Call {
     }
 }
 
-/// The calls for `kinds`: one with a pidfd for all that are wanted of process `target`, and one
-/// for each file that was named.
+/// Returns the calls for `kinds`: one with a pidfd for all kinds of process `target`, and one for
+/// each file on the command line.
 ///
-/// With `only_files` that is a call for each kind: setns(2) of 2011 knew no pidfd. The call that
+/// With `only_files`, each kind gets its own call: setns(2) of 2011 had no pidfds. The call that
 /// enters a user namespace is the last.
 ///
 /// # Errors
 ///
-/// A kind without a file when there is no target, in words for the user.
+/// A kind has no file, and there is no target.
 pub(crate) fn calls(
     kinds: &Kinds,
     target: Option<i32>,
     only_files: bool,
-) -> Result<Vec<Call>, String> {
+) -> Result<Vec<Call>, UsageError> {
     let mut calls: Vec<Call> = Vec::new();
     for (kind, file) in &kinds.0 {
         let source = match (file, target) {
@@ -77,12 +78,11 @@ pub(crate) fn calls(
             }
             (None, Some(pid)) => Source::Process(pid),
             (None, None) => {
-                return Err(format!(
-                    "-{letter} wants a process to take the {name} namespace of (--target PID), \
-                     or a file (-{letter}=FILE)",
-                    letter = kind.letter(),
-                    name = kind.name(),
-                ));
+                let (letter, name) = (kind.letter(), kind.name());
+                return Err(target_args::usage(format!(
+                    "-{letter}: missing source of the {name} namespace: a process (--target PID) \
+                     or a file (-{letter}=FILE)"
+                )));
             }
         };
         match calls.iter_mut().find(|call| call.source == source) {
@@ -112,7 +112,7 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Plan {
-    /// Opens the files of all calls, since `/proc` may be another one after the first call.
+    /// Opens the files of all calls in advance: entering a mount namespace may replace `/proc`.
     ///
     /// # Errors
     ///
@@ -136,12 +136,12 @@ impl Plan {
 
     /// Executes the plan. `call` makes a call or a dry run, and returns the refusal, if any.
     ///
-    /// There are two passes, as in nsenter(1): the calls without a user namespace, then the one
-    /// that enters it, then again those that were refused. Entering a user namespace loses the
-    /// capabilities over what the caller's own one owns, and gains those over what it owns itself.
-    /// No single order is right for both.
+    /// There are two passes, as in nsenter(1): first the calls without a user namespace, then the
+    /// call that enters it, then the refused calls again. Entering a user namespace gains the
+    /// capabilities over namespaces that it owns. It loses those over namespaces that the caller's
+    /// former user namespace owns. No single order is right for both.
     ///
-    /// Returns the refusal that ends the plan, and the call that was refused.
+    /// Returns the refusal that ends the plan, and the refused call.
     ///
     /// # Errors
     ///
@@ -181,44 +181,43 @@ impl Plan {
         Ok(None)
     }
 
-    /// Executes the plan with dry runs, each in the state that the calls before it lead to.
+    /// Executes the plan with dry runs, each in the state that results from the earlier calls.
     ///
-    /// A call depends on those before it, so a call that would succeed and is followed is made.
-    /// This process is then in other namespaces, and must exit with its answer. Nothing else
-    /// changes: it has no children, and a call that would move a task which shares its root is not
-    /// made.
+    /// A call that would succeed and is followed is therefore made. This process is then in other
+    /// namespaces, and must exit with its result. Nothing else changes: the process has no
+    /// children. A call that would move a task which shares its root directory is not made.
     ///
     /// # Errors
     ///
     /// The module does not answer, or a call that must not be made is followed.
-    pub(crate) fn ask<'a>(
+    pub(crate) fn dry_run<'a>(
         &'a self,
         device: &Device,
         as_of_2011: bool,
         mut dry_run: impl FnMut(Turn<'a>, Explain) -> Result<Option<Refusal>>,
     ) -> Result<Option<(Turn<'a>, Refusal)>> {
         self.execute(|turn| match dry_run(turn, Explain::dry_run(as_of_2011))? {
-            None if turn.is_followed => go(device, turn, as_of_2011),
-            verdict => Ok(verdict),
+            None if turn.is_followed => enter(device, turn, as_of_2011),
+            refusal => Ok(refusal),
         })
     }
 }
 
-/// Makes a call that others follow, so that the next dry run starts in the right state.
-fn go(device: &Device, turn: Turn<'_>, as_of_2011: bool) -> Result<Option<Refusal>> {
+/// Makes a call that is followed, so that the next dry run starts in the right state.
+fn enter(device: &Device, turn: Turn<'_>, as_of_2011: bool) -> Result<Option<Refusal>> {
     let Turn { call, file, .. } = turn;
-    // With several kinds, install() before Linux 7.3 checks whether the copy of root and working
-    // directory is shared, which it never is. A task that shares the original would move, too.
+    // With several kinds, install() before Linux 7.3 checks the users of a private copy of the
+    // fs_struct. The check passes, although a task that shares the original would move, too.
     if call.kinds.contains(&Kind::Mnt) {
         let alone = Call {
             source: call.source.clone(),
             kinds: vec![Kind::Mnt],
         };
-        let refusal = explain::ask(device, &alone, file, Explain::dry_run(as_of_2011))?;
+        let refusal = dry_run::explain(device, &alone, file, Explain::dry_run(as_of_2011))?;
         if refusal.is_some_and(|refusal| refusal.reason == Reason::FsShared) {
             bail!(
-                "cannot make a dry run of the calls after {call}: entering would move tasks that \
-                 share the root directory of the caller"
+                "cannot continue the dry run after {call}: entering moves tasks that share the \
+                 caller's root directory\n  hint: call from a child made by fork(2)"
             );
         }
     }
@@ -226,7 +225,7 @@ fn go(device: &Device, turn: Turn<'_>, as_of_2011: bool) -> Result<Option<Refusa
         dry_run: false,
         as_of_2011,
     };
-    explain::ask(device, call, file, how)
+    dry_run::explain(device, call, file, how)
 }
 
 #[cfg(test)]
@@ -256,7 +255,7 @@ mod tests {
         ]);
         let expected = process(7, &[Kind::User, Kind::Mnt, Kind::Net]);
         assert_eq!(expected.nstype(), 0x5002_0000);
-        assert_eq!(calls(&kinds, Some(7), false), Ok(vec![expected]));
+        assert_eq!(calls(&kinds, Some(7), false).unwrap(), [expected]);
     }
 
     #[test]
@@ -272,7 +271,7 @@ mod tests {
             file("/a", Kind::Uts),
             file("/a", Kind::Net),
         ];
-        assert_eq!(calls(&kinds, Some(7), false), Ok(expected));
+        assert_eq!(calls(&kinds, Some(7), false).unwrap(), expected);
     }
 
     #[test]
@@ -282,13 +281,13 @@ mod tests {
             file("/proc/7/ns/uts", Kind::Uts),
             file("/proc/7/ns/net", Kind::Net),
         ];
-        assert_eq!(calls(&kinds, Some(7), true), Ok(expected));
+        assert_eq!(calls(&kinds, Some(7), true).unwrap(), expected);
     }
 
     #[test]
-    fn nothing_to_take_it_of() {
+    fn a_kind_without_a_source() {
         let kinds = Kinds(vec![(Kind::Mnt, None)]);
-        let error = calls(&kinds, None, false).unwrap_err();
+        let error = calls(&kinds, None, false).unwrap_err().to_string();
         assert!(error.contains("--target PID"), "{error}");
     }
 
@@ -298,8 +297,9 @@ mod tests {
         Plan(calls.iter().map(|call| (call.clone(), null())).collect())
     }
 
-    /// Returns the calls in the order in which they are made, and the one that ends the plan. `?`
-    /// marks a call that is made again if it is refused, `+` one that is followed. Calls to
+    /// Returns the calls in their order, and the call that ends the plan.
+    ///
+    /// `?` marks a call that is made again if it is refused, `+` one that is followed. Calls to
     /// `refused` are refused until the user namespace is entered; with `always`, also after that.
     fn made(calls: &[Call], refused: &[&str], always: bool) -> (Vec<String>, Option<String>) {
         let name = |call: &Call| match &call.source {
@@ -334,7 +334,7 @@ mod tests {
             file("/net", Kind::Net),
             file("/user", Kind::User),
         ];
-        assert_eq!(calls(&kinds, Some(7), false), Ok(expected));
+        assert_eq!(calls(&kinds, Some(7), false).unwrap(), expected);
     }
 
     #[test]
@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_answer_ends_the_plan() {
+    fn an_error_ends_the_plan() {
         let calls = [file("/uts", Kind::Uts), file("/user", Kind::User)];
         let plan = plan(&calls);
         let mut times = 0;

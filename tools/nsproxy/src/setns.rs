@@ -3,33 +3,40 @@
 //! `nsproxy setns`.
 
 use crate::{
-    exec, explain, open,
+    dry_run, exec, open,
     plan::Turn,
-    seen::Seen,
     status::ExitCode,
-    target_args::{self, Asked},
-    why,
+    target_args::{self, TargetArgs},
 };
 use anyhow::{Result, bail};
 use nsproxy_uapi::{Implementation, Kind, setns_raw};
 use std::{ffi::OsString, os::fd::AsRawFd as _};
 
 const AFTER_HELP: &str = "\
-Kinds without a FILE are taken of the target process, all of them by one call
-with its pidfd, as nsenter(1) does since Linux 5.8: either all are entered or
-none. Each FILE is a call of its own. A user namespace comes last, and what was
-refused before it is tried again after it. With --all, a kind is left out if the
-target is seen to be where we are; if nothing is left, that is reported, and the
-command runs here.
+Kinds without a FILE come from the target process. One call
+with its pidfd enters all of them or none. Each FILE is a
+call of its own. The user namespace is entered last; calls
+that were refused before are then made again.
 
-The exit status is the command's; 1 when a namespace could not be entered, 2
-for a mistake in the options, 126 or 127 when the command could not be run.";
+With --all, kinds that already match the caller's are left
+out. If none is left, a message says so, and the command
+runs in the caller's namespaces.
+
+Example:
+  nsproxy setns -t 4711 -n ip link
+
+Exit status:
+  1    a namespace cannot be entered
+  2    usage error
+  126  the command cannot be run
+  127  the command is not found
+  *    the exit status of the command";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
     #[command(flatten)]
-    asked: Asked,
+    target_args: TargetArgs,
 
     /// Implementation to use
     #[arg(
@@ -40,48 +47,42 @@ pub(crate) struct Args {
     )]
     via: Implementation,
 
-    /// Do not fork before running the command in another pid namespace
+    /// Run without fork(2) after entering a pid namespace
     #[arg(short = 'F', long)]
     no_fork: bool,
 
-    /// Keep user and group ids when entering a user namespace
+    /// Keep uid and gid when entering a user namespace
     #[arg(long)]
     preserve_credentials: bool,
 
-    /// What to run there, a shell by default
+    /// Command to run [default: $SHELL, or /bin/sh]
     #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
-    let plan = match args.asked.plan()? {
-        Ok(plan) => plan,
-        Err(message) => return Ok(target_args::usage("setns", &message)),
-    };
+    let plan = args.target_args.plan()?;
     let device = match args.via {
         Implementation::Kernel => None,
         Implementation::Module => Some(open::device()?),
     };
-    let as_of_2011 = args.asked.as_of_2011;
+    let as_of_2011 = args.target_args.as_of_2011;
     let setns = |fd, nstype| match &device {
         None => setns_raw(fd, nstype),
         Some(device) if as_of_2011 => device.setns_2011_raw(fd, nstype),
         Some(device) => device.setns_raw(fd, nstype),
     };
-    args.asked.report_nothing();
+    args.target_args.report_nothing();
 
-    let kinds = &args.asked.kinds.0;
+    let kinds = &args.target_args.kinds.0;
     let entered = |kind| kinds.iter().any(|(entered, _)| *entered == kind);
     let become_root = entered(Kind::User) && !args.preserve_credentials;
     let groups_dropped = become_root && exec::drop_groups();
     let refused =
         plan.execute(|turn| Ok(setns(turn.file.as_raw_fd(), turn.call.nstype() as i32).err()))?;
     if let Some((Turn { call, file, .. }, errno)) = refused {
-        let why = explain::after(errno, call, file, as_of_2011).unwrap_or_else(|| {
-            let seen = Seen::look(call, file);
-            why::explain(errno, call, args.via, as_of_2011, &seen)
-        });
-        bail!("cannot enter {call}: {why}");
+        let reason = dry_run::describe(errno, call, file, as_of_2011);
+        bail!("cannot enter {call}: {reason}");
     }
     drop((plan, device));
 
@@ -116,16 +117,20 @@ mod tests {
             let args = parse(line).unwrap();
             assert_eq!(args.command, ["ip", "-t", "-m"], "{line}");
             assert_eq!(
-                (args.asked.target, args.via),
+                (args.target_args.target, args.via),
                 (Some(7), Implementation::Module),
                 "{line}"
             );
-            assert_eq!(args.asked.kinds, Kinds(vec![(Kind::Net, None)]), "{line}");
+            assert_eq!(
+                args.target_args.kinds,
+                Kinds(vec![(Kind::Net, None)]),
+                "{line}"
+            );
         }
     }
 
     #[test]
-    fn what_cannot_be_asked_for() {
+    fn conflicting_options_are_refused() {
         assert_eq!(parse("-t 0 -n").unwrap_err(), ErrorKind::ValueValidation);
         assert_eq!(
             parse("--all").unwrap_err(),
@@ -138,9 +143,10 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_have_a_status_of_their_own() {
+    fn missing_kinds_and_sources_are_usage_errors() {
         for line in ["-t 7", "-n"] {
-            assert_eq!(main(parse(line).unwrap()).unwrap(), ExitCode::USAGE);
+            let error = main(parse(line).unwrap()).unwrap_err();
+            assert!(error.is::<clap::Error>(), "{line}: {error}");
         }
     }
 }

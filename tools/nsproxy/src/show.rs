@@ -5,9 +5,9 @@
 use crate::{
     caller::Caller,
     errno::show,
-    explain::hint_lines,
     lookup::{self, Known},
     open,
+    refusal::hint_lines,
     status::ExitCode,
     target::{Mode, Target},
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Exit statuses.
+//! Exit statuses. A usage error exits with that of clap, 2.
 
 /// An exit status like `std::process::ExitCode`, with a number that C's `main()` can return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,8 +9,6 @@ pub(crate) struct ExitCode(u8);
 impl ExitCode {
     pub(crate) const SUCCESS: Self = Self(0);
     pub(crate) const FAILURE: Self = Self(1);
-    /// A usage error; the same status as that of clap.
-    pub(crate) const USAGE: Self = Self(2);
 }
 
 impl From<u8> for ExitCode {

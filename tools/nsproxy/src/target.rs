@@ -2,7 +2,7 @@
 
 //! The target process, as far as `/proc` and its pidfd show it without access by ptrace(2).
 
-use crate::{caller::Caller, explain::name_of};
+use crate::{caller::Caller, refusal::name_of};
 use nsproxy_uapi::nsfs;
 use rustix::{
     process::{Pid, getpid},

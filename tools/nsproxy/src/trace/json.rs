@@ -3,7 +3,7 @@
 //! A journal for programs.
 
 use super::{Traced, function::function};
-use crate::{errno, explain};
+use crate::{errno, refusal};
 use nsproxy_uapi::{Count, Kind, Member, Step};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -140,7 +140,7 @@ impl Call {
 }
 
 impl Refused {
-    fn of(refused: &explain::Refused) -> Self {
+    fn of(refused: &refusal::Refused) -> Self {
         let refusal = refused.refusal;
         Self {
             errno: errno::word(refusal.errno),
@@ -148,7 +148,7 @@ impl Refused {
             reason: refusal.reason.name(),
             says: refused.says.clone(),
             hints: refused.hints.clone(),
-            cap: refusal.cap.map(|(cap, _)| explain::name_of(cap)),
+            cap: refusal.cap.map(|(cap, _)| refusal::name_of(cap)),
             user_ns: refusal.cap.and_then(|(_, id)| (id != 0).then_some(id)),
             count: (refusal.count != 0).then_some(refusal.count),
             namespace: refusal.namespace.map(Namespace::of),

@@ -9,10 +9,11 @@ mod samples;
 mod tree;
 
 use crate::{
-    explain, open, page,
+    dry_run, open, page,
     plan::{Call, Turn},
+    refusal::Refused,
     status::ExitCode,
-    target_args::{self, Asked},
+    target_args::TargetArgs,
 };
 use anyhow::{Context as _, Result};
 use nsproxy_uapi::{Explain, Journal};
@@ -35,7 +36,7 @@ Exit status:
   0  all calls succeed
   1  a call fails, or the module does not answer
   2  usage error",
-        explain::ASKS
+        dry_run::HELP
     )
 }
 
@@ -43,7 +44,7 @@ Exit status:
 #[command(after_help = after_help())]
 pub(crate) struct Args {
     #[command(flatten)]
-    asked: Asked,
+    target_args: TargetArgs,
 
     /// Make dry runs: end each call at the point of no return
     #[arg(long)]
@@ -62,17 +63,14 @@ pub(crate) struct Args {
 struct Traced<'a> {
     call: &'a Call,
     how: Explain,
-    refused: Option<explain::Refused>,
+    refused: Option<Refused>,
     journal: Journal,
 }
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
-    let plan = match args.asked.plan()? {
-        Ok(plan) => plan,
-        Err(message) => return Ok(target_args::usage("trace", &message)),
-    };
+    let plan = args.target_args.plan()?;
     let device = open::device()?;
-    args.asked.report_nothing();
+    args.target_args.report_nothing();
     // Before the calls: after them the name may be that of another file. What is in it stays until
     // there is something else to write.
     let cannot_write = |path: &PathBuf| format!("cannot write {}", path.display());
@@ -84,10 +82,10 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         }
         None => None,
     };
-    let as_of_2011 = args.asked.as_of_2011;
+    let as_of_2011 = args.target_args.as_of_2011;
     let mut traced = Vec::new();
     let mut trace = |Turn { call, file, .. }, how| {
-        let (refused, journal) = explain::trace(&device, call, file, how)?;
+        let (refused, journal) = dry_run::trace(&device, call, file, how)?;
         let refusal = refused.as_ref().map(|refused| refused.refusal);
         traced.push(Traced {
             call,
@@ -98,7 +96,7 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         Ok(refusal)
     };
     let refused = if args.dry_run {
-        plan.ask(&device, as_of_2011, trace)?
+        plan.dry_run(&device, as_of_2011, trace)?
     } else {
         let how = Explain {
             dry_run: false,
