@@ -3,75 +3,12 @@
 //! The binary `nsproxy`: enters namespaces through `/dev/nsproxy`.
 #![cfg_attr(not(test), no_main)]
 
-mod caller;
-mod check;
-mod diff;
-mod differing_kinds;
-mod dry_run;
-mod errno;
-mod exec;
-mod explain;
-mod generate;
-mod kinds;
-mod lookup;
-mod open;
-mod page;
-mod plan;
-mod refusal;
-mod serve;
-mod setns;
-mod show;
-mod status;
-mod target;
-mod target_args;
-mod trace;
-mod version;
-
-use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use rustix::fs::{Mode, OFlags};
-use status::ExitCode;
 use std::{
     ffi::c_int,
     io::{self, Write as _},
     os::fd::{AsRawFd as _, IntoRawFd as _},
 };
-
-/// Enter namespaces through /dev/nsproxy, as setns(2) does.
-#[derive(Parser)]
-#[command(version, arg_required_else_help = true, after_help = AFTER_HELP)]
-struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
-const AFTER_HELP: &str = "\
-Example:
-  nsproxy explain -t 4711 -n
-
-nsproxy COMMAND --help lists options and exit statuses.";
-
-#[derive(Subcommand)]
-enum Command {
-    /// Run a command in other namespaces, as nsenter(1) does
-    Setns(setns::Args),
-    /// Explain which check refuses a call, and how to pass it
-    Explain(explain::Args),
-    /// Check by exit status if namespaces can be entered
-    Check(check::Args),
-    /// Enter namespaces, and print each step and its counts
-    Trace(trace::Args),
-    /// Compare the effects of setns(2) and of the module
-    Diff(diff::Args),
-    /// Show the namespaces of a process, owners and counts
-    Show(show::Args),
-    /// Run a command whose setns(2) the module serves
-    Serve(serve::Args),
-    /// Print the version and features of the loaded module
-    Version,
-    /// Write manual pages and completions
-    #[command(hide = true)]
-    Generate(generate::Args),
-}
 
 /// Runs as C's `main()`, without the start of Rust's runtime.
 ///
@@ -80,7 +17,7 @@ enum Command {
 #[cfg_attr(not(test), unsafe(no_mangle))]
 extern "C" fn main() -> c_int {
     occupy_closed_streams();
-    let status = run();
+    let status = nsproxy::run();
     // Rust's runtime would flush it.
     let _ = io::stdout().flush();
     status
@@ -97,48 +34,5 @@ fn occupy_closed_streams() {
         && file.as_raw_fd() <= libc::STDERR_FILENO
     {
         let _ = file.into_raw_fd();
-    }
-}
-
-/// Runs the tool with the arguments of this process. Returns the exit status.
-fn run() -> c_int {
-    let matches = Args::command()
-        .try_get_matches()
-        .unwrap_or_else(|error| kinds::hint(error).exit());
-    let result = Args::from_arg_matches(&matches)
-        .map_err(anyhow::Error::from)
-        .and_then(|args| execute(args.command));
-    let code = result.unwrap_or_else(|error| match error.downcast::<clap::Error>() {
-        Ok(usage) => with_usage(usage, &matches).exit(),
-        Err(error) => {
-            eprintln!("nsproxy: {error:#}");
-            ExitCode::FAILURE
-        }
-    });
-    code.into()
-}
-
-fn execute(command: Command) -> anyhow::Result<ExitCode> {
-    match command {
-        Command::Setns(args) => setns::main(args),
-        Command::Explain(args) => explain::main(args),
-        Command::Check(args) => check::main(args),
-        Command::Trace(args) => trace::main(args),
-        Command::Diff(args) => diff::main(args),
-        Command::Show(args) => show::main(args),
-        Command::Serve(args) => serve::main(args),
-        Command::Version => version::main(),
-        Command::Generate(args) => generate::main(&args, Args::command()),
-    }
-}
-
-/// Adds the usage of the command to an error.
-fn with_usage(error: clap::Error, matches: &ArgMatches) -> clap::Error {
-    let mut command = Args::command();
-    command.build();
-    let name = matches.subcommand_name().unwrap_or_default();
-    match command.find_subcommand_mut(name) {
-        Some(command) => error.format(command),
-        None => error,
     }
 }

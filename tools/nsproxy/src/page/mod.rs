@@ -28,7 +28,7 @@ const JS: &str = concat!(
 /// # Panics
 ///
 /// If `json` is no such document.
-pub(crate) fn page(json: &str) -> String {
+pub fn page(json: &str) -> String {
     let document = serde_json::from_str(json).expect("a document of nsproxy trace");
     fill(
         HTML,

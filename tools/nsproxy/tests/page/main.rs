@@ -8,8 +8,6 @@
 
 mod browser;
 mod looks;
-#[path = "../../src/page/mod.rs"]
-mod page;
 mod picture;
 mod reach;
 mod samples;
@@ -20,6 +18,7 @@ mod written;
 use anyhow::Result;
 use browser::{Browser, Tab};
 use libtest_mimic::{Arguments, Trial};
+use nsproxy::page;
 use std::{
     process::ExitCode,
     sync::{Mutex, PoisonError},
