@@ -24,7 +24,7 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    /// Reads them by system calls: `/proc` may be that of another pid namespace.
+    /// Reads the credentials by system calls: `/proc` may belong to another pid namespace.
     pub(crate) fn read() -> Self {
         let sets = capabilities(None).ok();
         let bounding = CapabilitySet::all().iter();
@@ -58,7 +58,7 @@ impl Caller {
             );
         }
         match self.euid {
-            0 => format!("run with {name}, which root lacks here (securebits or no_new_privs)"),
+            0 => format!("run with {name}: root has none here (securebits or no_new_privs)"),
             _ => format!("run as root, or with {name}"),
         }
     }
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn root_is_not_told_to_be_root() {
+    fn root_gets_no_hint_to_run_as_root() {
         let all = CapabilitySet::all();
         let user = caller(1000, all).gain(SYS_ADMIN);
         assert_eq!(user, "run as root, or with CAP_SYS_ADMIN");
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn our_own_credentials() {
+    fn credentials_of_this_process() {
         let caller = Caller::read();
         assert_eq!(caller.uid, getuid().as_raw());
         assert!(caller.permitted.contains(caller.effective), "{caller:?}");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `nsproxy diff`: the same calls by setns(2) and by the module, side by side.
+//! `nsproxy diff`: compares the same calls by setns(2) and by the module.
 
 use crate::{
     errno, open,
@@ -25,12 +25,18 @@ use std::{
 };
 
 const AFTER_HELP: &str = "\
-The calls are made twice, each time by a process of its own that looks at itself
-before and after, and ends. Shown is what has changed for one of them. For the
-reason of a refusal see nsproxy explain.
+Two processes make the calls: one by setns(2), the other
+through the module. Each reads its own state before and
+after, and exits. The table shows what changed for either.
+nsproxy explain gives the reason of a refusal.
 
-The exit status is 0 when both are the same, 1 when not, 2 for a mistake in the
-options.";
+Example:
+  nsproxy diff -t 4711 -U -n
+
+Exit status:
+  0  both have the same effect
+  1  the effects differ, or a process failed
+  2  usage error";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
@@ -38,33 +44,33 @@ pub(crate) struct Args {
     #[command(flatten)]
     target_args: TargetArgs,
 
-    /// Be one of the two processes
+    /// Be the process that calls this implementation
     #[arg(long, value_parser = target_args::implementation(), hide = true)]
-    side: Option<Implementation>,
+    via: Option<Implementation>,
 }
 
-/// What one of the two came to.
+/// The result and the effect of the calls of one process.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Ran {
+struct Effect {
     /// `0`, or the errno of the call that failed.
     result: String,
-    before: Seen,
-    after: Seen,
+    before: Attributes,
+    after: Attributes,
 }
 
-/// What a process sees of itself.
-type Seen = BTreeMap<String, String>;
+/// The attributes of a process, by name.
+type Attributes = BTreeMap<String, String>;
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
-    // This process is the first of three to open the files and the device, and reports errors.
+    // The two processes open the files and the device again. This one reports errors only once.
     let plan = args.target_args.plan()?;
     if args.target_args.as_of_2011 {
         return Err(target_args::usage("--2011: today's setns(2) has no such path").into());
     }
     let device = open::device()?;
-    match args.side {
-        Some(side) => {
-            let setns = |fd, nstype| match side {
+    match args.via {
+        Some(implementation) => {
+            let setns = |fd, nstype| match implementation {
                 Implementation::Kernel => setns_raw(fd, nstype),
                 Implementation::Module => device.setns_raw(fd, nstype),
             };
@@ -73,10 +79,10 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         }
         None => {
             args.target_args.report_nothing();
-            let [left, right] = Implementation::ALL.map(have_run);
-            let (left, right) = (left?, right?);
-            print!("{}", table(&left, &right));
-            Ok(if left == right {
+            let [kernel, module] = Implementation::ALL.map(spawn);
+            let (kernel, module) = (kernel?, module?);
+            print!("{}", table(&kernel, &module));
+            Ok(if kernel == module {
                 ExitCode::SUCCESS
             } else {
                 ExitCode::FAILURE
@@ -85,45 +91,44 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     }
 }
 
-/// Starts a process that is one of the two.
-fn have_run(side: Implementation) -> Result<Ran> {
-    let name = match side {
+/// Starts a process that makes the calls, and returns their effect.
+fn spawn(implementation: Implementation) -> Result<Effect> {
+    let name = match implementation {
         Implementation::Kernel => "syscall",
         Implementation::Module => "device",
     };
     let mut arguments = env::args_os().skip(2);
     let output = Command::new("/proc/self/exe")
-        .args(["diff", "--side", name])
+        .args(["diff", "--via", name])
         .args(&mut arguments)
         .stderr(std::process::Stdio::inherit())
         .output()
-        .context("cannot start a process of our own")?;
+        .with_context(|| format!("cannot start nsproxy diff --via {name}"))?;
     if !output.status.success() {
-        bail!(
-            "the process that was to call by {name} failed: {}",
-            output.status
-        );
+        bail!("nsproxy diff --via {name} failed: {}", output.status);
     }
-    serde_json::from_slice(&output.stdout).context("an odd answer of a process of our own")
+    serde_json::from_slice(&output.stdout)
+        .with_context(|| format!("unexpected output of nsproxy diff --via {name}"))
 }
 
-/// Makes the calls, and looks.
-fn run(setns: impl Fn(i32, i32) -> Result<(), Errno>, plan: &Plan) -> Result<Ran> {
-    // Stays at hand whatever the root is afterwards.
+/// Makes the calls, and reads the attributes of this process before and after.
+fn run(setns: impl Fn(i32, i32) -> Result<(), Errno>, plan: &Plan) -> Result<Effect> {
+    // Stays open when a call changes the root directory.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let proc = rustix::fs::open("/proc", flags, Mode::empty()).context("cannot open /proc")?;
-    let before = look(&proc)?;
+    let before = attributes(&proc)?;
     let refused =
         plan.execute(|turn| Ok(setns(turn.file.as_raw_fd(), turn.call.nstype() as i32).err()))?;
-    Ok(Ran {
+    Ok(Effect {
         result: refused.map_or_else(|| "0".to_owned(), |(_, errno)| errno::word(errno)),
         before,
-        after: look(&proc)?,
+        after: attributes(&proc)?,
     })
 }
 
-fn look(proc: &OwnedFd) -> Result<Seen> {
-    let mut seen = Seen::new();
+/// Reads the attributes of this process in `proc`.
+fn attributes(proc: &OwnedFd) -> Result<Attributes> {
+    let mut attributes = Attributes::new();
     for member in Member::ALL {
         let name = member.name();
         let link = rustix::fs::readlinkat(proc, format!("self/ns/{name}"), Vec::new());
@@ -132,12 +137,12 @@ fn look(proc: &OwnedFd) -> Result<Seen> {
             Err(Errno::NOENT) => continue,
             Err(errno) => bail!("cannot read /proc/self/ns/{name}: {errno}"),
         };
-        seen.insert(format!("ns/{name}"), link);
+        attributes.insert(format!("ns/{name}"), link);
     }
     for name in ["root", "cwd"] {
         let path = format!("self/{name}");
         let stat = rustix::fs::statat(proc, path, rustix::fs::AtFlags::empty())?;
-        seen.insert(
+        attributes.insert(
             name.to_owned(),
             format!("{:x}:{}", stat.st_dev, stat.st_ino),
         );
@@ -147,18 +152,18 @@ fn look(proc: &OwnedFd) -> Result<Seen> {
             && (name.starts_with("Cap") || name == "Uid" || name == "Gid")
         {
             let words: Vec<_> = value.split_whitespace().collect();
-            seen.insert(name.to_owned(), words.join(" "));
+            attributes.insert(name.to_owned(), words.join(" "));
         }
     }
     for name in ["uid_map", "cgroup"] {
         let lines = read(proc, &format!("self/{name}"))?;
         let words: Vec<_> = lines.split_whitespace().collect();
-        seen.insert(name.to_owned(), words.join(" "));
+        attributes.insert(name.to_owned(), words.join(" "));
     }
     let name = rustix::system::uname();
     let host = name.nodename().to_string_lossy().into_owned();
-    seen.insert("host name".to_owned(), host);
-    Ok(seen)
+    attributes.insert("host name".to_owned(), host);
+    Ok(attributes)
 }
 
 fn read(proc: impl AsFd, path: &str) -> Result<String> {
@@ -170,8 +175,8 @@ fn read(proc: impl AsFd, path: &str) -> Result<String> {
     Ok(text)
 }
 
-/// What has changed for one of them, and whether it has for the other.
-fn table(left: &Ran, right: &Ran) -> String {
+/// Formats the attributes that changed for either process, and marks those that differ.
+fn table(kernel: &Effect, module: &Effect) -> String {
     let mut rows = vec![[
         String::new(),
         "before".to_owned(),
@@ -181,19 +186,19 @@ fn table(left: &Ran, right: &Ran) -> String {
     rows.push([
         "result".to_owned(),
         String::new(),
-        left.result.clone(),
-        right.result.clone(),
+        kernel.result.clone(),
+        module.result.clone(),
     ]);
-    let names: BTreeSet<_> = left.after.keys().chain(right.after.keys()).collect();
-    let of = |seen: &Seen, name| seen.get(name).cloned().unwrap_or_default();
+    let names: BTreeSet<_> = kernel.after.keys().chain(module.after.keys()).collect();
+    let of = |attributes: &Attributes, name| attributes.get(name).cloned().unwrap_or_default();
     for name in names {
         let row = [
             name.clone(),
-            of(&left.before, name),
-            of(&left.after, name),
-            of(&right.after, name),
+            of(&kernel.before, name),
+            of(&kernel.after, name),
+            of(&module.after, name),
         ];
-        if row[1] != row[2] || row[2] != row[3] || of(&right.before, name) != row[1] {
+        if row[1] != row[2] || row[2] != row[3] || of(&module.before, name) != row[1] {
             rows.push(row);
         }
     }
@@ -203,22 +208,22 @@ fn table(left: &Ran, right: &Ran) -> String {
     };
     let widths = [width(0), width(1), width(2)];
     let mut text = String::new();
-    for [name, before, left, right] in &rows {
-        let mark = if left == right || name.is_empty() {
+    for [name, before, by_kernel, by_module] in &rows {
+        let mark = if by_kernel == by_module || name.is_empty() {
             ""
         } else {
             "  <- differs"
         };
         let line = format!(
-            "{name:<0$}  {before:<1$}  {left:<2$}  {right}{mark}",
+            "{name:<0$}  {before:<1$}  {by_kernel:<2$}  {by_module}{mark}",
             widths[0], widths[1], widths[2]
         );
         let _ = writeln!(text, "{}", line.trim_end());
     }
-    text += if left == right {
-        "Both did the same.\n"
+    text += if kernel == module {
+        "same effect\n"
     } else {
-        "They did not do the same.\n"
+        "different effects\n"
     };
     text
 }
@@ -227,47 +232,47 @@ fn table(left: &Ran, right: &Ran) -> String {
 mod tests {
     use super::*;
 
-    fn ran(result: &str, before: &str, after: &str) -> Ran {
-        let seen = |uts: &str| Seen::from([("ns/uts".to_owned(), uts.to_owned())]);
-        Ran {
+    fn effect(result: &str, before: &str, after: &str) -> Effect {
+        let attributes = |uts: &str| Attributes::from([("ns/uts".to_owned(), uts.to_owned())]);
+        Effect {
             result: result.to_owned(),
-            before: seen(before),
-            after: seen(after),
+            before: attributes(before),
+            after: attributes(after),
         }
     }
 
     #[test]
-    fn what_stays_is_not_shown() {
+    fn unchanged_attributes_are_not_shown() {
         let text = table(
-            &ran("EPERM", "uts:[1]", "uts:[1]"),
-            &ran("EPERM", "uts:[1]", "uts:[1]"),
+            &effect("EPERM", "uts:[1]", "uts:[1]"),
+            &effect("EPERM", "uts:[1]", "uts:[1]"),
         );
         assert!(!text.contains("ns/uts"), "{text}");
-        assert!(text.ends_with("Both did the same.\n"), "{text}");
+        assert!(text.ends_with("same effect\n"), "{text}");
     }
 
     #[test]
-    fn what_differs_is_marked() {
+    fn differences_are_marked() {
         let text = table(
-            &ran("0", "uts:[1]", "uts:[2]"),
-            &ran("0", "uts:[1]", "uts:[1]"),
+            &effect("0", "uts:[1]", "uts:[2]"),
+            &effect("0", "uts:[1]", "uts:[1]"),
         );
         let line = text
             .lines()
             .find(|line| line.starts_with("ns/uts"))
             .unwrap();
         assert_eq!(line, "ns/uts  uts:[1]  uts:[2]   uts:[1]  <- differs");
-        assert!(text.ends_with("not do the same.\n"), "{text}");
+        assert!(text.ends_with("different effects\n"), "{text}");
     }
 
     #[test]
-    fn a_process_sees_itself() {
+    fn attributes_of_this_process() {
         let proc = OwnedFd::from(std::fs::File::open("/proc").unwrap());
-        let seen = look(&proc).unwrap();
-        assert!(seen["ns/uts"].starts_with("uts:["), "{seen:?}");
+        let attributes = attributes(&proc).unwrap();
+        assert!(attributes["ns/uts"].starts_with("uts:["), "{attributes:?}");
         assert!(
-            seen.contains_key("CapEff") && seen.contains_key("root"),
-            "{seen:?}"
+            attributes.contains_key("CapEff") && attributes.contains_key("root"),
+            "{attributes:?}"
         );
     }
 }

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `--all`: in which kinds another process is somewhere else.
+//! `--all`: the kinds whose namespace of another process differs from the caller's.
 
 use crate::{errno::show, kinds::Kinds, open, target::number_in_proc};
 use anyhow::{Result, bail};
 use nsproxy_uapi::Kind;
 use rustix::{fs::stat, io::Errno};
 
-/// Which namespace a file in `/proc/PID/ns` refers to: its device and inode number.
+/// The identity of a namespace: device and inode number of its file in `/proc/PID/ns`.
 type Identity = (u64, u64);
 
 /// Returns the kinds whose namespace of the process `target` is not known to be the caller's.
 ///
-/// A kind is left out only if both namespaces are visible and the same. The others are entered, so
-/// that the kernel reports the error: the namespaces of an exited process are not visible, nor are
-/// those of a process that the caller may not access.
+/// A kind is left out only if both namespaces are visible and the same. The namespaces of an exited
+/// process are not visible, nor are those of a process that the caller may not access. Such kinds
+/// are entered, so that the kernel reports the error.
 ///
 /// # Errors
 ///
-/// No such process; no `/proc`.
+/// The process or `/proc` does not exist.
 pub(crate) fn differing(target: i32) -> Result<Kinds> {
     let process = number_in_proc(open::process(target)?);
     let mut kinds = Kinds::default();
@@ -31,19 +31,19 @@ pub(crate) fn differing(target: i32) -> Result<Kinds> {
             let theirs = identity(process, kind.name());
             theirs.ok().flatten()
         });
-        if theirs.is_none_or(|theirs| !are_in(kind, theirs)) {
+        if theirs.is_none_or(|theirs| !is_current(kind, theirs)) {
             kinds.0.push((kind, None));
         }
     }
     Ok(kinds)
 }
 
-/// Is a command that we run in that namespace already?
-fn are_in(kind: Kind, theirs: Identity) -> bool {
+/// Returns whether a command that this process executes is in that namespace already.
+fn is_current(kind: Kind, theirs: Identity) -> bool {
     let ours: &[&str] = match kind {
-        // Our own stays what it is; our children's is what can be changed.
+        // setns(2) changes only the namespace of children.
         Kind::Pid => &["pid_for_children"],
-        // Our own becomes the children's with exec.
+        // execve(2) replaces the namespace of the process by that of its children.
         Kind::Time => &["time", "time_for_children"],
         _ => &[kind.name()],
     };
@@ -51,7 +51,7 @@ fn are_in(kind: Kind, theirs: Identity) -> bool {
         .all(|name| matches!(identity("self", name), Ok(Some(ours)) if ours == theirs))
 }
 
-/// The namespace behind `/proc/<process>/ns/<name>`; [`None`] where there is no such file.
+/// Returns the identity of `/proc/<process>/ns/<name>`; [`None`] if the file does not exist.
 fn identity(process: &str, name: &str) -> Result<Option<Identity>> {
     let directory = format!("/proc/{process}/ns");
     match stat(format!("{directory}/{name}")) {
@@ -68,7 +68,7 @@ mod tests {
     use std::process::{self, Command};
 
     #[test]
-    fn we_are_where_we_are() {
+    fn this_process_does_not_differ() {
         let pid = i32::try_from(process::id()).unwrap();
         assert_eq!(differing(pid).unwrap(), Kinds::default());
     }
@@ -76,13 +76,13 @@ mod tests {
     #[test]
     fn another_namespace_differs() {
         let theirs = identity("self", "uts").unwrap().unwrap();
-        assert!(are_in(Kind::Uts, theirs));
-        assert!(!are_in(Kind::Ipc, theirs));
+        assert!(is_current(Kind::Uts, theirs));
+        assert!(!is_current(Kind::Ipc, theirs));
     }
 
-    /// Checks that the kinds of a zombie count: it has no files for its former nsproxy.
+    /// Checks that the kinds of a zombie are returned: it has no files for its former nsproxy.
     #[test]
-    fn an_exited_process_is_not_where_we_are() {
+    fn an_exited_process_differs() {
         let mut child = Command::new("true").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_has_this_pid() {
+    fn a_missing_process_is_reported() {
         let error = differing(i32::MAX).unwrap_err();
         let failed = error.downcast_ref::<open::Failed>().unwrap();
         assert_eq!(failed.errno, Errno::SRCH);

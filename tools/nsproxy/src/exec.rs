@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What happens once the namespaces are entered.
+//! Executes the command after the namespaces are entered.
 
 use crate::errno::show;
 use crate::status::ExitCode;
@@ -18,10 +18,10 @@ use std::{
     os::unix::ffi::OsStringExt as _,
 };
 
-/// Gives up the supplementary groups; says whether that was allowed.
+/// Drops the supplementary groups. Returns whether that was allowed.
 ///
-/// Before a user namespace is entered that is for root, in it for its root, unless it denies
-/// setgroups(2): once of the two is enough.
+/// Before a user namespace is entered, root may do so. Inside, its root may, unless the namespace
+/// denies setgroups(2). One success is enough.
 pub(crate) fn drop_groups() -> bool {
     set_thread_groups(&[]).is_ok()
 }
@@ -30,27 +30,28 @@ pub(crate) fn drop_groups() -> bool {
 ///
 /// # Errors
 ///
-/// A namespace that does not map root, or groups that could be given up neither before nor now.
+/// The namespace does not map root, or the groups could be dropped neither before nor now.
 pub(crate) fn become_root(groups_dropped: bool) -> Result<()> {
-    const WAY_OUT: &str = "--preserve-credentials goes without";
+    const HINT: &str = "\n  hint: keep the credentials, with --preserve-credentials";
     if !drop_groups() && !groups_dropped {
         return Err(anyhow!(
-            "entered, but cannot give up supplementary groups there; {WAY_OUT}"
+            "cannot drop supplementary groups in the entered user namespace{HINT}"
         ));
     }
     set_thread_gid(Gid::ROOT)
         .and_then(|()| set_thread_uid(Uid::ROOT))
         .map_err(|errno| {
             anyhow!(
-                "entered, but cannot become root of the user namespace: {}; {WAY_OUT}",
+                "cannot become root of the entered user namespace: {}{HINT}",
                 show(errno)
             )
         })
 }
 
-/// Runs `command`, or a shell if it is empty, and gives back its exit status. With `fork` as a
-/// child: only children are in a pid namespace that was entered. Without, the command takes our
-/// place, and this returns only on an error.
+/// Runs `command`, or a shell if it is empty, and returns its exit status.
+///
+/// With `fork`, the command is a child: only children are in an entered pid namespace. Without, the
+/// command replaces this process, and the function returns only on an error.
 ///
 /// The command inherits the descriptors, the ignored signals and the signal mask of this process.
 /// [`std::process::Command`] would reset SIGPIPE, and `posix_spawn()` of glibc ignores two signals
@@ -91,19 +92,19 @@ fn wait(child: nix::unistd::Pid) -> ExitCode {
         Ok(None) => ExitCode::FAILURE,
         Err(errno) => {
             // ECHILD where SIGCHLD is ignored: the kernel reaps the child.
-            let why = show(errno);
-            eprintln!("nsproxy: the exit status of the command is lost: {why}");
+            let reason = show(errno);
+            eprintln!("nsproxy: cannot get the exit status of the command: {reason}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// Converts a word of the command line or of the environment. It cannot contain a NUL.
+/// Converts a word of the command line or of the environment.
 fn c_string(word: OsString) -> CString {
-    CString::new(word.into_vec()).expect("it came from a C string")
+    CString::new(word.into_vec()).expect("arguments and environment contain no NUL")
 }
 
-/// Returns the exit status as a shell does: 128 plus the signal for a process that was killed.
+/// Returns the exit status as a shell does: 128 plus the signal for a killed process.
 fn exit_code(status: WaitStatus) -> ExitCode {
     let code = status
         .exit_status()

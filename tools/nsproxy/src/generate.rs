@@ -13,7 +13,7 @@ use clap_mangen::{
 };
 use std::{env, fs, io, path::PathBuf};
 
-/// The date on the pages, unless `SOURCE_DATE_EPOCH` sets another one, and the version of that day.
+/// The date on the pages, unless `SOURCE_DATE_EPOCH` sets another one, and its version.
 const RELEASE: (&str, &str) = ("2026-11-28", "0.1.0");
 
 #[derive(Debug, clap::Args)]
@@ -57,7 +57,7 @@ pub(crate) fn main(args: &Args, command: Command) -> Result<ExitCode> {
 ///
 /// # Errors
 ///
-/// `epoch` is not such a number.
+/// `epoch` is not a number of seconds.
 fn date(epoch: Option<&str>) -> Result<String> {
     let Some(epoch) = epoch else {
         return Ok(RELEASE.0.to_owned());
@@ -132,7 +132,7 @@ fn page(command: Command, date: &str) -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// Returns the synopsis with the names of all arguments, which that of clap leaves out.
+/// Returns the synopsis with the names of all arguments. That of clap omits them.
 fn usage(command: &Command) -> String {
     let arguments = command.get_arguments().filter(|arg| !arg.is_hide_set());
     let mut words = vec![command.get_bin_name().unwrap_or("nsproxy").to_owned()];
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_have_what_man_pages_have() {
+    fn pages_have_the_sections_of_manual_pages() {
         // The help of these has no exit status.
         const WITHOUT: [&str; 2] = ["nsproxy.1", "nsproxy-version.1"];
         let (man, _) = generated("sections");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! nsenter(1)'s options of the eight kinds: one of each for every line of the table of kinds.
+//! The options of nsenter(1) for the eight kinds of namespace.
 
 use clap::{
     Arg, ArgMatches, Args, Command, FromArgMatches,
@@ -11,13 +11,13 @@ use nsproxy_uapi::{Kind, nsfs};
 use rustix::fs::{Mode, OFlags};
 use std::{ffi::OsString, fs::File, path::PathBuf};
 
-/// The kinds that were asked for, in the order in which they are installed, each with the file
-/// that was named, if any.
+/// The kinds on the command line, in the order in which they are installed, each with its file if
+/// there is one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Kinds(pub(crate) Vec<(Kind, Option<PathBuf>)>);
 
 impl Kinds {
-    /// Puts in what was asked for by name: its files win, and kinds that are missing are added.
+    /// Adds the kinds of `named`. Their files replace those of the same kinds.
     pub(crate) fn override_with(&mut self, named: Self) {
         for (kind, file) in named.0 {
             self.0.retain(|(other, _)| *other != kind);
@@ -27,33 +27,30 @@ impl Kinds {
     }
 }
 
-/// Adds a hint to the error about an argument that is the file of a kind without its sign.
+/// Adds a hint to the error about an argument that is the file of a kind, without `=`.
 pub(crate) fn hint(mut error: Error) -> Error {
     let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
         return error;
     };
-    // A user may have named anything, and this must not wait for it.
+    // The argument may be any file: opening it must not block.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let kind = rustix::fs::open(argument, flags, Mode::empty())
         .ok()
         .and_then(|file| nsfs::kind(File::from(file)).ok());
-    // Without access to the process, the name tells its kind as well.
+    // If the caller may not access the process, the path shows the kind.
     let named = || {
         let name = argument.strip_prefix("/proc/")?.rsplit_once("/ns/")?.1;
         Kind::ALL.into_iter().find(|kind| kind.name() == name)
     };
     if let Some(kind) = kind.or_else(named) {
-        let hint = format!(
-            "a file is joined to its option: -{}={argument}",
-            kind.letter()
-        );
+        let hint = format!("join the file to its option: -{}={argument}", kind.letter());
         let hint = ContextValue::StyledStrs(vec![hint.into()]);
         error.insert(ContextKind::Suggested, hint);
     }
     error
 }
 
-/// The long option, which for one kind is not its name.
+/// Returns the long option of a kind.
 fn long(kind: Kind) -> &'static str {
     match kind {
         Kind::Mnt => "mount",
@@ -74,7 +71,7 @@ impl Args for Kinds {
                     .default_missing_value("")
                     .value_parser(value_parser!(OsString))
                     .help(format!(
-                        "Enter the {} namespace, of FILE if one is named",
+                        "Enter the {} namespace of FILE [default: of the target]",
                         kind.name()
                     )),
             )
@@ -133,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn letters_can_be_joined_and_come_in_the_order_of_install() {
+    fn joined_letters_are_sorted_in_the_order_of_install() {
         let expected = Kinds(vec![
             (Kind::User, None),
             (Kind::Mnt, None),
@@ -143,18 +140,18 @@ mod tests {
     }
 
     #[test]
-    fn a_file_needs_its_sign() {
+    fn a_file_without_equals_sign_has_a_hint() {
         let said = |words: &[&str]| hint(parse(words).unwrap_err()).to_string();
-        assert!(!said(&["-m", "/a"]).contains("joined"));
+        assert!(!said(&["-m", "/a"]).contains("join the file"));
         for path in ["/proc/self/ns/net", "/proc/2147483647/ns/net"] {
             let said = said(&["-n", path]);
-            let hint = format!("tip: a file is joined to its option: -n={path}");
+            let hint = format!("tip: join the file to its option: -n={path}");
             assert!(said.contains(&hint), "{said}");
         }
     }
 
     #[test]
-    fn what_is_named_wins_over_all() {
+    fn named_files_override_all() {
         let mut kinds = Kinds(vec![(Kind::Mnt, None), (Kind::Time, None)]);
         kinds.override_with(Kinds(vec![
             (Kind::Mnt, Some("/a".into())),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Finds namespaces by their ids, among those that the processes in `/proc` are in.
+//! Finds namespaces of the processes in `/proc` by their ids.
 
 use nsproxy_uapi::{Kind, nsfs};
 use std::{fmt, fs, os::unix::fs::MetadataExt as _};
@@ -40,7 +40,7 @@ pub(crate) fn find(kind: Kind, id: u64) -> Option<Known> {
 pub(crate) fn name(kind: Kind, id: u64) -> String {
     let word = kind.name();
     if id == 0 {
-        return format!("a {word} namespace outside of ours");
+        return format!("a {word} namespace outside the caller's");
     }
     match find(kind, id) {
         Some(known) => format!("{word} namespace {id} ({known})"),
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn our_own_namespace_is_found() {
+    fn the_own_namespace_is_found() {
         let file = fs::File::open("/proc/self/ns/user").unwrap();
         let inode = file.metadata().unwrap().ino();
         // Since Linux 6.18.
@@ -68,11 +68,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_found_has_its_id_alone() {
+    fn an_unknown_namespace_has_only_its_id() {
         assert_eq!(
             name(Kind::Net, u64::MAX),
             format!("net namespace {}", u64::MAX)
         );
-        assert_eq!(name(Kind::User, 0), "a user namespace outside of ours");
+        assert_eq!(name(Kind::User, 0), "a user namespace outside the caller's");
     }
 }

@@ -78,7 +78,7 @@ pub(crate) fn hint_lines(hints: &[String]) -> String {
         .collect()
 }
 
-/// `CAP_SYS_ADMIN` and the like.
+/// Returns the name of a capability, such as `CAP_SYS_ADMIN`.
 pub(crate) fn name_of(cap: u32) -> String {
     let set = 1_u64.checked_shl(cap).map(CapabilitySet::from_bits_retain);
     match set.and_then(|set| set.iter_names().next()) {
@@ -87,8 +87,8 @@ pub(crate) fn name_of(cap: u32) -> String {
     }
 }
 
-/// Describes the check that refused and how to pass it, where that depends on the caller or on the
-/// target. Returns [`None`] if there is nothing to add to [`sentence`].
+/// Describes the check that refused, and returns hints how to pass it. Returns [`None`] if there is
+/// nothing to add to [`sentence`].
 fn details(refusal: &Refusal, call: &Call, file: BorrowedFd<'_>) -> Option<(String, Vec<String>)> {
     let &Refusal {
         reason, count, cap, ..
@@ -135,15 +135,15 @@ fn details(refusal: &Refusal, call: &Call, file: BorrowedFd<'_>) -> Option<(Stri
         Reason::NotBelow => {
             vec!["run in that pid namespace, or in one above it: no process leaves its own".into()]
         }
-        Reason::SameUser => vec!["leave -U out".to_owned()],
-        Reason::NoNs => vec!["leave --2011 out".to_owned()],
+        Reason::SameUser => vec!["omit -U".to_owned()],
+        Reason::NoNs => vec!["omit --2011".to_owned()],
         Reason::Unexplained => vec!["report this as a bug of nsproxy_rs".to_owned()],
         _ => return None,
     };
     Some((sentence(reason, count), hints))
 }
 
-/// A call that is refused, and its caller.
+/// A refused call, and its caller.
 struct At<'a> {
     call: &'a Call,
     /// The open file of the call: its path may refer to another file by now.
@@ -151,7 +151,7 @@ struct At<'a> {
     caller: &'a Caller,
 }
 
-/// A uid that is not mapped, unless `/proc/sys/kernel/overflowuid` was changed.
+/// The uid of unmapped users, unless `/proc/sys/kernel/overflowuid` was changed.
 const OVERFLOW_UID: u32 = 65534;
 
 impl At<'_> {
@@ -192,8 +192,8 @@ impl At<'_> {
         hints
     }
 
-    /// Returns the option that enters the target's user namespace in the same call, or in one
-    /// before it, if a dry run shows that it helps.
+    /// Returns the option that also enters the target's user namespace, if a dry run shows that it
+    /// helps.
     fn user_ns_first(&self) -> Option<String> {
         let owner;
         let (file, nstype, option) = match self.call.source {
@@ -299,7 +299,7 @@ mod tests {
     use rustix::io::Errno;
 
     #[test]
-    fn missing_capabilities_have_their_place() {
+    fn a_missing_capability_names_the_user_namespace() {
         let refusal = Refusal {
             errno: Errno::PERM,
             reason: Reason::CapOwner,
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn every_reason_has_words_of_its_own() {
+    fn each_reason_has_its_own_sentence() {
         let mut all: Vec<_> = Reason::ALL
             .iter()
             .map(|reason| sentence(*reason, 3))

@@ -2,50 +2,61 @@
 
 //! `nsproxy serve`.
 
-use crate::{errno::show, exec, open, status::ExitCode};
+use crate::{errno::show, exec, open, refusal::hint_lines, status::ExitCode};
 use anyhow::{Result, anyhow};
 use rustix::io::Errno;
 use std::{ffi::OsString, fs};
 
 const AFTER_HELP: &str = "\
-The command is any program: it calls setns(2), and the module answers. That
-holds for all that it starts, too. /sys/kernel/debug/nsproxy_rs/served counts
-the calls.
+The module handles each setns(2) of the command and of its
+descendants. The command is any program.
+/sys/kernel/debug/nsproxy_rs/served counts the calls.
 
-The exit status is the command's; 1 when it cannot be served, 126 or 127 when it
-could not be run.";
+Example:
+  nsproxy serve nsenter -t 4711 -n ip link
+
+Exit status:
+  1    the module cannot serve the command
+  2    usage error
+  126  the command cannot be run
+  127  the command is not found
+  *    the exit status of the command";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Args {
-    /// What to run, a shell by default
+    /// Command to run [default: $SHELL, or /bin/sh]
     #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
 pub(crate) fn main(Args { command }: Args) -> Result<ExitCode> {
     open::device()?.serve(true).map_err(|errno| {
-        let remedy = match errno {
-            Errno::OPNOTSUPP => "the kernel is built without CONFIG_FUNCTION_TRACER".to_owned(),
-            Errno::BUSY => somebody_else(),
-            Errno::NOTTY => "the module that is loaded is older than this program".to_owned(),
-            _ => "see the kernel's log".to_owned(),
+        let hint = match errno {
+            Errno::OPNOTSUPP => "use a kernel with CONFIG_FUNCTION_TRACER".to_owned(),
+            Errno::BUSY => other_redirect(),
+            Errno::NOTTY => "load a newer module: it is older than this program".to_owned(),
+            _ => "see the kernel log".to_owned(),
         };
-        anyhow!("setns(2) cannot be served: {}; {remedy}", show(errno))
+        anyhow!(
+            "cannot serve setns(2): {}{}",
+            show(errno),
+            hint_lines(&[hint])
+        )
     })?;
     Ok(exec::run(command, false))
 }
 
-/// Who has redirected the system call, as ftrace tells it.
-fn somebody_else() -> String {
-    // Mounted by people, or by whoever looks there.
+/// Returns a hint about the other redirect of the system call, which ftrace lists.
+fn other_redirect() -> String {
+    // tracefs is mounted by hand, or on the first access to debugfs.
     let directories = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
     let functions = directories
         .iter()
         .find_map(|dir| fs::read_to_string(format!("{dir}/enabled_functions")).ok());
     let Some(functions) = functions else {
-        return "somebody else redirects the system call: with tracefs mounted at \
-                /sys/kernel/tracing, this says who"
+        return "remove the other redirect of setns(2); enabled_functions of tracefs lists it, \
+                mounted at /sys/kernel/tracing"
             .to_owned();
     };
     let of_setns = |line: &&str| {
@@ -56,7 +67,7 @@ fn somebody_else() -> String {
     };
     let lines: Vec<_> = functions.lines().filter(of_setns).map(str::trim).collect();
     format!(
-        "somebody else redirects the system call, says ftrace: {}",
+        "remove the other redirect of setns(2): {}",
         lines.join("; ")
     )
 }

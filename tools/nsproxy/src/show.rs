@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `nsproxy show`: the namespaces of a task, and who holds them.
+//! `nsproxy show`: the namespaces of a task, their owners and counts.
 
 use crate::{
     caller::Caller,
@@ -12,21 +12,31 @@ use crate::{
     target::{Mode, Target},
 };
 use anyhow::{Result, anyhow};
-use nsproxy_uapi::{Device, Kind, Namespace, Shown};
+use nsproxy_uapi::{Kind, Namespace, Shown};
 use rustix::io::Errno;
 use serde::Serialize;
 use std::{collections::BTreeMap, fmt::Write as _, os::fd::AsFd as _};
 
 const AFTER_HELP: &str = "\
-NS_REF is what keeps a namespace in memory, ACTIVE what keeps it visible: tasks,
-open files and bind mounts. The counts of an initial namespace never move. IDs
-are never used again, inode numbers are. An nsproxy is shared by all tasks that
-were forked without asking for new namespaces: its count. Counts are shown only
-to root of the initial user and pid namespaces, and the id of an owner or a
-parent only to a caller that is in it or above it. Owners and parents that the
-target is not in are listed below the table, each with a process that is in it.
+NS_REF keeps a namespace in memory. ACTIVE keeps it visible:
+it counts tasks, open files and bind mounts. Counts of
+initial namespaces never change. IDs are never reused, inode
+numbers are. The count of the nsproxy is the number of tasks
+that share it, and of other references.
 
-The exit status is 0, or 1 when the process cannot be looked at.";
+A dash hides a value that the caller may not know. Counts
+require CAP_SYS_ADMIN in the initial user namespace, and the
+initial pid namespace. The id of an owner or parent requires
+a caller in it or above it. Owners and parents that the
+target is not in are listed below the table.
+
+Example:
+  nsproxy show -t 4711
+
+Exit status:
+  0  success
+  1  the process cannot be shown
+  2  usage error";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
@@ -35,7 +45,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     target: Option<i32>,
 
-    /// For programs
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -46,11 +56,15 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
     let shown = device
         .show(file.as_ref().map(|file| file.as_fd()))
         .map_err(|errno| {
-            let mut message = format!("{} does not show it: {}", Device::PATH, show(errno));
+            let process = match args.target {
+                Some(pid) => format!("process {pid}"),
+                None => "this process".to_owned(),
+            };
+            let mut message = format!("cannot show {process}: {}", show(errno));
             message += &match (errno, file.as_ref().and_then(Target::of_pidfd)) {
                 (Errno::ACCESS, Some(target)) => {
-                    let (why, hints) = target.denies(&Caller::read(), Mode::FsCreds);
-                    format!("\nreason: {why}{}", hint_lines(&hints))
+                    let (reason, hints) = target.denies(&Caller::read(), Mode::FsCreds);
+                    format!("\nreason: {reason}{}", hint_lines(&hints))
                 }
                 (Errno::SRCH, _) => "\nreason: the process has exited, or is exiting".to_owned(),
                 (Errno::NOTTY, _) => {
@@ -70,7 +84,7 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Finds the owners and parents that the target is not in itself, by their ids.
+/// Finds the owners and parents that the target is not in, by their ids.
 fn elsewhere(shown: &Shown) -> BTreeMap<u64, Known> {
     let owners = shown.namespaces.iter().map(|ns| (Kind::User, ns.owner));
     let parents = shown.namespaces.iter().map(|ns| (ns.kind(), ns.parent));

@@ -134,7 +134,7 @@ impl Target {
                 "it runs as another user or group".to_owned()
             }
             Rule::Dumpable => "it is not dumpable, by prctl(2) or because of the program that it \
-                               has executed"
+                               executed"
                 .to_owned(),
             Rule::UserNs => "it is in another user namespace".to_owned(),
             Rule::Caps(more) => format!("it has more capabilities: {}", names_of(*more)),
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_are_asked_in_the_order_of_the_kernel() {
+    fn the_rules_are_checked_in_the_order_of_the_kernel() {
         let rule = |target: &Target| target.rule(&caller(0), Mode::RealCreds);
         let mut theirs = target(1000);
         theirs.dumpable = Some(false);
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn one_of_three_ids_is_enough() {
+    fn one_differing_id_is_enough() {
         for ids in [[1000, 0, 0], [0, 1000, 0], [0, 0, 1000]] {
             let mut theirs = target(0);
             theirs.gids = ids.to_vec();
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mode_decides_whose_ids_count() {
+    fn the_mode_selects_the_ids() {
         let ours = Caller {
             euid: 1000,
             ..caller(0)
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn with_the_capability_another_namespace_or_module_denies() {
+    fn with_the_capability_other_rules_deny() {
         let mut ours = caller(0);
         ours.effective |= CapabilitySet::SYS_PTRACE;
         assert_eq!(target(1000).rule(&ours, Mode::RealCreds), Rule::Other);

@@ -14,7 +14,7 @@ pub(crate) fn main() -> Result<ExitCode> {
     );
     let version = open::device()?.version().map_err(|errno| {
         anyhow!(
-            "{} does not answer NSPROXY_VERSION: {}; is it the device of nsproxy_rs?",
+            "cannot get the version from {}: {}\n  hint: check that the device belongs to nsproxy_rs",
             Device::PATH,
             show(errno)
         )
@@ -23,7 +23,7 @@ pub(crate) fn main() -> Result<ExitCode> {
     println!("module  ABI {}, for Linux {}", version.abi, version.release);
     println!("kinds   {}", kinds.join(" "));
     println!(
-        "symbols {} that modules cannot link to, resolved",
+        "symbols {} resolved that are not exported to modules",
         version.symbols
     );
     Ok(ExitCode::SUCCESS)

@@ -286,7 +286,7 @@ const ROWS: &[Row] = &[
         typed: "/usr/bin/setpriv --securebits +noroot nsproxy explain -u=/proc/self/ns/uts",
         says: "missing: CAP_SYS_ADMIN",
         hints: &[Hint(
-            "run with CAP_SYS_ADMIN, which root lacks here (securebits or no_new_privs)",
+            "run with CAP_SYS_ADMIN: root has none here (securebits or no_new_privs)",
             "nsproxy explain -u=/proc/self/ns/uts",
         )],
     },
@@ -464,8 +464,8 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::SameUser),
         target: Target::default,
         typed: "nsproxy explain -t $t -U -u",
-        says: "the caller is in that user namespace already",
-        hints: &[Hint("leave -U out", "nsproxy explain -t $t -u")],
+        says: "the caller is already in that user namespace",
+        hints: &[Hint("omit -U", "nsproxy explain -t $t -u")],
     },
     Row {
         name: "cap-init",
@@ -495,20 +495,36 @@ const ROWS: &[Row] = &[
         target: Target::default,
         typed: "nsproxy explain --2011 -m=/proc/$t/ns/mnt",
         says: "in 2011 only net, uts and ipc had namespace files",
-        hints: &[Hint(
-            "leave --2011 out",
-            "nsproxy explain -m=/proc/$t/ns/mnt",
-        )],
+        hints: &[Hint("omit --2011", "nsproxy explain -m=/proc/$t/ns/mnt")],
     },
     Row {
         name: "the device, no node",
         failure: Before("ENOENT", 1),
         target: Target::default,
         typed: bare_dev!("mode=755", "nsproxy version"),
-        says: "the module is loaded, this /dev has no node of it",
+        says: "the module is loaded, but this /dev has no node for it",
         hints: &[Hint(
             "as root: mknod -m 600 /dev/nsproxy c 10 ",
             bare_dev!("mode=755", "made=${hint#*: }; ${made%%;*}; nsproxy version"),
+        )],
+    },
+    Row {
+        name: "the device, no node for the reason",
+        failure: Before("EINVAL", 1),
+        target: Target::default,
+        typed: bare_dev!(
+            "mode=755",
+            "nsproxy setns --via syscall -u=/bin/busybox true"
+        ),
+        says: "cannot enter the uts namespace of /bin/busybox",
+        hints: &[Hint(
+            "open /dev/nsproxy for the reason: as root: mknod -m 600 /dev/nsproxy c 10 ",
+            bare_dev!(
+                "mode=755",
+                "made=${hint##*root: }; ${made%%;*}
+                 nsproxy setns --via syscall -u=/bin/busybox true 2>&1 |
+                 grep \"reason: the file is neither a namespace nor a pidfd\""
+            ),
         )],
     },
     Row {
@@ -563,7 +579,7 @@ const ROWS: &[Row] = &[
         failure: Before("error: unexpected argument", 2),
         target: Target::default,
         typed: "nsproxy explain -n /proc/$t/ns/net",
-        says: "tip: a file is joined to its option: -n=/proc/",
+        says: "tip: join the file to its option: -n=/proc/",
         hints: &[],
     },
     Row {
