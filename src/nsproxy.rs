@@ -6,7 +6,7 @@
 //! third of the three, `nsproxy_free()`, is what dropping a [`NewNsProxy`] does.
 
 use crate::{
-    record::{About, Record, Step},
+    observer::{About, Record, Step},
     sys::{
         caller::Caller,
         nsproxy::{Namespaces, NewNsProxy, NsProxy},

@@ -7,11 +7,11 @@
 //!
 //! - [`nsset`]: a set of namespaces is prepared, validated, committed;
 //! - [`nsproxy`]: a new `struct nsproxy` is made, and switched to;
-//! - [`record`] goes along, and is told of each step, and for which [`reason`] one refuses;
+//! - [`observer`] goes along, and is told of each step, and for which [`reason`] one refuses;
 //! - [`sys`]: the kernel's objects as types, and all that is `unsafe`.
 //!
 //! Upwards there are the ways in: [`device`], the ioctl edge, with [`explain`], which says why and
-//! keeps a [`journal`], and [`serve`], the system call itself for those who ask for it. Beside it
+//! keeps a [`journal`](explain::journal), and [`serve`], the system call itself for those who ask for it. Beside it
 //! stand [`setns_2011`], the same call as it was when it was introduced, and [`show`], for a look at
 //! what the call changes. [`visibility`] decides which facts about namespaces a caller gets.
 
@@ -19,11 +19,10 @@ use kernel::prelude::*;
 
 mod device;
 mod explain;
-mod journal;
 mod nsproxy;
 mod nsset;
+mod observer;
 mod reason;
-mod record;
 mod serve;
 mod setns;
 mod setns_2011;

@@ -19,8 +19,8 @@
 
 use crate::{
     nsproxy::{create_new_namespaces, switch_task_namespaces},
+    observer::{About, Record, Step},
     reason::{Reason, Refused},
-    record::{About, Record, Step},
     sys::{
         caller::Caller,
         cred::{PreparedCred, SetCred},

@@ -7,7 +7,7 @@
 //! questions again, in the same order, until one has that answer.
 
 use crate::{
-    record::Step,
+    observer::Step,
     sys::{
         caller::Caller,
         cred::SetCred,

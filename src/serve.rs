@@ -3,14 +3,13 @@
 //! `NSPROXY_SERVE`: setns(2) itself, for the processes that ask for it.
 
 use crate::{
-    record::Record,
+    observer::Record,
     setns,
     sys::{
         caller::Caller,
         debugfs::Show,
         namespace::KINDS,
-        redirect::{redirect, Serve},
-        served,
+        redirect::{processes, redirect, Serve},
         uapi::{NSPROXY_SERVE_OFF, NSPROXY_SERVE_ON, NSPROXY_SERVE_QUERY},
     },
 };
@@ -79,7 +78,7 @@ pub(crate) struct Served;
 
 impl Show for Served {
     fn show(file: &SeqFile) {
-        seq_print!(file, "processes {}\n", served::count());
+        seq_print!(file, "processes {}\n", processes::count());
         seq_print!(file, "inside {}\n", INSIDE.load(Relaxed));
         for ((name, _), count) in KINDS.iter().zip(&ENTERED) {
             seq_print!(file, "entered {name} {}\n", count.load(Relaxed));

@@ -4,8 +4,8 @@
 
 use crate::{
     nsset::NsSet,
+    observer::{About, Record, Step},
     reason::Reason,
-    record::{About, Record, Step},
     sys::{
         caller::Caller,
         file::{pidfd_pid, proc_ns_file, Fd},

@@ -17,8 +17,8 @@
 
 use crate::{
     nsproxy::{create_new_namespaces, switch_task_namespaces},
+    observer::{About, Record, Step},
     reason::Reason,
-    record::{About, Record, Step},
     sys::{
         caller::Caller,
         file::{proc_ns_file, Fd},

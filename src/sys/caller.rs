@@ -8,7 +8,7 @@ use super::{
     fs::FsStruct,
     namespace::{Kind, Ns, PidNamespace, TimeNamespace, UserNamespace},
     nsproxy::NsProxy,
-    served::Process,
+    redirect::processes::Process,
     symbols::static_call,
     target::TargetTask,
 };

@@ -12,7 +12,7 @@ use kernel::{
 };
 
 #[cfg(not(nsproxy_rs_device_has_owner))]
-use super::owned::Registration as MiscRegistration;
+use super::owned_device::Registration as MiscRegistration;
 #[cfg(nsproxy_rs_device_has_owner)]
 use kernel::miscdevice::MiscDeviceRegistration as MiscRegistration;
 

@@ -4,7 +4,7 @@
 //!
 //! | file | what |
 //! | --- | --- |
-//! | `symbols.def`, `shim.c` | functions that modules cannot link to, as static calls |
+//! | `symbols/symbols.def`, `shim.c` | functions that modules cannot link to, as static calls |
 //! | [`symbols`] | looks them up when the module is loaded, all or nothing |
 //! | [`caller`] | `current`, and what only `current` may do |
 //! | [`target`] | the other task, the one behind a pidfd |
@@ -14,8 +14,8 @@
 //! | [`cred`], [`fs`] | what else a set of namespaces carries until it is committed |
 //! | [`install`] | `proc_ns_operations.install()` |
 //! | [`chardev`], [`uapi`], [`params`] | the edge to user space |
-//! | [`redirect`], `redirect.c` | the other one: the system call itself |
-//! | [`served`] | the processes for which it is |
+//! | [`redirect`], `redirect/redirect.c` | the other one: the system call itself |
+//! | [`redirect::processes`] | the processes for which it is |
 //! | [`debugfs`], `debugfs.c` | files that show the state of the module |
 //! | [`trace`], `trace.h`, `trace.c` | the tracepoint |
 //!
@@ -34,10 +34,9 @@ pub(crate) mod install;
 pub(crate) mod namespace;
 pub(crate) mod nsproxy;
 #[cfg(not(nsproxy_rs_device_has_owner))]
-mod owned;
+mod owned_device;
 pub(crate) mod params;
 pub(crate) mod redirect;
-pub(crate) mod served;
 pub(crate) mod symbols;
 pub(crate) mod target;
 pub(crate) mod trace;

@@ -24,7 +24,7 @@
 #define DATA(option, type, name)					\
 	type nsproxy_rs_##name __ro_after_init;
 #define ADDRESS(option, name)
-#include "symbols.def"
+#include "symbols/symbols.def"
 #undef CALL
 #undef DATA
 #undef ADDRESS
@@ -39,7 +39,7 @@
 #define DATA(option, type, name) NSPROXY_RS_SYMBOL_##name,
 #define ADDRESS(option, name) NSPROXY_RS_SYMBOL_##name,
 enum {
-#include "symbols.def"
+#include "symbols/symbols.def"
 	NSPROXY_RS_NR_SYMBOLS
 };
 #undef CALL
@@ -50,7 +50,7 @@ enum {
 #define DATA(option, type, name) SYMBOL(option, name)
 #define ADDRESS(option, name) SYMBOL(option, name)
 struct nsproxy_rs_symbol nsproxy_rs_symbols[] = {
-#include "symbols.def"
+#include "symbols/symbols.def"
 };
 #undef CALL
 #undef DATA
@@ -63,7 +63,7 @@ struct nsproxy_rs_symbol nsproxy_rs_symbols[] = {
 	{								\
 		return nsproxy_rs_symbols[NSPROXY_RS_SYMBOL_##name].address; \
 	}
-#include "symbols.def"
+#include "symbols/symbols.def"
 #undef CALL
 #undef DATA
 #undef ADDRESS
@@ -150,7 +150,7 @@ void nsproxy_rs_symbols_install(void)
 			   (typeof(name) *)FOUND(name) : name);
 #define DATA(option, type, name) nsproxy_rs_##name = *(type *)FOUND(name);
 #define ADDRESS(option, name)
-#include "symbols.def"
+#include "symbols/symbols.def"
 #undef CALL
 #undef DATA
 #undef ADDRESS

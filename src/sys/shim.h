@@ -44,7 +44,7 @@
 #define CALL(option, name) DECLARE_STATIC_CALL(nsproxy_rs_##name, name);
 #define DATA(option, type, name) extern type nsproxy_rs_##name;
 #define ADDRESS(option, name) unsigned long nsproxy_rs_address_of_##name(void);
-#include "symbols.def"
+#include "symbols/symbols.def"
 #undef CALL
 #undef DATA
 #undef ADDRESS

@@ -73,7 +73,7 @@ pub(crate) struct Module {
 }
 
 /// Where the kernel's functions are that the module finds by name.
-pub(crate) const SYMBOLS: &str = "src/sys/symbols.def";
+pub(crate) const SYMBOLS: &str = "src/sys/symbols/symbols.def";
 
 /// Reads the module's source in the project in `root`.
 ///

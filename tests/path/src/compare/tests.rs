@@ -362,7 +362,7 @@ fn a_symbol_is_not_in_the_table() {
         module::SYMBOLS,
         &format!("{SYMBOLS}CALL(KALLSYMS, extra)\n"),
     );
-    world.complains("src/sys/symbols.def has `extra`, and no row says that it is called");
+    world.complains("src/sys/symbols/symbols.def has `extra`, and no row says that it is called");
 }
 
 #[test]

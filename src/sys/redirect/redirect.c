@@ -29,7 +29,7 @@
 #include <linux/tracepoint.h>
 #include <trace/events/sched.h>
 
-#include "shim.h"
+#include "../shim.h"
 
 /* By tgid in the initial pid namespace. An entry is a reference on the module. */
 DEFINE_XARRAY(nsproxy_rs_served);

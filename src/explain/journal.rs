@@ -12,7 +12,7 @@
 //! have counts.
 
 use crate::{
-    record::{About, Step},
+    observer::{About, Step},
     sys::{
         caller::Caller,
         namespace::{Counts, Ns},
@@ -103,7 +103,7 @@ impl Journal {
         Ok(journal)
     }
 
-    /// See [`Record::meet`](crate::record::Record::meet). Returns the counts of the namespace, after
+    /// See [`Record::meet`](crate::observer::Record::meet). Returns the counts of the namespace, after
     /// the last step if it was met before.
     pub(crate) fn meet(&mut self, ns: &Ns) -> Counts {
         if ns.is_initial() {

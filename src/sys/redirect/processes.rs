@@ -5,7 +5,7 @@
 //! They are in an xarray, by their tgid: a process keeps that from its fork to the exit of its
 //! last thread, whatever it executes.
 
-use super::bindings;
+use crate::sys::bindings;
 use core::ptr::NonNull;
 use kernel::{
     bindings::{
@@ -28,7 +28,7 @@ pub(crate) fn count() -> i64 {
 /// A process, by its tgid in the initial pid namespace.
 #[doc(alias = "task_tgid_nr")]
 #[derive(Clone, Copy)]
-pub(crate) struct Process(pub(super) i32);
+pub(crate) struct Process(pub(in crate::sys) i32);
 
 /// A reference on this module, which is not unloaded while there is one.
 #[doc(alias = "try_module_get")]

@@ -2,8 +2,12 @@
 
 //! The other entry into the module: the system call itself, for the processes that are served.
 
-use super::{bindings, caller::Caller, served::Process, symbols::Symbols};
+use super::{bindings, caller::Caller, symbols::Symbols};
 use kernel::{error::to_result, prelude::*};
+
+pub(crate) mod processes;
+
+use processes::Process;
 
 /// What setns(2) does for a process that is served.
 pub(crate) trait Serve {

@@ -3,9 +3,8 @@
 //! `NSPROXY_EXPLAIN`: a call, which check decided, and what each step did.
 
 use crate::{
-    journal::Journal,
+    observer::{errno, About, Record, Step},
     reason::{diagnose, Finding, Reason, Refused},
-    record::{errno, About, Record, Step},
     setns, setns_2011,
     sys::{
         caller::Caller,
@@ -17,6 +16,10 @@ use crate::{
     },
 };
 use kernel::prelude::*;
+
+pub(crate) mod journal;
+
+use journal::Journal;
 
 /// Checks the flags that select how the call is made.
 ///
