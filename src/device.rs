@@ -3,7 +3,9 @@
 //! `/dev/nsproxy`: decode, call, encode.
 
 use crate::{
-    explain, serve, setns, setns_2011, show,
+    explain, serve,
+    setns::{self, Mode},
+    setns_2011, show,
     sys::{
         caller::Caller,
         chardev::Ioctl,
@@ -44,11 +46,11 @@ impl Ioctl for NsproxyDevice {
         match (cmd, without_size(cmd)) {
             (NSPROXY_SETNS, _) => {
                 let args = setns_args(caller, arg)?;
-                setns::setns(caller, args.fd, args.nstype as u32, &mut ())?;
+                setns::setns(caller, args.fd, args.nstype as u32, Mode::Commit, &mut ())?;
             }
             (NSPROXY_SETNS_2011, _) => {
                 let args = setns_args(caller, arg)?;
-                setns_2011::setns(caller, args.fd, args.nstype as u32, &mut ())?;
+                setns_2011::setns(caller, args.fd, args.nstype as u32, Mode::Commit, &mut ())?;
             }
             // Of another size, and theirs do not grow.
             (_, SETNS | SETNS_2011) => {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a call does to `struct nsproxy`: make a new one, and switch to it.
+//! Creating a `struct nsproxy` and switching the caller to it.
 //!
-//! Mirrors `create_new_namespaces()` and `switch_task_namespaces()` of `kernel/nsproxy.c`. The
-//! third of the three, `nsproxy_free()`, is what dropping a [`NewNsProxy`] does.
+//! Mirrors `create_new_namespaces()` and `switch_task_namespaces()` of `kernel/nsproxy.c`. Dropping
+//! a [`NewNsProxy`] mirrors `nsproxy_free()`.
 
 use crate::{
-    observer::{About, Record, Step},
+    observer::{Observer, Step, Subject},
     sys::{
         caller::Caller,
         nsproxy::{Namespaces, NewNsProxy, NsProxy},
@@ -14,12 +14,11 @@ use crate::{
 };
 use kernel::{prelude::*, task::might_sleep};
 
-/// A new nsproxy that shares every namespace with `old`.
+/// Creates an nsproxy with the same namespaces as `old`.
 ///
-/// The C function is given flags of what to make anew; setns(2) gives it 0, and then each of the
-/// `copy_*()` functions that it calls takes a reference and nothing else. Its seven `goto` labels
-/// are for the other callers. Here they would be the `?` of each line: what was taken until then
-/// is owned by a value, and dropped.
+/// In C, flags select the namespaces to create. setns(2) passes 0, and each `copy_*()` only takes a
+/// reference. The seven `goto` labels are for other callers. In Rust each would be a `?`: the
+/// references taken before are owned by values, which an early return drops.
 ///
 /// # Errors
 ///
@@ -45,24 +44,25 @@ pub(crate) fn create_new_namespaces(old: &NsProxy) -> Result<NewNsProxy> {
     })
 }
 
-/// Makes `new` the nsproxy of the caller.
+/// Switches the caller to the nsproxy `new`, and puts the old one.
 ///
-/// The active references of `new` come first, so that a namespace which both have is never seen
-/// inactive. The old nsproxy goes last, outside the lock: dropping it may sleep.
+/// The active references of `new` are acquired first, so that a namespace in both is never inactive
+/// in between. The old nsproxy is put last and outside of the lock, since that may sleep.
 #[inline(always)]
 pub(crate) fn switch_task_namespaces(
     caller: &mut Caller<'_>,
     new: NewNsProxy,
-    record: &mut impl Record,
+    observer: &mut impl Observer,
 ) {
     might_sleep();
 
     let new = new.activate();
-    record.step(Step::Activate, About::Nothing);
+    observer.on_step(Step::Activate, Subject::Nothing);
 
     let old = caller.replace_nsproxy(new);
-    record.step(Step::Switch, About::Nothing);
+    observer.on_step(Step::Switch, Subject::Nothing);
 
-    let count = NsProxy::put(old);
-    record.step(Step::PutNsproxy, About::NsProxy([count, count - 1]));
+    let before = NsProxy::put(old);
+    let after = before - 1;
+    observer.on_step(Step::PutNsproxy, Subject::NsProxy { before, after });
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A set of namespaces on its way into a task: prepared, validated, committed.
+//! A set of namespaces to enter: prepared, validated, committed.
 //!
 //! Mirrors `struct nsset` and `prepare_nsset()`, `validate_ns()`, `validate_nsset()`,
-//! `commit_nsset()` of `kernel/nsproxy.c`. Each state is a type, and each step takes the set away
-//! and gives it back as the next:
+//! `commit_nsset()` of `kernel/nsproxy.c`. Each state is a type. Each step consumes the set and
+//! returns it in the next state:
 //!
 //! ```text
 //!   NsSet::prepare() ──> NsSet ──validate_ns()─────> ValidNsSet ──commit()──> the caller
@@ -12,15 +12,16 @@
 //!                          └───────────── drop ───────────┘  put_nsset()
 //! ```
 //!
-//! A set that was not validated cannot be committed, one that was committed cannot be used
-//! again, and one that is dropped on the way releases what it holds. There is no `put_nsset()`:
-//! C has to find out from `nsset->flags` what to release, and `prepare_nsset()`, which sets the
-//! flags last, leaks the cred when the copy of the `fs_struct` fails. Here the cred has an owner.
+//! A set that was not validated cannot be committed. A committed set cannot be used again. A set
+//! that is dropped releases its parts, so there is no `put_nsset()`. C derives from `nsset->flags`
+//! which parts to release. `prepare_nsset()` sets these flags last, and therefore leaks the cred if
+//! copying the `fs_struct` fails. Here the cred has an owner.
 
 use crate::{
     nsproxy::{create_new_namespaces, switch_task_namespaces},
-    observer::{About, Record, Step},
-    reason::{Reason, Refused},
+    observer::{Observer, OrRefuse, RefusedInstall, Step, Subject},
+    reason::Reason,
+    setns::Mode,
     sys::{
         caller::Caller,
         cred::{PreparedCred, SetCred},
@@ -37,60 +38,65 @@ use kernel::{
     sync::{aref::ARef, rcu},
 };
 
-/// A set that is prepared: it shares every namespace with the caller.
+/// A prepared set: it has the same namespaces as the caller.
 #[doc(alias = "nsset")]
 #[doc(alias = "put_nsset")]
 pub(crate) struct NsSet {
-    /// `CLONE_NEW*` of what is asked for.
+    /// `CLONE_NEW*` of the requested kinds.
     flags: u32,
     cred: SetCred,
     fs: SetFs,
     nsproxy: NewNsProxy,
 }
 
-/// A set in which everything that was asked for is installed: only [`commit`](Self::commit) is
-/// left, and cannot fail.
-#[must_use = "what is not committed is released"]
+/// A validated set: all requested namespaces are installed. [`commit`](Self::commit) cannot fail.
+#[must_use = "a set that is not committed is released"]
 pub(crate) struct ValidNsSet(NsSet);
 
 impl NsSet {
-    /// Everything that may need memory, so that nothing after this does.
+    /// Allocates all parts of the set, so that no later step needs memory.
     ///
-    /// `flags` are one or more `CLONE_NEW*`. Like the next steps, it tells `record` why it fails.
+    /// `flags` are one or more `CLONE_NEW*`.
     ///
     /// # Errors
     ///
-    /// [`ENOMEM`]; what was made before is released.
+    /// [`ENOMEM`]; the parts allocated before are released.
     #[doc(alias = "prepare_nsset")]
     pub(crate) fn prepare(
         caller: &Caller<'_>,
         flags: u32,
-        record: &mut impl Record,
+        mode: Mode,
+        observer: &mut impl Observer,
     ) -> Result<Self> {
-        let nsproxy = create_new_namespaces(caller.nsproxy())
-            .map_err(|_| record.refuse(Reason::NoNsProxy, None))?;
-        record.step(Step::Create, About::NsProxy([0, 1]));
+        let nsproxy =
+            create_new_namespaces(caller.nsproxy()).or_refuse(Reason::NoNsProxy, observer)?;
+        observer.on_step(
+            Step::Create,
+            Subject::NsProxy {
+                before: 0,
+                after: 1,
+            },
+        );
 
         let cred = if flags & CLONE_NEWUSER != 0 {
-            let cred =
-                PreparedCred::new(caller).map_err(|_| record.refuse(Reason::NoCred, None))?;
-            record.step(Step::Cred, About::Nothing);
+            let cred = PreparedCred::new(caller).or_refuse(Reason::NoCred, observer)?;
+            observer.on_step(Step::Cred, Subject::Nothing);
             SetCred::Prepared(cred)
         } else {
             SetCred::Current
         };
 
-        // A copy only where one is needed: with other kinds beside it, a mount namespace must
-        // not show before all of them are installed, and in a dry run not at all.
-        let fs = if flags == CLONE_NEWNS && !record.is_dry_run() {
+        // install() moves root and working directory of the `fs_struct` that it gets. The caller's
+        // own may move at once only if no other kind can refuse afterwards, and not in a dry run.
+        let fs = if flags == CLONE_NEWNS && mode == Mode::Commit {
             SetFs::Current
         } else if flags & CLONE_NEWNS != 0 {
-            let mut fs = FsStruct::copy(caller).map_err(|_| record.refuse(Reason::NoFs, None))?;
-            record.step(Step::Fs, About::Nothing);
-            // A dry run, in which it stands for the caller's.
-            if flags == CLONE_NEWNS {
-                fs.pose_as_own(caller);
-            }
+            let copy = match mode {
+                Mode::DryRun if flags == CLONE_NEWNS => FsStruct::copy_for_dry_run(caller),
+                _ => FsStruct::copy(caller),
+            };
+            let fs = copy.or_refuse(Reason::NoFs, observer)?;
+            observer.on_step(Step::Fs, Subject::Nothing);
             SetFs::Copy(fs)
         } else {
             SetFs::None
@@ -104,64 +110,64 @@ impl NsSet {
         })
     }
 
-    /// Installs the one namespace that was asked for, the one of an nsfs file.
+    /// Installs the namespace of an nsfs file.
     ///
     /// # Errors
     ///
-    /// Those of the kind, see [`Installer::install`].
+    /// Errors of the kind, see [`Installer::install`].
     pub(crate) fn validate_ns(
         self,
         caller: &mut Caller<'_>,
         ns: &Ns,
-        record: &mut impl Record,
+        observer: &mut impl Observer,
     ) -> Result<ValidNsSet> {
-        self.validate(caller, record, |installer, record| {
+        self.validate(caller, observer, |installer, observer| {
             installer.install(ns).map_err(|error| (ns, error))?;
-            record.step(Step::Install, About::Namespace(ns));
+            observer.on_step(Step::Install, Subject::Namespace(ns));
             Ok(())
         })
     }
 
-    /// Installs those namespaces of the task behind a pidfd that were asked for: all or none.
+    /// Installs the requested namespaces of the target, the process of a pidfd: all or none.
     ///
     /// # Errors
     ///
-    /// - [`ESRCH`]: the task is gone, or going: it has no namespaces any more;
-    /// - [`EPERM`]: the caller may not look into the task;
-    /// - those of the kinds, see [`Installer::install`]; the first one counts.
+    /// - [`ESRCH`]: the target was reaped, or is exiting and has no namespaces;
+    /// - [`EPERM`]: the caller may not access the target;
+    /// - errors of the kinds, see [`Installer::install`]; the first one is returned.
     pub(crate) fn validate_nsset(
         self,
         caller: &mut Caller<'_>,
         pid: &Pid,
-        record: &mut impl Record,
+        observer: &mut impl Observer,
     ) -> Result<ValidNsSet> {
-        let target = Snapshot::take(pid, self.flags, record)
-            .map_err(|reason| record.refuse(reason, None))?;
-        record.step(Step::Target, About::Seen(&target.nsproxy));
+        let target = TargetNamespaces::get(pid, self.flags, observer)
+            .map_err(|reason| reason.refuse(None, observer))?;
+        observer.on_step(Step::Target, Subject::Target(&target.nsproxy));
 
         let nsproxy = &target.nsproxy;
-        let valid = self.validate(caller, record, |installer, record| {
-            // User first: it decides what the caller may do with the others.
-            install_asked(installer, target.user_ns.as_deref(), record)?;
-            install_asked(installer, nsproxy.mnt_ns(), record)?;
-            install_asked(installer, nsproxy.uts_ns(), record)?;
-            install_asked(installer, nsproxy.ipc_ns(), record)?;
-            install_asked(installer, target.pid_ns.as_deref(), record)?;
-            install_asked(installer, nsproxy.cgroup_ns(), record)?;
-            install_asked(installer, nsproxy.net_ns(), record)?;
-            install_asked(installer, nsproxy.time_ns(), record)
+        let valid = self.validate(caller, observer, |installer, observer| {
+            // User first: it determines the caller's capabilities in the checks of the others.
+            install_requested(installer, target.user_ns.as_deref(), observer)?;
+            install_requested(installer, nsproxy.mnt_ns(), observer)?;
+            install_requested(installer, nsproxy.uts_ns(), observer)?;
+            install_requested(installer, nsproxy.ipc_ns(), observer)?;
+            install_requested(installer, target.pid_ns.as_deref(), observer)?;
+            install_requested(installer, nsproxy.cgroup_ns(), observer)?;
+            install_requested(installer, nsproxy.net_ns(), observer)?;
+            install_requested(installer, nsproxy.time_ns(), observer)
         })?;
-        target.put(record);
+        target.put(observer);
         Ok(valid)
     }
 
-    /// Has `install` put into the set what it has to, and tells `record` which kind refused.
+    /// Runs `install` on the set. Reports the namespace that it returns with an error.
     #[inline(always)]
-    fn validate<'a, R: Record>(
+    fn validate<'a, O: Observer>(
         mut self,
         caller: &mut Caller<'_>,
-        record: &mut R,
-        install: impl FnOnce(&mut Installer<'_>, &mut R) -> Result<(), (&'a Ns, Error)>,
+        observer: &mut O,
+        install: impl FnOnce(&mut Installer<'_>, &mut O) -> Result<(), (&'a Ns, Error)>,
     ) -> Result<ValidNsSet> {
         let Self {
             flags,
@@ -170,8 +176,8 @@ impl NsSet {
             nsproxy,
         } = &mut self;
         let mut installer = Installer::new(caller, *flags, nsproxy, cred, fs);
-        if let Err((ns, error)) = install(&mut installer, record) {
-            record.refuse_install(&Refused {
+        if let Err((ns, error)) = install(&mut installer, observer) {
+            observer.on_refused_install(&RefusedInstall {
                 caller,
                 ns,
                 cred,
@@ -183,35 +189,40 @@ impl NsSet {
     }
 }
 
-/// Installs `ns` if its kind is requested, and returns it with an error. [`None`] stands for a
+/// Installs `ns` if its kind is requested. Returns `ns` with an error. [`None`] stands for a
 /// namespace whose kind is not requested.
 #[inline(always)]
-fn install_asked<'a, K: Kind + 'a>(
+fn install_requested<'a, K: Kind + 'a>(
     installer: &mut Installer<'_>,
     ns: impl Into<Option<&'a K>>,
-    record: &mut impl Record,
+    observer: &mut impl Observer,
 ) -> Result<(), (&'a Ns, Error)> {
     let Some(ns) = ns.into() else { return Ok(()) };
-    let Some(installed) = installer.install_asked(ns) else {
+    let Some(installed) = installer.install_requested(ns) else {
         return Ok(());
     };
     installed.map_err(|error| (&**ns, error))?;
-    record.step(Step::Install, About::Namespace(ns));
+    observer.on_step(Step::Install, Subject::Namespace(ns));
     Ok(())
 }
 
-/// The namespaces of another task at one moment, with a reference to each.
-struct Snapshot {
+/// The namespaces of the target at one moment, with a reference to each.
+struct TargetNamespaces {
     pid_ns: Option<ARef<PidNamespace>>,
     nsproxy: ARef<NsProxy>,
     user_ns: Option<ARef<UserNamespace>>,
 }
 
-impl Snapshot {
-    /// Looks at the task with the id `pid`; the pid and the user namespace only if `flags` ask.
-    fn take(pid: &Pid, flags: u32, record: &mut impl Record) -> Result<Self, Reason> {
-        // Declared before the RCU guard and so dropped after it, whichever way this returns:
-        // dropping the last reference may sleep.
+impl TargetNamespaces {
+    /// Acquires references to the namespaces of the task with the id `pid`: to its nsproxy, and to
+    /// its pid and user namespace if `flags` request them.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::Reaped`], [`Reason::Ptrace`], [`Reason::Exiting`], [`Reason::NoPidNs`].
+    fn get(pid: &Pid, flags: u32, observer: &mut impl Observer) -> Result<Self, Reason> {
+        // Declared before the RCU guard, so it is dropped after the guard on each return. Dropping
+        // the last reference may sleep.
         let nsproxy;
 
         let rcu = rcu::read_lock();
@@ -222,20 +233,20 @@ impl Snapshot {
         nsproxy = task.nsproxy().ok_or(Reason::Exiting)?;
         for ns in nsproxy.members() {
             if flags & ns.ns_type() & !CLONE_NEWPID != 0 {
-                record.meet(ns);
+                observer.on_namespace(ns);
             }
         }
 
         let pid_ns = if flags & CLONE_NEWPID != 0 {
             let pid_ns = task.active_pid_ns(&rcu).ok_or(Reason::NoPidNs)?;
-            record.meet(pid_ns);
+            observer.on_namespace(pid_ns);
             Some(pid_ns.into())
         } else {
             None
         };
         let user_ns = if flags & CLONE_NEWUSER != 0 {
             let user_ns = task.user_ns(&rcu);
-            record.meet(user_ns);
+            observer.on_namespace(user_ns);
             Some(user_ns.into())
         } else {
             None
@@ -249,28 +260,29 @@ impl Snapshot {
         })
     }
 
-    /// Lets go of it. Dropping it does the same, and nobody hears of it.
+    /// Releases the references and reports it. Dropping the value releases them without a report.
     #[inline(always)]
-    fn put(self, record: &mut impl Record) {
+    fn put(self, observer: &mut impl Observer) {
         let Self {
             pid_ns,
             nsproxy,
             user_ns,
         } = self;
         drop(pid_ns);
-        let count = NsProxy::put(nsproxy);
+        let before = NsProxy::put(nsproxy);
         drop(user_ns);
-        record.step(Step::TargetPut, About::NsProxy([count, count - 1]));
+        let after = before - 1;
+        observer.on_step(Step::TargetPut, Subject::NsProxy { before, after });
     }
 }
 
 impl ValidNsSet {
-    /// The point of no return: the caller takes over the set.
+    /// Moves the set into the caller. This is the point of no return.
     ///
-    /// Each step gives what it commits away: the cred to the task, the nsproxy to the task. What
-    /// is left at the end, the temporary `fs_struct`, is dropped.
+    /// The task takes over the cred and the nsproxy. The temporary `fs_struct` is dropped at the
+    /// end.
     #[doc(alias = "commit_nsset")]
-    pub(crate) fn commit(self, caller: &mut Caller<'_>, record: &mut impl Record) {
+    pub(crate) fn commit(self, caller: &mut Caller<'_>, observer: &mut impl Observer) {
         let NsSet {
             flags,
             cred,
@@ -280,25 +292,25 @@ impl ValidNsSet {
 
         if let SetCred::Prepared(cred) = cred {
             caller.commit_creds(cred);
-            record.step(Step::CommitCreds, About::Nothing);
+            observer.on_step(Step::CommitCreds, Subject::Nothing);
         }
 
         if let SetFs::Copy(fs) = &fs {
             caller.set_fs_root_and_pwd(fs);
-            record.step(Step::SetFs, About::Nothing);
+            observer.on_step(Step::SetFs, Subject::Nothing);
         }
 
-        // While the caller is still in the old ipc namespace, which the undo belongs to.
+        // Before the switch: the semaphores to undo are in the old ipc namespace.
         if flags & CLONE_NEWIPC != 0 {
             caller.exit_sem();
-            record.step(Step::ExitSem, About::Nothing);
+            observer.on_step(Step::ExitSem, Subject::Nothing);
         }
 
         if flags & CLONE_NEWTIME != 0 {
             caller.timens_commit(nsproxy.time_ns());
-            record.step(Step::Timens, About::Nothing);
+            observer.on_step(Step::Timens, Subject::Nothing);
         }
 
-        switch_task_namespaces(caller, nsproxy, record);
+        switch_task_namespaces(caller, nsproxy, observer);
     }
 }

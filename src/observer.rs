@@ -1,24 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What is kept of a call on its way: nothing, or why it was refused, or every step.
+//! Observers of a call: none, the reason of a refusal, or a full journal.
+//!
+//! An [`Observer`] receives each [`Step`] of the path and each refusal. It decides nothing.
 
 use crate::{
-    reason::{Reason, Refused},
-    sys::{namespace::Ns, nsproxy::NsProxy, trace, uapi::step::*},
+    reason::Reason,
+    sys::{
+        caller::Caller,
+        cred::SetCred,
+        namespace::Ns,
+        nsproxy::NsProxy,
+        trace,
+        uapi::step::*, //
+    },
 };
 use kernel::prelude::*;
 
-/// A step of the path, by the C function that takes it.
+/// A step of the path, named after the C function that it mirrors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Step {
-    /// None yet: what the caller has before the call.
+    /// Before the call: the namespaces that the caller has.
     Caller = NSPROXY_STEP_CALLER,
     /// 2011: `capable()`.
     Capable = NSPROXY_STEP_CAPABLE,
     /// `fget()`.
     Fget = NSPROXY_STEP_FGET,
-    /// `proc_ns_file()`, `pidfd_pid()`, and whether the second argument fits.
+    /// `proc_ns_file()`, `pidfd_pid()` and the check of the second argument.
     Type = NSPROXY_STEP_TYPE,
     /// `create_new_namespaces()`.
     Create = NSPROXY_STEP_CREATE,
@@ -26,11 +35,11 @@ pub(crate) enum Step {
     Cred = NSPROXY_STEP_CRED,
     /// `copy_fs_struct()`.
     Fs = NSPROXY_STEP_FS,
-    /// `validate_nsset()` takes hold of a task's namespaces.
+    /// `validate_nsset()`: references to the target's namespaces are acquired.
     Target = NSPROXY_STEP_TARGET,
     /// `install()` of a kind.
     Install = NSPROXY_STEP_INSTALL,
-    /// `validate_nsset()` lets go of them.
+    /// `validate_nsset()`: these references are released.
     TargetPut = NSPROXY_STEP_TARGET_PUT,
     /// `commit_creds()`.
     CommitCreds = NSPROXY_STEP_COMMIT_CREDS,
@@ -42,77 +51,117 @@ pub(crate) enum Step {
     Timens = NSPROXY_STEP_TIMENS,
     /// `nsproxy_ns_active_get()`.
     Activate = NSPROXY_STEP_ACTIVATE,
-    /// `switch_task_namespaces()`: the pointer.
+    /// `switch_task_namespaces()`: the pointer in the task.
     Switch = NSPROXY_STEP_SWITCH,
-    /// `put_nsproxy()`, of the old one.
+    /// `put_nsproxy()` of the old nsproxy.
     PutNsproxy = NSPROXY_STEP_PUT_NSPROXY,
     /// `perf_event_namespaces()`.
     Perf = NSPROXY_STEP_PERF,
-    /// All is released that was held for the call: `put_nsset()`, `fput()`.
+    /// `put_nsset()` and `fput()`: all objects held for the call are released.
     Return = NSPROXY_STEP_RETURN,
 }
 
-/// What a step is about.
+/// The object that a step is about.
 #[derive(Clone, Copy)]
-pub(crate) enum About<'a> {
-    /// No object that is counted.
+pub(crate) enum Subject<'a> {
+    /// No object with a count.
     Nothing,
-    /// This namespace, borrowed for as long as it takes to tell.
+    /// A namespace.
     Namespace(&'a Ns),
-    /// An nsproxy, and its count before and after the step; 0 before is one that is new, 0 after one
-    /// that is no more.
-    NsProxy([u32; 2]),
-    /// An nsproxy that was not seen before, borrowed likewise.
-    Seen(&'a NsProxy),
+    /// The `count` of an nsproxy before and after the step: `before` is 0 if the nsproxy is new,
+    /// `after` is 0 if it was freed.
+    NsProxy { before: u32, after: u32 },
+    /// The nsproxy of the target, to which the step acquired a reference.
+    Target(&'a NsProxy),
 }
 
-impl<'a> About<'a> {
-    /// The namespace, if it is about one.
+impl<'a> Subject<'a> {
+    /// Returns the namespace that the step is about, if any.
     pub(crate) fn namespace(self) -> Option<&'a Ns> {
         match self {
-            About::Namespace(ns) => Some(ns),
+            Subject::Namespace(ns) => Some(ns),
             _ => None,
         }
     }
 }
 
-/// Goes with a call, and is told what it meets.
+/// Observes a call as it runs.
 ///
-/// The path is written once, for all of them: the plain call has the one that keeps nothing, `()`,
-/// and with it everything about recording is gone when it is compiled, but for the tracepoint.
-pub(crate) trait Record {
-    /// Whether the call ends before the point of no return, and changes nothing.
-    fn is_dry_run(&self) -> bool {
-        false
-    }
+/// The path is generic over its observer. The plain call uses `()`, for which only the tracepoint
+/// remains after compilation. The provided methods emit that tracepoint.
+pub(crate) trait Observer {
+    /// A namespace of an nsfs file or of the target enters the call.
+    ///
+    /// The call has acquired no reference to `ns` yet. `ns` stays alive until this returns.
+    fn on_namespace(&mut self, _ns: &Ns) {}
 
-    /// A namespace comes into the call from elsewhere, and no reference to it was taken yet. It
-    /// stays alive until this returns.
-    fn meet(&mut self, _ns: &Ns) {}
-
-    /// A step was taken.
+    /// A step succeeded.
     #[inline(always)]
-    fn step(&mut self, step: Step, about: About<'_>) {
-        trace::step(step as u32, about.namespace(), 0);
+    fn on_step(&mut self, step: Step, subject: Subject<'_>) {
+        trace::step(step as u32, subject.namespace(), None);
     }
 
-    /// A check of ours refuses, about `ns` if about one. Returns its errno.
+    /// A check of the path refused. `ns` is the namespace that the check is about, if any.
     #[inline(always)]
-    fn refuse(&mut self, reason: Reason, ns: Option<&Ns>) -> Error {
-        let error = reason.errno().unwrap_or(EINVAL);
-        trace::step(reason.step() as u32, ns, errno(error));
-        error
+    fn on_refusal(&mut self, reason: Reason, ns: Option<&Ns>) {
+        trace::step(reason.step() as u32, ns, Some(reason.errno()));
     }
 
-    /// The kernel's `install()` refused.
-    fn refuse_install(&mut self, refused: &Refused<'_>) {
-        trace::step(Step::Install as u32, Some(refused.ns), errno(refused.error));
+    /// `install()` of a kind refused.
+    fn on_refused_install(&mut self, refused: &RefusedInstall<'_>) {
+        trace::step(Step::Install as u32, Some(refused.ns), Some(refused.error));
     }
 }
 
-impl Record for () {}
+impl Observer for () {}
 
-/// As user space knows it.
-pub(crate) fn errno(error: Error) -> u32 {
-    error.to_errno().unsigned_abs()
+/// An `install()` that returned an error, with the state that it checked.
+///
+/// All parts are borrowed. So an observer can repeat the checks on the same state, without changing
+/// it and without references of its own.
+pub(crate) struct RefusedInstall<'a> {
+    /// The calling task.
+    pub(crate) caller: &'a Caller<'a>,
+    /// The namespace to enter.
+    pub(crate) ns: &'a Ns,
+    /// The credentials of the set. They are in a new user namespace if one was installed before.
+    pub(crate) cred: &'a SetCred,
+    /// The error that `install()` returned.
+    pub(crate) error: Error,
+}
+
+impl Reason {
+    /// Reports the refusal to `observer`. Returns the errno of the check.
+    #[inline(always)]
+    pub(crate) fn refuse(self, ns: Option<&Ns>, observer: &mut impl Observer) -> Error {
+        observer.on_refusal(self, ns);
+        self.errno()
+    }
+}
+
+/// Turns a failure into a refusal with a reason.
+pub(crate) trait OrRefuse<T> {
+    /// Returns the value. On a failure, reports `reason` to `observer` and returns its errno.
+    ///
+    /// # Errors
+    ///
+    /// The errno of `reason`.
+    fn or_refuse(self, reason: Reason, observer: &mut impl Observer) -> Result<T>;
+}
+
+impl<T> OrRefuse<T> for Option<T> {
+    #[inline(always)]
+    fn or_refuse(self, reason: Reason, observer: &mut impl Observer) -> Result<T> {
+        match self {
+            Some(value) => Ok(value),
+            None => Err(reason.refuse(None, observer)),
+        }
+    }
+}
+
+impl<T> OrRefuse<T> for Result<T> {
+    #[inline(always)]
+    fn or_refuse(self, reason: Reason, observer: &mut impl Observer) -> Result<T> {
+        self.ok().or_refuse(reason, observer)
+    }
 }

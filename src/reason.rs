@@ -1,42 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Why a call is refused: a reason for each check of the path.
+//! Reasons of a refused call: one for each check.
 //!
-//! What is decided here, in Rust, knows its reason. What `install()` of a kind decides is the
-//! kernel's, and returns an errno that several checks can give: [`diagnose`] asks the same
-//! questions again, in the same order, until one has that answer.
+//! The path makes some checks itself and knows their [`Reason`]. The kernel makes the others inside
+//! `install()` of a kind. That returns an errno that several checks share, so
+//! [`diagnose`](crate::explain::diagnose::diagnose) repeats the checks to find the
+//! [`InstallReason`].
 
 use crate::{
     observer::Step,
-    sys::{
-        caller::Caller,
-        cred::SetCred,
-        namespace::{Ns, UserNamespace},
-        uapi::reason::*,
-    },
-    visibility::related_id,
+    sys::uapi::reason::*, //
 };
 use kernel::{
-    bindings::{
-        CAP_SYS_ADMIN, CAP_SYS_CHROOT, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS,
-        CLONE_NEWPID, CLONE_NEWTIME, CLONE_NEWUSER, CLONE_NEWUTS, EUSERS,
-    },
-    prelude::*,
+    bindings::EUSERS,
+    prelude::*, //
 };
 
 macro_rules! reasons {
-    ($($(#[$doc:meta])* $reason:ident = $code:ident => $errno:expr,)*) => {
-        /// A check, for who failed it.
+    (
+        $(#[$enum_doc:meta])*
+        enum $enum:ident, errno: $type:ty;
+        $($(#[$doc:meta])* $reason:ident = $number:ident => $errno:expr,)*
+    ) => {
+        $(#[$enum_doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u32)]
-        pub(crate) enum Reason {
-            $($(#[$doc])* $reason = $code,)*
+        pub(crate) enum $enum {
+            $($(#[$doc])* $reason = $number,)*
         }
 
-        impl Reason {
-            /// The errno that the check gives; [`None`] if that is not always the same.
-            #[inline(always)] // Of most it is known when it is compiled.
-            pub(crate) fn errno(self) -> Option<Error> {
+        impl $enum {
+            /// Returns the errno of the check.
+            #[inline(always)] // Folds to a constant where the reason is one.
+            pub(crate) fn errno(self) -> $type {
                 match self {
                     $(Self::$reason => $errno,)*
                 }
@@ -46,65 +42,75 @@ macro_rules! reasons {
 }
 
 reasons! {
+    /// A check that the path makes itself. Each check has one errno.
+    enum Reason, errno: Error;
+
     /// The file descriptor is not open, or open with `O_PATH`.
-    BadFd = NSPROXY_REASON_BADF => Some(EBADF),
-    /// Neither nsfs file nor pidfd.
-    Neither = NSPROXY_REASON_NEITHER => Some(EINVAL),
-    /// The namespace is of another kind than `nstype` says.
-    NsType = NSPROXY_REASON_NSTYPE => Some(EINVAL),
-    /// A pidfd, and no kind is asked for.
-    NoFlags = NSPROXY_REASON_NO_FLAGS => Some(EINVAL),
-    /// A pidfd, and more is asked for than kinds.
-    UnknownFlags = NSPROXY_REASON_UNKNOWN_FLAGS => Some(EINVAL),
-    /// No memory for a `struct nsproxy`.
-    NoNsProxy = NSPROXY_REASON_NO_NSPROXY => Some(ENOMEM),
-    /// No memory for a `struct cred`.
-    NoCred = NSPROXY_REASON_NO_CRED => Some(ENOMEM),
-    /// No memory for a `struct fs_struct`.
-    NoFs = NSPROXY_REASON_NO_FS => Some(ENOMEM),
-    /// The process is gone.
-    Reaped = NSPROXY_REASON_REAPED => Some(ESRCH),
-    /// The process may not be looked into: `PTRACE_MODE_READ_REALCREDS`.
-    Ptrace = NSPROXY_REASON_PTRACE => Some(EPERM),
-    /// The process has given up its namespaces.
-    Exiting = NSPROXY_REASON_EXITING => Some(ESRCH),
-    /// The process is in no pid namespace any more.
-    NoPidNs = NSPROXY_REASON_NO_PID_NS => Some(ESRCH),
-    /// `CAP_SYS_ADMIN` in the user namespace that owns the namespace.
+    BadFd = NSPROXY_REASON_BADF => EBADF,
+    /// The file is neither an nsfs file nor a pidfd.
+    Neither = NSPROXY_REASON_NEITHER => EINVAL,
+    /// The namespace is of another kind than `nstype`.
+    NsType = NSPROXY_REASON_NSTYPE => EINVAL,
+    /// No kind is requested for a pidfd.
+    NoFlags = NSPROXY_REASON_NO_FLAGS => EINVAL,
+    /// The flags for a pidfd have bits that are no kind.
+    UnknownFlags = NSPROXY_REASON_UNKNOWN_FLAGS => EINVAL,
+    /// Out of memory for a `struct nsproxy`.
+    NoNsProxy = NSPROXY_REASON_NO_NSPROXY => ENOMEM,
+    /// Out of memory for a `struct cred`.
+    NoCred = NSPROXY_REASON_NO_CRED => ENOMEM,
+    /// Out of memory for a `struct fs_struct`.
+    NoFs = NSPROXY_REASON_NO_FS => ENOMEM,
+    /// The target was reaped.
+    Reaped = NSPROXY_REASON_REAPED => ESRCH,
+    /// The caller may not access the target: `PTRACE_MODE_READ_REALCREDS`.
+    Ptrace = NSPROXY_REASON_PTRACE => EPERM,
+    /// The target is exiting and has released its namespaces.
+    Exiting = NSPROXY_REASON_EXITING => ESRCH,
+    /// The target has left its pid namespace.
+    NoPidNs = NSPROXY_REASON_NO_PID_NS => ESRCH,
+    /// 2011: `CAP_SYS_ADMIN` in the initial user namespace is missing.
+    CapInit = NSPROXY_REASON_CAP_INIT => EPERM,
+    /// 2011: the file is not a namespace of one of the three kinds of 2011.
+    NoNs = NSPROXY_REASON_NO_NS => EINVAL,
+}
+
+reasons! {
+    /// A check that the kernel makes inside `install()` of a kind. The errno is [`None`] if the
+    /// check has more than one.
+    enum InstallReason, errno: Option<Error>;
+
+    /// `CAP_SYS_ADMIN` is missing in the user namespace that owns the namespace.
     CapOwner = NSPROXY_REASON_CAP_OWNER => Some(EPERM),
-    /// `CAP_SYS_ADMIN` in the user namespace of the set: the caller's, or the one that the call
-    /// enters first.
+    /// `CAP_SYS_ADMIN` is missing in the user namespace of the set: the caller's, or the one that
+    /// the call enters first.
     CapSet = NSPROXY_REASON_CAP_SET => Some(EPERM),
-    /// `CAP_SYS_CHROOT` in the user namespace of the set.
+    /// `CAP_SYS_CHROOT` is missing in the user namespace of the set.
     Chroot = NSPROXY_REASON_CHROOT => Some(EPERM),
-    /// `CAP_SYS_ADMIN` in the user namespace to enter.
+    /// `CAP_SYS_ADMIN` is missing in the user namespace to enter.
     CapUser = NSPROXY_REASON_CAP_USER => Some(EPERM),
-    /// An anonymous mount namespace: what `open_tree(2)` makes.
+    /// The mount namespace is anonymous: `open_tree(2)` creates such namespaces.
     Anonymous = NSPROXY_REASON_ANONYMOUS => Some(EINVAL),
-    /// Root and working directory are shared with another task: `CLONE_FS`.
+    /// The caller shares root and working directory with another task: `CLONE_FS`.
     FsShared = NSPROXY_REASON_FS_SHARED => Some(EINVAL),
-    /// The root of the mount namespace cannot be looked up.
+    /// The lookup of the mount namespace's root failed.
     Root = NSPROXY_REASON_ROOT => None,
     /// The pid namespace is neither the caller's nor a descendant of it.
     NotBelow = NSPROXY_REASON_NOT_BELOW => Some(EINVAL),
-    /// The user namespace that the caller is in.
+    /// The caller is in this user namespace already.
     SameUser = NSPROXY_REASON_SAME_USER => Some(EINVAL),
-    /// A user namespace, and the caller is one of several threads.
+    /// A process with several threads cannot enter a user namespace.
     Threads = NSPROXY_REASON_THREADS => Some(EINVAL),
-    /// A user namespace in which the caller's user cannot be counted.
+    /// The caller's user cannot be counted in the user namespace.
     Ucounts = NSPROXY_REASON_UCOUNTS => Some(EINVAL),
-    /// A time namespace, and the caller shares its memory with another task.
+    /// A caller that shares its memory with another task cannot enter a time namespace.
     MmShared = NSPROXY_REASON_MM_SHARED => Some(Error::from_errno(-(EUSERS as c_int))),
-    /// 2011: `CAP_SYS_ADMIN` in the initial user namespace.
-    CapInit = NSPROXY_REASON_CAP_INIT => Some(EPERM),
-    /// 2011: no file of a namespace of one of the kinds of then.
-    NoNs = NSPROXY_REASON_NO_NS => Some(EINVAL),
-    /// The kernel refused, and none of the checks above would.
+    /// None of the checks above fails when it is repeated.
     Unexplained = NSPROXY_REASON_UNEXPLAINED => None,
 }
 
 impl Reason {
-    /// The step that refuses for it.
+    /// Returns the step that the check belongs to.
     pub(crate) fn step(self) -> Step {
         use Reason::*;
         match self {
@@ -115,109 +121,6 @@ impl Reason {
             NoCred => Step::Cred,
             NoFs => Step::Fs,
             Reaped | Ptrace | Exiting | NoPidNs => Step::Target,
-            _ => Step::Install,
         }
-    }
-}
-
-/// What a check found that a caller failed.
-pub(crate) struct Finding {
-    /// The check.
-    pub(crate) reason: Reason,
-    /// The missing capability, as `CAP_*`, and the id of the user namespace in which it is missing;
-    /// id 0 if the caller may not know it.
-    pub(crate) cap: Option<(u32, u64)>,
-    /// How many share what may not be shared, the caller among them; 0 if that is not the reason.
-    pub(crate) count: u32,
-}
-
-impl From<Reason> for Finding {
-    fn from(reason: Reason) -> Self {
-        Self {
-            reason,
-            cap: None,
-            count: 0,
-        }
-    }
-}
-
-/// An `install()` that was refused, while all that it was asked with is still there.
-///
-/// Everything is borrowed: nothing is changed, and no reference taken, by asking again.
-pub(crate) struct Refused<'a> {
-    /// Who wanted to enter.
-    pub(crate) caller: &'a Caller<'a>,
-    /// What.
-    pub(crate) ns: &'a Ns,
-    /// The credentials of the set, in a user namespace that may have been installed before.
-    pub(crate) cred: &'a SetCred,
-    /// What `install()` said.
-    pub(crate) error: Error,
-}
-
-/// What `install()` of a kind asks, in its order.
-fn checks(kind: u32) -> &'static [Reason] {
-    use Reason::*;
-    match kind {
-        CLONE_NEWNS => &[CapOwner, Chroot, CapSet, Anonymous, FsShared, Root],
-        CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET => &[CapOwner, CapSet],
-        CLONE_NEWPID => &[CapOwner, CapSet, NotBelow],
-        CLONE_NEWUSER => &[SameUser, Threads, FsShared, CapUser, Ucounts],
-        CLONE_NEWCGROUP => &[CapSet, CapOwner],
-        CLONE_NEWTIME => &[MmShared, CapOwner, CapSet],
-        _ => &[],
-    }
-}
-
-/// Which check it was.
-///
-/// Others may change meanwhile what was asked about. Then the answer is the next check that has the
-/// errno, or [`Reason::Unexplained`]: it informs, and decides nothing.
-pub(crate) fn diagnose(refused: &Refused<'_>) -> Finding {
-    checks(refused.ns.ns_type())
-        .iter()
-        .filter(|reason| reason.errno().is_none_or(|errno| errno == refused.error))
-        .find_map(|reason| refused.by(*reason))
-        .unwrap_or(Reason::Unexplained.into())
-}
-
-impl Refused<'_> {
-    /// Asks once more.
-    fn by(&self, reason: Reason) -> Option<Finding> {
-        let caller = self.caller;
-        let shared_by = |count| Finding {
-            count,
-            ..reason.into()
-        };
-        match reason {
-            Reason::CapOwner => self.lacks(reason, CAP_SYS_ADMIN, self.ns.owner()?),
-            Reason::CapSet => self.lacks(reason, CAP_SYS_ADMIN, self.cred.user_ns(caller)),
-            Reason::Chroot => self.lacks(reason, CAP_SYS_CHROOT, self.cred.user_ns(caller)),
-            Reason::CapUser => self.lacks(reason, CAP_SYS_ADMIN, self.ns.downcast()?),
-            Reason::Anonymous => self.ns.is_anonymous().then(|| reason.into()),
-            Reason::FsShared => (caller.fs_users() != 1).then(|| shared_by(caller.fs_users())),
-            Reason::SameUser => self.ns.is(caller.user_ns()).then(|| reason.into()),
-            Reason::Threads => (!caller.is_only_thread()).then(|| shared_by(caller.threads())),
-            Reason::MmShared => Some(shared_by(caller.threads().max(caller.mm_users()))),
-            // The last question of its kind, or the only one with its errno.
-            Reason::Root | Reason::NotBelow | Reason::Ucounts => Some(reason.into()),
-            _ => None,
-        }
-    }
-
-    /// Whether it is this capability that the caller has not, as `ns_capable()` of each kind asks.
-    fn lacks(&self, reason: Reason, cap: u32, user_ns: &UserNamespace) -> Option<Finding> {
-        (!self.caller.is_ns_capable(user_ns, cap)).then(|| {
-            // The caller has a file of the namespace to be entered, so it may know the id.
-            let id = if user_ns.is(self.ns) {
-                self.ns.id()
-            } else {
-                related_id(self.caller, Some(user_ns))
-            };
-            Finding {
-                cap: Some((cap, id)),
-                ..reason.into()
-            }
-        })
     }
 }

@@ -3,8 +3,8 @@
 //! `NSPROXY_SERVE`: setns(2) itself, for the processes that ask for it.
 
 use crate::{
-    observer::Record,
-    setns,
+    observer::Observer,
+    setns::{self, Mode},
     sys::{
         caller::Caller,
         debugfs::Show,
@@ -43,12 +43,12 @@ struct Server;
 
 /// Keeps nothing, as `()` does. With a type of its own the path is compiled once for served calls and
 /// once for the ioctl, and where it has one caller it becomes a part of that.
-impl Record for Server {}
+impl Observer for Server {}
 
 impl Serve for Server {
     fn setns(caller: &mut Caller<'_>, fd: i32, flags: u32) -> Result {
         INSIDE.add(1, Relaxed);
-        let result = setns::setns(caller, fd, flags, &mut Self);
+        let result = setns::setns(caller, fd, flags, Mode::Commit, &mut Self);
         INSIDE.add(-1, Relaxed);
         let kinds = *result.as_ref().unwrap_or(&0);
         for ((_, kind), count) in KINDS.iter().zip(&ENTERED) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `setns(2)` as it is today: `SYSCALL_DEFINE2(setns)` of `kernel/nsproxy.c`.
+//! `setns(2)` of the running kernel: `SYSCALL_DEFINE2(setns)` of `kernel/nsproxy.c`.
 
 use crate::{
     nsset::NsSet,
-    observer::{About, Record, Step},
+    observer::{Observer, OrRefuse, Step, Subject},
     reason::Reason,
     sys::{
         caller::Caller,
@@ -15,73 +15,84 @@ use crate::{
 };
 use kernel::prelude::*;
 
-/// What the file descriptor refers to.
+/// Whether a call takes effect.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The call enters the namespaces.
+    Commit,
+    /// The call makes all checks, ends before the point of no return and changes nothing.
+    DryRun,
+}
+
+/// The object that the file descriptor refers to.
 enum Request<'a> {
     /// The namespace of an nsfs file.
     Namespace(&'a Ns),
-    /// Namespaces of a process.
+    /// The process of a pidfd.
     Process(&'a Pid),
 }
 
-/// Moves the caller into the namespace that `fd` refers to, or into those of the process that it
-/// refers to.
+/// Enters the namespace of an nsfs file, or namespaces of the process of a pidfd.
 ///
-/// `fd` is an nsfs file, and `flags` 0 or the namespace's `CLONE_NEW*`; or it is a pidfd, and
-/// `flags` one or more `CLONE_NEW*`. Either all of it happens or nothing. Returns the kinds of
-/// what the caller was moved into. `record` is told of each step and why one refuses, and may have
-/// it end where it cannot fail any more, and nothing has happened.
+/// For an nsfs file, `flags` are 0 or the `CLONE_NEW*` of the namespace. For a pidfd, they are the
+/// `CLONE_NEW*` of each kind to enter. The call enters all requested namespaces or none. Returns the
+/// `CLONE_NEW*` of the namespaces that it entered, or would enter in a dry run.
+///
+/// `observer` receives each step and the reason of a refusal.
 ///
 /// # Errors
 ///
 /// - [`EBADF`]: `fd` is not open, or open with `O_PATH`;
-/// - [`EINVAL`]: neither nsfs file nor pidfd; the namespace is of another type; no or unknown
-///   flags for a pidfd;
-/// - [`ENOMEM`], from [`NsSet::prepare`];
-/// - what [`NsSet::validate_ns`] and [`NsSet::validate_nsset`] say.
+/// - [`EINVAL`]: the file is neither an nsfs file nor a pidfd; the namespace is of another kind than
+///   `flags`; no or unknown flags for a pidfd;
+/// - [`ENOMEM`] of [`NsSet::prepare`];
+/// - errors of [`NsSet::validate_ns`] and [`NsSet::validate_nsset`].
 #[doc(alias = "SYSCALL_DEFINE2")]
 pub(crate) fn setns(
     caller: &mut Caller<'_>,
     fd: i32,
     flags: u32,
-    record: &mut impl Record,
+    mode: Mode,
+    observer: &mut impl Observer,
 ) -> Result<u32> {
-    let file = Fd::get(fd as u32).map_err(|_| record.refuse(Reason::BadFd, None))?;
-    record.step(Step::Fget, About::Nothing);
+    let file = Fd::get(fd as u32).or_refuse(Reason::BadFd, observer)?;
+    observer.on_step(Step::Fget, Subject::Nothing);
 
     let (request, kinds) = if let Some(ns) = proc_ns_file(&file) {
-        record.meet(ns);
+        observer.on_namespace(ns);
         if flags != 0 && flags != ns.ns_type() {
-            return Err(record.refuse(Reason::NsType, Some(ns)));
+            return Err(Reason::NsType.refuse(Some(ns), observer));
         }
-        record.step(Step::Type, About::Namespace(ns));
+        observer.on_step(Step::Type, Subject::Namespace(ns));
         (Request::Namespace(ns), ns.ns_type())
     } else if let Some(pid) = pidfd_pid(&file) {
-        check_setns_flags(flags).map_err(|reason| record.refuse(reason, None))?;
-        record.step(Step::Type, About::Nothing);
+        check_setns_flags(flags).map_err(|reason| reason.refuse(None, observer))?;
+        observer.on_step(Step::Type, Subject::Nothing);
         (Request::Process(pid), flags)
     } else {
-        return Err(record.refuse(Reason::Neither, None));
+        return Err(Reason::Neither.refuse(None, observer));
     };
 
-    let nsset = NsSet::prepare(caller, kinds, record)?;
+    let nsset = NsSet::prepare(caller, kinds, mode, observer)?;
     let nsset = match request {
-        Request::Namespace(ns) => nsset.validate_ns(caller, ns, record)?,
-        Request::Process(pid) => nsset.validate_nsset(caller, pid, record)?,
+        Request::Namespace(ns) => nsset.validate_ns(caller, ns, observer)?,
+        Request::Process(pid) => nsset.validate_nsset(caller, pid, observer)?,
     };
-
-    if !record.is_dry_run() {
-        nsset.commit(caller, record);
-        caller.perf_event_namespaces();
-        record.step(Step::Perf, About::Nothing);
+    if mode == Mode::DryRun {
+        return Ok(kinds);
     }
+
+    nsset.commit(caller, observer);
+    caller.perf_event_namespaces();
+    observer.on_step(Step::Perf, Subject::Nothing);
     Ok(kinds)
 }
 
-/// Checks that the flags for a pidfd are kinds of namespace. The kernel has all kinds.
+/// Checks that the flags for a pidfd are one or more `CLONE_NEW*`, and nothing else.
 ///
 /// # Errors
 ///
-/// [`EINVAL`]: none, or one that is no `CLONE_NEW*`.
+/// [`Reason::NoFlags`], [`Reason::UnknownFlags`].
 fn check_setns_flags(flags: u32) -> Result<(), Reason> {
     if flags == 0 {
         return Err(Reason::NoFlags);

@@ -3,22 +3,23 @@
 //! `setns(2)` as it was posted in 2011: "ns: Introduce the setns syscall", v4.
 //!
 //! ```text
-//!   capable(CAP_SYS_ADMIN)        in the initial user namespace, before anything else
-//!   proc_ns_fget(fd)              a namespace file, of one of three kinds
+//!   capable(CAP_SYS_ADMIN)        in the initial user namespace, before all other checks
+//!   proc_ns_fget(fd)              an open file of a namespace of one of three kinds
 //!   nstype == 0 || nstype == its type
 //!   create_new_namespaces(0, ...)
-//!   ops->install()                no check of its own: the first line was it
+//!   ops->install()                without checks of its own
 //!   switch_task_namespaces()
 //! ```
 //!
-//! The patch does not look at what `create_new_namespaces()` returns and would follow an
-//! `ERR_PTR` when memory is short. The semantics are kept, the bug is not: a `Result` cannot be
-//! installed into.
+//! The patch ignores an error of `create_new_namespaces()` and dereferences an `ERR_PTR` if it runs
+//! out of memory. This implementation keeps the semantics but not the bug: a `Result` must be
+//! unwrapped first.
 
 use crate::{
     nsproxy::{create_new_namespaces, switch_task_namespaces},
-    observer::{About, Record, Step},
+    observer::{Observer, OrRefuse, Step, Subject},
     reason::Reason,
+    setns::Mode,
     sys::{
         caller::Caller,
         file::{proc_ns_file, Fd},
@@ -31,72 +32,83 @@ use kernel::{
     prelude::*,
 };
 
-/// The kinds that had a file in `/proc/PID/ns` then.
+/// The kinds that had a file in `/proc/PID/ns` in 2011.
 const KINDS: u32 = CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC;
 
-/// Moves the caller into the namespace that `fd` refers to.
+/// Enters the namespace of the file `fd`.
 ///
-/// `nstype` is 0 or the namespace's `CLONE_NEW*`. `record` is told why not; a dry run ends before
-/// `install()`, which refuses nothing.
+/// `nstype` is 0 or the `CLONE_NEW*` of the namespace. `observer` receives each step and the reason
+/// of a refusal. A dry run ends before `install()`, which never refuses.
 ///
 /// # Errors
 ///
-/// - [`EPERM`]: the caller lacks `CAP_SYS_ADMIN` in the initial user namespace;
+/// - [`EPERM`]: the caller does not have `CAP_SYS_ADMIN` in the initial user namespace;
 /// - [`EBADF`]: `fd` is not open;
-/// - [`EINVAL`]: not a namespace file, or of a kind that was none then; of another type;
+/// - [`EINVAL`]: the file is not a namespace of one of the [`KINDS`], or of another kind than
+///   `nstype`;
 /// - [`ENOMEM`].
 pub(crate) fn setns(
     caller: &mut Caller<'_>,
     fd: i32,
     nstype: u32,
-    record: &mut impl Record,
+    mode: Mode,
+    observer: &mut impl Observer,
 ) -> Result {
     if !caller.is_capable_of_sys_admin() {
-        return Err(record.refuse(Reason::CapInit, None));
+        return Err(Reason::CapInit.refuse(None, observer));
     }
-    record.step(Step::Capable, About::Nothing);
+    observer.on_step(Step::Capable, Subject::Nothing);
 
-    let file = Fd::get(fd as u32).map_err(|_| record.refuse(Reason::BadFd, None))?;
-    record.step(Step::Fget, About::Nothing);
+    let file = Fd::get(fd as u32).or_refuse(Reason::BadFd, observer)?;
+    observer.on_step(Step::Fget, Subject::Nothing);
     let ns = proc_ns_file(&file)
         .filter(|ns| ns.ns_type() & KINDS != 0)
-        .ok_or_else(|| record.refuse(Reason::NoNs, None))?;
-    record.meet(ns);
+        .or_refuse(Reason::NoNs, observer)?;
+    observer.on_namespace(ns);
     if nstype != 0 && nstype != ns.ns_type() {
-        return Err(record.refuse(Reason::NsType, Some(ns)));
+        return Err(Reason::NsType.refuse(Some(ns), observer));
     }
-    record.step(Step::Type, About::Namespace(ns));
+    observer.on_step(Step::Type, Subject::Namespace(ns));
 
-    let mut new = create_new_namespaces(caller.nsproxy())
-        .map_err(|_| record.refuse(Reason::NoNsProxy, None))?;
-    record.step(Step::Create, About::NsProxy([0, 1]));
-    if record.is_dry_run() {
+    let mut new = create_new_namespaces(caller.nsproxy()).or_refuse(Reason::NoNsProxy, observer)?;
+    observer.on_step(
+        Step::Create,
+        Subject::NsProxy {
+            before: 0,
+            after: 1,
+        },
+    );
+    if mode == Mode::DryRun {
         return Ok(());
     }
-    install(caller, &mut new, ns, record)?;
-    switch_task_namespaces(caller, new, record);
+    install(caller, &mut new, ns, observer)?;
+    switch_task_namespaces(caller, new, observer);
     Ok(())
 }
 
-/// `netns_install()`, `utsns_install()` and `ipcns_install()` of then.
+/// Puts `ns` into the set: `netns_install()`, `utsns_install()` and `ipcns_install()` of 2011.
+///
+/// # Errors
+///
+/// [`EINVAL`] for a kind that is not one of the [`KINDS`].
 fn install(
     caller: &mut Caller<'_>,
     new: &mut NewNsProxy,
     ns: &Ns,
-    record: &mut impl Record,
+    observer: &mut impl Observer,
 ) -> Result {
     if let Some(net) = ns.downcast::<NetNamespace>() {
         new.replace(net);
     } else if let Some(uts) = ns.downcast::<UtsNamespace>() {
         new.replace(uts);
     } else if let Some(ipc) = ns.downcast::<IpcNamespace>() {
-        // The undo belongs to the old namespace, in which the caller still is.
+        // Before the switch: the semaphores to undo are in the old ipc namespace.
         caller.exit_sem();
-        record.step(Step::ExitSem, About::Nothing);
+        observer.on_step(Step::ExitSem, Subject::Nothing);
         new.replace(ipc);
     } else {
         return Err(EINVAL);
     }
-    record.step(Step::Install, About::Namespace(ns));
+    observer.on_step(Step::Install, Subject::Namespace(ns));
     Ok(())
 }

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The journal of a call: each step, and what it did to which count.
+//! The journal of a call: its steps, and the counts that each step changed.
 //!
-//! Nothing in the path says what it took or dropped. The journal looks: it knows every namespace
-//! that the call has to do with, and after each step compares their counts with those that it read
-//! after the last one. So it shows what the code does, and not what it means to do.
+//! The path does not report which references it acquires or releases. Instead, the journal watches
+//! the counts of all namespaces that the call involves. After each step it compares them with those
+//! after the previous step. So it shows the effects of the code, and not its intent.
 //!
-//! Initial namespaces are not reference-counted and therefore not watched. They have a line in the
-//! first step if the caller is in them, and in each step that is about them. In the journal of a
-//! caller that may not know counts, all namespaces are treated like this, and only the initial ones
-//! have counts.
+//! Initial namespaces are not reference-counted and therefore not watched. They appear in the first
+//! entry, and in steps that are about them. If the caller may not know counts, the journal treats
+//! all namespaces like this and reports only the counts of the initial ones.
 
 use crate::{
-    observer::{About, Step},
+    observer::{Step, Subject},
     sys::{
         caller::Caller,
         namespace::{Counts, Ns},
-        uapi::{nsproxy_step, step::*},
+        uapi::{errno, nsproxy_step, step::*},
     },
     visibility::{may_know, Fact},
 };
@@ -26,51 +25,51 @@ use kernel::{
     time::{Instant, Monotonic},
 };
 
-/// More than there can be: those that the caller has, and those of a process.
-const WATCHED: usize = 2 * NSPROXY_NR_MEMBERS as usize;
+/// An upper bound for the number of watched namespaces: those of the caller and of the target.
+const MAX_WATCHED: usize = 2 * NSPROXY_NR_MEMBERS as usize;
 
-/// The references that the journal itself has to a namespace that it watches.
-const OWN: u32 = 1;
+/// The number of references that the journal itself holds to each watched namespace.
+const OWN_REFS: u32 = 1;
 
-/// What is written of a call, and what is kept to write the next line.
+/// A journal while the call runs.
 ///
-/// It owns a reference to each namespace that it watches, and drops them with itself: the last one
-/// of a namespace that the call gave up, which may sleep.
+/// It owns a reference to each watched namespace until it is dropped. That may be the last one of a
+/// namespace that the call released, so dropping the journal may sleep.
 pub(crate) struct Journal {
     /// The caller's permission to know counts at the start of the call, which may change it.
     counted: bool,
     /// The start of the call.
     began: Instant<Monotonic>,
     lines: Lines,
-    /// Number of the next step.
+    /// The number of the next step.
     seq: u32,
-    /// Every namespace that was met and whose counts can move.
+    /// The namespaces in the call that are reference-counted.
     watched: KVec<Watched>,
 }
 
-/// What is written.
+/// The lines for user space.
 struct Lines {
-    /// As many as there is room for.
+    /// The lines that fit into the caller's array.
     kept: KVVec<nsproxy_step>,
-    /// How many there were, kept or not.
+    /// The number of all lines, including those that did not fit.
     total: u32,
 }
 
-/// A namespace, and its counts after the last step.
+/// A namespace with its counts after the previous step.
 struct Watched {
-    /// So that the counts can be read whatever the call gives up.
+    /// Keeps the counts readable after the call has released the namespace.
     ns: ARef<Ns>,
-    /// With the reference of the journal.
+    /// Includes the reference of the journal.
     counts: Counts,
 }
 
 impl Journal {
-    /// A journal with room for that many lines, which starts with what the caller has.
+    /// Creates a journal with memory for `room` lines, and adds the namespaces of the caller.
     ///
     /// # Errors
     ///
     /// [`ENOMEM`].
-    #[inline(never)] // Nothing of it is for the call to carry.
+    #[inline(never)] // Keeps the set-up code out of calls without a journal.
     pub(crate) fn new(caller: &Caller<'_>, room: usize) -> Result<Self> {
         let mut journal = Self {
             lines: Lines {
@@ -78,24 +77,28 @@ impl Journal {
                 total: 0,
             },
             seq: 0,
-            watched: KVec::with_capacity(WATCHED, GFP_KERNEL_ACCOUNT)?,
+            watched: KVec::with_capacity(MAX_WATCHED, GFP_KERNEL_ACCOUNT)?,
             counted: may_know(caller, Fact::Counts),
             began: Instant::now(),
         };
         let count = caller.nsproxy().count();
-        let line = journal.line(Step::Caller, About::NsProxy([count, count]), 0);
+        let subject = Subject::NsProxy {
+            before: count,
+            after: count,
+        };
+        let line = journal.line(Step::Caller, subject, None);
         let all = caller.members();
         let mut members = 0;
         for (member, ns) in all.iter().enumerate() {
             members |= 1 << member;
-            // Two of them can be the same only of time, and those are neighbours.
+            // Only the two time namespaces can be the same one. They are neighbours.
             if all.get(member + 1).is_some_and(|next| next.is(ns)) {
                 continue;
             }
-            let counts = journal.meet(ns);
-            journal.lines.write(nsproxy_step {
+            let counts = journal.watch(ns);
+            journal.lines.push(nsproxy_step {
                 members,
-                ..about(&line, ns, [counts, counts])
+                ..line_about(&line, ns, [counts, counts])
             });
             members = 0;
         }
@@ -103,9 +106,9 @@ impl Journal {
         Ok(journal)
     }
 
-    /// See [`Record::meet`](crate::observer::Record::meet). Returns the counts of the namespace, after
-    /// the last step if it was met before.
-    pub(crate) fn meet(&mut self, ns: &Ns) -> Counts {
+    /// Watches a namespace, unless it is initial or counts are hidden. Returns its counts: those
+    /// after the previous step if it was watched before.
+    pub(crate) fn watch(&mut self, ns: &Ns) -> Counts {
         if ns.is_initial() {
             return ns.counts();
         }
@@ -113,22 +116,22 @@ impl Journal {
             return Counts::UNKNOWN;
         }
         if let Some(known) = self.watched.iter().find(|watched| watched.ns.is(ns)) {
-            return known.counts.without(OWN);
+            return known.counts.without(OWN_REFS);
         }
         let watched = Watched {
             ns: ARef::from(ns),
             counts: ns.counts(),
         };
-        let counts = watched.counts.without(OWN);
+        let counts = watched.counts.without(OWN_REFS);
         kernel::warn_on!(self.watched.push_within_capacity(watched).is_err());
         counts
     }
 
-    /// A step was taken, or refused with that errno.
-    pub(crate) fn step(&mut self, step: Step, what: About<'_>, error: u32) {
-        let line = self.line(step, what, error);
-        let namespace = what.namespace();
-        let mut told = false;
+    /// Adds a step that succeeded, or that refused with `error`.
+    pub(crate) fn add(&mut self, step: Step, subject: Subject<'_>, error: Option<Error>) {
+        let line = self.line(step, subject, error);
+        let namespace = subject.namespace();
+        let mut has_subject = false;
         let written = self.lines.total;
         for watched in &mut self.watched {
             let now = watched.ns.counts();
@@ -136,46 +139,46 @@ impl Journal {
                 continue;
             }
             let before = core::mem::replace(&mut watched.counts, now);
-            let counts = [before.without(OWN), now.without(OWN)];
-            let mut line = about(&line, &watched.ns, counts);
+            let counts = [before.without(OWN_REFS), now.without(OWN_REFS)];
+            let mut line = line_about(&line, &watched.ns, counts);
             if namespace.is_some_and(|ns| ns.is(&watched.ns)) {
                 line.flags |= NSPROXY_STEP_F_ABOUT;
-                told = true;
+                has_subject = true;
             }
-            self.lines.write(line);
+            self.lines.push(line);
         }
         match namespace {
-            Some(ns) if !told => {
-                let counts = self.meet(ns);
-                let mut line = about(&line, ns, [counts, counts]);
+            Some(ns) if !has_subject => {
+                let counts = self.watch(ns);
+                let mut line = line_about(&line, ns, [counts, counts]);
                 line.flags |= NSPROXY_STEP_F_ABOUT;
-                self.lines.write(line);
+                self.lines.push(line);
             }
-            None if self.lines.total == written => self.lines.write(line),
+            None if self.lines.total == written => self.lines.push(line),
             _ => {}
         }
         self.seq += 1;
     }
 
-    /// The lines that there was room for, and how many there were.
+    /// Returns the lines that fit, and the number of all lines.
     pub(crate) fn close(self) -> (KVVec<nsproxy_step>, u32) {
         (self.lines.kept, self.lines.total)
     }
 
-    /// A line of this step, about no namespace.
-    fn line(&self, step: Step, about: About<'_>, error: u32) -> nsproxy_step {
+    /// Returns a line of the current step that is about no namespace.
+    fn line(&self, step: Step, subject: Subject<'_>, error: Option<Error>) -> nsproxy_step {
         nsproxy_step {
             time: self.began.elapsed().as_nanos() as u64,
             ns_id: 0,
             seq: self.seq,
             step: step as u32,
-            error,
+            error: error.map_or(0, errno),
             kind: 0,
             members: 0,
             flags: 0,
-            nsproxy: match about {
-                About::NsProxy(counts) if self.counted => counts,
-                About::Seen(nsproxy) if self.counted => [0, nsproxy.count()],
+            nsproxy: match subject {
+                Subject::NsProxy { before, after } if self.counted => [before, after],
+                Subject::Target(nsproxy) if self.counted => [0, nsproxy.count()],
                 _ => [0; 2],
             },
             ns_ref: [0; 2],
@@ -185,15 +188,15 @@ impl Journal {
 }
 
 impl Lines {
-    fn write(&mut self, line: nsproxy_step) {
-        // What there is no room for is counted, and told.
+    /// Adds a line. A line that does not fit is only counted.
+    fn push(&mut self, line: nsproxy_step) {
         let _ = self.kept.push_within_capacity(line);
         self.total += 1;
     }
 }
 
-/// The line, about this namespace, with its counts before the step and after it.
-fn about(line: &nsproxy_step, ns: &Ns, [before, after]: [Counts; 2]) -> nsproxy_step {
+/// Returns `line` about the namespace `ns`, with its counts before and after the step.
+fn line_about(line: &nsproxy_step, ns: &Ns, [before, after]: [Counts; 2]) -> nsproxy_step {
     nsproxy_step {
         ns_id: ns.id(),
         kind: ns.ns_type(),

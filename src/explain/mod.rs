@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `NSPROXY_EXPLAIN`: a call, which check decided, and what each step did.
+//! `NSPROXY_EXPLAIN`: makes a call, and reports the check that refused and a journal of all steps.
+
+pub(crate) mod diagnose;
+pub(crate) mod journal;
 
 use crate::{
-    observer::{errno, About, Record, Step},
-    reason::{diagnose, Finding, Reason, Refused},
-    setns, setns_2011,
+    observer::{Observer, RefusedInstall, Step, Subject},
+    reason::Reason,
+    setns::{self, Mode},
+    setns_2011,
     sys::{
         caller::Caller,
         namespace::Ns,
         uapi::{
-            nsproxy_explain, nsproxy_step, NSPROXY_EXPLAIN_2011, NSPROXY_EXPLAIN_DRY_RUN,
+            errno, nsproxy_explain, nsproxy_step, NSPROXY_EXPLAIN_2011, NSPROXY_EXPLAIN_DRY_RUN,
             NSPROXY_JOURNAL_MAX,
         },
     },
 };
-use kernel::prelude::*;
-
-pub(crate) mod journal;
-
+use diagnose::{diagnose, MissingCap};
 use journal::Journal;
+use kernel::prelude::*;
 
 /// Checks the flags that select how the call is made.
 ///
@@ -33,8 +35,8 @@ pub(crate) fn check_flags(args: &nsproxy_explain) -> Result {
     Ok(())
 }
 
-/// Makes the call that `args` ask for, and fills in what came of it. Returns the lines of the
-/// journal that there is room for, if one was to be kept.
+/// Makes the call that `args` describe, and fills in its outcome. Returns the lines of the journal
+/// that fit into the caller's array, or [`None`] if the caller requested no journal.
 ///
 /// # Errors
 ///
@@ -60,88 +62,89 @@ pub(crate) fn explain(
     };
     let (fd, nstype) = (args.fd, args.nstype as u32);
     let as_of_2011 = args.flags & NSPROXY_EXPLAIN_2011 != 0;
+    let mode = if args.flags & NSPROXY_EXPLAIN_DRY_RUN != 0 {
+        Mode::DryRun
+    } else {
+        Mode::Commit
+    };
     let journal = match room(args) {
         0 => None,
         room => Some(Journal::new(caller, room)?),
     };
     let mut recorder = Recorder {
-        verdict: args,
+        outcome: args,
         journal,
     };
     let result = if as_of_2011 {
-        setns_2011::setns(caller, fd, nstype, &mut recorder)
+        setns_2011::setns(caller, fd, nstype, mode, &mut recorder)
     } else {
-        setns::setns(caller, fd, nstype, &mut recorder).map(|_| ())
+        setns::setns(caller, fd, nstype, mode, &mut recorder).map(|_| ())
     };
-    recorder.verdict.error = result.map_or_else(errno, |()| 0);
+    recorder.outcome.error = result.map_or_else(errno, |()| 0);
 
     let Some(mut journal) = recorder.journal else {
         return Ok(None);
     };
-    journal.step(Step::Return, About::Nothing, args.error);
+    journal.add(Step::Return, Subject::Nothing, result.err());
     let (lines, total) = journal.close();
     args.lines = total;
     Ok(Some(lines))
 }
 
-/// How many lines of the journal are to be kept.
+/// Returns the number of lines of the journal to write to user space.
 pub(crate) fn room(args: &nsproxy_explain) -> usize {
     args.room.min(NSPROXY_JOURNAL_MAX) as usize
 }
 
-/// Keeps the verdict, and the journal if there is to be one.
+/// An observer that records the refusal and, if requested, a journal.
 struct Recorder<'a> {
-    verdict: &'a mut nsproxy_explain,
+    outcome: &'a mut nsproxy_explain,
     journal: Option<Journal>,
 }
 
 impl Recorder<'_> {
-    fn refused(&mut self, step: Step, finding: Finding, ns: Option<&Ns>, error: Error) {
-        let to = &mut *self.verdict;
-        to.reason = finding.reason as u32;
-        to.count = finding.count;
-        if let Some((cap, user_ns_id)) = finding.cap {
-            to.cap = cap;
-            to.user_ns_id = user_ns_id;
-        }
+    /// Records the namespace that a refusal is about, and the refusal in the journal.
+    fn record_refusal(&mut self, step: Step, ns: Option<&Ns>, error: Error) {
         if let Some(ns) = ns {
-            to.kind = ns.ns_type();
-            to.ns_id = ns.id();
+            self.outcome.kind = ns.ns_type();
+            self.outcome.ns_id = ns.id();
         }
         if let Some(journal) = &mut self.journal {
-            let about = ns.map_or(About::Nothing, About::Namespace);
-            journal.step(step, about, errno(error));
+            let subject = ns.map_or(Subject::Nothing, Subject::Namespace);
+            journal.add(step, subject, Some(error));
         }
     }
 }
 
-impl Record for Recorder<'_> {
-    fn is_dry_run(&self) -> bool {
-        self.verdict.flags & NSPROXY_EXPLAIN_DRY_RUN != 0
-    }
-
-    fn meet(&mut self, ns: &Ns) {
+impl Observer for Recorder<'_> {
+    fn on_namespace(&mut self, ns: &Ns) {
         if let Some(journal) = &mut self.journal {
-            journal.meet(ns);
+            journal.watch(ns);
         }
     }
 
-    fn step(&mut self, step: Step, about: About<'_>) {
-        ().step(step, about);
+    fn on_step(&mut self, step: Step, subject: Subject<'_>) {
+        ().on_step(step, subject);
         if let Some(journal) = &mut self.journal {
-            journal.step(step, about, 0);
+            journal.add(step, subject, None);
         }
     }
 
-    fn refuse(&mut self, reason: Reason, ns: Option<&Ns>) -> Error {
-        let error = ().refuse(reason, ns);
-        self.refused(reason.step(), reason.into(), ns, error);
-        error
+    fn on_refusal(&mut self, reason: Reason, ns: Option<&Ns>) {
+        ().on_refusal(reason, ns);
+        self.outcome.reason = reason as u32;
+        self.record_refusal(reason.step(), ns, reason.errno());
     }
 
-    fn refuse_install(&mut self, refused: &Refused<'_>) {
-        ().refuse_install(refused);
+    fn on_refused_install(&mut self, refused: &RefusedInstall<'_>) {
+        ().on_refused_install(refused);
         let finding = diagnose(refused);
-        self.refused(Step::Install, finding, Some(refused.ns), refused.error);
+        self.outcome.reason = finding.reason as u32;
+        self.outcome.count = finding.count;
+        if let Some(MissingCap { cap, user_ns_id }) = finding.missing {
+            self.outcome.cap = cap;
+            self.outcome.user_ns_id = user_ns_id;
+        }
+        self.record_refusal(Step::Install, Some(refused.ns), refused.error);
     }
 }

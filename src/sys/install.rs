@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `proc_ns_operations.install()`: each kind's own check, and its part of the set.
+//! `proc_ns_operations.install()`: checks a namespace and puts it into a set.
 
 use super::{
     caller::Caller,
@@ -16,15 +16,16 @@ use kernel::{
     prelude::*,
 };
 
-/// A set as `install()` is shown it: `struct nsset`.
+/// The `struct nsset` that `install()` gets.
 ///
-/// It borrows what the set is made of, and the caller as if to change it: the mount kind moves its
-/// root and working directory at once when it is the only one asked for.
+/// It borrows the parts of the set. It borrows the caller mutably, since `install()` of a mount
+/// namespace moves the caller's root and working directory at once if no other kind is requested.
 ///
 /// # Invariants
 ///
-/// Every pointer is valid for `'a` and not used by anyone else meanwhile, and they fit the flags:
-/// the cred is a prepared one for `CLONE_NEWUSER`, and there is an `fs` for `CLONE_NEWNS`.
+/// Every pointer is valid and exclusively borrowed for `'a`, and the flags fit them:
+/// `CLONE_NEWUSER` is set only if the cred is a prepared one, `CLONE_NEWNS` only if `fs` is not
+/// NULL.
 #[doc(alias = "nsset")]
 pub(crate) struct Installer<'a> {
     set: nsset,
@@ -32,8 +33,8 @@ pub(crate) struct Installer<'a> {
 }
 
 impl<'a> Installer<'a> {
-    /// The set of these parts. `flags` are the `CLONE_NEW*` of all that is asked for; whether user and
-    /// mount namespaces are, the parts say.
+    /// Creates the `struct nsset` of these parts. `flags` are the `CLONE_NEW*` of the requested
+    /// kinds. `cred` and `fs` determine whether user and mount namespaces are among them.
     pub(crate) fn new(
         caller: &'a mut Caller<'_>,
         flags: u32,
@@ -41,8 +42,8 @@ impl<'a> Installer<'a> {
         cred: &'a mut SetCred,
         fs: &'a mut SetFs,
     ) -> Self {
-        // The C functions trust the set to fit its flags: `nsset_cred()` gives a cred out for
-        // writing by `CLONE_NEWUSER`, `mntns_install()` follows `fs`.
+        // The C functions rely on flags that fit the pointers: `nsset_cred()` returns a writable
+        // cred if `CLONE_NEWUSER` is set, and `mntns_install()` dereferences `fs`.
         let mut fitting = flags & !(CLONE_NEWUSER | CLONE_NEWNS);
         if let SetCred::Prepared(_) = cred {
             fitting |= CLONE_NEWUSER;
@@ -50,7 +51,7 @@ impl<'a> Installer<'a> {
         if !matches!(fs, SetFs::None) {
             fitting |= CLONE_NEWNS;
         }
-        // INVARIANT: What is pointed at is borrowed for `'a`, and the flags fit it.
+        // INVARIANT: The pointers are to parts borrowed for `'a`. The flags fit them, see above.
         Self {
             set: nsset {
                 flags: fitting,
@@ -62,50 +63,51 @@ impl<'a> Installer<'a> {
         }
     }
 
-    /// Asks the kind of `ns` whether the caller may enter it, and puts it into the set if so.
+    /// Checks whether the caller may enter `ns`, and puts `ns` into the set.
     ///
-    /// The reference to what `ns` replaces in the nsproxy is dropped, and one to `ns` taken. On an
-    /// error nothing is changed. May sleep.
+    /// This takes a reference to `ns` and drops the one to the namespace that it replaces. Nothing
+    /// changes on an error. May sleep.
     ///
     /// # Errors
     ///
-    /// Those of the kind: `EPERM`, `EINVAL`, `EUSERS`, or what looking up a root says. [`EINVAL`]
-    /// and a warning for a kind that the set is not for.
+    /// Errors of the kind: `EPERM`, `EINVAL`, `EUSERS`, or those of looking up a root. [`EINVAL`]
+    /// and a warning if the kind is not requested.
     #[doc(alias = "validate_ns")]
     #[inline(always)]
     pub(crate) fn install(&mut self, ns: &Ns) -> Result {
         if kernel::warn_on!(self.set.flags & ns.ns_type() == 0) {
             return Err(EINVAL);
         }
-        // SAFETY: The set is for the kind.
+        // SAFETY: The kind is requested.
         unsafe { self.call(ns) }
     }
 
-    /// The same if the kind is one of those that are asked for, else [`None`].
+    /// Installs `ns` if its kind is requested; returns [`None`] otherwise.
     ///
     /// # Errors
     ///
-    /// Those of the kind, see [`install`](Self::install).
+    /// Errors of the kind, see [`install`](Self::install).
     #[inline(always)]
-    pub(crate) fn install_asked<K: Kind>(&mut self, ns: &K) -> Option<Result> {
+    pub(crate) fn install_requested<K: Kind>(&mut self, ns: &K) -> Option<Result> {
         if self.set.flags & K::NS_TYPE == 0 {
             return None;
         }
-        // SAFETY: The set is for the kind.
+        // SAFETY: The kind is requested.
         Some(unsafe { self.call(ns) })
     }
 
-    /// `ns->ops->install()`.
+    /// Calls `ns->ops->install()`.
     ///
     /// # Safety
     ///
-    /// The kind of `ns` must be one of those that are asked for.
+    /// The kind of `ns` must be one of the requested kinds.
     #[inline(always)]
     unsafe fn call(&mut self, ns: &Ns) -> Result {
-        // SAFETY: By the type's invariants every pointer of the set is valid, and fits what `ns`
-        // is. What `install()` writes through them is the nsproxy, which is ours and exclusively
-        // borrowed (a member is replaced together with its reference), a prepared cred, likewise,
-        // and the `fs_struct`, whose lock it takes. It keeps none of the pointers.
+        // SAFETY: By the type's invariants every pointer of the set is valid. The kind of `ns` is
+        // requested, so the part that it needs is there. `install()` writes to three objects. The
+        // nsproxy and a prepared cred are exclusively borrowed, and a member is replaced together
+        // with its reference. The `fs_struct` has a lock, which `install()` takes. `install()`
+        // keeps no pointer.
         returned(unsafe { ns.install(&mut self.set) })
     }
 }

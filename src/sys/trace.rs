@@ -5,7 +5,8 @@
 //! While nobody does, a step costs one instruction that does nothing: a static branch. (In a kernel
 //! without `CONFIG_JUMP_LABEL` it costs to look.)
 
-use super::{bindings, namespace::Ns};
+use super::{bindings, namespace::Ns, uapi::errno};
+use kernel::prelude::*;
 
 /// Whether anybody listens.
 #[inline(always)]
@@ -45,10 +46,11 @@ fn is_on() -> bool {
 /// are read here.
 #[inline(always)]
 #[doc(alias = "trace_nsproxy_rs_step")]
-pub(crate) fn step(step: u32, ns: Option<&Ns>, error: u32) {
+pub(crate) fn step(step: u32, ns: Option<&Ns>, error: Option<Error>) {
     if is_on() {
         let ns = ns.map_or(core::ptr::null_mut(), Ns::as_ptr);
-        // SAFETY: The namespace is valid, or there is none.
+        let error = error.map_or(0, errno);
+        // SAFETY: The namespace is valid, or the pointer is NULL.
         unsafe { bindings::rust_do_trace_nsproxy_rs_step(step, ns, error) };
     }
 }

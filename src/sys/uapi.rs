@@ -48,6 +48,11 @@ pub(crate) mod step {
 /// `uname -r` of the kernel that the module is built for.
 pub(crate) const RELEASE: &[u8] = bindings::UTS_RELEASE;
 
+/// Returns the positive number of an error, as user space knows it.
+pub(crate) fn errno(error: Error) -> u32 {
+    error.to_errno().unsigned_abs()
+}
+
 /// A struct of the ABI.
 ///
 /// # Safety
