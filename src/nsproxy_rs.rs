@@ -31,8 +31,8 @@ mod sys;
 mod visibility;
 
 use device::NsproxyDevice;
-use serve::Served;
-use sys::{chardev::Registration, debugfs::Directory, redirect::Serving, symbols::Symbols};
+use serve::ServedStats;
+use sys::{chardev::Registration, debugfs::Directory, redirect::RedirectGuard, symbols::Symbols};
 
 module! {
     type: NsproxyModule,
@@ -58,9 +58,9 @@ impl kernel::InPlaceModule for NsproxyModule {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             symbols: Symbols::resolve()?,
-            device <- Registration::new(c"nsproxy", Serving::new(*symbols)),
+            device <- Registration::new(c"nsproxy", RedirectGuard::new(*symbols)),
             // After all that can fail: an open file does not pin a module whose init fails.
-            debugfs: Directory::new::<Served>(*symbols),
+            debugfs: Directory::new::<ServedStats>(*symbols),
         })
     }
 }

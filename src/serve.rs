@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `NSPROXY_SERVE`: setns(2) itself, for the processes that ask for it.
+//! `NSPROXY_SERVE`: the module handles the system call setns(2) of served processes.
 
 use crate::{
     observer::Observer,
@@ -9,43 +9,45 @@ use crate::{
         caller::Caller,
         debugfs::Show,
         namespace::KINDS,
-        redirect::{processes, redirect, Serve},
-        uapi::{NSPROXY_SERVE_OFF, NSPROXY_SERVE_ON, NSPROXY_SERVE_QUERY},
+        redirect::{self, processes::SERVED_PROCESSES, SetnsHandler},
+        uapi::{errno, NSPROXY_SERVE_OFF, NSPROXY_SERVE_ON, NSPROXY_SERVE_QUERY},
     },
 };
 use kernel::{
+    bindings::EHWPOISON,
     prelude::*,
     seq_file::{seq_print, SeqFile},
     sync::atomic::{Atomic, Relaxed},
 };
 
-/// Has the caller's process be served, or not any more, or says whether it is. Returns whether it
-/// was until now.
+/// Enables, disables or queries serving for the calling process. Returns the previous state.
 ///
 /// # Errors
 ///
-/// [`EINVAL`] for what is none of these; what [`redirect`] says; [`ENOMEM`].
-pub(crate) fn serve(caller: &Caller<'_>, what: usize) -> Result<bool> {
+/// - [`EINVAL`]: unknown operation;
+/// - [`ENOMEM`];
+/// - errors of [`redirect::enable`].
+pub(crate) fn serve(caller: &Caller<'_>, operation: usize) -> Result<bool> {
     let process = caller.process();
-    match u32::try_from(what) {
-        Ok(NSPROXY_SERVE_OFF) => Ok(process.leave()),
+    match u32::try_from(operation) {
+        Ok(NSPROXY_SERVE_OFF) => Ok(SERVED_PROCESSES.remove(process)),
         Ok(NSPROXY_SERVE_ON) => {
-            redirect::<Server>(caller)?;
-            process.serve()
+            redirect::enable::<ServedCall>(caller)?;
+            SERVED_PROCESSES.insert(process)
         }
-        Ok(NSPROXY_SERVE_QUERY) => Ok(process.is_served()),
+        Ok(NSPROXY_SERVE_QUERY) => Ok(SERVED_PROCESSES.contains(process)),
         _ => Err(EINVAL),
     }
 }
 
-/// Serves the calls, and counts them.
-struct Server;
+/// The handler of served system calls, which also counts them.
+struct ServedCall;
 
-/// Keeps nothing, as `()` does. With a type of its own the path is compiled once for served calls and
-/// once for the ioctl, and where it has one caller it becomes a part of that.
-impl Observer for Server {}
+/// Records nothing, like `()`. The separate type makes the compiler generate one copy of the path
+/// for served calls and one for the ioctl, so that each is inlined into its only user.
+impl Observer for ServedCall {}
 
-impl Serve for Server {
+impl SetnsHandler for ServedCall {
     fn setns(caller: &mut Caller<'_>, fd: i32, flags: u32) -> Result {
         INSIDE.add(1, Relaxed);
         let result = setns::setns(caller, fd, flags, Mode::Commit, &mut Self);
@@ -56,29 +58,31 @@ impl Serve for Server {
                 count.add(1, Relaxed);
             }
         }
-        let errno = result.map_or_else(|error| error.to_errno().unsigned_abs() as usize, |_| 0);
+        let errno = result.map_or_else(errno, |_| 0) as usize;
         RETURNED[errno.min(ERRNOS - 1)].add(1, Relaxed);
         result.map(|_| ())
     }
 }
 
-/// More than the highest errno that user space sees.
-const ERRNOS: usize = 134;
+/// The number of errnos, including 0. `EHWPOISON` is the highest one that user space sees.
+const ERRNOS: usize = EHWPOISON as usize + 1;
 
-/// How many calls are being served.
+/// The number of served calls that are running.
 static INSIDE: Atomic<i64> = Atomic::new(0);
-/// By kind, in the order of [`KINDS`].
+/// The number of served calls that entered a namespace of a kind, in the order of [`KINDS`].
 static ENTERED: [Atomic<i64>; KINDS.len()] = [const { Atomic::new(0) }; KINDS.len()];
-/// By errno, 0 for success.
+/// The number of served calls that returned an errno, or 0 for success.
 static RETURNED: [Atomic<i64>; ERRNOS] = [const { Atomic::new(0) }; ERRNOS];
 
-/// `/sys/kernel/debug/nsproxy_rs/served`: how many processes are served and how many calls are
-/// being, and what came of the calls since the module was loaded. Each kind of a set counts.
-pub(crate) struct Served;
+/// `/sys/kernel/debug/nsproxy_rs/served`: statistics of served processes and calls.
+///
+/// Reports the number of served processes and of running calls. Reports the results of all calls
+/// since the module was loaded; a call for several kinds counts for each of them.
+pub(crate) struct ServedStats;
 
-impl Show for Served {
+impl Show for ServedStats {
     fn show(file: &SeqFile) {
-        seq_print!(file, "processes {}\n", processes::count());
+        seq_print!(file, "processes {}\n", SERVED_PROCESSES.count());
         seq_print!(file, "inside {}\n", INSIDE.load(Relaxed));
         for ((name, _), count) in KINDS.iter().zip(&ENTERED) {
             seq_print!(file, "entered {name} {}\n", count.load(Relaxed));

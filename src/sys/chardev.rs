@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The entry into the module: a character device whose only operation is `ioctl(2)`.
+//! The entry from ioctl(2): a character device with no other operation.
 
-use super::{caller::Caller, redirect::Serving};
+use super::{caller::Caller, redirect::RedirectGuard};
 use core::marker::PhantomData;
 use kernel::{
     fs::File,
@@ -16,21 +16,21 @@ use super::owned_device::Registration as MiscRegistration;
 #[cfg(nsproxy_rs_device_has_owner)]
 use kernel::miscdevice::MiscDeviceRegistration as MiscRegistration;
 
-/// What a device does when it is called.
+/// The implementation of a device.
 pub(crate) trait Ioctl: Send + Sync + 'static {
-    /// Serves one call, in the context of the process that makes it. `arg` is what the caller says
-    /// is a pointer. Returns what `ioctl(2)` does.
+    /// Handles one call in the context of the calling process. `arg` is the user pointer that the
+    /// caller passed, and may be invalid. Returns the result of `ioctl(2)`.
     ///
     /// # Errors
     ///
-    /// The device's own; `ENOTTY` for a `cmd` that is none of its.
+    /// Errors of the command; `ENOTTY` for an unknown `cmd`.
     fn ioctl(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result<isize>;
 }
 
-/// The type that the kernel knows the device by.
+/// The type with which the device is registered.
 ///
-/// Nothing is kept from opening the device: a file descriptor of it carries no rights, and may
-/// be handed around.
+/// An open file has no state and carries no rights: the credentials that count are those of the
+/// caller. So it may be passed to other processes.
 struct Device<T>(PhantomData<T>);
 
 #[vtable]
@@ -43,7 +43,7 @@ impl<T: Ioctl> MiscDevice for Device<T> {
 
     fn ioctl(_device: (), _file: &File, cmd: u32, arg: usize) -> Result<isize> {
         let current = kernel::current!();
-        // SAFETY: This is the entry of the call, and the only place that makes one.
+        // SAFETY: This is the entry of the call, and the only place that creates a `Caller` for it.
         let mut caller = unsafe { Caller::new(current) };
         T::ioctl(&mut caller, cmd, UserPtr::from_addr(arg))
     }
@@ -51,24 +51,25 @@ impl<T: Ioctl> MiscDevice for Device<T> {
 
 /// A registered device. An open file pins the module.
 ///
-/// Dropped from top to bottom.
+/// Fields are dropped in this order: the device first, so that no call can request the redirect
+/// after it was removed.
 #[pin_data]
 pub(crate) struct Registration<T: Ioctl> {
     #[pin]
     device: MiscRegistration<Device<T>>,
-    /// Undoes the redirect of the system call that an ioctl may have requested.
-    serving: Serving,
+    /// Removes the redirect of the system call that an ioctl may have requested.
+    redirect: RedirectGuard,
 }
 
 impl<T: Ioctl> Registration<T> {
-    /// Creates `/dev/<name>`, mode 0600, for as long as the registration lives.
+    /// Creates `/dev/<name>` with mode 0600, for as long as the registration lives.
     ///
-    /// A call may arrive before this returns. A [`Serving`] proves that everything a call needs is
-    /// initialised.
+    /// A call may arrive before this returns. The [`RedirectGuard`] proves that everything that a
+    /// call needs is initialised.
     #[doc(alias = "misc_register")]
-    pub(crate) fn new(name: &'static CStr, serving: Serving) -> impl PinInit<Self, Error> {
+    pub(crate) fn new(name: &'static CStr, redirect: RedirectGuard) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            serving,
+            redirect,
             device <- MiscRegistration::register(MiscDeviceOptions { name }),
         })
     }

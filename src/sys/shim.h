@@ -92,12 +92,12 @@ int nsproxy_rs_copy_struct_to_user(void __user *dst, size_t usize,
 void rust_do_trace_nsproxy_rs_step(unsigned int step, struct ns_common *ns,
 				   unsigned int error);
 
-/* redirect.c: the system call itself, for those processes that are served */
+/* redirect.c: the redirect of the system call, for served processes */
 extern struct xarray nsproxy_rs_served;
 
-int nsproxy_rs_redirect(long (*server)(int fd, int flags),
-			int (*forks)(pid_t parent, pid_t child),
-			void (*exits)(pid_t tgid));
+int nsproxy_rs_redirect(long (*setns_fn)(int fd, int flags),
+			int (*fork_fn)(pid_t parent, pid_t child),
+			void (*exit_fn)(pid_t tgid));
 void nsproxy_rs_redirect_undo(void);
 
 /* debugfs.c: files that show the state of the module */

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * setns(2) itself, for the processes that are served: an ftrace_ops at the entry
- * of the system call points the instruction pointer at a function of ours, as
- * livepatch does. By then the call has been traced, filtered by seccomp and
- * audited as always, and what is returned goes back the same way.
+ * The redirect of setns(2) for served processes. An ftrace_ops at the entry of the
+ * system call sets the instruction pointer to a function of this module, as
+ * livepatch does. Before that, ptrace, seccomp and audit have seen the call. The
+ * return value takes the usual way.
  *
- * A task must not run code of a module that is unloaded:
+ * No task may run code of a module that is unloaded:
  *
  * - The handler itself holds no reference, and may be preempted. ftrace waits:
  *   unregister_ftrace_function() returns when each task that was preempted in
  *   the handler, or in the trampoline before it, has left both
  *   (synchronize_rcu_tasks_rude(), synchronize_rcu_tasks()).
- * - A redirected call holds a reference on the module, taken before the
- *   instruction pointer is changed. serve() drops it. The few instructions
+ * - A redirected call holds a reference to the module, taken before the
+ *   instruction pointer is changed. handle() drops it. The few instructions
  *   after that do not sleep, so the same wait covers them.
  * - Probes of tracepoints run in a read-side critical section;
  *   tracepoint_synchronize_unregister() waits for them.
@@ -31,37 +31,37 @@
 
 #include "../shim.h"
 
-/* By tgid in the initial pid namespace. An entry is a reference on the module. */
+/* The index is the tgid in the initial pid namespace. An entry owns a module reference. */
 DEFINE_XARRAY(nsproxy_rs_served);
 
 #ifdef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
 
-static long (*serve_setns)(int fd, int flags);
-static int (*served_forks)(pid_t parent, pid_t child);
-static void (*served_exits)(pid_t tgid);
+static long (*handle_setns)(int fd, int flags);
+static int (*handle_fork)(pid_t parent, pid_t child);
+static void (*handle_exit)(pid_t tgid);
 
-static long serve(int fd, int flags)
+static long handle(int fd, int flags)
 {
-	long ret = serve_setns(fd, flags);
+	long ret = handle_setns(fd, flags);
 
 	module_put(THIS_MODULE);
 	return ret;
 }
 
-static long serve_x64(const struct pt_regs *regs)
+static long handle_x64(const struct pt_regs *regs)
 {
-	return serve(regs->di, regs->si);
+	return handle(regs->di, regs->si);
 }
 
-static long serve_ia32(const struct pt_regs *regs)
+static long handle_ia32(const struct pt_regs *regs)
 {
-	return serve(regs->bx, regs->cx);
+	return handle(regs->bx, regs->cx);
 }
 
 static void notrace redirect(unsigned long ip, unsigned long parent_ip,
 			     struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
-	/* Another thread may give up the last reference meanwhile; then nobody is served. */
+	/* Fails if another thread dropped the last reference: then no process is served. */
 	if (xa_load(&nsproxy_rs_served, task_tgid_nr(current)) && try_module_get(THIS_MODULE))
 		ftrace_regs_set_instruction_pointer(fregs, (unsigned long)ops->private);
 }
@@ -73,8 +73,8 @@ static void notrace redirect(unsigned long ip, unsigned long parent_ip,
 			 FTRACE_OPS_FL_IPMODIFY,			\
 		.private = to,						\
 	}
-static struct ftrace_ops x64_ops = REDIRECT(serve_x64);
-static struct ftrace_ops ia32_ops = REDIRECT(serve_ia32);
+static struct ftrace_ops x64_ops = REDIRECT(handle_x64);
+static struct ftrace_ops ia32_ops = REDIRECT(handle_ia32);
 
 static int start(struct ftrace_ops *ops, unsigned long address)
 {
@@ -99,23 +99,23 @@ static void stop(struct ftrace_ops *ops, unsigned long address)
 	WARN_ON(ftrace_set_filter_ip(ops, address, 1, 0));
 }
 
-/* In the parent, before the child runs for the first time. */
+/* Runs in the parent, before the child runs for the first time. */
 static void on_fork(void *data, struct task_struct *parent, struct task_struct *child)
 {
 	if (!thread_group_leader(child))
 		return;
-	/* Served by the kernel it would not be what was asked for. */
-	if (served_forks(task_tgid_nr(parent), task_tgid_nr(child)))
+	/* The kernel must not handle the calls of a child that inherits serving. */
+	if (handle_fork(task_tgid_nr(parent), task_tgid_nr(child)))
 		send_sig(SIGKILL, child, 1);
 }
 
 static void on_exit(void *data, struct task_struct *task, bool group_dead)
 {
 	if (group_dead)
-		served_exits(task_tgid_nr(task));
+		handle_exit(task_tgid_nr(task));
 }
 
-/* The tracepoints are not exported, but may be found. */
+/* The tracepoints are not exported to modules, so find() looks them up by name. */
 static struct probe {
 	const char *name;
 	void *function;
@@ -135,7 +135,7 @@ static void find(struct tracepoint *tp, void *unused)
 			probe->at = tp;
 }
 
-/* Those before @end. */
+/* Unregisters the probes before @end. */
 static void stop_probes(struct probe *end)
 {
 	struct probe *probe;
@@ -150,7 +150,7 @@ static int start_probes(void)
 	struct probe *probe;
 	int err;
 
-	/* Registration takes the probes as void *: the compiler checks their prototypes here. */
+	/* Registration takes void *. These calls make the compiler check the prototypes. */
 	check_trace_callback_type_sched_process_fork(on_fork);
 	check_trace_callback_type_sched_process_exit(on_exit);
 
@@ -188,24 +188,24 @@ undo_probes:
 	return err;
 }
 
-/* redirected: the calls go to the module; redirect_lock protects it */
+/* Whether the redirect is installed; protected by redirect_lock */
 static bool redirected;
 static DEFINE_MUTEX(redirect_lock);
 
 /**
- * nsproxy_rs_redirect - have the calls of served processes go to the module
- * @server:  serves setns(2)
- * @forks:   is told of every new process; an error means that it is not to live
- * @exits:   is told of every process that exits
+ * nsproxy_rs_redirect - redirect setns(2) of served processes to the module
+ * @setns_fn: handles setns(2)
+ * @fork_fn:  called for each new process; the process is killed on an error
+ * @exit_fn:  called for each process that exits
  *
- * May sleep. Does nothing if the calls are redirected already.
+ * May sleep. Does nothing if the redirect is installed already.
  *
- * Return: 0; -EOPNOTSUPP; -EBUSY when somebody else has redirected the call;
- * -ENOMEM; -ENODEV when ftrace has given up, of which it has warned.
+ * Return: 0; -EOPNOTSUPP; -EBUSY if livepatch or another module has redirected
+ * the call; -ENOMEM; -ENODEV if ftrace has disabled itself, after a warning.
  */
-int nsproxy_rs_redirect(long (*server)(int fd, int flags),
-			int (*forks)(pid_t parent, pid_t child),
-			void (*exits)(pid_t tgid))
+int nsproxy_rs_redirect(long (*setns_fn)(int fd, int flags),
+			int (*fork_fn)(pid_t parent, pid_t child),
+			void (*exit_fn)(pid_t tgid))
 {
 	int err;
 
@@ -213,20 +213,19 @@ int nsproxy_rs_redirect(long (*server)(int fd, int flags),
 	if (redirected)
 		return 0;
 
-	serve_setns = server;
-	served_forks = forks;
-	served_exits = exits;
+	handle_setns = setns_fn;
+	handle_fork = fork_fn;
+	handle_exit = exit_fn;
 	err = start_all();
 	redirected = !err;
 	return err;
 }
 
 /**
- * nsproxy_rs_redirect_undo - have all calls go to the kernel again
+ * nsproxy_rs_redirect_undo - remove the redirect
  *
- * May sleep. Does nothing if the calls go to the kernel already. When it
- * returns, no task runs redirected code unless it holds a reference on the
- * module.
+ * May sleep. Does nothing if no redirect is installed. When this returns, only
+ * tasks that hold a reference to the module run redirected code.
  */
 void nsproxy_rs_redirect_undo(void)
 {
@@ -242,9 +241,9 @@ void nsproxy_rs_redirect_undo(void)
 
 #else
 
-int nsproxy_rs_redirect(long (*server)(int fd, int flags),
-			int (*forks)(pid_t parent, pid_t child),
-			void (*exits)(pid_t tgid))
+int nsproxy_rs_redirect(long (*setns_fn)(int fd, int flags),
+			int (*fork_fn)(pid_t parent, pid_t child),
+			void (*exit_fn)(pid_t tgid))
 {
 	return -EOPNOTSUPP;
 }
