@@ -4,7 +4,6 @@
 //! the guest never gets past its first instructions. So one is booted.
 
 use crate::{
-    classify::Class,
     cli::{Accel, GuestArgs},
     clock,
     guest::{Guest, Parts},
@@ -12,6 +11,7 @@ use crate::{
     suite::Suite,
 };
 use anyhow::Result;
+use nsproxy_results::Class;
 use rustix::fs::{FlockOperation, flock};
 use std::{
     env,

@@ -2,12 +2,8 @@
 
 //! From what was seen of a guest to what that means.
 
-use crate::{
-    kcsan,
-    results::ktap::Printed,
-    verdict::{Counts, Verdict},
-};
-use serde::Serialize;
+use crate::{kcsan, results::ktap::Printed, verdict::Verdict};
+use nsproxy_results::{Class, Counts};
 
 /// How a run of QEMU ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,50 +16,6 @@ pub(crate) enum End {
     TimedOut(u64),
     /// The runner ended it after this many seconds without progress.
     Hung(u64),
-}
-
-/// What a run came to, from best to worst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Class {
-    /// Every test and every gate.
-    Passed,
-    /// A test, or a gate after the suite.
-    Failed,
-    /// Nothing was tested: the user asked for a test that does not exist.
-    Usage,
-    /// The guest exceeded its time, or hung.
-    TimedOut,
-    /// The kernel panicked or warned, or a sanitizer spoke.
-    Alarm,
-    /// The guest did not say how it went.
-    Lost,
-}
-
-impl Class {
-    /// The exit status.
-    pub(crate) fn status(self) -> u8 {
-        match self {
-            Self::Passed => 0,
-            Self::Failed => 1,
-            Self::Usage => 2,
-            Self::TimedOut => 124,
-            Self::Alarm => 125,
-            Self::Lost => 128,
-        }
-    }
-
-    /// In a word, for the table.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Passed => "pass",
-            Self::Failed => "FAIL",
-            Self::Usage => "USAGE",
-            Self::TimedOut => "TIMEOUT",
-            Self::Alarm => "ALARM",
-            Self::Lost => "LOST",
-        }
-    }
 }
 
 /// What a run came to, and why if it did not pass.

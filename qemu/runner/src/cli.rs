@@ -4,6 +4,7 @@
 
 use crate::suite::Suite;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use nsproxy_results::Shard;
 use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 /// Boots guests with nsproxy_rs and judges what they did.
@@ -158,7 +159,7 @@ pub(crate) struct RunArgs {
     pub(crate) seed: Option<u64>,
     /// Part I of N of the matrix, to run the others elsewhere
     #[arg(long, value_name = "I/N", env, hide_env = true, value_parser = shard)]
-    pub(crate) shard: Option<String>,
+    pub(crate) shard: Option<Shard>,
     /// End each suite at the first test that fails
     #[arg(long)]
     pub(crate) fail_fast: bool,
@@ -188,17 +189,11 @@ fn seconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
     text.parse().map(Duration::from_secs)
 }
 
-/// Of the environment, which may have it empty.
-fn shard(text: &str) -> Result<String, &'static str> {
-    let is_shard = |text: &str| -> Option<bool> {
-        let (number, of) = text.split_once('/')?;
-        let (number, of): (u32, u32) = (number.parse().ok()?, of.parse().ok()?);
-        Some((1..=of).contains(&number))
-    };
-    if text.is_empty() || is_shard(text) == Some(true) {
-        Ok(text.to_owned())
-    } else {
-        Err("a shard is 1/N to N/N")
+/// Parses a shard. An empty one, as in `SHARD=`, is the whole.
+fn shard(text: &str) -> Result<Shard, &'static str> {
+    match text {
+        "" => Ok(Shard::default()),
+        text => text.parse(),
     }
 }
 

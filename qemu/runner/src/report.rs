@@ -3,7 +3,6 @@
 //! What a person sees of a run, and what is kept of it for programs.
 
 use crate::{
-    classify::Class,
     cli::Accel,
     guest::{self, Ran},
     kernel::Kernel,
@@ -12,18 +11,10 @@ use crate::{
         Arrivals, Outcome, Test,
         ktap::{Printed, REPRODUCE},
     },
-    verdict::Counts,
 };
 use anyhow::Result;
-use serde::Serialize;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    env,
-    fmt::Write as _,
-    fs,
-    io::IsTerminal as _,
-    path::Path,
-};
+use nsproxy_results::{Class, Counts, Failure, Source, SuiteResult};
+use std::{collections::BTreeSet, env, fmt::Write as _, io::IsTerminal as _, path::Path};
 
 /// One suite's line of the table.
 pub(crate) struct Line {
@@ -53,56 +44,35 @@ impl Paint {
     }
 }
 
-/// `result.json` of a suite.
-#[derive(Serialize)]
-struct Record<'a> {
-    suite: &'a str,
-    kernel: &'a str,
-    accel: &'a str,
-    class: Class,
-    #[serde(flatten)]
-    counts: Counts,
-    seconds: f64,
-    why: Option<&'a str>,
-    races_of_kernel: usize,
-    summary: Option<&'a str>,
-    facts: &'a BTreeMap<String, String>,
-    /// The failed tests, in order.
-    failures: Vec<Failure<'a>>,
-}
-
-/// A test that failed, in `result.json`.
-#[derive(Serialize)]
-struct Failure<'a> {
-    name: &'a str,
-    /// The lines of the reason.
-    said: &'a [String],
-}
-
 /// Writes `result.json` beside the logs.
-pub(crate) fn keep(line: &Line, kernel: &Kernel, accel: &str) -> Result<()> {
-    let outcome = &line.ran.outcome;
-    let result = Record {
-        suite: &line.suite,
-        kernel: &kernel.name,
-        accel,
+pub(crate) fn keep(line: &Line, kernel: &Kernel, accel: &str, source: &Source) -> Result<()> {
+    let Ran {
+        outcome,
+        verdict,
+        took,
+        printed,
+        dir,
+    } = &line.ran;
+    let result = SuiteResult {
+        suite: line.suite.clone(),
+        kernel: kernel.name.clone(),
+        accel: accel.to_owned(),
+        source: source.clone(),
         class: outcome.class,
         counts: outcome.counts,
-        seconds: line.ran.took.as_secs_f64(),
-        why: outcome.why.as_deref(),
+        seconds: took.as_secs_f64(),
+        why: outcome.why.clone(),
         races_of_kernel: outcome.races_of_kernel,
-        summary: line.ran.verdict.summary.as_deref(),
-        facts: &line.ran.verdict.facts,
-        failures: failed(&line.ran.printed.tests)
+        summary: verdict.summary.clone(),
+        facts: verdict.facts.clone(),
+        failures: failed(&printed.tests)
             .map(|test| Failure {
-                name: &test.name,
-                said: why(test).0,
+                name: test.name.clone(),
+                said: why(test).0.to_vec(),
             })
             .collect(),
     };
-    let text = serde_json::to_string_pretty(&result)?;
-    fs::write(line.ran.dir.join("result.json"), text + "\n")?;
-    Ok(())
+    nsproxy_results::write(&dir.join("result.json"), &result)
 }
 
 /// The head of the table.
@@ -331,11 +301,7 @@ pub(crate) fn clocksources(lines: &[Line]) -> Option<String> {
 
 /// The last line of a run.
 pub(crate) fn sum(lines: &[Line]) -> Counts {
-    let mut counts = Counts::default();
-    for line in lines {
-        counts += line.ran.outcome.counts;
-    }
-    counts
+    lines.iter().map(|line| line.ran.outcome.counts).sum()
 }
 
 #[cfg(test)]

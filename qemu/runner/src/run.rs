@@ -4,7 +4,6 @@
 
 use crate::{
     accel,
-    classify::Class,
     cli::RunArgs,
     guest::{Guest, Parts},
     kernel::Kernel,
@@ -12,6 +11,7 @@ use crate::{
     results::{Arrivals, Run},
 };
 use anyhow::{Context as _, Result};
+use nsproxy_results::Class;
 use std::{
     fs,
     io::{self, IsTerminal as _, Write as _},
@@ -91,7 +91,7 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
                 ran,
                 arrivals,
             };
-            report::keep(&line, kernel, &choice.why)?;
+            report::keep(&line, kernel, &choice.why, run.source())?;
 
             let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
             if args.show {
@@ -154,7 +154,7 @@ fn options(args: &RunArgs) -> Vec<String> {
     if let Some(seed) = args.seed {
         options.push(format!("--seed={seed}"));
     }
-    if let Some(shard) = args.shard.as_ref().filter(|shard| !shard.is_empty()) {
+    if let Some(shard) = args.shard.filter(|shard| !shard.is_all()) {
         options.push(format!("--shard={shard}"));
     }
     options

@@ -3,35 +3,8 @@
 //! What the guest says on its verdict port: lines of words, the last one `verdict pass` or
 //! `verdict fail`.
 
-use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt};
-
-/// How many tests did what.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
-pub(crate) struct Counts {
-    pub(crate) passed: u32,
-    pub(crate) failed: u32,
-    pub(crate) skipped: u32,
-}
-
-impl std::ops::AddAssign for Counts {
-    fn add_assign(&mut self, other: Self) {
-        self.passed += other.passed;
-        self.failed += other.failed;
-        self.skipped += other.skipped;
-    }
-}
-
-/// As `scripts/sum` reads it.
-impl fmt::Display for Counts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} passed, {} failed", self.passed, self.failed)?;
-        if self.skipped > 0 {
-            write!(f, ", {} skipped", self.skipped)?;
-        }
-        Ok(())
-    }
-}
+use nsproxy_results::Counts;
+use std::collections::BTreeMap;
 
 /// All that the guest said.
 #[derive(Debug, Default, PartialEq, Eq)]

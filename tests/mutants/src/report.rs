@@ -2,8 +2,9 @@
 
 //! What a person sees of the mutants, and what is kept for `docs/fidelity.md`.
 
-use crate::{suites::Notice, table::Mutant};
-use anyhow::{Context as _, Result};
+use crate::table::Mutant;
+use anyhow::Result;
+use nsproxy_results::{MutantVerdict, Notice};
 use serde::{Deserialize, Serialize};
 use std::{
     fs,
@@ -34,42 +35,14 @@ impl Fate {
     }
 }
 
-/// What is to be thought of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-enum Verdict {
-    Caught,
-    /// It survived, as the table says.
-    Equivalent,
-    Survived,
-    /// The table says that nobody can tell it from the module, and somebody did.
-    NotEquivalent,
-    Broken,
-}
-
-impl Verdict {
-    fn of(mutant: &Mutant, fate: &Fate) -> Self {
-        match (fate, &mutant.equivalent) {
-            (Fate::Caught(_), None) => Self::Caught,
-            (Fate::Caught(_), Some(_)) => Self::NotEquivalent,
-            (Fate::Survived(_), None) => Self::Survived,
-            (Fate::Survived(_), Some(_)) => Self::Equivalent,
-            (Fate::Broken(_), _) => Self::Broken,
-        }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Caught => "caught",
-            Self::Equivalent => "equivalent",
-            Self::Survived => "SURVIVED",
-            Self::NotEquivalent => "NOT EQUIVALENT",
-            Self::Broken => "BROKEN",
-        }
-    }
-
-    fn is_good(self) -> bool {
-        matches!(self, Self::Caught | Self::Equivalent)
+/// Returns the verdict on a mutant.
+fn verdict(mutant: &Mutant, fate: &Fate) -> MutantVerdict {
+    match (fate, &mutant.equivalent) {
+        (Fate::Caught(_), None) => MutantVerdict::Caught,
+        (Fate::Caught(_), Some(_)) => MutantVerdict::NotEquivalent,
+        (Fate::Survived(_), None) => MutantVerdict::Survived,
+        (Fate::Survived(_), Some(_)) => MutantVerdict::Equivalent,
+        (Fate::Broken(_), _) => MutantVerdict::Broken,
     }
 }
 
@@ -108,47 +81,36 @@ impl Progress {
         println!(
             "[{n:>2}/{}] {:<10} {:width$}  {said}  ({took})",
             self.all,
-            Verdict::of(mutant, fate).word(),
+            verdict(mutant, fate).word(),
             mutant.name,
             width = self.width,
         );
     }
 }
 
-#[derive(Serialize)]
-struct Record<'a> {
-    name: &'a str,
-    wrong: &'a str,
-    file: &'a Path,
-    verdict: Verdict,
-    caught: Option<&'a Notice>,
-    equivalent: Option<&'a str>,
-}
-
 /// Writes what came of all of them, in the order of the table.
 pub(crate) fn keep(path: &Path, fates: &[(&Mutant, Fate)]) -> Result<()> {
     let records: Vec<_> = fates
         .iter()
-        .map(|(mutant, fate)| Record {
-            name: &mutant.name,
-            wrong: &mutant.wrong,
-            file: &mutant.file,
-            verdict: Verdict::of(mutant, fate),
+        .map(|(mutant, fate)| nsproxy_results::Mutant {
+            name: mutant.name.clone(),
+            wrong: mutant.wrong.clone(),
+            file: mutant.file.clone(),
+            verdict: verdict(mutant, fate),
             caught: match fate {
-                Fate::Caught(notice) => Some(notice),
+                Fate::Caught(notice) => Some(notice.clone()),
                 _ => None,
             },
-            equivalent: mutant.equivalent.as_deref(),
+            equivalent: mutant.equivalent.clone(),
         })
         .collect();
-    let text = serde_json::to_string_pretty(&records)? + "\n";
     path.parent().map_or(Ok(()), fs::create_dir_all)?;
-    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+    nsproxy_results::write(path, &records)
 }
 
 /// Says what is not as it should be, and the sum. Returns whether all is well.
 pub(crate) fn sum(fates: &[(&Mutant, Fate)], logs: &Path) -> bool {
-    let verdicts = || fates.iter().map(|(mutant, fate)| Verdict::of(mutant, fate));
+    let verdicts = || fates.iter().map(|(mutant, fate)| verdict(mutant, fate));
     for ((mutant, fate), verdict) in fates.iter().zip(verdicts()) {
         if verdict.is_good() {
             continue;
@@ -175,11 +137,11 @@ pub(crate) fn sum(fates: &[(&Mutant, Fate)], logs: &Path) -> bool {
         }
         println!("    logs: {}", logs.join(&mutant.name).display());
     }
-    let count = |wanted: Verdict| verdicts().filter(|verdict| *verdict == wanted).count();
-    let equivalent = count(Verdict::Equivalent);
-    let mistakes = count(Verdict::NotEquivalent) + count(Verdict::Broken);
+    let count = |wanted: MutantVerdict| verdicts().filter(|verdict| *verdict == wanted).count();
+    let equivalent = count(MutantVerdict::Equivalent);
+    let mistakes = count(MutantVerdict::NotEquivalent) + count(MutantVerdict::Broken);
     let real = fates.iter().filter(|(m, _)| m.equivalent.is_none()).count();
-    let mut text = format!("{} of {real} caught", count(Verdict::Caught));
+    let mut text = format!("{} of {real} caught", count(MutantVerdict::Caught));
     if equivalent > 0 {
         text += &format!("; {equivalent} equivalent");
     }
@@ -187,5 +149,5 @@ pub(crate) fn sum(fates: &[(&Mutant, Fate)], logs: &Path) -> bool {
         text += &format!("; {mistakes} wrong in the table");
     }
     println!("{text}");
-    verdicts().all(Verdict::is_good)
+    verdicts().all(MutantVerdict::is_good)
 }

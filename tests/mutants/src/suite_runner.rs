@@ -4,7 +4,7 @@
 
 use crate::cache::Key;
 use anyhow::{Context as _, Result, bail, ensure};
-use serde::Deserialize;
+use nsproxy_results::{Class, SuiteResult};
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
@@ -36,24 +36,6 @@ pub(crate) struct Module {
     pub(crate) key: Key,
 }
 
-/// What `nsproxy-vm` keeps of a suite.
-#[derive(Deserialize)]
-pub(crate) struct Record {
-    pub(crate) class: String,
-    pub(crate) seconds: f64,
-    pub(crate) why: Option<String>,
-    /// The failed tests, in order.
-    pub(crate) failures: Vec<Failure>,
-}
-
-/// A test that failed.
-#[derive(Deserialize)]
-pub(crate) struct Failure {
-    pub(crate) name: String,
-    /// The lines of the reason.
-    pub(crate) said: Vec<String>,
-}
-
 impl Module {
     /// Where the kernel is that it runs on, if that is the mutant.
     pub(crate) fn patched_kernel(&self) -> PathBuf {
@@ -61,23 +43,16 @@ impl Module {
     }
 }
 
-impl Record {
-    /// Whether nothing is wrong.
-    pub(crate) fn is_passed(&self) -> bool {
-        self.class == "passed"
-    }
-
-    /// Whether nothing is wrong but that it took too long.
-    fn is_slow(&self) -> bool {
-        const SIGNS: &[&str] = &[
-            "soft lockup",
-            "hard LOCKUP",
-            " stall",
-            "blocked for more than",
-        ];
-        let why = self.why.as_deref().unwrap_or_default();
-        self.class == "timed-out" || SIGNS.iter().any(|sign| why.contains(sign))
-    }
+/// Returns whether the only fault is that the suite took too long.
+fn is_slow(record: &SuiteResult) -> bool {
+    const SIGNS: &[&str] = &[
+        "soft lockup",
+        "hard LOCKUP",
+        " stall",
+        "blocked for more than",
+    ];
+    let why = record.why.as_deref().unwrap_or_default();
+    record.class == Class::TimedOut || SIGNS.iter().any(|sign| why.contains(sign))
 }
 
 impl Kernel {
@@ -144,15 +119,20 @@ impl Kernel {
     /// # Errors
     ///
     /// It cannot be told, because the guest could not be run or was lost.
-    pub(crate) fn run(&self, suite: &str, module: &Module, limit: Option<u64>) -> Result<Record> {
+    pub(crate) fn run(
+        &self,
+        suite: &str,
+        module: &Module,
+        limit: Option<u64>,
+    ) -> Result<SuiteResult> {
         let record = self.run_once(suite, module, limit)?;
-        if record.is_slow() {
+        if is_slow(&record) {
             return self.run_once(suite, module, limit);
         }
         Ok(record)
     }
 
-    fn run_once(&self, suite: &str, module: &Module, limit: Option<u64>) -> Result<Record> {
+    fn run_once(&self, suite: &str, module: &Module, limit: Option<u64>) -> Result<SuiteResult> {
         let path = module.logs.join("log");
         let log = File::create(&path).with_context(|| path.display().to_string())?;
         // It ends when this program does, however that comes, and its guest with it.
@@ -183,11 +163,9 @@ impl Kernel {
     }
 
     /// What came of a suite when it was run with a module the last time.
-    pub(crate) fn record(&self, suite: &str, module: &Module) -> Result<Record> {
+    pub(crate) fn record(&self, suite: &str, module: &Module) -> Result<SuiteResult> {
         let path = self.logs(suite, module).join("result.json");
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("suite {suite} was not run: {}", path.display()))?;
-        serde_json::from_str(&text).with_context(|| path.display().to_string())
+        nsproxy_results::read(&path).with_context(|| format!("suite {suite} was not run"))
     }
 
     /// What the suite printed then.
@@ -209,6 +187,25 @@ impl Kernel {
     }
 }
 
+/// Returns the result of a suite that did not pass, for tests.
+#[cfg(test)]
+pub(crate) fn example(class: Class, why: &str) -> SuiteResult {
+    SuiteResult {
+        suite: "kinds".to_owned(),
+        kernel: "lab".to_owned(),
+        accel: "emulation".to_owned(),
+        source: nsproxy_results::Source::default(),
+        class,
+        counts: nsproxy_results::Counts::ONE_FAILURE,
+        seconds: 1.0,
+        why: Some(why.to_owned()),
+        races_of_kernel: 0,
+        summary: None,
+        facts: std::collections::BTreeMap::new(),
+        failures: Vec::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,27 +213,21 @@ mod tests {
     #[test]
     fn slowness_is_no_proof_the_first_time() {
         for (class, why, slow) in [
-            ("timed-out", "it was still running after 300 s", true),
+            (Class::TimedOut, "it was still running after 300 s", true),
             (
-                "alarm",
+                Class::Alarm,
                 "watchdog: BUG: soft lockup - CPU#1 stuck for 32s!",
                 true,
             ),
             (
-                "alarm",
+                Class::Alarm,
                 "rcu: INFO: rcu_preempt detected stalls on CPUs/tasks:",
                 true,
             ),
-            ("alarm", "BUG: kernel NULL pointer dereference", false),
-            ("failed", "1 test failed", false),
+            (Class::Alarm, "BUG: kernel NULL pointer dereference", false),
+            (Class::Failed, "1 test failed", false),
         ] {
-            let record = Record {
-                class: class.to_owned(),
-                seconds: 1.0,
-                why: Some(why.to_owned()),
-                failures: Vec::new(),
-            };
-            assert_eq!(record.is_slow(), slow, "{why}");
+            assert_eq!(is_slow(&example(class, why)), slow, "{why}");
         }
     }
 }

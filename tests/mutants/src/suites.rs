@@ -5,10 +5,10 @@
 use crate::{
     cache, parallel,
     report::Fate,
-    suite_runner::{Kernel, Module, Record},
+    suite_runner::{Kernel, Module},
 };
 use anyhow::{Result, ensure};
-use serde::{Deserialize, Serialize};
+use nsproxy_results::{Class, Notice, SuiteResult};
 use std::{
     mem,
     sync::{Mutex, PoisonError},
@@ -27,18 +27,6 @@ struct Suite {
     name: String,
     /// How many seconds it takes on the module as it is, if that was tried.
     seconds: Mutex<Option<f64>>,
-}
-
-/// What a suite noticed.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub(crate) struct Notice {
-    pub(crate) kernel: String,
-    pub(crate) suite: String,
-    /// The first test that failed, the gate, or what the kernel said.
-    pub(crate) by: String,
-    /// What that test said, line by line.
-    #[serde(default)]
-    pub(crate) said: Vec<String>,
 }
 
 impl Suites {
@@ -151,7 +139,7 @@ impl Drop for Suites {
 
 /// What is worth a line of what went wrong: the first test that failed, or what a story says of
 /// it, or else why the suite did.
-fn noticed_by(record: &Record, output: &str) -> String {
+fn noticed_by(record: &SuiteResult, output: &str) -> String {
     let test = record.failures.first().map(|failure| failure.name.as_str());
     let story = || {
         output
@@ -159,7 +147,7 @@ fn noticed_by(record: &Record, output: &str) -> String {
             .find_map(|line| line.trim_start().strip_prefix("!! "))
     };
     match test.or_else(story) {
-        Some(name) if record.class == "failed" => name.to_owned(),
+        Some(name) if record.class == Class::Failed => name.to_owned(),
         _ => {
             // When the kernel said it says nothing.
             let why = record.why.as_deref().unwrap_or_default().trim_start();
@@ -172,33 +160,44 @@ fn noticed_by(record: &Record, output: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::suite_runner::Failure;
+    use crate::suite_runner::example;
+    use nsproxy_results::Failure;
 
     #[test]
     fn what_is_said_of_a_failure() {
         let story = "a\n  !! b\n  !! c\n";
         for (class, why, failures, output, word) in [
-            ("failed", "2 tests failed", &["d: e", "f"][..], "", "d: e"),
             (
-                "failed",
+                Class::Failed,
+                "2 tests failed",
+                &["d: e", "f"][..],
+                "",
+                "d: e",
+            ),
+            (
+                Class::Failed,
                 "after the suite: taint: 1",
                 &[],
                 "",
                 "after the suite: taint: 1",
             ),
-            ("failed", "1 test failed", &[], story, "b"),
-            ("alarm", "[    2.5] BUG: [x] y", &["d"], "", "BUG: [x] y"),
-            ("timed-out", "hung", &["d"], "", "hung"),
+            (Class::Failed, "1 test failed", &[], story, "b"),
+            (
+                Class::Alarm,
+                "[    2.5] BUG: [x] y",
+                &["d"],
+                "",
+                "BUG: [x] y",
+            ),
+            (Class::TimedOut, "hung", &["d"], "", "hung"),
         ] {
             let failures = failures.iter().map(|name| Failure {
                 name: (*name).to_owned(),
                 said: Vec::new(),
             });
-            let record = Record {
-                class: class.to_owned(),
-                seconds: 1.0,
-                why: Some(why.to_owned()),
+            let record = SuiteResult {
                 failures: failures.collect(),
+                ..example(class, why)
             };
             assert_eq!(noticed_by(&record, output), word);
         }

@@ -2,14 +2,11 @@
 
 //! `docs/fidelity.md`: whether the mirror can be told from the original.
 
-use super::{
-    head, heading,
-    results::{Mutant, Mutants, Record},
-    row, title, words,
-};
+use super::{head, heading, results::Mutants, row, title, words};
+use nsproxy_results::{Mutant, MutantVerdict, SuiteResult};
 use std::fmt::Write as _;
 
-pub(super) fn page(records: &[Record], mutants: &Mutants) -> String {
+pub(super) fn page(records: &[SuiteResult], mutants: &Mutants) -> String {
     let matrices: Vec<_> = records
         .iter()
         .filter(|record| record.facts.contains_key("matrix.cases"))
@@ -38,7 +35,7 @@ pub(super) fn page(records: &[Record], mutants: &Mutants) -> String {
     page
 }
 
-fn runs(page: &mut String, records: &[Record]) {
+fn runs(page: &mut String, records: &[SuiteResult]) {
     if records.is_empty() {
         return;
     }
@@ -53,7 +50,7 @@ fn runs(page: &mut String, records: &[Record]) {
             &[
                 &record.kernel,
                 &record.suite,
-                &record.class,
+                record.class.name(),
                 &record.counts.passed.to_string(),
                 &record.counts.failed.to_string(),
                 &record.counts.skipped.to_string(),
@@ -64,8 +61,8 @@ fn runs(page: &mut String, records: &[Record]) {
 }
 
 /// Returns how many suites passed, for a run without the matrix.
-fn suites(records: &[Record]) -> String {
-    let passed = records.iter().filter(|r| r.class == "passed").count();
+fn suites(records: &[SuiteResult]) -> String {
+    let passed = records.iter().filter(|r| r.is_passed()).count();
     let failures = records.iter().map(|r| u64::from(r.counts.failed)).sum();
     let tests = match failures {
         1 => "1 test fails".to_owned(),
@@ -85,7 +82,7 @@ fn mutants_only(mutants: &Mutants) -> String {
 }
 
 /// Writes the failed tests, by name, each with the first line of its reason.
-fn failures(page: &mut String, records: &[Record]) {
+fn failures(page: &mut String, records: &[SuiteResult]) {
     /// The number of tests that are listed; the logs have all.
     const FEW: usize = 20;
     if records.iter().all(|record| record.failures.is_empty()) {
@@ -94,7 +91,7 @@ fn failures(page: &mut String, records: &[Record]) {
     heading(page, "What failed");
     head(page, &["kernel", "suite", "test", ""]);
     for record in records {
-        let Record { kernel, suite, .. } = record;
+        let SuiteResult { kernel, suite, .. } = record;
         for failure in record.failures.iter().take(FEW) {
             let first = failure.said.first().map_or("", String::as_str);
             row(page, &[kernel, suite, &failure.name, first]);
@@ -107,7 +104,7 @@ fn failures(page: &mut String, records: &[Record]) {
 }
 
 /// The axes of the matrix, what the calls came to, and what cannot be.
-fn axes(page: &mut String, matrix: &Record) {
+fn axes(page: &mut String, matrix: &SuiteResult) {
     heading(page, "The matrix");
     page.push_str("Each value of an axis, and in how many of the cases it is.\n\n");
     head(page, &["axis", "value", "cases"]);
@@ -128,7 +125,7 @@ fn axes(page: &mut String, matrix: &Record) {
     }
 }
 
-fn known_bugs(page: &mut String, records: &[Record]) {
+fn known_bugs(page: &mut String, records: &[SuiteResult]) {
     let known: Vec<_> = records
         .iter()
         .flat_map(|record| {
@@ -147,7 +144,7 @@ fn known_bugs(page: &mut String, records: &[Record]) {
     }
 }
 
-fn third_party(page: &mut String, records: &[Record]) {
+fn third_party(page: &mut String, records: &[SuiteResult]) {
     let tables: Vec<_> = records
         .iter()
         .filter(|record| record.suite == "third-party")
@@ -178,13 +175,13 @@ fn mutants_of_module(page: &mut String, mutants: &[Mutant]) {
         let by = match (&mutant.caught, &mutant.equivalent) {
             (Some(caught), _) => format!("{} ({}): {}", caught.suite, caught.kernel, caught.by),
             (None, Some(reason)) => format!("equivalent: {reason}"),
-            (None, None) => mutant.verdict.clone(),
+            (None, None) => mutant.verdict.word().to_owned(),
         };
         row(
             page,
             &[
                 &mutant.name,
-                &format!("`{}`", mutant.file),
+                &format!("`{}`", mutant.file.display()),
                 &mutant.wrong,
                 &by,
             ],
@@ -214,9 +211,9 @@ fn mutants_of_kernel(page: &mut String, mutants: &[Mutant]) {
                 format!("{}: {}", caught.suite, caught.by),
                 caught.said.join("; "),
             ),
-            None => (mutant.verdict.clone(), String::new()),
+            None => (mutant.verdict.word().to_owned(), String::new()),
         };
-        let file = format!("`{}`", mutant.file);
+        let file = format!("`{}`", mutant.file.display());
         row(page, &[&mutant.name, &file, &mutant.wrong, &by, &said]);
     }
 }
@@ -224,16 +221,17 @@ fn mutants_of_kernel(page: &mut String, mutants: &[Mutant]) {
 /// How many were caught, of how many that can be.
 fn caught(mutants: &[Mutant]) -> String {
     let real = mutants.iter().filter(|m| m.equivalent.is_none()).count();
-    let caught = mutants.iter().filter(|m| m.verdict == "caught").count();
+    let caught = mutants
+        .iter()
+        .filter(|m| m.verdict == MutantVerdict::Caught)
+        .count();
     format!("{caught} of {real} caught")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{record, results::Failure},
-        *,
-    };
+    use super::{super::record, *};
+    use nsproxy_results::{Class, Failure};
 
     #[test]
     fn it_begins_with_the_counts() {
@@ -269,7 +267,7 @@ mod tests {
     #[test]
     fn tests_that_failed_have_names() {
         let mut kinds = record("kinds", &[]);
-        kinds.class = "failed".into();
+        kinds.class = Class::Failed;
         kinds.counts.failed = 22;
         kinds.failures = (1..=22)
             .map(|n| Failure {

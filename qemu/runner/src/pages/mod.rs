@@ -73,16 +73,24 @@ fn words(value: &str) -> String {
 }
 
 #[cfg(test)]
-fn record(suite: &str, facts: &[(&str, &str)]) -> results::Record {
-    results::Record {
+fn record(suite: &str, facts: &[(&str, &str)]) -> nsproxy_results::SuiteResult {
+    nsproxy_results::SuiteResult {
         suite: suite.to_owned(),
         kernel: "lab".to_owned(),
-        class: "passed".to_owned(),
-        counts: crate::verdict::Counts {
+        accel: "emulation".to_owned(),
+        source: nsproxy_results::Source {
+            release: Some("7.3.4".to_owned()),
+            commit: Some("1234".to_owned()),
+            date: "2026-07-01".to_owned(),
+        },
+        class: nsproxy_results::Class::Passed,
+        counts: nsproxy_results::Counts {
             passed: 1,
             ..Default::default()
         },
         seconds: 0.0,
+        why: None,
+        races_of_kernel: 0,
         summary: None,
         facts: facts
             .iter()

@@ -2,9 +2,10 @@
 
 //! `nsproxy-vm table`: what came of suites on several kernels.
 
-use super::results::{self, Record};
-use crate::{cli::TableArgs, verdict::Counts};
+use super::results;
+use crate::cli::TableArgs;
 use anyhow::Result;
+use nsproxy_results::{Class, Counts, SuiteResult};
 use std::process::ExitCode;
 
 pub(crate) fn main(args: &TableArgs) -> Result<ExitCode> {
@@ -15,13 +16,9 @@ pub(crate) fn main(args: &TableArgs) -> Result<ExitCode> {
 
 /// A line for each suite, a column for each kernel: what failed, or how many passed, and seconds. The
 /// last line is the sum, in which a suite that did not run has failed.
-fn table(records: &[Record], kernels: &[String], suites: &[String]) -> String {
+fn table(records: &[SuiteResult], kernels: &[String], suites: &[String]) -> String {
     let mut text = format!("{:<16}", "suite");
     let mut sum = Counts::default();
-    let not_run = Counts {
-        failed: 1,
-        ..Counts::default()
-    };
     for kernel in kernels {
         text += &format!(" {kernel:>20}");
     }
@@ -32,7 +29,7 @@ fn table(records: &[Record], kernels: &[String], suites: &[String]) -> String {
             let mut all = records.iter();
             let record = all.find(|record| record.kernel == *kernel && record.suite == *suite);
             text += &format!(" {:>20}", record.map_or("-".to_owned(), cell));
-            sum += record.map_or(not_run, |record| record.counts);
+            sum += record.map_or(Counts::ONE_FAILURE, |record| record.counts);
         }
         text += "\n";
     }
@@ -40,26 +37,26 @@ fn table(records: &[Record], kernels: &[String], suites: &[String]) -> String {
     for kernel in kernels {
         let of_it = || {
             let is_of_it =
-                |record: &&Record| record.kernel == *kernel && suites.contains(&record.suite);
+                |record: &&SuiteResult| record.kernel == *kernel && suites.contains(&record.suite);
             records.iter().filter(is_of_it)
         };
-        let good = of_it().filter(|record| record.class == "passed").count();
+        let good = of_it().filter(|record| record.is_passed()).count();
         text += &format!(" {:>20}", format!("{good} of {} pass", suites.len()));
     }
     text + &format!("\n{sum}\n")
 }
 
-fn cell(record: &Record) -> String {
-    let Record {
+fn cell(record: &SuiteResult) -> String {
+    let SuiteResult {
         class,
         counts,
         seconds,
         ..
     } = record;
-    match class.as_str() {
-        "passed" => format!("{} {seconds:.0} s", counts.passed),
-        "failed" if counts.failed > 0 => format!("{} FAILED {seconds:.0} s", counts.failed),
-        class => format!("{} {seconds:.0} s", class.to_uppercase()),
+    match class {
+        Class::Passed => format!("{} {seconds:.0} s", counts.passed),
+        Class::Failed if counts.failed > 0 => format!("{} FAILED {seconds:.0} s", counts.failed),
+        class => format!("{} {seconds:.0} s", class.word()),
     }
 }
 
@@ -72,7 +69,7 @@ mod tests {
         let mut kinds = record("kinds", &[]);
         kinds.seconds = 7.4;
         let mut errno = record("errno", &[]);
-        (errno.kernel, errno.class) = ("debug".into(), "failed".into());
+        (errno.kernel, errno.class) = ("debug".into(), Class::Failed);
         errno.counts.failed = 2;
         let names = |names: &[&str]| {
             names

@@ -14,7 +14,6 @@ mod trace;
 mod tracer;
 
 use crate::{
-    classify::Class,
     cli::{Accel, ProfileArgs},
     guest::{Guest, Parts},
     qemu::TRACER_PORT,
@@ -24,6 +23,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result, anyhow};
 use monitor::Monitor;
+use nsproxy_results::Class;
 use rustix::io::{FdFlags, fcntl_setfd};
 use std::{
     fs,

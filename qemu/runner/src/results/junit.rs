@@ -121,7 +121,7 @@ fn allowed(text: &str) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::{super::examples, *};
-    use crate::verdict::Counts;
+    use nsproxy_results::Counts;
     use quick_xml::{Reader, events::BytesStart};
 
     /// An element of Jenkins' schema, with its possible parents and its attributes.

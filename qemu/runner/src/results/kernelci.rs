@@ -195,7 +195,7 @@ fn without_nul(text: &str) -> String {
 #[cfg(test)]
 pub(super) mod tests {
     use super::{super::examples, *};
-    use crate::verdict::Counts;
+    use nsproxy_results::Counts;
     use serde_json::Value;
     use std::{
         io::Write as _,

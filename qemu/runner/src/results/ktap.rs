@@ -3,7 +3,7 @@
 //! The Kernel Test Anything Protocol, version 1: `Documentation/dev-tools/ktap.rst`.
 
 use super::{Outcome, Suite, Test, count};
-use crate::verdict::Counts;
+use nsproxy_results::Counts;
 use std::{fmt::Write as _, mem};
 
 /// The prefix of the line with the command that reproduces a failed test. It precedes the reason;

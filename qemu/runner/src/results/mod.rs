@@ -13,11 +13,11 @@ pub(crate) mod ktap;
 
 pub(crate) use arrivals::Arrivals;
 
-use crate::{
-    classify::Class, cli::RunArgs, guest, kernel::Kernel, qemu, report::Line, verdict::Counts,
-};
+use crate::{cli::RunArgs, guest, kernel::Kernel, qemu, report::Line};
 use anyhow::{Context as _, Result};
+use chrono::DateTime;
 use ktap::Printed;
+use nsproxy_results::{Class, Counts, Source};
 use std::{
     collections::BTreeMap,
     fs,
@@ -38,8 +38,7 @@ pub(crate) struct Run<'a> {
     seed: Option<u64>,
     /// The names of the suites that are to run.
     planned: Vec<String>,
-    /// The commit of the project's own source, as `git describe` names it.
-    commit: Option<String>,
+    source: Source,
     began: SystemTime,
 }
 
@@ -81,9 +80,18 @@ impl<'a> Run<'a> {
             accel,
             seed: args.seed,
             planned: args.suites.iter().map(ToString::to_string).collect(),
-            commit: commit(&args.guest.qemu_dir),
+            source: Source {
+                release: kernel.release().map(str::to_owned),
+                commit: commit(&args.guest.qemu_dir),
+                date: date(SystemTime::now()),
+            },
             began: SystemTime::now(),
         }
+    }
+
+    /// Returns the origin of the results.
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
     }
 
     /// Writes `run.ktap`, `run.xml` and `run.json`. In each a suite that has not run yet has failed:
@@ -137,8 +145,8 @@ impl<'a> Run<'a> {
         let facts = &line.ran.verdict.facts;
         [
             ("kernel", Some(self.kernel.name.clone())),
-            ("release", self.kernel.release().map(str::to_owned)),
-            ("commit", self.commit.clone()),
+            ("release", self.source.release.clone()),
+            ("commit", self.source.commit.clone()),
             ("accelerator", Some(self.accel.to_owned())),
             ("clocksource", facts.get("clocksource").cloned()),
             ("seed", self.seed.map(|seed| seed.to_string())),
@@ -246,6 +254,14 @@ fn commit(dir: &Path) -> Option<String> {
     git.status.success().then(|| commit.trim().to_owned())
 }
 
+/// Returns the day of a time in UTC, as `YYYY-MM-DD`.
+fn date(time: SystemTime) -> String {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    let seconds = since.unwrap_or_default().as_secs().try_into();
+    let time = DateTime::from_timestamp(seconds.unwrap_or_default(), 0);
+    time.unwrap_or_default().date_naive().to_string()
+}
+
 #[cfg(test)]
 fn examples() -> Vec<Suite> {
     let test = |name: &str, outcome, said: &[&str]| Test {
@@ -319,7 +335,7 @@ mod tests {
             accel: "emulation",
             seed: Some(1),
             planned: vec!["kinds".to_owned()],
-            commit: Some("1234".to_owned()),
+            source: Source::default(),
             began: SystemTime::UNIX_EPOCH,
         };
         let tests = "ok 1 a\nok 2 b # SKIP c\n# d\nnot ok 3 e\nok 4 a\n";
@@ -429,6 +445,12 @@ mod tests {
         let junit = fs::read_to_string(scratch.join("run.xml")).unwrap();
         assert_eq!(junit::tests::counts(&junit).failed, 1);
         fs::remove_dir_all(&scratch).unwrap();
+    }
+
+    #[test]
+    fn a_date_is_a_day() {
+        let day = SystemTime::UNIX_EPOCH + Duration::from_secs(1_782_900_000);
+        assert_eq!(date(day), "2026-07-01");
     }
 
     #[test]

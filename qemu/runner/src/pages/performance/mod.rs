@@ -4,8 +4,9 @@
 
 mod plot;
 
-use super::{Page, head, heading, results::Record, row, title, words};
+use super::{Page, head, heading, row, title, words};
 use anyhow::Result;
+use nsproxy_results::SuiteResult;
 use plot::Plot;
 
 /// What is compared with what: the part of a fact's name, what it says, and the two sides.
@@ -44,7 +45,7 @@ const PARTS: &[(&str, &str, [&str; 2])] = &[
 ];
 
 /// The page and the pictures on it; none if nothing was measured.
-pub(super) fn pages(records: &[Record]) -> Result<Vec<Page>> {
+pub(super) fn pages(records: &[SuiteResult]) -> Result<Vec<Page>> {
     let measured: Vec<_> = records
         .iter()
         .filter(|record| record.facts("bench.").next().is_some())
@@ -71,7 +72,7 @@ pub(super) fn pages(records: &[Record]) -> Result<Vec<Page>> {
 }
 
 /// The same work in two ways.
-fn compared(text: &mut String, record: &Record) {
+fn compared(text: &mut String, record: &SuiteResult) {
     for (part, what, [reference, subject]) in PARTS {
         let prefix = format!("bench.{part}.");
         let mut facts = record.facts(&prefix).peekable();
@@ -90,7 +91,7 @@ fn compared(text: &mut String, record: &Record) {
 }
 
 /// What the module itself costs.
-fn module(text: &mut String, record: &Record) {
+fn module(text: &mut String, record: &SuiteResult) {
     let fact = |name| record.number(name) as f64;
     if fact("module.memory") == 0.0 {
         return;
@@ -106,7 +107,7 @@ fn module(text: &mut String, record: &Record) {
 }
 
 /// Whether a call costs more where there is more of everything.
-fn growth(text: &mut String, pictures: &mut Vec<Page>, record: &Record) -> Result<()> {
+fn growth(text: &mut String, pictures: &mut Vec<Page>, record: &SuiteResult) -> Result<()> {
     let mut lines = Vec::new();
     for what in ["namespaces", "tasks"] {
         let points = points(record, &format!("growth.{what}."));
@@ -135,7 +136,7 @@ fn growth(text: &mut String, pictures: &mut Vec<Page>, record: &Record) -> Resul
 fn scale(
     text: &mut String,
     pictures: &mut Vec<Page>,
-    records: &[Record],
+    records: &[SuiteResult],
     kernel: &str,
 ) -> Result<()> {
     let mut lines = Vec::new();
@@ -172,7 +173,7 @@ fn scale(
 type Point = (f64, [f64; 2]);
 
 /// The facts whose names end in a number, by that.
-fn points(record: &Record, prefix: &str) -> Vec<Point> {
+fn points(record: &SuiteResult, prefix: &str) -> Vec<Point> {
     let mut points: Vec<Point> = record
         .facts(prefix)
         .filter_map(|(n, figures)| {
