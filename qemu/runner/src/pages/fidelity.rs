@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `docs/fidelity.md`: whether the mirror can be told from the original.
+//! `fidelity.md`: the differences between the module and the kernel.
 
-use super::{head, heading, results::Mutants, row, title, words};
+use super::{head, heading, origin, results::Mutants, row, title, words};
 use nsproxy_results::{Mutant, MutantVerdict, SuiteResult};
 use std::fmt::Write as _;
 
@@ -20,9 +20,10 @@ pub(super) fn page(records: &[SuiteResult], mutants: &Mutants) -> String {
         (true, false) => suites(records),
         (true, true) => mutants_only(mutants),
     });
-    page += "\nWhat setns(2) and `/dev/nsproxy` did, as the guests told it. `make test`, with each\n\
-             KERNEL=, `make mutants` and `make kernel-mutants` write this page; what was not run is\n\
-             not on it.\n";
+    page += "\nThe results of setns(2) and of `/dev/nsproxy`, as reported by the guests. The runs of\n\
+             `make test` on each kernel, `make mutants` and `make kernel-mutants` add to this page;\n\
+             `make results` writes it here.\n";
+    origin(&mut page, records);
     runs(&mut page, records);
     failures(&mut page, records);
     if let Some(matrix) = matrices.first() {
@@ -39,7 +40,7 @@ fn runs(page: &mut String, records: &[SuiteResult]) {
     if records.is_empty() {
         return;
     }
-    heading(page, "What was run");
+    heading(page, "Suites");
     head(
         page,
         &["kernel", "suite", "", "passed", "failed", "skipped", ""],
@@ -88,7 +89,7 @@ fn failures(page: &mut String, records: &[SuiteResult]) {
     if records.iter().all(|record| record.failures.is_empty()) {
         return;
     }
-    heading(page, "What failed");
+    heading(page, "Failed tests");
     head(page, &["kernel", "suite", "test", ""]);
     for record in records {
         let SuiteResult { kernel, suite, .. } = record;
@@ -103,22 +104,22 @@ fn failures(page: &mut String, records: &[SuiteResult]) {
     }
 }
 
-/// The axes of the matrix, what the calls came to, and what cannot be.
+/// Writes the axes of the matrix, the results of the calls, and the impossible combinations.
 fn axes(page: &mut String, matrix: &SuiteResult) {
     heading(page, "The matrix");
-    page.push_str("Each value of an axis, and in how many of the cases it is.\n\n");
+    page.push_str("The number of cases with each value of an axis.\n\n");
     head(page, &["axis", "value", "cases"]);
     for axis in ["kind", "way-in", "target", "nstype", "fd", "caller"] {
         for (value, cases) in matrix.facts(&format!("matrix.{axis}.")) {
             row(page, &[axis, &words(value), cases]);
         }
     }
-    page.push_str("\nWhat the calls through the device came to:\n\n");
+    page.push_str("\nThe results of the calls through the device:\n\n");
     head(page, &["returned", "cases"]);
     for (value, cases) in matrix.facts("matrix.outcome.") {
         row(page, &[value, cases]);
     }
-    page.push_str("\nCombinations that cannot be:\n\n");
+    page.push_str("\nImpossible combinations:\n\n");
     head(page, &["because", "combinations"]);
     for (why, count) in matrix.facts("matrix.cannot-be.") {
         row(page, &[&words(why), count]);
@@ -136,7 +137,7 @@ fn known_bugs(page: &mut String, records: &[SuiteResult]) {
     if known.is_empty() {
         return;
     }
-    heading(page, "Bugs of the kernel that the mirror does not have");
+    heading(page, "Bugs of the kernel that the module does not have");
     page.push_str("See `tests/known-kernel-bugs/`.\n\n");
     head(page, &["kernel", "function", "measured"]);
     for (kernel, function, value) in known {
@@ -152,7 +153,7 @@ fn third_party(page: &mut String, records: &[SuiteResult]) {
     if tables.is_empty() {
         return;
     }
-    heading(page, "Other people's tests and programs");
+    heading(page, "Third-party tests and programs");
     head(page, &["kernel", "test", "by setns(2)", "served"]);
     for record in tables {
         for (name, value) in record.facts("third-party.") {
@@ -169,8 +170,11 @@ fn mutants_of_module(page: &mut String, mutants: &[Mutant]) {
     }
     heading(page, "Mutants");
     let caught = caught(mutants);
-    let _ = write!(page, "The module with one wrong line, each: {caught}.\n\n");
-    head(page, &["mutant", "file", "what is wrong", "caught by"]);
+    let _ = write!(
+        page,
+        "Each mutant is the module with one changed line: {caught}.\n\n"
+    );
+    head(page, &["mutant", "file", "fault", "caught by"]);
     for mutant in mutants {
         let by = match (&mutant.caught, &mutant.equivalent) {
             (Some(caught), _) => format!("{} ({}): {}", caught.suite, caught.kernel, caught.by),
@@ -189,7 +193,8 @@ fn mutants_of_module(page: &mut String, mutants: &[Mutant]) {
     }
 }
 
-/// With what the two sides did, as the test that noticed says it.
+/// Writes the mutants of the kernel, with the results of both implementations as the failed test
+/// reported them.
 fn mutants_of_kernel(page: &mut String, mutants: &[Mutant]) {
     if mutants.is_empty() {
         return;
@@ -198,13 +203,10 @@ fn mutants_of_kernel(page: &mut String, mutants: &[Mutant]) {
     let caught = caught(mutants);
     let _ = write!(
         page,
-        "The kernel with one wrong line, each, and the module as it is: {caught}. See\n\
+        "Each mutant is the kernel with one changed line, and the unchanged module: {caught}. See\n\
          `tests/kernel-mutants/`.\n\n"
     );
-    head(
-        page,
-        &["mutant", "file", "what is wrong", "caught by", "which said"],
-    );
+    head(page, &["mutant", "file", "fault", "caught by", "report"]);
     for mutant in mutants {
         let (by, said) = match &mutant.caught {
             Some(caught) => (
@@ -218,7 +220,7 @@ fn mutants_of_kernel(page: &mut String, mutants: &[Mutant]) {
     }
 }
 
-/// How many were caught, of how many that can be.
+/// Formats the number of caught mutants, and of those that are not equivalent.
 fn caught(mutants: &[Mutant]) -> String {
     let real = mutants.iter().filter(|m| m.equivalent.is_none()).count();
     let caught = mutants
@@ -234,14 +236,16 @@ mod tests {
     use nsproxy_results::{Class, Failure};
 
     #[test]
-    fn it_begins_with_the_counts() {
+    fn the_title_is_the_main_result() {
         let matrix = record("matrix", &[("matrix.cases", "7"), ("matrix.differ", "2")]);
         assert!(page(&[matrix], &Mutants::default()).starts_with("7 distinct cases, 2 differ\n"));
     }
 
     #[test]
-    fn what_was_not_run_is_not_there() {
+    fn absent_results_have_no_section() {
         let page = page(&[record("kinds", &[])], &Mutants::default());
+        let origin = "| lab | 7.3.4 | emulation | 2026-07-01 | `1234` |\n";
+        assert!(page.contains(origin), "{page}");
         assert!(
             page.starts_with("1 of 1 suites pass, 0 tests fail\n"),
             "{page}"
@@ -249,23 +253,23 @@ mod tests {
         for absent in [
             "Mutants",
             "The matrix",
-            "Other people",
+            "Third-party",
             "Bugs",
-            "What failed",
+            "Failed tests",
         ] {
             assert!(!page.contains(absent), "{absent}");
         }
     }
 
     #[test]
-    fn only_mutants_were_tried() {
+    fn a_page_of_mutants_only() {
         let page = page(&[], &Mutants::default());
         assert!(page.starts_with("Mutants: "), "{page}");
-        assert!(!page.contains("What was run"));
+        assert!(!page.contains("Suites"));
     }
 
     #[test]
-    fn tests_that_failed_have_names() {
+    fn failed_tests_are_named() {
         let mut kinds = record("kinds", &[]);
         kinds.class = Class::Failed;
         kinds.counts.failed = 22;
@@ -289,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn both_results_of_a_test_and_nothing_ends_a_cell() {
+    fn a_third_party_test_has_both_results() {
         let facts = [("third-party.x.a|b", "ok fail"), ("third-party.calls", "3")];
         let page = page(&[record("third-party", &facts)], &Mutants::default());
         assert!(page.contains("| lab | x.a\\|b | ok | fail |"), "{page}");

@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `nsproxy-vm pages`: what all runs came to, for people. Everything on the pages was said by a
-//! guest, or by the program that tries the mutants.
+//! `nsproxy-vm pages`: writes pages about the results of all runs. All figures come from the result
+//! files of the runner and of the mutation tests.
 
 mod fidelity;
 mod performance;
-mod results;
+pub(crate) mod results;
 pub(crate) mod table;
 
 use crate::cli::PagesArgs;
 use anyhow::{Context as _, Result, ensure};
+use nsproxy_results::{Source, SuiteResult};
 use std::{fmt::Write as _, fs, process::ExitCode};
 
 pub(crate) fn main(args: &PagesArgs) -> Result<ExitCode> {
     let (records, mutants) = results::read_all(&args.results)?;
     ensure!(
         !(records.is_empty() && mutants.is_empty()),
-        "no results in {}: `make test` makes some",
+        "no results in {}; hint: make test",
         args.results.display()
     );
-    fs::create_dir_all(&args.out).with_context(|| format!("cannot make {}", args.out.display()))?;
+    fs::create_dir_all(&args.out)
+        .with_context(|| format!("cannot create {}", args.out.display()))?;
     let mut pages = vec![Page::new("fidelity.md", fidelity::page(&records, &mutants))];
     pages.extend(performance::pages(&records)?);
     for Page { name, content } in pages {
@@ -33,7 +35,7 @@ pub(crate) fn main(args: &PagesArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// A file to be written: a page, or a picture on one.
+/// A file to be written: a page, or a picture on a page.
 struct Page {
     name: String,
     content: String,
@@ -48,16 +50,46 @@ impl Page {
     }
 }
 
-/// A page begins with what it comes to.
+/// Formats the title of a page, which is its main result.
 fn title(text: &str) -> String {
     format!("{text}\n{}\n", "=".repeat(text.len()))
+}
+
+/// Writes the origin of the results on a page: a row for each kernel, as of its latest result.
+fn origin(page: &mut String, records: &[SuiteResult]) {
+    if records.is_empty() {
+        return;
+    }
+    page.push('\n');
+    head(page, &["kernel", "Linux", "guests", "date", "commit"]);
+    let mut kernels: Vec<_> = records.iter().map(|record| &record.kernel).collect();
+    kernels.dedup();
+    for kernel in kernels {
+        let of_kernel = records.iter().filter(|record| record.kernel == *kernel);
+        let Some(latest) = of_kernel.max_by_key(|record| &record.source.date) else {
+            continue;
+        };
+        let Source {
+            release,
+            commit,
+            date,
+        } = &latest.source;
+        // The rest is the reason for the choice.
+        let accel = latest.accel.split(" (").next().unwrap_or_default();
+        let [release, commit] =
+            [release, commit].map(|value| value.as_deref().unwrap_or("unknown"));
+        row(
+            page,
+            &[kernel, release, accel, date, &format!("`{commit}`")],
+        );
+    }
 }
 
 fn heading(page: &mut String, text: &str) {
     let _ = write!(page, "\n## {text}\n\n");
 }
 
-/// A row of a table; what is in it cannot end it.
+/// Writes a row of a table. A bar in a cell is escaped.
 fn row(page: &mut String, cells: &[&str]) {
     let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', "\\|")).collect();
     let _ = writeln!(page, "| {} |", cells.join(" | "));

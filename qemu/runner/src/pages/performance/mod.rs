@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `docs/performance.md`: what calls cost.
+//! `performance.md`: the cost of calls.
 
 mod plot;
 
-use super::{Page, head, heading, row, title, words};
+use super::{Page, head, heading, origin, row, title, words};
 use anyhow::Result;
 use nsproxy_results::SuiteResult;
 use plot::Plot;
 
-/// What is compared with what: the part of a fact's name, what it says, and the two sides.
+/// The comparisons: the part of a fact's name, a description, and the two columns.
 const PARTS: &[(&str, &str, [&str; 2])] = &[
     (
         "device",
-        "The ioctl. To the cost of a setns(2) that fails is added what an ioctl costs: `ENOTTY` of \
-         the same device less the least that a system call can be.",
+        "The ioctl. The cost of an ioctl is added to that of a failing setns(2): an `ENOTTY` of the \
+         same device, minus the cheapest system call.",
         ["setns(2)", "`NSPROXY_SETNS`"],
     ),
     (
         "dry-run",
-        "A dry run, which ends before the point of no return.",
+        "A dry run, which returns before the point of no return.",
         ["`NSPROXY_SETNS`", "`DRY_RUN`"],
     ),
     (
@@ -29,22 +29,22 @@ const PARTS: &[(&str, &str, [&str; 2])] = &[
     ),
     (
         "explain",
-        "The call, explained.",
+        "The call with an explanation of its errno.",
         ["`NSPROXY_SETNS`", "`NSPROXY_EXPLAIN`"],
     ),
     (
         "journal",
-        "The call, with a journal of each step.",
+        "The call with a journal of each step.",
         ["`NSPROXY_SETNS`", "`NSPROXY_EXPLAIN`"],
     ),
     (
         "served",
-        "setns(2) by the module, with the redirect, which costs those who are not served as well.",
+        "A served setns(2). The redirect also costs processes that are not served.",
         ["not served", "served"],
     ),
 ];
 
-/// The page and the pictures on it; none if nothing was measured.
+/// Returns the page and its pictures, or nothing if nothing was measured.
 pub(super) fn pages(records: &[SuiteResult]) -> Result<Vec<Page>> {
     let measured: Vec<_> = records
         .iter()
@@ -53,12 +53,13 @@ pub(super) fn pages(records: &[SuiteResult]) -> Result<Vec<Page>> {
     let Some(first) = measured.first() else {
         return Ok(Vec::new());
     };
-    let mut text = title(first.summary.as_deref().unwrap_or("nothing"));
-    text += "\nInstructions a call, in kernel and user space, in a guest whose clock counts them \
-             (`-icount shift=0,sleep=off`, one CPU). They repeat. Copies are by words and not with \
-             `rep movsb`, of which each byte would count. The kernel `speed` is \
-             `qemu/config/lab.config` and on top of it `qemu/config/speed.config`. `make bench` writes \
-             this page; `make profile` says by function where the instructions of a call go.\n";
+    let mut text = title(first.summary.as_deref().unwrap_or("no summary"));
+    text += "\nInstructions per call, in kernel and user space, in a guest whose clock counts them \
+             (`-icount shift=0,sleep=off`, one CPU). The counts are reproducible. The kernel copies by \
+             words, because each byte of `rep movsb` counts as an instruction. The kernel `speed` has \
+             `qemu/config/speed.config` on top of `qemu/config/lab.config`. `make results` writes this \
+             page; `make profile` prints the instructions of a call by function.\n";
+    origin(&mut text, records);
     let mut pictures = Vec::new();
     for record in measured {
         compared(&mut text, record);
@@ -71,7 +72,7 @@ pub(super) fn pages(records: &[SuiteResult]) -> Result<Vec<Page>> {
     Ok(pages)
 }
 
-/// The same work in two ways.
+/// Writes the cost of the same work by two implementations or entries.
 fn compared(text: &mut String, record: &SuiteResult) {
     for (part, what, [reference, subject]) in PARTS {
         let prefix = format!("bench.{part}.");
@@ -90,7 +91,7 @@ fn compared(text: &mut String, record: &SuiteResult) {
     }
 }
 
-/// What the module itself costs.
+/// Writes the cost of the module itself.
 fn module(text: &mut String, record: &SuiteResult) {
     let fact = |name| record.number(name) as f64;
     if fact("module.memory") == 0.0 {
@@ -98,15 +99,15 @@ fn module(text: &mut String, record: &SuiteResult) {
     }
     heading(text, &format!("{}, the module", record.kernel));
     *text += &format!(
-        "Loaded in {:.1} ms and unloaded in {:.1} ms of that guest's clock, by which an instruction \
-         takes a nanosecond; {:.0} KiB of memory.\n",
+        "Loads in {:.1} ms and unloads in {:.1} ms of the guest's clock, in which an instruction takes \
+         a nanosecond; uses {:.0} KiB of memory.\n",
         fact("module.load") / 1e6,
         fact("module.unload") / 1e6,
         fact("module.memory") / 1024.0,
     );
 }
 
-/// Whether a call costs more where there is more of everything.
+/// Writes the cost of a call by the number of namespaces and tasks.
 fn growth(text: &mut String, pictures: &mut Vec<Page>, record: &SuiteResult) -> Result<()> {
     let mut lines = Vec::new();
     for what in ["namespaces", "tasks"] {
@@ -116,23 +117,23 @@ fn growth(text: &mut String, pictures: &mut Vec<Page>, record: &SuiteResult) -> 
         }
         if lines.is_empty() {
             heading(text, &format!("{}, growth", record.kernel));
-            *text += "A call for a uts namespace by its nsfs file, where there are so many.\n";
+            *text += "A call for a uts namespace by its nsfs file, with that many namespaces or tasks.\n";
         }
         *text += "\n";
         table(text, &[what, "setns(2)", "`NSPROXY_SETNS`"], &points);
         lines.extend(two_lines(&points, &format!("{what}, ")));
     }
     let plot = Plot {
-        title: "What a call costs where there is more",
-        x: "namespaces, or tasks",
-        y: "instructions a call",
+        title: "Cost of a call by number of objects",
+        x: "namespaces or tasks",
+        y: "instructions per call",
         base: 10.0,
         lines,
     };
     show(text, pictures, &plot, &record.kernel, "growth")
 }
 
-/// Calls a second of several callers at a time, in the guests of a kernel.
+/// Writes the throughput of concurrent callers, in the guests of a kernel.
 fn scale(
     text: &mut String,
     pictures: &mut Vec<Page>,
@@ -141,13 +142,13 @@ fn scale(
 ) -> Result<()> {
     let mut lines = Vec::new();
     let guests = records.iter().filter(|record| record.kernel == kernel);
-    // The guest with most CPUs is the last, and has all that a picture needs.
+    // The picture is of the last guest, which has the most CPUs.
     for record in guests.filter(|record| record.facts("scale.").next().is_some()) {
         if lines.is_empty() {
-            heading(text, &format!("{kernel}, callers at a time"));
-            *text += "Calls a second, of all callers together, each going to and fro between two \
-                      uts namespaces by nsfs files: two of its own, or two that all share. In time \
-                      as it passed on a host that did other things as well, by turns.\n";
+            heading(text, &format!("{kernel}, concurrent callers"));
+            *text += "Calls per second of all callers together. Each caller switches between two uts \
+                      namespaces by nsfs files: two of its own, or two that all callers share. The \
+                      time is wall-clock time of a host that was not idle.\n";
         }
         lines.clear();
         let cpus = record.suite.split_once('@').map_or("1", |(_, cpus)| cpus);
@@ -160,19 +161,19 @@ fn scale(
         }
     }
     let plot = Plot {
-        title: "Callers at a time",
+        title: "Concurrent callers",
         x: "callers",
-        y: "calls a second",
+        y: "calls per second",
         base: 2.0,
         lines,
     };
     show(text, pictures, &plot, kernel, "scale")
 }
 
-/// What was measured at some number: that, by setns(2), by the device.
+/// A measurement: the number of objects or callers, and the values of setns(2) and the device.
 type Point = (f64, [f64; 2]);
 
-/// The facts whose names end in a number, by that.
+/// Returns the facts whose names are a prefix and a number, in the order of the numbers.
 fn points(record: &SuiteResult, prefix: &str) -> Vec<Point> {
     let mut points: Vec<Point> = record
         .facts(prefix)
@@ -206,7 +207,7 @@ fn two_lines(points: &[Point], prefix: &str) -> [(String, Vec<(f64, f64)>); 2] {
     })
 }
 
-/// Puts a picture on the page, if there is something to be seen.
+/// Adds a picture to the page, unless it would be empty.
 fn show(
     text: &mut String,
     pictures: &mut Vec<Page>,
@@ -228,13 +229,13 @@ mod tests {
     use super::{super::record, *};
 
     #[test]
-    fn what_was_not_measured_has_no_page() {
+    fn without_measurements_there_is_no_page() {
         let records = [record("kinds", &[("matrix.cases", "7")])];
         assert!(pages(&records).unwrap().is_empty());
     }
 
     #[test]
-    fn parts_are_apart() {
+    fn prefixes_are_not_mixed_up() {
         let facts = [
             ("bench.dry-run.net,_nsfs", "10.0 20.0 2.000"),
             ("bench.dry-run-journal.net,_nsfs", "10.0 30.0 3.000"),
