@@ -100,7 +100,12 @@ impl Guest<'_> {
 
     /// QEMU's arguments for a guest that runs `suite`, with its files in `dir`, which is emptied.
     pub(crate) fn prepare(&self, suite: &Suite, dir: &Path) -> Result<Vec<OsString>> {
-        let cpus = self.parts.cpus_of(suite)?;
+        let kernel = &self.parts.kernel;
+        let is_single_threaded = qemu::is_single_threaded(kernel, self.accel);
+        let cpus = match suite.cpus_for_speed(is_single_threaded) {
+            Some(cpus) => cpus,
+            None => self.parts.cpus_of(suite)?,
+        };
         if dir.exists() {
             fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
         }
@@ -113,11 +118,12 @@ impl Guest<'_> {
             // The command line is split at spaces, and no name contains a tilde.
             parameters += &format!(" nsproxy.test={}", self.test.replace(' ', "~"));
         }
-        if self.parts.kernel.patches_itself() {
-            parameters += " nsproxy.features=as-they-are";
+        // Changing the features patches code of such a kernel. With KVM the features do not matter.
+        if kernel.patches_itself() && !is_single_threaded {
+            parameters += " nsproxy.features=default";
         }
         Ok(qemu::arguments(
-            &self.parts.kernel,
+            kernel,
             self.parts.initramfs.of_suite(&suite.name),
             self.accel,
             cpus,

@@ -118,9 +118,20 @@ impl Kernel {
         self.has("KCSAN")
     }
 
-    /// Whether it changes its own code while it runs, for switches that cost nothing otherwise.
+    /// Returns whether it patches its own code at run time, for switches that cost nothing otherwise.
     pub(crate) fn patches_itself(&self) -> bool {
         self.has("JUMP_LABEL")
+    }
+
+    /// Returns kernel parameters for emulation. They disable features of distribution kernels that
+    /// are costly to emulate and do not change results: mitigations of hardware bugs, and clearing
+    /// and randomization in allocations and system calls.
+    pub(crate) fn fast_parameters(&self) -> &'static str {
+        if self.has("CPU_MITIGATIONS") {
+            "mitigations=off init_on_alloc=0 randomize_kstack_offset=0"
+        } else {
+            ""
+        }
     }
 
     /// The memory that a guest wants; sanitizers want a shadow of it.

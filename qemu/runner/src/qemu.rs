@@ -69,25 +69,25 @@ pub(crate) fn arguments(
         ("q35,i8042=off", "pci")
     };
     add(&["-machine", machine, "-smp", &cpus.to_string()]);
-    // Where instructions are counted, each byte that `rep movsb` copies is one, which is so of no
-    // CPU: if none is said to be fast, the kernel copies by words.
-    let copying = match accel {
+    let features = match accel {
+        // Each byte that `rep movsb` copies counts as an instruction, unlike on real CPUs. Without
+        // these features the kernel copies by words.
         Accel::Icount => ",erms=off,fsrm=off",
+        // STAC and CLAC at each access to user memory are costly to emulate.
+        _ if is_single_threaded(kernel, accel) => ",smap=off,smep=off",
         _ => "",
     };
-    // Four levels of page tables: with five, KASAN takes the direct map for wild if an interrupt
-    // comes while identify_cpu() has forgotten what the boot CPU can do.
-    add(&["-cpu", &format!("max,la57=off{copying}")]);
+    // Four levels of page tables: with five, KASAN reports a wild access to the direct map if an
+    // interrupt arrives while identify_cpu() has reset the features of the boot CPU.
+    add(&["-cpu", &format!("max,la57=off{features}")]);
     add(&["-m", &kernel.memory_mib().to_string()]);
     match accel {
         Accel::Kvm => add(&["-accel", "kvm"]),
-        // A CPU that is emulated beside another may still run what the other has changed by then,
-        // and meet a breakpoint that nobody knows any more.
-        Accel::Tcg | Accel::Auto if kernel.patches_itself() => {
+        Accel::Tcg | Accel::Auto if is_single_threaded(kernel, accel) => {
             add(&["-accel", "tcg,thread=single"]);
         }
         Accel::Tcg | Accel::Auto | Accel::Parallel => add(&["-accel", "tcg,thread=multi"]),
-        // A nanosecond each, and when all sleep it is later at once.
+        // An instruction takes a nanosecond. When all CPUs are idle, the clock jumps to the next timer.
         Accel::Icount => add(&["-accel", "tcg", "-icount", "shift=0,sleep=off"]),
     }
     add(&["-device", &format!("virtio-serial-{bus}")]);
@@ -121,20 +121,29 @@ pub(crate) fn arguments(
         }
     }
 
-    // To the kernel a report of KCSAN is a warning. Which of them count is said by the console.
+    // The kernel counts a report of KCSAN as a warning. The runner judges reports by the console.
     let on_warn = u32::from(!kernel.reports_races());
     let on_warn = format!("panic_on_warn={on_warn}");
     let clock = clock::parameters(accel);
-    add(&[
-        "-append",
-        &format!("{PARAMETERS} {on_warn} {clock} {parameters}"),
-    ]);
+    let fast = match accel {
+        Accel::Kvm => "",
+        _ => kernel.fast_parameters(),
+    };
+    let words = [PARAMETERS, &on_warn, &clock, fast, parameters];
+    let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
+    add(&["-append", &words.join(" ")]);
     args.extend(["-kernel".into(), kernel.image().into_os_string()]);
     args.extend(["-initrd".into(), initramfs.into()]);
     args
 }
 
-/// A comma ends a value in QEMU's options, unless it is doubled.
+/// Returns whether one thread emulates all CPUs of a guest. Otherwise a CPU may run stale code of a
+/// kernel that patches itself, and trap at a breakpoint that has already been removed.
+pub(crate) fn is_single_threaded(kernel: &Kernel, accel: Accel) -> bool {
+    matches!(accel, Accel::Tcg | Accel::Auto) && kernel.patches_itself()
+}
+
+/// Escapes a value in QEMU's options, where a comma separates values.
 fn escape(path: &str) -> String {
     path.replace(',', ",,")
 }

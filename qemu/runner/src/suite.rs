@@ -11,6 +11,9 @@ use std::{
     str::FromStr,
 };
 
+/// The suite whose cases are independent, and run on all CPUs of the guest.
+const PARALLEL_SUITE: &str = "matrix";
+
 /// What a guest is booted for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Suite {
@@ -35,6 +38,14 @@ impl Suite {
             cpus: Some(cpus),
             ..self
         }
+    }
+
+    /// Returns one CPU for a suite that uses more CPUs only to finish sooner, if a single thread
+    /// emulates all of them. There more CPUs cost time: the emulator switches between them, and
+    /// they interrupt each other. [`None`] if the usual number applies.
+    pub(crate) fn cpus_for_speed(&self, is_single_threaded: bool) -> Option<u32> {
+        let applies = is_single_threaded && self.cpus.is_none() && self.name == PARALLEL_SUITE;
+        applies.then_some(1)
     }
 
     /// How many CPUs its guest has: what is asked for, or what `tests`, which is `nsproxy-tests`,
