@@ -60,6 +60,7 @@ fn of_patch(name: &str, path: &Path, text: String) -> Result<Mutant> {
         name: name.to_owned(),
         wrong,
         file: file.into(),
+        suite: None,
         equivalent: None,
         change: Change::Patch {
             path: path.to_owned(),

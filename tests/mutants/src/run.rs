@@ -120,7 +120,7 @@ impl Run {
             Ok(kernel) => kernel,
             Err(why) => return Ok((Fate::Broken(format!("{why:#}")), Some(begun.elapsed()))),
         };
-        let fate = suites.fate(&kernel, &module)?;
+        let fate = suites.fate(&kernel, &module, mutant.suite.as_deref())?;
         kernel.tidy(&module);
         if !matches!(fate, Fate::Broken(_)) {
             cache::write(&known, &module.key, &fate)?;

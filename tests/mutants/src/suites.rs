@@ -64,17 +64,30 @@ impl Suites {
         }
     }
 
-    /// Runs one suite after the other on a mutant until one notices something: first the one that
-    /// did so the last time. `kernel` is the one of the suites, or that one mutated.
+    /// Runs one suite after the other on a mutant until one catches it. `kernel` is that of the
+    /// suites, or a mutant of it. The suite `first` comes first, then one that caught the mutant
+    /// in an earlier run.
     ///
     /// # Errors
     ///
-    /// A suite does not pass on the module as it is.
-    pub(crate) fn fate(&self, kernel: &Kernel, mutant: &Module) -> Result<Fate> {
+    /// There is no suite `first`, or a suite does not pass on the module as it is.
+    pub(crate) fn fate(
+        &self,
+        kernel: &Kernel,
+        mutant: &Module,
+        first: Option<&str>,
+    ) -> Result<Fate> {
         let mut suites: Vec<_> = self.all.iter().collect();
+        if let Some(first) = first {
+            ensure!(
+                suites.iter().any(|suite| suite.name == first),
+                "no suite {first:?}, which a mutant names"
+            );
+        }
         suites.sort_by_key(|suite| {
             let last = kernel.record(&suite.name, mutant);
-            last.map_or(true, |last| last.is_passed())
+            let passed = last.map_or(true, |last| last.is_passed());
+            (first != Some(&suite.name), passed)
         });
         for suite in suites {
             // Some mutants make a process spin as it ends.

@@ -21,7 +21,9 @@ pub(crate) struct Mutant {
     pub(crate) file: PathBuf,
     /// What is changed there.
     pub(crate) change: Change,
-    /// Why nobody can tell it from what it should be, if that is so.
+    /// The suite that is tried first, since it caught this mutant before.
+    pub(crate) suite: Option<String>,
+    /// Why no suite can tell it from the module as it is, if that is so.
     pub(crate) equivalent: Option<String>,
 }
 
@@ -44,6 +46,7 @@ struct Entry {
     file: PathBuf,
     old: String,
     new: String,
+    suite: Option<String>,
     equivalent: Option<String>,
 }
 
@@ -63,6 +66,7 @@ impl From<Entry> for Mutant {
                 old: entry.old,
                 new: entry.new,
             },
+            suite: entry.suite,
             equivalent: entry.equivalent,
         }
     }
@@ -169,6 +173,7 @@ mod tests {
                 old: old.to_owned(),
                 new: new.to_owned(),
             },
+            suite: None,
             equivalent: None,
         }
     }
