@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2034 # what is set here is used elsewhere
-# What every script here says, in the same way, and where it keeps things.
-# To be sourced.
+# shellcheck shell=bash disable=SC2034 # the scripts that source this use the variables
+# Messages, exit statuses and directories of all scripts. To be sourced.
 
 set -euo pipefail
 
@@ -14,13 +13,13 @@ if [[ -t 2 && -z ${NO_COLOR:-} ]]; then
 	bold=$'\e[1m' red=$'\e[31m' plain=$'\e[0m'
 fi
 
-# say WORDS... - what is being done, for a person
+# say WORDS... - reports an action to the user
 say() {
 	printf '%s\n' "$bold==>$plain $*" >&2
 }
 
-# What is wrong and what to do about it, each with its exit status:
-# failed - a build or a test; usage - the command; lacks - something of the host
+# Errors that end the script, each with its exit status:
+# failed - a build or a test; usage - a wrong command; lacks - a requirement of the host
 failed() { die 1 "$@"; }
 usage() { die 2 "$@"; }
 lacks() { die 3 "$@"; }
@@ -32,7 +31,7 @@ die() {
 	exit "$status"
 }
 
-# git, which refuses a tree of another user by default; common in containers
+# git, also on a tree of another user, which git refuses by default. Containers have such trees
 git_() {
 	git -c safe.directory='*' -C "$root" "$@"
 }
@@ -42,34 +41,47 @@ version_at_least() {
 	[[ $(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1) == "$2" ]]
 }
 
-# lock NAME - wait until no other make does the same, for the rest of this script
+# lock NAME - acquires a lock between makes, held until this script exits
 lock() {
 	mkdir -p "$cache/lock"
 	exec 9>"$cache/lock/$1"
 	if ! flock --nonblock 9; then
-		say "another make is at the $1; waiting for it"
+		say "waiting for another make, which holds the lock $1"
 		flock 9
 	fi
 }
 
-# free_space MIB - or say that the cache has not that much room
+# free_mib DIRECTORY - prints the free space there, in MiB
+free_mib() {
+	df --output=avail -BM "$1" | tail -n 1 | tr -dc 0-9
+}
+
+# free_space MIB - fails unless the cache has that much room
 free_space() {
 	mkdir -p "$cache"
 	local free
-	free=$(df --output=avail -BM "$cache" | tail -n 1 | tr -dc 0-9)
+	free=$(free_mib "$cache")
 	if ((free < $1)); then
 		lacks "$1 MiB are needed in $cache, and $free are free;" \
 			"NSPROXY_CACHE=/some/where/else moves it"
 	fi
 }
 
-# logged LOG COMMAND... - run with all output in a file, which is named when it fails
+# flavours - prints the kernel flavours: the fragments that name a kernel of their own
+flavours() {
+	local file
+	for file in "$root"/qemu/config/*.config; do
+		! grep -q '^CONFIG_LOCALVERSION=' "$file" || basename "$file" .config
+	done
+}
+
+# logged LOG COMMAND... - runs a command with its output in a file, which a failure names
 logged() {
 	local log=$1
 	shift
 	mkdir -p "$(dirname "$log")"
 	"$@" >"$log" 2>&1 && return
 	tail -n 15 "$log" >&2
-	printf '%s\n' "${red}nsproxy_rs:$plain $1 failed; all that it said is in $log" >&2
+	printf '%s\n' "${red}nsproxy_rs:$plain $1 failed; its output is in $log" >&2
 	return 1
 }

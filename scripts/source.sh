@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2154 # lib.sh sets what is used here
-# The kernel's source, as Debian has it, in the cache. To be sourced, after lib.sh.
+# shellcheck shell=bash disable=SC2034,SC2154 # lib.sh sets and the scripts use the variables
+# The kernel's source, as Debian packages it, in the cache. To be sourced, after lib.sh.
 
-# get_source SERIES VERSION-OR-'' - the newest of the series, or that one; prints
-# its version. 1 if Debian has none of the series, or not that version any more.
+# The series of Linux that the module builds for, the newest last
+readonly ALL_SERIES="7.2 7.3"
+readonly SERIES=${ALL_SERIES##* }
+
+# get_source SERIES VERSION-OR-'' - gets the newest source of the series, or that version, and
+# prints its version. Returns 1 if Debian does not have it, or has it no more.
 get_source() {
 	local series=$1 version=$2 dir=$cache/src
 	if [[ -n $version && -d $dir/linux-$version ]]; then

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2154 # lib.sh sets what is used here
-# The compilers: found, checked, and put into the environment as the kernel's
-# build wants them. To be sourced, after lib.sh.
+# shellcheck shell=bash disable=SC2154 # lib.sh sets the other variables
+# Finds and checks the compilers, and sets the environment that the kernel's build expects.
+# To be sourced, after lib.sh.
 
-# What the kernel asks for (scripts/min-tool-version.sh), and what our tools do
+# The requirements of the kernel (scripts/min-tool-version.sh) and of user space
 readonly RUSTC_MIN=1.88.0 BINDGEN_MIN=0.71.1 CLANG_MIN=17.0.1
 readonly BINDGEN_VERSION=0.73.2
-# One that many hosts can have. Better is that of rustc: then what the kernel has
-# in C for Rust can be inlined into Rust, where its configuration says so.
+# Many distributions have this version. The version of rustc is better: with it,
+# CONFIG_RUST_INLINE_HELPERS can inline the kernel's C helpers into Rust.
 readonly LLVM_VERSION=19
 
-# first_version COMMAND... - the first thing like 1.2.3 that it prints
+# first_version COMMAND... - prints the first 1.2.3 in the command's output
 first_version() {
 	"$@" 2>/dev/null | grep -oEm1 '[0-9]+\.[0-9]+\.[0-9]+' | head -n 1
 }
@@ -19,7 +19,7 @@ llvm_of_rustc() {
 	rustc --version --verbose 2>/dev/null | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p'
 }
 
-# The first that is here; or if none is, the first that Debian has
+# Prints the version of LLVM to use: the first that is installed, else the first that Debian has
 llvm_to_get() {
 	local has version
 	for has in "command -v" "apt-cache show"; do
@@ -59,6 +59,22 @@ libclang() {
 	return 1
 }
 
+# toolchain_libclang - finds libclang, which bindgen loads, with or without the rest of LLVM. Sets
+# LIBCLANG_PATH
+toolchain_libclang() {
+	local version dir
+	for dir in ${LIBCLANG_PATH:+"$LIBCLANG_PATH"} \
+		$(for version in $(llvm_of_rustc) $LLVM_VERSION; do echo "/usr/lib/llvm-$version/lib"; done) \
+		$(compgen -G '/usr/lib/llvm-*/lib' | sort -Vr) /usr/lib64 /usr/lib; do
+		if compgen -G "$dir/libclang[.-]*so*" >/dev/null; then
+			export LIBCLANG_PATH=$dir found=$dir
+			return
+		fi
+	done
+	(toolchain_clang) >/dev/null 2>&1 && toolchain_clang && return
+	lacks "libclang is missing; make doctor prints how to get it"
+}
+
 # toolchain_clang [VERSION] - finds LLVM under any name, that version preferred. Sets
 # LLVM, LIBCLANG_PATH, clang_version
 toolchain_clang() {
@@ -94,14 +110,14 @@ toolchain_busybox() {
 # Sets rustc_version
 toolchain_rustc() {
 	rustc_version=$(first_version rustc --version) ||
-		lacks "no rustc; https://rustup.rs tells how to get one"
+		lacks "rustc is missing; https://rustup.rs installs it"
 	found=$rustc_version
 	version_at_least "$rustc_version" $RUSTC_MIN ||
 		lacks "rustc $RUSTC_MIN or later is needed, and here is $rustc_version;" \
 			"rustup update stable"
 }
 
-# Sets RUST_LIB_SRC: the source of the core library, of exactly this rustc
+# Sets RUST_LIB_SRC: the source of the core library, which must be of the same rustc
 toolchain_library() {
 	local sysroot candidate
 	sysroot=$(rustc --print sysroot)
@@ -145,7 +161,7 @@ toolchain_from_pypi() {
 toolchain_get_library() {
 	toolchain_component rust-src toolchain_library && toolchain_library && return
 	say "getting the source of Rust's core library, $rustc_version"
-	# Debian has it for the rustc that it has itself, which may be the same one.
+	# Debian packages it for its own rustc, which may be the same version.
 	local debian=$cache/rust-src/.$rustc_version.debian
 	if "$root/scripts/debian" get rust-src "$rustc_version" "$debian"; then
 		mkdir -p "$cache/rust-src/$rustc_version"
@@ -157,7 +173,7 @@ toolchain_get_library() {
 		"rustup component add rust-src"
 }
 
-# Puts a good bindgen first in PATH, sets bindgen_version
+# Puts a recent bindgen first in PATH. Sets bindgen_version
 toolchain_bindgen() {
 	PATH=$cache/tools/bindgen-$BINDGEN_VERSION/bin:$PATH
 	bindgen_version=$(first_version bindgen --version) && found=$bindgen_version &&
@@ -176,31 +192,32 @@ toolchain_get_bindgen() {
 	toolchain_bindgen
 }
 
-# toolchain_of DIRECTORY - the compilers that the kernel there was built with.
-# Sets kmake: make, with what it has to be told.
+# toolchain_of DIRECTORY - finds the compilers that the kernel there was built with. Sets kmake:
+# make, with the variables that select them.
 toolchain_of() {
 	local dir=$1
 	if [[ -e $dir/.root ]]; then
 		kmake=("$root/scripts/in-root" "$(<"$dir/.root")" make
 			CC="$(toolchain_cc_of "$dir/.config")"
-			# There is no vmlinux to make BTF with, which would be said each time.
+			# Without vmlinux, BTF cannot be generated, and each build would warn.
 			CONFIG_DEBUG_INFO_BTF_MODULES=)
 		return
 	fi
-	# (Of gcc's kernels the number is 0.)
+	# A kernel that gcc built has 0 here.
 	toolchain "$(sed -n 's/^CONFIG_CLANG_VERSION=\([0-9]*\)[0-9]\{4\}$/\1/p' "$dir/.config")"
 	kmake=(make)
 	! grep -qx CONFIG_CC_IS_CLANG=y "$dir/.config" || kmake+=(LLVM="$LLVM")
 }
 
-# toolchain_cc_of CONFIG - the name of the C compiler that it was made with
+# toolchain_cc_of CONFIG - prints the name of the C compiler that the kernel was built with
 toolchain_cc_of() {
 	sed -n 's/^CONFIG_CC_VERSION_TEXT="\([^ ]*\) .*/\1/p' "$1"
 }
 
-# toolchain [VERSION-OF-LLVM] - all of it, got where it can be got
+# toolchain [VERSION-OF-LLVM] - finds all compilers, and installs those that can be installed
 toolchain() {
 	toolchain_rustc
+	(toolchain_clang "${1:-}") >/dev/null 2>&1 || "$root/scripts/deps" install kernel
 	toolchain_clang "${1:-}"
 	toolchain_library || (lock rust-src && toolchain_get_library)
 	toolchain_library
@@ -208,7 +225,7 @@ toolchain() {
 	toolchain_bindgen
 }
 
-# The same for doctor: a line each, and gets nothing
+# Prints a line per compiler, for doctor, and installs nothing
 toolchain_report() {
 	local status=0
 	report missing rustc toolchain_rustc "$RUSTC_MIN or later: rustup update stable" || status=3
@@ -217,7 +234,7 @@ toolchain_report() {
 	return "$status"
 }
 
-# report STATE-IF-NOT WHAT FIND REMEDY
+# report STATE-IF-MISSING NAME FIND REMEDY
 report() {
 	if (toolchain_rustc && "$3") >/dev/null 2>&1; then
 		"$3"
