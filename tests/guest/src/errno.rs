@@ -10,6 +10,9 @@ use std::fmt;
 /// What a call returned: nothing, or an error number.
 pub(crate) type Outcome = Result<(), Code>;
 
+/// More than any error number of Linux: the highest is `EHWPOISON`, 133.
+pub(crate) const ERRNOS: usize = 134;
+
 /// An error number.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

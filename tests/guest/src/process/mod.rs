@@ -5,14 +5,18 @@
 //! An actor is a child of the test. [`child`] is its side, [`Actor`] the test's.
 
 pub(crate) mod caps;
+pub(crate) mod channel;
 mod child;
 pub(crate) mod command;
+pub(crate) mod creds;
 pub(crate) mod measure;
 mod profile;
 pub(crate) mod setup;
 pub(crate) mod tracer;
+pub(crate) mod workers;
 
 pub(crate) use child::read_proc;
+pub(crate) use workers::spawn_child;
 
 use crate::{
     case::implementation,

@@ -3,4 +3,5 @@
 //! Reports of results: KTAP on standard output, and counts to the runner.
 
 pub(crate) mod ktap;
+pub(crate) mod progress;
 pub(crate) mod verdict_port;

@@ -23,6 +23,7 @@ mod scale;
 mod sequences;
 mod serve;
 mod setns_2011;
+mod shared_counters;
 mod third_party;
 mod visibility;
 mod watch;

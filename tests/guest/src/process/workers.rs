@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Children that run a function of the test, alone and in groups.
+
+use crate::sys::{self, Fork};
+use anyhow::{Context as _, Result};
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+
+/// Starts a child that runs `work` and exits. It is killed when its parent dies.
+///
+/// `report` receives the error of `work`, in the child.
+pub(crate) fn spawn_child(
+    work: impl FnOnce() -> Result<()>,
+    report: impl FnOnce(&str),
+) -> Result<Pid> {
+    match sys::fork()? {
+        Fork::Parent(pid) => Ok(pid),
+        Fork::Child => {
+            let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+            let result = work();
+            if let Err(error) = &result {
+                report(&format!("{error:#}"));
+            }
+            // Not by returning: the values on the stack belong to the parent.
+            sys::exit(i32::from(result.is_err()))
+        }
+    }
+}
+
+/// Waits for the end of a child, and reaps it.
+pub(crate) fn wait(pid: Pid) -> Result<WaitStatus> {
+    let ended = rustix::process::waitpid(Some(pid), WaitOptions::empty())?;
+    let (_, status) = ended.with_context(|| format!("{pid:?} has no status"))?;
+    Ok(status)
+}
+
+/// Kills a child, and reaps it.
+pub(crate) fn kill(pid: Pid) -> Result<()> {
+    rustix::process::kill_process(pid, Signal::KILL)?;
+    wait(pid).map(drop)
+}
+
+/// Children that work at the same time. Dropping it kills those that have not ended.
+#[derive(Default)]
+pub(crate) struct Workers(Vec<Pid>);
+
+impl Workers {
+    /// Adds a child.
+    pub(crate) fn add(&mut self, pid: Pid) {
+        self.0.push(pid);
+    }
+
+    /// Returns the number of children that have not been reaped.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Reaps the children that have ended, and returns their statuses.
+    pub(crate) fn reap(&mut self) -> Result<Vec<WaitStatus>> {
+        let mut statuses = Vec::new();
+        let mut running = Vec::new();
+        for pid in self.0.drain(..) {
+            match rustix::process::waitpid(Some(pid), WaitOptions::NOHANG)? {
+                None => running.push(pid),
+                Some((_, status)) => statuses.push(status),
+            }
+        }
+        self.0 = running;
+        Ok(statuses)
+    }
+
+    /// Waits until every child has ended, and returns their statuses.
+    pub(crate) fn join(&mut self) -> Result<Vec<WaitStatus>> {
+        self.0.drain(..).map(wait).collect()
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        for pid in self.0.drain(..) {
+            let _ = kill(pid);
+        }
+    }
+}
