@@ -9,12 +9,10 @@
 //! shows it the clock without any offset. `tests/known-kernel-bugs/` has the patch, and one that
 //! widens the window, which is too narrow otherwise.
 
-use super::{
-    scene::Stage,
-    workers::{child, end, wait},
-};
+use super::shared_state::SharedState;
 use crate::{
     case::implementation::Kind,
+    process::workers::{kill, wait},
     report::{ktap::Test, verdict_port},
     sys::{self, Shared, clock_by_syscall, clock_by_vdso},
 };
@@ -51,15 +49,15 @@ pub(super) fn tests() -> Vec<Test> {
     vec![Test::new(
         "known: the vDSO of the second task in a time namespace may lack the offsets",
         |world| {
-            let stage = Stage::new(&[], false, world.effort.seed)?;
+            let state = SharedState::new(&[], false, world.effort.seed)?;
             let shared = Shared::new(At::Len as usize)?;
             // In a child, since the next children of the creator are in the last namespace.
-            let maker = child(&stage, |stage| make_and_enter(stage, &shared))?;
-            let status = wait(maker)?;
-            stage.complaints.none()?;
+            let creator = state.spawn(|| make_and_enter(&state, &shared))?;
+            let status = wait(creator)?;
+            state.complaints.none()?;
             ensure!(
                 status.exit_status() == Some(0),
-                "the maker ended with {status:?}"
+                "the creator ended with {status:?}"
             );
 
             let entered = shared[At::Done as usize].load(SeqCst);
@@ -79,11 +77,11 @@ pub(super) fn tests() -> Vec<Test> {
 }
 
 /// Creates the namespaces, one after the other, and has children enter each at the same time.
-fn make_and_enter(stage: &Stage, shared: &Shared) -> Result<()> {
-    let maker = process::id();
+fn make_and_enter(state: &SharedState, shared: &Shared) -> Result<()> {
+    let creator = process::id();
     let mut tasks = Vec::new();
     for _ in 0..TASKS {
-        tasks.push(child(stage, |_| enter_each(maker, shared))?);
+        tasks.push(state.spawn(|| enter_each(creator, shared))?);
     }
     for round in 1..=ROUNDS {
         sys::unshare(Kind::Time.flag())?;
@@ -92,7 +90,7 @@ fn make_and_enter(stage: &Stage, shared: &Shared) -> Result<()> {
         shared[At::Round as usize].store(round, SeqCst);
         while shared[At::Done as usize].load(SeqCst) < round * TASKS {
             thread::yield_now();
-            stage.complaints.none()?;
+            state.complaints.none()?;
         }
         let refused = fs::write(offsets, format!("monotonic {OFFSET} 0"));
         ensure!(
@@ -100,12 +98,12 @@ fn make_and_enter(stage: &Stage, shared: &Shared) -> Result<()> {
             "the offsets can be changed although tasks have entered"
         );
     }
-    tasks.into_iter().try_for_each(end)
+    tasks.into_iter().try_for_each(kill)
 }
 
-/// Enters the namespace of each round together with the other tasks. Ended by its parent.
-fn enter_each(maker: u32, shared: &Shared) -> Result<()> {
-    let path = format!("/proc/{maker}/ns/time_for_children");
+/// Enters the namespace of each round together with the other tasks, until its parent kills it.
+fn enter_each(creator: u32, shared: &Shared) -> Result<()> {
+    let path = format!("/proc/{creator}/ns/time_for_children");
     for round in 1.. {
         while shared[At::Round as usize].load(SeqCst) < round {
             thread::yield_now();

@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Both implementations called at the same time, by and on tasks that move, look, die, execute.
+//! Races: both implementations, called at the same time by and on tasks that switch, die, execute.
 //!
-//! A test is a scene: processes that do what their roles say until its share of the time is over,
-//! and until all that it is about has been met. Each call must return what setns(2) documents for
-//! its situation, and leave the caller where it says; neither implementation may return something
-//! that the other never does. What else can go wrong the kernel says (KASAN, lockdep, KCSAN), or
-//! the gates after the suite do.
+//! A test is a scene: workers act in their roles until the scene's share of the time is over and
+//! every expected outcome and event has occurred. Each call must return what setns(2) documents for
+//! its situation, and leave the caller in the namespaces that its outcome implies. No implementation
+//! may return an outcome that the other never returns. Other errors are detected by the kernel
+//! (KASAN, lockdep, KCSAN) and by the leak checks after the suite.
 
 mod known;
 mod outcome;
 mod roles;
-mod scene;
-mod workers;
+mod shared_state;
 
 use crate::{
     case::{
@@ -21,44 +20,53 @@ use crate::{
     },
     env::{kernel, module},
     errno::{Code, Outcome, word},
-    process::setup::Step,
-    report::{ktap::Test, verdict_port},
+    process::{setup::Step, workers::Workers},
+    report::{ktap::Test, progress::Progress, verdict_port},
 };
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
+use fastrand::Rng;
 use outcome::{Event, Situation};
 use roles::*;
-use scene::{ALL, BOTH, Stage, bundle};
-use std::{cell::RefCell, iter, rc::Rc, time::Duration};
-use workers::{Crew, Role};
+use shared_state::{ALL, BOTH, SharedState, target_in_new_kinds};
+use std::{
+    cell::RefCell,
+    iter,
+    rc::Rc,
+    thread,
+    time::{Duration, Instant},
+};
 
-/// What is tried at the same time, and what must come of it.
+/// What a worker does until the scene is over, in a process of its own.
+type Role = fn(&SharedState, &mut Rng) -> Result<()>;
+
+/// Roles that run at the same time, and the outcomes that are expected.
 struct Scene {
     name: &'static str,
-    /// The processes that stay, in whose namespaces one may be.
+    /// The processes whose namespaces are entered, and which live as long as the scene.
     targets: fn() -> Vec<Target>,
-    /// How many processes do what.
-    cast: &'static [(usize, Role)],
-    /// What each of both implementations must have returned, and how often at least.
+    /// The roles, each with the number of its workers.
+    roles: &'static [(usize, Role)],
+    /// The outcomes that each of [`BOTH`] must have had, and how often at least.
     calls: &'static [(Situation, Outcome, u64)],
-    /// What else must have happened, and how often at least.
+    /// The events that must have occurred, and how often at least.
     events: &'static [(Event, u64)],
-    /// Whether the device is open all the time.
+    /// Whether the device is open throughout the scene.
     device: bool,
 }
 
 const SCENES: &[Scene] = &[
     Scene {
-        name: "threads switch one namespace after the other, others look at them",
-        targets: bundles,
-        cast: &[(2, switch_by_file), (1, look), (1, list)],
+        name: "threads switch one namespace at a time, others read their links",
+        targets: three_targets,
+        roles: &[(2, switch_by_file), (1, read_links), (1, list_namespaces)],
         calls: &[(Situation::Stays, Ok(()), 100)],
         events: &[(Event::Look, 50), (Event::List, 5), (Event::Exit, 1)],
         ..Scene::PLAIN
     },
     Scene {
         name: "threads switch sets of namespaces, others enter them",
-        targets: bundles,
-        cast: &[(2, switch_by_pidfd), (2, enter_threads), (1, look)],
+        targets: three_targets,
+        roles: &[(2, switch_by_pidfd), (2, enter_threads), (1, read_links)],
         calls: &[
             (Situation::Stays, Ok(()), 50),
             (Situation::Moving, Ok(()), 20),
@@ -67,9 +75,9 @@ const SCENES: &[Scene] = &[
         ..Scene::PLAIN
     },
     Scene {
-        name: "switchers die by SIGKILL, others enter them",
-        targets: bundles,
-        cast: &[(2, switching), (2, enter_moving), (1, look)],
+        name: "targets that switch are killed, others enter them",
+        targets: three_targets,
+        roles: &[(2, switching_targets), (2, enter_moving), (1, read_links)],
         calls: &[
             (Situation::Stays, Ok(()), 50),
             (Situation::Moving, Ok(()), 20),
@@ -79,9 +87,13 @@ const SCENES: &[Scene] = &[
         ..Scene::PLAIN
     },
     Scene {
-        name: "targets vanish: zombie, reaped",
-        targets: bundles,
-        cast: &[(2, sitting), (3, enter_dying), (1, open)],
+        name: "targets die: zombie, reaped",
+        targets: three_targets,
+        roles: &[
+            (2, sleeping_targets),
+            (3, enter_dying),
+            (1, open_namespaces),
+        ],
         calls: &[
             (Situation::Dying, Ok(()), 20),
             (Situation::Dying, Err(Code::ESRCH), 3),
@@ -90,9 +102,9 @@ const SCENES: &[Scene] = &[
         ..Scene::PLAIN
     },
     Scene {
-        name: "targets execute a program that may not be looked into",
-        targets: bundles,
-        cast: &[(2, executing), (3, enter_executing)],
+        name: "targets execute a set-user-ID program",
+        targets: three_targets,
+        roles: &[(2, executing_targets), (3, enter_executing)],
         calls: &[
             (Situation::Executing, Ok(()), 3),
             (Situation::Executing, Err(Code::EPERM), 3),
@@ -103,15 +115,15 @@ const SCENES: &[Scene] = &[
     },
     Scene {
         name: "mount namespaces whose root is mounted on and unmounted",
-        cast: &[(2, mounting), (3, enter_mounts)],
+        roles: &[(2, mounting_targets), (3, enter_mounts)],
         calls: &[(Situation::Mounting, Ok(()), 10)],
         events: &[(Event::Mount, 20), (Event::Kill, 5)],
         ..Scene::PLAIN
     },
     Scene {
-        name: "a mount namespace, while root and directory are shared for a moment",
+        name: "a mount namespace, while the fs_struct is shared for a moment",
         targets: || vec![Target::new([Step::Unshare(Kind::Mnt.flag())])],
-        cast: &[(3, enter_while_shared)],
+        roles: &[(3, enter_while_shared)],
         calls: &[
             (Situation::SharedRoot, Ok(()), 2),
             (Situation::SharedRoot, Err(Code::EINVAL), 2),
@@ -119,9 +131,9 @@ const SCENES: &[Scene] = &[
         ..Scene::PLAIN
     },
     Scene {
-        name: "a user namespace, entered by many processes of its user",
+        name: "a user namespace, entered by many processes of its owner",
         targets: || vec![Target::in_new(Kind::User.flag()).of_user()],
-        cast: &[(2, enter_user), (1, of_user)],
+        roles: &[(2, enter_user), (1, user_targets)],
         calls: &[
             (Situation::UserFirst, Ok(()), 5),
             (Situation::UserAgain, Err(Code::EINVAL), 5),
@@ -132,8 +144,8 @@ const SCENES: &[Scene] = &[
         ..Scene::PLAIN
     },
     Scene {
-        name: "a pid namespace whose init dies",
-        cast: &[(1, pid_init), (2, enter_pid_of_dying)],
+        name: "a pid namespace whose init is killed",
+        roles: &[(1, init_targets), (2, enter_pid_of_dying)],
         calls: &[
             (Situation::Reaper, Ok(()), 5),
             (Situation::Reaper, Err(Code::ESRCH), 1),
@@ -142,17 +154,17 @@ const SCENES: &[Scene] = &[
         ..Scene::PLAIN
     },
     Scene {
-        name: "a time namespace, entered by children whose siblings end",
+        name: "a time namespace, entered by children whose siblings exit",
         targets: || vec![Target::in_new(Kind::Time.flag())],
-        cast: &[(3, enter_time_afresh)],
+        roles: &[(3, enter_time_afresh)],
         calls: &[(Situation::Fresh, Ok(()), 10)],
         events: &[(Event::Fork, 20)],
         ..Scene::PLAIN
     },
     Scene {
-        name: "a time namespace, beside threads that begin and end",
+        name: "a time namespace, while threads start and end",
         targets: || vec![Target::in_new(Kind::Time.flag())],
-        cast: &[(3, enter_time_beside_threads)],
+        roles: &[(3, enter_time_beside_threads)],
         calls: &[
             (Situation::Threads, Ok(()), 5),
             (Situation::Threads, Err(Code::EUSERS), 5),
@@ -162,27 +174,31 @@ const SCENES: &[Scene] = &[
     },
     Scene {
         name: "a switch drops the last reference to a namespace",
-        targets: bundles,
-        cast: &[(3, unshare_and_leave), (1, open), (1, list)],
+        targets: three_targets,
+        roles: &[
+            (3, unshare_and_leave),
+            (1, open_namespaces),
+            (1, list_namespaces),
+        ],
         calls: &[(Situation::LastReference, Ok(()), 20)],
         events: &[(Event::Open, 20), (Event::List, 5)],
         ..Scene::PLAIN
     },
     Scene {
-        name: "the module is unloaded under its users: refused, or clean",
-        targets: bundles,
-        cast: &[(1, unload_and_load), (3, call_and_close)],
+        name: "the module is unloaded while in use: refused, or clean",
+        targets: three_targets,
+        roles: &[(1, unload_and_load), (3, call_and_close)],
         calls: &[(Situation::Stays, Ok(()), 10)],
         events: &[(Event::Unload, 2), (Event::Busy, 2), (Event::Absent, 1)],
         device: false,
     },
 ];
 
-fn bundles() -> Vec<Target> {
-    vec![bundle(), bundle(), bundle()]
+fn three_targets() -> Vec<Target> {
+    vec![target_in_new_kinds(); 3]
 }
 
-/// How long all scenes take together, in seconds.
+/// Returns how long all scenes take together, in seconds.
 fn seconds(world: &World) -> u64 {
     match (world.effort.long, kernel::is_sanitized()) {
         (false, false) => 8,
@@ -192,11 +208,15 @@ fn seconds(world: &World) -> u64 {
     }
 }
 
-/// A scene whose situations have not all been met goes on, at most this many times its share.
-const PATIENCE: u32 = 30;
+/// A scene in which an expected outcome is missing continues, at most for so many times its share.
+const LIMIT: u32 = 30;
+/// How long workers may take to exit after the end of the scene.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(60);
+/// How often the state of a scene is checked.
+const TICK: Duration = Duration::from_millis(20);
 
-/// A number of calls that says something: what one implementation returned so often, and the other
-/// never in as many calls, is a difference.
+/// If one implementation returned an outcome so often, and the other never in as many calls, that is
+/// a difference.
 const OFTEN: u64 = 100;
 
 pub(crate) fn tests() -> Vec<Test> {
@@ -206,12 +226,12 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::new(scene.name, move |world| {
             let played = scene.play(world, &mut totals.borrow_mut());
             totals.borrow_mut().wrong += u64::from(played.is_err());
-            totals.borrow().tell()?;
+            totals.borrow().report()?;
             played
         })
     };
     let gone = Test::new("files of a task that is gone", |_| {
-        scene::files_of_one_that_is_gone()
+        shared_state::files_of_a_task_that_is_gone()
     });
     let scenes = SCENES.iter().map(scene);
     iter::once(gone)
@@ -221,51 +241,83 @@ pub(crate) fn tests() -> Vec<Test> {
 }
 
 impl Scene {
-    /// The rest of a scene. Nobody stays but the test, and the device is open.
+    /// The defaults of a scene: no targets, and the device is open.
     const PLAIN: Self = Self {
         name: "",
         targets: Vec::new,
-        cast: &[],
+        roles: &[],
         calls: &[],
         events: &[],
         device: true,
     };
 
     fn play(&self, world: &World, totals: &mut Totals) -> Result<()> {
-        let stage = Stage::new(&(self.targets)(), self.device, world.effort.seed)?;
+        let state = SharedState::new(&(self.targets)(), self.device, world.effort.seed)?;
         let share = Duration::from_secs(seconds(world)) / SCENES.len() as u32;
-        let watched = Crew::start(&stage, self.cast)?.watch(
-            &stage,
-            share,
-            share * PATIENCE,
-            || self.missing(&stage).is_empty(),
-            || tally(&stage),
-        );
+        let watched = self.watch(self.start(&state)?, &state, share);
         if !self.device {
             module::make_sure_it_is_loaded()?;
         }
-        totals.add(&stage);
-        println!("# {}", tally(&stage));
+        totals.add(&state);
+        println!("# {}", tally(&state));
         watched?;
 
-        stage.complaints.none()?;
-        let missing = self.missing(&stage);
-        ensure!(missing.is_empty(), "it proves nothing: {missing}");
-        let differences = differences(&stage);
+        state.complaints.none()?;
+        let missing = self.missing(&state);
+        ensure!(missing.is_empty(), "expected, but missing: {missing}");
+        let differences = differences(&state);
         ensure!(
             differences.is_empty(),
-            "one implementation returns it and the other never does: {}",
+            "returned by one implementation, never by the other: {}",
             differences.join("; ")
         );
         Ok(())
     }
 
-    /// What has not been met yet.
-    fn missing(&self, stage: &Stage) -> String {
+    /// Starts the workers of each role.
+    fn start(&self, state: &SharedState) -> Result<Workers> {
+        let mut workers = Workers::default();
+        for &(n, role) in self.roles {
+            for _ in 0..n {
+                let mut rng = Rng::with_seed(state.seed ^ (workers.len() as u64 + 1) << 32);
+                workers.add(state.spawn(|| role(state, &mut rng))?);
+            }
+        }
+        Ok(workers)
+    }
+
+    /// Waits until the scene may end, ends it, and waits for the workers.
+    fn watch(&self, mut workers: Workers, state: &SharedState, share: Duration) -> Result<()> {
+        let started = Instant::now();
+        let mut progress = Progress::new();
+        while started.elapsed() < share
+            || started.elapsed() < share * LIMIT && !self.missing(state).is_empty()
+        {
+            thread::sleep(TICK);
+            progress.print(|| format!("{} s: {}", started.elapsed().as_secs(), tally(state)));
+            // A worker that exits before the end has reported why.
+            if reap(&mut workers, state)? {
+                break;
+            }
+        }
+        state.stop();
+        let deadline = Instant::now() + EXIT_TIMEOUT;
+        while workers.len() > 0 {
+            reap(&mut workers, state)?;
+            if Instant::now() > deadline {
+                bail!("{} workers do not exit", workers.len());
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// Returns the expected outcomes and events that are still missing.
+    fn missing(&self, state: &SharedState) -> String {
         let mut missing = Vec::new();
         for &(situation, outcome, least) in self.calls {
             for &entry in BOTH {
-                let n = stage.calls(entry, situation, outcome);
+                let n = state.calls(entry, situation, outcome);
                 if n < least {
                     let word = word(outcome);
                     missing.push(format!(
@@ -275,7 +327,7 @@ impl Scene {
             }
         }
         for &(event, least) in self.events {
-            let n = stage.count(event);
+            let n = state.count(event);
             if n < least {
                 missing.push(format!("{event}: {n}, not {least}"));
             }
@@ -284,20 +336,32 @@ impl Scene {
     }
 }
 
-/// What one implementation returned often, and the other never.
-fn differences(stage: &Stage) -> Vec<String> {
+/// Reaps workers, and returns whether any has exited.
+fn reap(workers: &mut Workers, state: &SharedState) -> Result<bool> {
+    let statuses = workers.reap()?;
+    for status in statuses
+        .iter()
+        .filter(|status| status.exit_status() != Some(0))
+    {
+        state.report(&format!("a worker ended with {status:?}"));
+    }
+    Ok(!statuses.is_empty())
+}
+
+/// Returns the outcomes that one implementation returned often, and the other never.
+fn differences(state: &SharedState) -> Vec<String> {
     let mut differences = Vec::new();
-    let sides = [
+    let pairs = [
         (Entry::Syscall, Entry::Device),
         (Entry::Device, Entry::Syscall),
         (Entry::Syscall, Entry::Served),
         (Entry::Served, Entry::Syscall),
     ];
     for &situation in Situation::ALL {
-        for (one, other) in sides {
-            let others = stage.outcomes(other, situation);
+        for (one, other) in pairs {
+            let others = state.outcomes(other, situation);
             let calls: u64 = others.iter().map(|(_, n)| n).sum();
-            for (outcome, n) in stage.outcomes(one, situation) {
+            for (outcome, n) in state.outcomes(one, situation) {
                 let never = !others.iter().any(|(other, _)| *other == outcome);
                 if n >= OFTEN && calls >= OFTEN && never {
                     differences.push(format!("{one}, {situation}: {}", word(outcome)));
@@ -308,12 +372,12 @@ fn differences(stage: &Stage) -> Vec<String> {
     differences
 }
 
-/// What was counted, in a line.
-fn tally(stage: &Stage) -> String {
+/// Returns all counts as a line.
+fn tally(state: &SharedState) -> String {
     let mut words = Vec::new();
     for &situation in Situation::ALL {
         for &entry in ALL {
-            let outcomes = stage.outcomes(entry, situation);
+            let outcomes = state.outcomes(entry, situation);
             if outcomes.is_empty() {
                 continue;
             }
@@ -325,7 +389,7 @@ fn tally(stage: &Stage) -> String {
         }
     }
     for &event in Event::ALL {
-        match stage.count(event) {
+        match state.count(event) {
             0 => {}
             n => words.push(format!("{event}: {n}")),
         }
@@ -333,7 +397,7 @@ fn tally(stage: &Stage) -> String {
     words.join("; ")
 }
 
-/// What all scenes came to.
+/// The sums over all scenes.
 #[derive(Default)]
 struct Totals {
     scenes: u64,
@@ -347,23 +411,23 @@ struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, stage: &Stage) {
+    fn add(&mut self, state: &SharedState) {
         let switches = |entry| -> u64 {
             let all = Situation::ALL.iter();
-            all.map(|situation| stage.calls(entry, *situation, Ok(())))
+            all.map(|situation| state.calls(entry, *situation, Ok(())))
                 .sum()
         };
         self.scenes += 1;
         self.syscalls += switches(Entry::Syscall);
         self.device += switches(Entry::Device) + switches(Entry::Device2011);
         self.served += switches(Entry::Served);
-        self.kills += stage.count(Event::Kill);
-        self.unloads += stage.count(Event::Unload);
-        self.refused += stage.count(Event::Busy);
+        self.kills += state.count(Event::Kill);
+        self.unloads += state.count(Event::Unload);
+        self.refused += state.count(Event::Busy);
     }
 
-    /// Tells the host. The last one told counts.
-    fn tell(&self) -> Result<()> {
+    /// Reports the sums to the host, where the last report replaces those before.
+    fn report(&self) -> Result<()> {
         let Self {
             scenes,
             wrong,

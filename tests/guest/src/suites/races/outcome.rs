@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The situations in which calls are made, what they may return there, and what else happens.
+//! The situations in which calls are made, their allowed outcomes, and other events.
 
 use crate::errno::{Code, Outcome};
 use std::fmt;
@@ -14,7 +14,7 @@ macro_rules! list {
         }
 
         impl $name {
-            /// All of them, in order.
+            /// Every variant, in order.
             pub(super) const ALL: &[Self] = &[$(Self::$variant,)*];
         }
 
@@ -28,8 +28,8 @@ macro_rules! list {
     };
     (@may $name:ident { $($variant:ident => $may:expr,)* }) => {
         impl $name {
-            /// What a call may return.
-            pub(super) fn may(self) -> &'static [Outcome] {
+            /// Returns the outcomes that are allowed.
+            pub(super) fn allowed(self) -> &'static [Outcome] {
                 match self { $(Self::$variant => $may,)* }
             }
         }
@@ -38,10 +38,10 @@ macro_rules! list {
 }
 
 list! {
-    /// In what situation a call is made. What it may return there is what `setns(2)` documents
-    /// for it, and nothing besides.
+    /// The situation in which a call is made. Only the outcomes that `setns(2)` documents for it
+    /// are allowed.
     Situation {
-        Stays: "a namespace that stays" => &[Ok(())],
+        Stays: "a permanent namespace" => &[Ok(())],
         /// `ESRCH`: the nsproxy or the task no longer exists: `validate_nsset()`.
         Moving: "a task that switches itself" => &[Ok(()), Err(Code::ESRCH)],
         Dying: "a task that is being killed" => &[Ok(()), Err(Code::ESRCH)],
@@ -57,34 +57,34 @@ list! {
         Mounting: "a mount namespace that changes" => &[Ok(()), Err(Code::ESRCH)],
         UserFirst: "a user namespace, the first time" => &[Ok(())],
         /// `userns_install()`.
-        UserAgain: "a user namespace that one is in" => &[Err(Code::EINVAL)],
+        UserAgain: "the caller's own user namespace" => &[Err(Code::EINVAL)],
         /// As above, by a pidfd: `EPERM` once it has no memory that it shares with its user.
         UserDying: "a user namespace of a task that is being killed"
             => &[Ok(()), Err(Code::EPERM), Err(Code::ESRCH)],
         /// The thread group is alone at the moment of the check, or is not: `timens_install()`.
-        Threads: "while a thread begins or ends" => &[Ok(()), Err(Code::EUSERS)],
-        Fresh: "a time namespace, by a fresh process" => &[Ok(())],
-        LastReference: "leaving a namespace for good" => &[Ok(())],
+        Threads: "while a thread starts or ends" => &[Ok(()), Err(Code::EUSERS)],
+        Fresh: "a time namespace, by a new process" => &[Ok(())],
+        LastReference: "dropping the last reference" => &[Ok(())],
         /// `ESRCH`: the pid namespace no longer exists, or as for `Moving`: `validate_nsset()`.
         Reaper: "a pid namespace whose init is being killed" => &[Ok(()), Err(Code::ESRCH)],
     }
 }
 
 list! {
-    /// What happens besides calls, counted.
+    /// Events that are counted besides calls.
     Event {
         Look: "links read",
         Open: "namespaces opened",
         List: "lists read",
         Kill: "processes killed",
-        Zombie: "refused by a zombie",
-        Reaped: "refused by one that is reaped",
+        Zombie: "zombies met",
+        Reaped: "reaped processes met",
         Mount: "mounts made",
         Fork: "processes forked",
-        NoChild: "children that a dead pid namespace refused",
+        NoChild: "forks into a dead pid namespace refused",
         Unload: "unloads",
         Busy: "unloads refused",
-        Absent: "opened while it was not there",
+        Absent: "opens without a device",
         Exit: "threads ended",
     }
 }

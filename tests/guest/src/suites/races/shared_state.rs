@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the workers of a scene share: what they may do, where they may be, and what they count.
+//! The state that the workers of a scene share: namespaces to enter, published tasks, counters.
 
 use super::{
-    super::error_sink::Complaints,
+    super::{error_sink::Complaints, shared_counters::SharedCounters},
     outcome::{Event, Situation},
 };
 use crate::{
@@ -12,7 +12,8 @@ use crate::{
         target::{Process, Target},
     },
     env::serve_status,
-    errno::{Code, Outcome, word},
+    errno::{Outcome, word},
+    process::spawn_child,
     sys::Shared,
 };
 use anyhow::{Context as _, Result, ensure};
@@ -28,42 +29,40 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-/// The kinds that a thread of several may switch between, whatever the others do.
+/// The kinds that one of several threads may enter.
 pub(super) const KINDS: [Kind; 4] = [Kind::Uts, Kind::Ipc, Kind::Net, Kind::Cgroup];
-/// `CLONE_NEW*` of them.
+/// The `CLONE_NEW*` of [`KINDS`].
 pub(super) const FLAGS: u32 = flags_of_kinds();
 
 const fn flags_of_kinds() -> u32 {
     KINDS[0].flag() | KINDS[1].flag() | KINDS[2].flag() | KINDS[3].flag()
 }
 
-/// The two implementations of today's call.
+/// Each implementation of the current call, once.
 pub(super) const BOTH: &[Entry] = &[Entry::Syscall, Entry::Device];
-/// The ways to them. Whether a process is served any thread of it may change meanwhile: then the
-/// system call is the one or the other implementation.
+/// The entries of the current call. Any thread may change whether its process is served: then a
+/// system call goes to one implementation or the other.
 pub(super) const TODAY: &[Entry] = &[Entry::Syscall, Entry::Device, Entry::Served];
-/// With the implementation of 2011, where it knows the kind.
+/// The same with the call of 2011, for the kinds that it supports.
 pub(super) const ALL: &[Entry] = &[
     Entry::Syscall,
     Entry::Device,
     Entry::Served,
     Entry::Device2011,
 ];
-/// For a module that is unloaded: what serving has changed in the kernel's code is then changed
-/// back, which an emulator with a thread for each CPU does not survive (see the suite `serve`).
+/// For a module that is unloaded. After serving, unloading patches the kernel's code, which an
+/// emulator with a thread for each CPU does not survive (see the suite `serve`).
 pub(super) const UNSERVED: &[Entry] = &[Entry::Syscall, Entry::Device, Entry::Device2011];
 
-/// As many processes can be known to others at a time.
+/// The number of processes that can be published at a time.
 const SLOTS: usize = 16;
-/// Error numbers are smaller.
-const ERRNOS: usize = 134;
 
-/// A process that stays, and its namespaces.
+/// A process that lives as long as the scene, and its namespaces.
 pub(super) struct Home {
     pub(super) pidfd: OwnedFd,
-    /// By [`Kind::ALL`].
+    /// In the order of [`Kind::ALL`]: an open file, and its inode number.
     files: Vec<(Kind, File, u64)>,
-    /// None for where the test itself is.
+    /// [`None`] for the test itself.
     _process: Option<Process>,
 }
 
@@ -89,45 +88,47 @@ impl Home {
         &self.files[at.unwrap_or_default()]
     }
 
-    /// Its namespace of that kind, open.
+    /// Returns an open file of its namespace of that kind.
     pub(super) fn file(&self, kind: Kind) -> &File {
         &self.entry(kind).1
     }
 
-    /// The inode number of that namespace.
+    /// Returns the inode number of its namespace of that kind.
     pub(super) fn inode(&self, kind: Kind) -> u64 {
         self.entry(kind).2
     }
 }
 
-/// What the workers of a scene share. Made before they are, so that all have it.
-pub(super) struct Stage {
-    /// Where one may be: first where the test is, then what the scene asked for.
+/// The state of a scene. It is created before the workers, which inherit it.
+pub(super) struct SharedState {
+    /// The test itself, followed by the targets of the scene.
     pub(super) homes: Vec<Home>,
     pub(super) seed: u64,
-    /// The `/proc` of the test, whatever mount namespace one is in.
+    /// The `/proc` of the test, which can be used from any mount namespace.
     pub(super) proc: OwnedFd,
     device: Option<Device>,
-    /// Whether the kernel can have the module serve setns(2).
+    /// Whether the module can serve setns(2) on this kernel.
     serves: bool,
-    counters: Shared,
+    numbers: Shared,
+    calls: SharedCounters,
     pub(super) complaints: Complaints,
 }
 
-/// Where a counter is among the counters.
+/// A shared number.
 enum At {
+    /// Not 0 once the scene is over.
     Stop,
+    /// The slot that is reserved next.
     Next,
+    /// A pid that is published.
     Slot(usize),
     Event(Event),
-    Call(Entry, Situation, Outcome),
 }
 
 impl At {
     const SLOTS: usize = 2;
     const EVENTS: usize = Self::SLOTS + SLOTS;
-    const CALLS: usize = Self::EVENTS + Event::ALL.len();
-    const LEN: usize = Self::CALLS + ALL.len() * Situation::ALL.len() * ERRNOS;
+    const LEN: usize = Self::EVENTS + Event::ALL.len();
 
     fn index(self) -> usize {
         match self {
@@ -135,19 +136,18 @@ impl At {
             Self::Next => 1,
             Self::Slot(slot) => Self::SLOTS + slot % SLOTS,
             Self::Event(event) => Self::EVENTS + event as usize,
-            Self::Call(entry, situation, outcome) => {
-                let entry = ALL.iter().position(|other| *other == entry).unwrap_or(0);
-                let errno = outcome.map_or_else(|code| code.0 as usize, |()| 0);
-                let row = entry * Situation::ALL.len() + situation as usize;
-                Self::CALLS + row * ERRNOS + errno.min(ERRNOS - 1)
-            }
         }
     }
 }
 
-impl Stage {
-    /// A stage with a process for each of the targets. `device`: whether it is open from the
-    /// beginning.
+/// Returns the row of the counters for calls by an entry in a situation.
+fn row(entry: Entry, situation: Situation) -> usize {
+    let entry = ALL.iter().position(|other| *other == entry).unwrap_or(0);
+    entry * Situation::ALL.len() + situation as usize
+}
+
+impl SharedState {
+    /// Starts a process for each target, and opens the device if `device` is true.
     pub(super) fn new(targets: &[Target], device: bool, seed: u64) -> Result<Self> {
         let mut homes = vec![Home::of(std::process::id(), None)?];
         for target in targets {
@@ -162,110 +162,110 @@ impl Stage {
             proc: rustix::fs::open("/proc", flags, Mode::empty())?,
             serves: device.as_ref().map_or(Ok(false), serve_status::can)?,
             device,
-            counters: Shared::new(At::LEN)?,
+            numbers: Shared::new(At::LEN)?,
+            calls: SharedCounters::new(ALL.len() * Situation::ALL.len())?,
             complaints: Complaints::new()?,
         })
     }
 
-    fn counter(&self, at: At) -> &AtomicU64 {
-        &self.counters[at.index()]
+    /// Starts a child, whose error is reported.
+    pub(super) fn spawn(&self, work: impl FnOnce() -> Result<()>) -> Result<Pid> {
+        spawn_child(work, |error| self.report(error))
     }
 
-    /// Whether there is still something to do.
-    pub(super) fn goes_on(&self) -> bool {
-        self.counter(At::Stop).load(Relaxed) == 0
+    fn number(&self, at: At) -> &AtomicU64 {
+        &self.numbers[at.index()]
     }
 
-    /// Tells all workers to come to an end.
+    /// Returns whether the scene continues.
+    pub(super) fn is_running(&self) -> bool {
+        self.number(At::Stop).load(Relaxed) == 0
+    }
+
+    /// Ends the scene.
     pub(super) fn stop(&self) {
-        self.counter(At::Stop).store(1, Relaxed);
+        self.number(At::Stop).store(1, Relaxed);
     }
 
-    /// A place to make a process known at, for whoever asks.
+    /// Reserves a slot to publish processes in.
     pub(super) fn slot(&self) -> usize {
-        self.counter(At::Next).fetch_add(1, Relaxed) as usize
+        self.number(At::Next).fetch_add(1, Relaxed) as usize
     }
 
-    /// Makes a process known to the others, or with `None` unknown again.
+    /// Publishes a process as a target for all workers, or with [`None`] withdraws it.
     pub(super) fn publish(&self, slot: usize, pid: Option<Pid>) {
         let pid = pid.map_or(0, |pid| pid.as_raw_nonzero().get());
-        self.counter(At::Slot(slot)).store(pid as u64, Relaxed);
+        self.number(At::Slot(slot)).store(pid as u64, Relaxed);
     }
 
-    /// A process that is known, or was a moment ago.
-    pub(super) fn published(&self, rng: &mut Rng) -> Option<Pid> {
+    /// Returns a random process that is published, or was a moment ago.
+    pub(super) fn random_published(&self, rng: &mut Rng) -> Option<Pid> {
         let begin = rng.usize(..SLOTS);
-        // Slots are used again when there are none left, so `slot()` may be beyond.
+        // At::Slot wraps around.
         (begin..begin + SLOTS)
-            .find_map(|slot| Pid::from_raw(self.counter(At::Slot(slot)).load(Relaxed) as i32))
+            .find_map(|slot| Pid::from_raw(self.number(At::Slot(slot)).load(Relaxed) as i32))
     }
 
-    /// Counts something that happened.
-    pub(super) fn happened(&self, event: Event) {
-        self.counter(At::Event(event)).fetch_add(1, Relaxed);
+    /// Counts an event.
+    pub(super) fn record(&self, event: Event) {
+        self.number(At::Event(event)).fetch_add(1, Relaxed);
     }
 
-    /// How often it happened.
+    /// Returns how often an event occurred.
     pub(super) fn count(&self, event: Event) -> u64 {
-        self.counter(At::Event(event)).load(Relaxed)
+        self.number(At::Event(event)).load(Relaxed)
     }
 
-    /// How often a call had this outcome in this situation.
+    /// Returns how often calls in a situation had an outcome.
     pub(super) fn calls(&self, entry: Entry, situation: Situation, outcome: Outcome) -> u64 {
-        self.counter(At::Call(entry, situation, outcome))
-            .load(Relaxed)
+        self.calls.get(row(entry, situation), outcome)
     }
 
-    /// All outcomes that calls had in this situation, and how often.
+    /// Returns the outcomes that calls had in a situation, and how often.
     pub(super) fn outcomes(&self, entry: Entry, situation: Situation) -> Vec<(Outcome, u64)> {
-        (0..ERRNOS as i32)
-            .map(|errno| if errno == 0 { Ok(()) } else { Err(Code(errno)) })
-            .map(|outcome| (outcome, self.calls(entry, situation, outcome)))
-            .filter(|(_, n)| *n > 0)
-            .collect()
+        self.calls.outcomes(row(entry, situation))
     }
 
-    /// Something is not as it must be.
-    pub(super) fn wrong(&self, what: &str) {
-        self.complaints.say(what);
+    /// Reports an error, which fails the test.
+    pub(super) fn report(&self, error: &str) {
+        self.complaints.say(error);
     }
 
-    /// Makes the call by one of these ways, and checks that it returns what it may.
+    /// Makes the call by a random one of `entries`, and checks its outcome.
     pub(super) fn call(
         &self,
         rng: &mut Rng,
         situation: Situation,
-        ways: &[Entry],
+        entries: &[Entry],
         fd: impl AsFd,
         nstype: u32,
     ) -> Result<Outcome> {
-        self.call_with(self.device.as_ref(), rng, situation, ways, fd, nstype)
+        self.call_with(self.device.as_ref(), rng, situation, entries, fd, nstype)
     }
 
-    /// The same, by a device that the caller opened.
+    /// The same with another open file of the device.
     pub(super) fn call_with(
         &self,
         device: Option<&Device>,
         rng: &mut Rng,
         situation: Situation,
-        ways: &[Entry],
+        entries: &[Entry],
         fd: impl AsFd,
         nstype: u32,
     ) -> Result<Outcome> {
-        let entry = match ways[rng.usize(..ways.len())] {
+        let entry = match entries[rng.usize(..entries.len())] {
             Entry::Served if !self.serves => Entry::Device,
             entry => entry,
         };
         let outcome = entry.setns(device, fd.as_fd().as_raw_fd(), nstype as i32)?;
-        self.counter(At::Call(entry, situation, outcome))
-            .fetch_add(1, Relaxed);
-        if !situation.may().contains(&outcome) {
-            self.wrong(&format!("{entry}: {situation}: {}", word(outcome)));
+        self.calls.add(row(entry, situation), outcome);
+        if !situation.allowed().contains(&outcome) {
+            self.report(&format!("{entry}: {situation}: {}", word(outcome)));
         }
         Ok(outcome)
     }
 
-    /// The inode number of a namespace that the calling thread is in.
+    /// Returns the inode number of a namespace of the calling thread.
     pub(super) fn own(&self, link: &str) -> Result<u64> {
         self.link(&format!("thread-self/ns/{link}"))?
             .with_context(|| format!("/proc/thread-self/ns/{link}"))
@@ -274,7 +274,7 @@ impl Stage {
     /// Returns the inode number in a link below `/proc`; [`None`] if its task is gone.
     pub(super) fn link(&self, path: &str) -> Result<Option<u64>> {
         let read = rustix::fs::readlinkat(&self.proc, path, Vec::new());
-        let Some(target) = unless_gone(read).with_context(|| path.to_owned())? else {
+        let Some(target) = none_if_gone(read).with_context(|| path.to_owned())? else {
             return Ok(None);
         };
         let inode = crate::case::target::inode(target.to_str()?);
@@ -285,19 +285,19 @@ impl Stage {
     pub(super) fn open(&self, path: &str) -> Result<Option<OwnedFd>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(&self.proc, path, flags, Mode::empty());
-        unless_gone(opened).with_context(|| path.to_owned())
+        none_if_gone(opened).with_context(|| path.to_owned())
     }
 
     /// Checks that the calling thread is in this namespace.
     pub(super) fn expect_in(&self, link: &str, inode: u64, why: &str) -> Result<()> {
         let is = self.own(link)?;
         if is != inode {
-            self.wrong(&format!("{link}:[{is}] {why}, expected {link}:[{inode}]"));
+            self.report(&format!("{link}:[{is}] {why}, expected {link}:[{inode}]"));
         }
         Ok(())
     }
 
-    /// Checks that the calling thread is in the four namespaces of one home, not of several.
+    /// Checks that the calling thread is in four namespaces of the same home.
     pub(super) fn expect_one_home(&self, why: &str) -> Result<()> {
         let mut links = [0; KINDS.len()];
         for (link, kind) in links.iter_mut().zip(KINDS) {
@@ -305,18 +305,20 @@ impl Stage {
         }
         let is = |home: &Home| KINDS.map(|kind| home.inode(kind)) == links;
         if !self.homes.iter().any(is) {
-            self.wrong(&format!("{why}: in {links:?}, which is no one's set"));
+            self.report(&format!(
+                "{why}: in {links:?}, which is not the set of one process"
+            ));
         }
         Ok(())
     }
 
-    /// Whether this is a namespace of one of the homes.
+    /// Returns whether this is a namespace of one of the homes.
     pub(super) fn is_known(&self, kind: Kind, inode: u64) -> bool {
         self.homes.iter().any(|home| home.inode(kind) == inode)
     }
 
-    /// One of the homes that the scene asked for.
-    pub(super) fn any_home(&self, rng: &mut Rng) -> &Home {
+    /// Returns a random target of the scene.
+    pub(super) fn random_home(&self, rng: &mut Rng) -> &Home {
         &self.homes[rng.usize(1..self.homes.len())]
     }
 }
@@ -327,7 +329,7 @@ impl Stage {
 /// `ENOENT`: `proc_pid_lookup()`, `proc_ns_dir_lookup()` and `proc_task_readdir()` find no task, and
 /// `ns_get_path_cb()` and `ns_get_name()` find one without namespaces. `ESRCH`:
 /// `proc_pid_permission()`. `EACCES`: `proc_ns_get_link()` and `proc_ns_readlink()`.
-pub(super) fn unless_gone<T>(result: Result<T, Errno>) -> Result<Option<T>, Errno> {
+pub(super) fn none_if_gone<T>(result: Result<T, Errno>) -> Result<Option<T>, Errno> {
     match result {
         Ok(of_task) => Ok(Some(of_task)),
         Err(Errno::NOENT | Errno::SRCH | Errno::ACCESS) => Ok(None),
@@ -347,8 +349,8 @@ pub(super) fn pidfd(pid: Pid, flags: PidfdFlags) -> Result<Option<OwnedFd>> {
     }
 }
 
-/// Checks that files of a task that dies give every error that [`unless_gone`] knows, and no other.
-pub(super) fn files_of_one_that_is_gone() -> Result<()> {
+/// Checks that files of a task that dies give every error that [`none_if_gone`] knows, and no other.
+pub(super) fn files_of_a_task_that_is_gone() -> Result<()> {
     let process = Process::start(&Target::default())?;
     let directory = format!("/proc/{}", process.pid);
     let hold = |path: &str, flags| {
@@ -360,7 +362,7 @@ pub(super) fn files_of_one_that_is_gone() -> Result<()> {
     drop(process);
     let read = |of: BorrowedFd<'_>, path: &str| {
         let read = rustix::fs::readlinkat(of, path, Vec::new());
-        (read.as_ref().err().copied(), unless_gone(read))
+        (read.as_ref().err().copied(), none_if_gone(read))
     };
     for (of, path, errno) in [
         (held.as_fd(), &*format!("{directory}/ns/uts"), Errno::NOENT),
@@ -376,7 +378,7 @@ pub(super) fn files_of_one_that_is_gone() -> Result<()> {
     Ok(())
 }
 
-/// A target in new namespaces of the kinds that threads may switch between.
-pub(super) fn bundle() -> Target {
+/// Returns a target in new namespaces of [`KINDS`].
+pub(super) fn target_in_new_kinds() -> Target {
     Target::new([crate::process::setup::Step::Unshare(flags_of(&KINDS))])
 }

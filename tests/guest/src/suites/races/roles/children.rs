@@ -1,32 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Kinds that a process enters once in its life: a child for each.
+//! Roles that enter namespaces of kinds that a process can enter only once: a child for each.
 
 use super::{
     super::{
         outcome::{Event, Situation},
-        scene::{Stage, TODAY, pidfd},
-        workers::{child, wait},
+        shared_state::{SharedState, TODAY, pidfd},
     },
-    become_user, pause,
+    pause,
 };
-use crate::{case::implementation::Kind, sys};
+use crate::{
+    case::{implementation::Kind, target::USER},
+    process::{creds::become_user, workers::wait},
+    sys,
+};
 use anyhow::{Result, ensure};
 use fastrand::Rng;
-use rustix::{process::PidfdFlags, thread::CapabilitySet};
+use rustix::process::PidfdFlags;
 use std::thread;
 
-/// So many children at a time.
+/// The number of children at a time.
 const AT_ONCE: usize = 3;
 
-/// Children that each do this and end, several at a time.
-fn children(stage: &Stage, rng: &mut Rng, once: fn(&Stage, &mut Rng) -> Result<()>) -> Result<()> {
-    while stage.goes_on() {
+/// Starts children that each run `once` and exit, several at a time.
+fn children(
+    state: &SharedState,
+    rng: &mut Rng,
+    once: fn(&SharedState, &mut Rng) -> Result<()>,
+) -> Result<()> {
+    while state.is_running() {
         let mut pids = Vec::new();
         for _ in 0..AT_ONCE {
             let mut rng = rng.fork();
-            pids.push(child(stage, |stage| once(stage, &mut rng))?);
-            stage.happened(Event::Fork);
+            pids.push(state.spawn(|| once(state, &mut rng))?);
+            state.record(Event::Fork);
         }
         for pid in pids {
             wait(pid)?;
@@ -35,59 +42,60 @@ fn children(stage: &Stage, rng: &mut Rng, once: fn(&Stage, &mut Rng) -> Result<(
     Ok(())
 }
 
-/// A user's user namespace, entered by many of that user's processes; some of them one whose only
+/// Enters the user namespace of a user, by processes of that user. Some enter one whose only
 /// process is being killed.
-pub(crate) fn enter_user(stage: &Stage, rng: &mut Rng) -> Result<()> {
-    children(stage, rng, |stage, rng| {
-        become_user(CapabilitySet::empty())?;
+pub(crate) fn enter_user(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    children(state, rng, |state, rng| {
+        become_user(USER)?;
         let flag = Kind::User.flag();
         if rng.bool() {
-            let home = stage.any_home(rng);
+            let home = state.random_home(rng);
             let file = home.file(Kind::User);
-            stage.call(rng, Situation::UserFirst, TODAY, file, 0)?.ok();
-            stage.expect_in("user", home.inode(Kind::User), "after it was entered")?;
-            stage
+            state.call(rng, Situation::UserFirst, TODAY, file, 0)?.ok();
+            state.expect_in("user", home.inode(Kind::User), "after it was entered")?;
+            state
                 .call(rng, Situation::UserAgain, TODAY, file, flag)?
                 .ok();
             return Ok(());
         }
-        let Some(pid) = stage.published(rng) else {
+        let Some(pid) = state.random_published(rng) else {
             return Ok(());
         };
         let Some(pidfd) = pidfd(pid, PidfdFlags::empty())? else {
             return Ok(());
         };
         pause(rng, 2000);
-        let before = stage.own("user")?;
-        let entered = stage.call(rng, Situation::UserDying, TODAY, &pidfd, flag)?;
-        if entered.is_ok() == (stage.own("user")? == before) {
-            stage.wrong(&format!(
-                "user: {entered:?}, and the namespace says otherwise"
+        let before = state.own("user")?;
+        let entered = state.call(rng, Situation::UserDying, TODAY, &pidfd, flag)?;
+        let after = state.own("user")?;
+        if entered.is_ok() == (after == before) {
+            state.report(&format!(
+                "user: {entered:?}, but the caller is in user:[{after}], before in user:[{before}]"
             ));
         }
         Ok(())
     })
 }
 
-/// A time namespace, by children that are alone in their memory, while their siblings end.
-pub(crate) fn enter_time_afresh(stage: &Stage, rng: &mut Rng) -> Result<()> {
-    children(stage, rng, |stage, rng| {
-        let home = stage.any_home(rng);
+/// Enters a time namespace, by children that share no memory, while their siblings exit.
+pub(crate) fn enter_time_afresh(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    children(state, rng, |state, rng| {
+        let home = state.random_home(rng);
         let (fd, inode) = (home.file(Kind::Time), home.inode(Kind::Time));
-        stage
+        state
             .call(rng, Situation::Fresh, TODAY, fd, Kind::Time.flag())?
             .ok();
         for link in ["time", "time_for_children"] {
-            stage.expect_in(link, inode, "after it was entered")?;
+            state.expect_in(link, inode, "after it was entered")?;
         }
         let (vdso, syscall) = (
             sys::clock_by_vdso(libc::CLOCK_MONOTONIC),
             sys::clock_by_syscall(libc::CLOCK_MONOTONIC),
         );
-        // Someone else's turn may come between the two.
+        // The scheduler may run another task between the two.
         let apart = (syscall - vdso).abs() / 1_000_000_000;
         if apart > 100 {
-            stage.wrong(&format!(
+            state.report(&format!(
                 "the vDSO's clock and the kernel's are {apart} s apart"
             ));
         }
@@ -95,9 +103,9 @@ pub(crate) fn enter_time_afresh(stage: &Stage, rng: &mut Rng) -> Result<()> {
     })
 }
 
-/// The same, by a process with a thread that has just begun or is about to end.
-pub(crate) fn enter_time_beside_threads(stage: &Stage, rng: &mut Rng) -> Result<()> {
-    while stage.goes_on() {
+/// Enters a time namespace, by a process with a thread that has just started or is about to end.
+pub(crate) fn enter_time_beside_threads(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    while state.is_running() {
         let mut thread_rng = rng.fork();
         let thread = thread::Builder::new().stack_size(64 << 10).spawn(move || {
             if thread_rng.bool() {
@@ -105,21 +113,21 @@ pub(crate) fn enter_time_beside_threads(stage: &Stage, rng: &mut Rng) -> Result<
             }
         })?;
         for _ in 0..rng.u32(1..4) {
-            enter_time(stage, rng)?;
+            enter_time(state, rng)?;
         }
         ensure!(thread.join().is_ok(), "a thread panicked");
-        // It is gone for libc; for the kernel it may not quite be.
-        enter_time(stage, rng)?;
-        stage.happened(Event::Exit);
+        // It has ended for libc, but not necessarily for the kernel.
+        enter_time(state, rng)?;
+        state.record(Event::Exit);
     }
     Ok(())
 }
 
-fn enter_time(stage: &Stage, rng: &mut Rng) -> Result<()> {
-    let before = stage.own("time")?;
-    let home = stage.any_home(rng);
+fn enter_time(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    let before = state.own("time")?;
+    let home = state.random_home(rng);
     let file = home.file(Kind::Time);
-    let entered = stage.call(rng, Situation::Threads, TODAY, file, 0)?;
+    let entered = state.call(rng, Situation::Threads, TODAY, file, 0)?;
     let expected = entered.map_or(before, |()| home.inode(Kind::Time));
-    stage.expect_in("time", expected, "beside a thread")
+    state.expect_in("time", expected, "beside a thread")
 }

@@ -1,55 +1,60 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Those who enter the namespaces of tasks that move, die or execute meanwhile.
+//! Roles that enter the namespaces of tasks that switch, die or execute at the same time.
 
 use super::{
     super::{
         outcome::{Event, Situation},
-        scene::{FLAGS, Stage, TODAY, pidfd},
-        workers::{child, wait},
+        shared_state::{FLAGS, SharedState, TODAY, pidfd},
     },
-    become_user, observe, pause,
+    observe, pause,
 };
-use crate::{case::implementation::Kind, errno::Code};
+use crate::{
+    case::{implementation::Kind, target::USER},
+    errno::Code,
+    process::{
+        creds::{SYS_ADMIN, become_user_with_caps},
+        workers::wait,
+    },
+};
 use anyhow::{Context as _, Result};
 use fastrand::Rng;
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
     io::Errno,
     process::{Pid, PidfdFlags},
-    thread::CapabilitySet,
 };
 use std::os::fd::OwnedFd;
 
-/// So often is a task entered that was found, before another one is.
+/// How often a task is entered before another one is chosen.
 const TIMES: usize = 20;
 
-/// A pidfd for a thread that is not the first of its process: `PIDFD_THREAD`.
+/// `PIDFD_THREAD`: a pidfd of a thread, not of its process.
 const THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::O_EXCL as u32);
 
-/// Enters tasks that make themselves known, each until it is gone; then `entered`.
+/// Enters tasks that are published, each until it is gone. Calls `entered` after each success.
 fn enter(
-    stage: &Stage,
+    state: &SharedState,
     rng: &mut Rng,
     situation: Situation,
     flags: u32,
-    entered: impl Fn(&Stage, &mut Rng) -> Result<()>,
+    entered: impl Fn(&SharedState, &mut Rng) -> Result<()>,
 ) -> Result<()> {
-    while stage.goes_on() {
-        let found = stage.published(rng);
+    while state.is_running() {
+        let found = state.random_published(rng);
         let found = found.map(|pid| pidfd(pid, PidfdFlags::empty()));
         let Some(pidfd) = found.transpose()?.flatten() else {
             pause(rng, 1000);
             continue;
         };
         for _ in 0..TIMES {
-            match stage.call(rng, situation, TODAY, &pidfd, flags)? {
-                Ok(()) => entered(stage, rng)?,
+            match state.call(rng, situation, TODAY, &pidfd, flags)? {
+                Ok(()) => entered(state, rng)?,
                 Err(Code::ESRCH) => {
-                    stage.happened(how_gone(&pidfd)?);
-                    // Once more: what is gone stays gone.
-                    if stage.call(rng, situation, TODAY, &pidfd, flags)?.is_ok() {
-                        stage.wrong("entered a task that was gone");
+                    state.record(zombie_or_reaped(&pidfd)?);
+                    // A task that is gone must stay gone.
+                    if state.call(rng, situation, TODAY, &pidfd, flags)?.is_ok() {
+                        state.report("entered a task that was gone");
                     }
                     break;
                 }
@@ -63,8 +68,8 @@ fn enter(
     Ok(())
 }
 
-/// Whether a dead task has still its pid.
-fn how_gone(pidfd: &OwnedFd) -> Result<Event> {
+/// Returns whether a dead task is still a zombie.
+fn zombie_or_reaped(pidfd: &OwnedFd) -> Result<Event> {
     let mut fds = [PollFd::new(pidfd, PollFlags::IN)];
     rustix::event::poll(&mut fds, Some(&Timespec::default()))?;
     Ok(if fds[0].revents().contains(PollFlags::HUP) {
@@ -74,40 +79,41 @@ fn how_gone(pidfd: &OwnedFd) -> Result<Event> {
     })
 }
 
-/// Tasks that only sit in a set of namespaces, and die.
-pub(crate) fn enter_dying(stage: &Stage, rng: &mut Rng) -> Result<()> {
-    enter(stage, rng, Situation::Dying, FLAGS, |stage, _| {
-        stage.expect_one_home("after a dying task was entered")?;
-        if stage.own("uts")? == stage.homes[0].inode(Kind::Uts) {
-            stage.wrong("entered, and in the namespaces of before");
+/// Enters tasks that sleep in a set of namespaces, and are killed.
+pub(crate) fn enter_dying(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    enter(state, rng, Situation::Dying, FLAGS, |state, _| {
+        state.expect_one_home("after a dying task was entered")?;
+        if state.own("uts")? == state.homes[0].inode(Kind::Uts) {
+            state.report("setns returned 0, but the caller is in its old namespaces");
         }
         Ok(())
     })
 }
 
-/// Tasks that switch between sets of namespaces: what is entered is one set, never a mixture.
-pub(crate) fn enter_moving(stage: &Stage, rng: &mut Rng) -> Result<()> {
-    enter(stage, rng, Situation::Moving, FLAGS, |stage, _| {
-        stage.expect_one_home("after a moving task was entered")
+/// Enters tasks that switch between sets of namespaces. The caller must end up in one set, never in
+/// a mixture of two.
+pub(crate) fn enter_moving(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    enter(state, rng, Situation::Moving, FLAGS, |state, _| {
+        state.expect_one_home("after a moving task was entered")
     })
 }
 
-/// The same, threads of a process.
-pub(crate) fn enter_threads(stage: &Stage, rng: &mut Rng) -> Result<()> {
-    while stage.goes_on() {
-        let Some(pid) = stage.published(rng) else {
+/// Enters threads of a process that switch between sets of namespaces.
+pub(crate) fn enter_threads(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    while state.is_running() {
+        let Some(pid) = state.random_published(rng) else {
             pause(rng, 1000);
             continue;
         };
-        for task in observe::threads_of(stage, pid)? {
+        for task in observe::threads_of(state, pid)? {
             let name = task.rsplit('/').next().unwrap_or_default();
             let tid = Pid::from_raw(name.parse()?).context("tid 0")?;
             let Some(pidfd) = pidfd(tid, THREAD)? else {
                 continue;
             };
             for _ in 0..TIMES {
-                match stage.call(rng, Situation::Moving, TODAY, &pidfd, FLAGS)? {
-                    Ok(()) => stage.expect_one_home("after a moving thread was entered")?,
+                match state.call(rng, Situation::Moving, TODAY, &pidfd, FLAGS)? {
+                    Ok(()) => state.expect_one_home("after a moving thread was entered")?,
                     Err(_) => break,
                 }
             }
@@ -116,32 +122,32 @@ pub(crate) fn enter_threads(stage: &Stage, rng: &mut Rng) -> Result<()> {
     Ok(())
 }
 
-/// Users whose rights change as they execute a program. By a user with the right to enter
-/// namespaces and without that to look into everyone.
-pub(crate) fn enter_executing(stage: &Stage, rng: &mut Rng) -> Result<()> {
-    become_user(CapabilitySet::SYS_ADMIN)?;
-    enter(stage, rng, Situation::Executing, FLAGS, |stage, _| {
-        stage.expect_one_home("after an executing task was entered")
+/// Enters tasks of a user whose credentials change as they execute a program. The caller has
+/// `CAP_SYS_ADMIN`, but not `CAP_SYS_PTRACE`.
+pub(crate) fn enter_executing(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    become_user_with_caps(USER, SYS_ADMIN)?;
+    enter(state, rng, Situation::Executing, FLAGS, |state, _| {
+        state.expect_one_home("after an executing task was entered")
     })
 }
 
-/// The pid namespace of an init that dies: a child is in it, or is none.
-pub(crate) fn enter_pid_of_dying(stage: &Stage, rng: &mut Rng) -> Result<()> {
+/// Enters the pid namespace of an init that is killed. A later fork creates a child in it, or fails.
+pub(crate) fn enter_pid_of_dying(state: &SharedState, rng: &mut Rng) -> Result<()> {
     let flags = Kind::Pid.flag();
-    enter(stage, rng, Situation::Reaper, flags, |stage, _| {
-        let home = stage.homes[0].inode(Kind::Pid);
-        match child(stage, |_| Ok(())) {
+    enter(state, rng, Situation::Reaper, flags, |state, _| {
+        let home = state.homes[0].inode(Kind::Pid);
+        match state.spawn(|| Ok(())) {
             Ok(pid) => {
                 wait(pid)?;
-                stage.happened(Event::Fork);
+                state.record(Event::Fork);
             }
             // alloc_pid() in a pid namespace whose init has begun to exit.
-            Err(e) if e.downcast_ref() == Some(&Errno::NOMEM) => stage.happened(Event::NoChild),
+            Err(e) if e.downcast_ref() == Some(&Errno::NOMEM) => state.record(Event::NoChild),
             Err(e) => return Err(e),
         }
-        // Without an init there is nothing to read: `pidns_for_children_get()`.
-        if stage.link("thread-self/ns/pid_for_children")? == Some(home) {
-            stage.wrong("entered, and children would be in the pid namespace of before");
+        // Without an init the link cannot be read: `pidns_for_children_get()`.
+        if state.link("thread-self/ns/pid_for_children")? == Some(home) {
+            state.report("setns returned 0, but children would be in the old pid namespace");
         }
         Ok(())
     })

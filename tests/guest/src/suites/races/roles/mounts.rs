@@ -1,35 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Mount namespaces, which bring a root along.
+//! Roles that enter mount namespaces.
 
 use super::{
     super::{
         outcome::Situation,
-        scene::{Stage, TODAY, pidfd},
-        workers::wait,
+        shared_state::{SharedState, TODAY, pidfd},
     },
     pause,
-    target::moment_of_sharing,
+    target::spawn_fs_sharer,
 };
-use crate::case::implementation::Kind;
+use crate::{case::implementation::Kind, process::workers::wait};
 use anyhow::Result;
 use fastrand::Rng;
 use rustix::process::PidfdFlags;
 
 /// Enters mount namespaces in which the root is being mounted on, by their files and by pidfds.
-pub(crate) fn enter_mounts(stage: &Stage, rng: &mut Rng) -> Result<()> {
-    let home = &stage.homes[0];
+pub(crate) fn enter_mounts(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    let home = &state.homes[0];
     let (mnt, uts) = (Kind::Mnt.flag(), Kind::Uts.flag());
-    while stage.goes_on() {
-        let Some(pid) = stage.published(rng) else {
+    while state.is_running() {
+        let Some(pid) = state.random_published(rng) else {
             pause(rng, 1000);
             continue;
         };
-        // A set of several kinds is committed with a root of its own.
+        // Several kinds are committed with an fs_struct of their own, and so a root.
         let (fd, nstype) = match rng.u32(..3) {
             0 => {
                 let path = format!("{}/ns/mnt", pid.as_raw_nonzero());
-                (stage.open(&path)?, mnt)
+                (state.open(&path)?, mnt)
             }
             n => {
                 let pidfd = pidfd(pid, PidfdFlags::empty())?;
@@ -39,39 +38,41 @@ pub(crate) fn enter_mounts(stage: &Stage, rng: &mut Rng) -> Result<()> {
         let Some(fd) = fd else {
             continue;
         };
-        if stage
+        if state
             .call(rng, Situation::Mounting, TODAY, &fd, nstype)?
             .is_err()
         {
             continue;
         }
-        if stage.own("mnt")? == home.inode(Kind::Mnt) {
-            stage.wrong("entered, and in the mount namespace of before");
+        if state.own("mnt")? == home.inode(Kind::Mnt) {
+            state.report("setns returned 0, but the caller is in its old mount namespace");
         }
         let (root, cwd) = (rustix::fs::stat("/")?, rustix::fs::stat(".")?);
         if (root.st_dev, root.st_ino) != (cwd.st_dev, cwd.st_ino) {
-            stage.wrong("entered a mount namespace, and the working directory is not its root");
+            state.report(
+                "after a mount namespace was entered, the working directory is not its root",
+            );
         }
         if rng.bool() {
             let file = home.file(Kind::Mnt);
-            stage.call(rng, Situation::Stays, TODAY, file, 0)?.ok();
-            stage.expect_in("mnt", home.inode(Kind::Mnt), "after coming back")?;
+            state.call(rng, Situation::Stays, TODAY, file, 0)?.ok();
+            state.expect_in("mnt", home.inode(Kind::Mnt), "after coming back")?;
         }
     }
     Ok(())
 }
 
-/// Enters mount namespaces while a child shares root and working directory, or just did.
-pub(crate) fn enter_while_shared(stage: &Stage, rng: &mut Rng) -> Result<()> {
-    while stage.goes_on() {
-        let sharer = moment_of_sharing(rng)?;
+/// Enters mount namespaces while a child shares root and working directory, or has just exited.
+pub(crate) fn enter_while_shared(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    while state.is_running() {
+        let sharer = spawn_fs_sharer(rng)?;
         for _ in 0..rng.u32(1..4) {
-            let before = stage.own("mnt")?;
-            let home = stage.any_home(rng);
+            let before = state.own("mnt")?;
+            let home = state.random_home(rng);
             let file = home.file(Kind::Mnt);
-            let entered = stage.call(rng, Situation::SharedRoot, TODAY, file, 0)?;
+            let entered = state.call(rng, Situation::SharedRoot, TODAY, file, 0)?;
             let expected = entered.map_or(before, |()| home.inode(Kind::Mnt));
-            stage.expect_in("mnt", expected, "with a root that was shared")?;
+            state.expect_in("mnt", expected, "with a root that was shared")?;
         }
         wait(sharer)?;
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Those who only look, at tasks that switch meanwhile.
+//! Roles that read from `/proc` and `listns(2)` while other tasks switch.
 
 use super::{
     super::{
         outcome::Event,
-        scene::{KINDS, Stage, unless_gone},
+        shared_state::{KINDS, SharedState, none_if_gone},
     },
     pause,
 };
@@ -14,16 +14,17 @@ use anyhow::{Context as _, Result};
 use fastrand::Rng;
 use rustix::{fs::Dir, process::Pid};
 
-/// The threads of a process, by their paths in `/proc`; none if it is gone. The process first.
-pub(super) fn threads_of(stage: &Stage, pid: Pid) -> Result<Vec<String>> {
+/// Returns the paths in `/proc` of a process and of its threads. The process comes first; if it is
+/// gone, there are no threads.
+pub(super) fn threads_of(state: &SharedState, pid: Pid) -> Result<Vec<String>> {
     let pid = pid.as_raw_nonzero();
     let mut paths = vec![pid.to_string()];
     let tasks = format!("{pid}/task");
-    let Some(directory) = stage.open(&tasks)? else {
+    let Some(directory) = state.open(&tasks)? else {
         return Ok(paths);
     };
     for entry in Dir::new(directory)? {
-        let Some(entry) = unless_gone(entry).with_context(|| tasks.clone())? else {
+        let Some(entry) = none_if_gone(entry).with_context(|| tasks.clone())? else {
             break;
         };
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -34,20 +35,20 @@ pub(super) fn threads_of(stage: &Stage, pid: Pid) -> Result<Vec<String>> {
     Ok(paths)
 }
 
-/// Reads `/proc/PID/ns` and `/proc/PID/task/TID/ns`: a link is to a namespace that one may be in.
-pub(crate) fn look(stage: &Stage, rng: &mut Rng) -> Result<()> {
-    while stage.goes_on() {
-        let Some(pid) = stage.published(rng) else {
+/// Reads `/proc/PID/ns` and `/proc/PID/task/TID/ns`. Each link must lead to a known namespace.
+pub(crate) fn read_links(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    while state.is_running() {
+        let Some(pid) = state.random_published(rng) else {
             pause(rng, 1000);
             continue;
         };
-        for task in threads_of(stage, pid)? {
+        for task in threads_of(state, pid)? {
             for kind in KINDS {
                 let path = format!("{task}/ns/{}", kind.name());
-                match stage.link(&path)? {
-                    Some(inode) if stage.is_known(kind, inode) => stage.happened(Event::Look),
+                match state.link(&path)? {
+                    Some(inode) if state.is_known(kind, inode) => state.record(Event::Look),
                     Some(inode) => {
-                        stage.wrong(&format!("{path} is [{inode}], an unknown namespace"))
+                        state.report(&format!("{path} is [{inode}], an unknown namespace"))
                     }
                     None => {}
                 }
@@ -57,19 +58,19 @@ pub(crate) fn look(stage: &Stage, rng: &mut Rng) -> Result<()> {
     Ok(())
 }
 
-/// Opens namespaces of others, and holds them for a moment.
-pub(crate) fn open(stage: &Stage, rng: &mut Rng) -> Result<()> {
+/// Opens namespaces of other tasks, and holds them for a moment.
+pub(crate) fn open_namespaces(state: &SharedState, rng: &mut Rng) -> Result<()> {
     let mut held = Vec::new();
-    while stage.goes_on() {
-        let Some(pid) = stage.published(rng) else {
+    while state.is_running() {
+        let Some(pid) = state.random_published(rng) else {
             pause(rng, 1000);
             continue;
         };
-        for task in threads_of(stage, pid)? {
+        for task in threads_of(state, pid)? {
             let kind = KINDS[rng.usize(..KINDS.len())];
             let path = format!("{task}/ns/{}", kind.name());
-            if let Some(file) = stage.open(&path)? {
-                stage.happened(Event::Open);
+            if let Some(file) = state.open(&path)? {
+                state.record(Event::Open);
                 held.push(file);
             }
         }
@@ -80,24 +81,26 @@ pub(crate) fn open(stage: &Stage, rng: &mut Rng) -> Result<()> {
     Ok(())
 }
 
-/// Reads `listns(2)`: the namespaces of processes that stay are always on it.
-pub(crate) fn list(stage: &Stage, rng: &mut Rng) -> Result<()> {
+/// Calls `listns(2)`. The namespaces of processes that live throughout must always be listed.
+pub(crate) fn list_namespaces(state: &SharedState, rng: &mut Rng) -> Result<()> {
     let mut ids = Vec::new();
     for kind in KINDS {
-        for home in &stage.homes {
+        for home in &state.homes {
             ids.push((kind, sys::namespace_id(home.file(kind))?));
         }
     }
-    while stage.goes_on() {
+    while state.is_running() {
         let kind: Kind = KINDS[rng.usize(..KINDS.len())];
         let listed = sys::listns(kind.flag()).context("listns(2)")?;
         for (_, id) in ids.iter().filter(|(of, _)| *of == kind) {
             if !listed.contains(id) {
                 let kind = kind.name();
-                stage.wrong(&format!("listns(2) lacks {kind} with id {id}, in use"));
+                state.report(&format!(
+                    "listns(2) does not list {kind} namespace {id}, which is in use"
+                ));
             }
         }
-        stage.happened(Event::List);
+        state.record(Event::List);
         pause(rng, 500);
     }
     Ok(())

@@ -1,82 +1,84 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Tasks that are entered: their lives are short, and end in the middle of something.
+//! Roles whose children are entered by others, and are killed at any moment.
 
 use super::{
-    super::{
-        outcome::Event,
-        scene::Stage,
-        workers::{child, end, wait},
-    },
-    become_user, pause, switch,
+    super::{outcome::Event, shared_state::SharedState},
+    pause, switch,
 };
-use crate::sys::{self, Fork};
+use crate::{
+    case::target::USER,
+    process::{
+        creds::become_user,
+        workers::{kill, wait},
+    },
+    sys::{self, Fork},
+};
 use anyhow::{Context as _, Result};
 use fastrand::Rng;
 use rustix::{
     mount::{MountFlags, UnmountFlags},
     process::{Pid, Signal},
-    thread::CapabilitySet,
 };
 use std::{fs, os::unix::fs::PermissionsExt as _, os::unix::process::CommandExt as _};
 
-/// So many at a time.
+/// The number of targets at a time.
 const TARGETS: usize = 3;
 
-/// Begins lives, ends them by SIGKILL at any moment, and leaves what is left for a while.
+/// Starts targets, kills them at any moment, and sometimes leaves a zombie for a while.
 ///
-/// `life` is told the slot at which the target is to make itself known.
+/// `life` is what a target does. Its last argument is the slot in which the target publishes itself.
 fn keep_killing(
-    stage: &Stage,
+    state: &SharedState,
     rng: &mut Rng,
-    life: impl Fn(&Stage, &mut Rng, usize) -> Result<()>,
+    life: impl Fn(&SharedState, &mut Rng, usize) -> Result<()>,
 ) -> Result<()> {
     let begin = |rng: &mut Rng, slot| -> Result<Pid> {
         let mut rng = rng.fork();
-        child(stage, |stage| life(stage, &mut rng, slot))
+        state.spawn(|| life(state, &mut rng, slot))
     };
     let mut targets = Vec::new();
     for _ in 0..TARGETS {
-        let slot = stage.slot();
+        let slot = state.slot();
         targets.push((slot, begin(rng, slot)?));
     }
-    while stage.goes_on() {
+    while state.is_running() {
         pause(rng, 4000);
         let target = &mut targets[rng.usize(..TARGETS)];
         rustix::process::kill_process(target.1, Signal::KILL)?;
         if rng.bool() {
             pause(rng, 2000);
         }
-        // From here on its pid may become another's.
-        stage.publish(target.0, None);
+        // From here on, another process may get its pid.
+        state.publish(target.0, None);
         wait(target.1)?;
-        stage.happened(Event::Kill);
+        state.record(Event::Kill);
         target.1 = begin(rng, target.0)?;
     }
     for (_, pid) in targets {
-        end(pid)?;
+        kill(pid)?;
     }
     Ok(())
 }
 
-fn publish(stage: &Stage, slot: usize) {
-    stage.publish(slot, Some(rustix::process::getpid()));
+fn publish(state: &SharedState, slot: usize) {
+    state.publish(slot, Some(rustix::process::getpid()));
 }
 
-/// Does nothing until it is killed.
-fn sit(stage: &Stage, rng: &mut Rng) {
-    while stage.goes_on() {
+/// Sleeps until it is killed.
+fn sleep(state: &SharedState, rng: &mut Rng) {
+    while state.is_running() {
         pause(rng, 20_000);
     }
 }
 
-/// In the namespaces of someone who stays, and doing nothing.
-pub(crate) fn sitting(stage: &Stage, rng: &mut Rng) -> Result<()> {
-    keep_killing(stage, rng, |stage, rng, slot| {
-        switch::by_pidfd(stage, rng)?;
-        publish(stage, slot);
+/// Targets that sleep in a set of namespaces.
+pub(crate) fn sleeping_targets(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    keep_killing(state, rng, |state, rng, slot| {
+        switch::by_pidfd(state, rng)?;
+        publish(state, slot);
         if rng.bool() {
-            sit(stage, rng);
+            sleep(state, rng);
         } else {
             pause(rng, 4000);
         }
@@ -84,58 +86,58 @@ pub(crate) fn sitting(stage: &Stage, rng: &mut Rng) -> Result<()> {
     })
 }
 
-/// Switching from one set of namespaces to the next.
-pub(crate) fn switching(stage: &Stage, rng: &mut Rng) -> Result<()> {
-    keep_killing(stage, rng, |stage, rng, slot| {
-        switch::by_pidfd(stage, rng)?;
-        publish(stage, slot);
-        while stage.goes_on() {
-            switch::by_pidfd(stage, rng)?;
+/// Targets that switch from one set of namespaces to the next.
+pub(crate) fn switching_targets(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    keep_killing(state, rng, |state, rng, slot| {
+        switch::by_pidfd(state, rng)?;
+        publish(state, slot);
+        while state.is_running() {
+            switch::by_pidfd(state, rng)?;
         }
         Ok(())
     })
 }
 
-/// In a user namespace of its own, as the user without rights.
-pub(crate) fn of_user(stage: &Stage, rng: &mut Rng) -> Result<()> {
-    keep_killing(stage, rng, |stage, rng, slot| {
-        become_user(CapabilitySet::empty())?;
+/// Targets in user namespaces of their own, of the unprivileged user.
+pub(crate) fn user_targets(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    keep_killing(state, rng, |state, rng, slot| {
+        become_user(USER)?;
         sys::unshare(libc::CLONE_NEWUSER as u32)?;
-        publish(stage, slot);
-        sit(stage, rng);
+        publish(state, slot);
+        sleep(state, rng);
         Ok(())
     })
 }
 
-/// The init of a pid namespace.
-pub(crate) fn pid_init(stage: &Stage, rng: &mut Rng) -> Result<()> {
-    keep_killing(stage, rng, |stage, rng, slot| {
+/// Targets that are the init of a pid namespace.
+pub(crate) fn init_targets(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    keep_killing(state, rng, |state, rng, slot| {
         sys::unshare(libc::CLONE_NEWPID as u32)?;
-        let init = child(stage, |stage| {
-            sit(stage, rng);
+        let init = state.spawn(|| {
+            sleep(state, rng);
             Ok(())
         })?;
-        stage.publish(slot, Some(init));
-        // It dies with this process.
+        state.publish(slot, Some(init));
+        // The init is killed when this process dies.
         wait(init)?;
         Ok(())
     })
 }
 
-/// In a mount namespace of its own, in which it mounts and unmounts, also on top of the root.
-pub(crate) fn mounting(stage: &Stage, rng: &mut Rng) -> Result<()> {
-    keep_killing(stage, rng, |stage, rng, slot| {
+/// Targets that mount and unmount in a mount namespace of their own, also on top of the root.
+pub(crate) fn mounting_targets(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    keep_killing(state, rng, |state, rng, slot| {
         sys::unshare(libc::CLONE_NEWNS as u32)?;
-        publish(stage, slot);
-        while stage.goes_on() {
-            // What is mounted on the root is reached by no other name.
+        publish(state, slot);
+        while state.is_running() {
+            // A mount on top of the root can only be reached as `/..`.
             let (on, off) = if rng.bool() {
                 ("/", "/..")
             } else {
                 ("/tmp", "/tmp")
             };
             rustix::mount::mount("races", on, "tmpfs", MountFlags::empty(), None).context(on)?;
-            stage.happened(Event::Mount);
+            state.record(Event::Mount);
             if rng.bool() {
                 pause(rng, 300);
             }
@@ -145,16 +147,16 @@ pub(crate) fn mounting(stage: &Stage, rng: &mut Rng) -> Result<()> {
     })
 }
 
-/// A user who may be looked into, then executes a program of root's, and may not any more.
-pub(crate) fn executing(stage: &Stage, rng: &mut Rng) -> Result<()> {
-    // Its own copy: one that another worker still writes to cannot be executed.
+/// Targets of a user, which execute a set-user-ID program: then access by ptrace(2) is denied.
+pub(crate) fn executing_targets(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    // A copy for each worker, since a file that is open for writing cannot be executed.
     let program = format!("/tmp/nsproxy-tests-setuid.{}", std::process::id());
     fs::copy("/bin/busybox", &program).context("busybox")?;
     fs::set_permissions(&program, fs::Permissions::from_mode(0o4755))?;
-    let done = keep_killing(stage, rng, |stage, rng, slot| {
-        switch::by_pidfd(stage, rng)?;
-        become_user(CapabilitySet::empty())?;
-        publish(stage, slot);
+    let done = keep_killing(state, rng, |state, rng, slot| {
+        switch::by_pidfd(state, rng)?;
+        become_user(USER)?;
+        publish(state, slot);
         pause(rng, 3000);
         // Returns only if it fails.
         let failed = std::process::Command::new(&program)
@@ -167,8 +169,8 @@ pub(crate) fn executing(stage: &Stage, rng: &mut Rng) -> Result<()> {
     done
 }
 
-/// A child that shares root and working directory with this process, for a moment.
-pub(super) fn moment_of_sharing(rng: &mut Rng) -> Result<Pid> {
+/// Starts a child that shares root and working directory with this process, and exits soon.
+pub(super) fn spawn_fs_sharer(rng: &mut Rng) -> Result<Pid> {
     match sys::fork_sharing_fs()? {
         Fork::Parent(pid) => Ok(pid),
         Fork::Child => {
