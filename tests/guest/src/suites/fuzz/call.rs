@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A random call: the command, where its argument is, and what is in it.
+//! A random call: its command, the place of its argument, and the content.
 
-use super::fds::{Entry, Of, Pool, What};
+use super::fds::{FdEntry, FdKind, FdPool, Owner};
 use crate::{
     case::implementation::{Kind, all_kinds},
     sys::{Arena, PAGE},
@@ -11,17 +11,17 @@ use fastrand::Rng;
 use nsproxy_uapi::sys as uapi;
 use std::{mem::offset_of, sync::atomic::AtomicU64};
 
-/// As many bytes as an ioctl number has room for.
+/// The largest size that an ioctl number can encode.
 pub(super) const MAX_SIZE: usize = (1 << 14) - 1;
 pub(super) const SETNS_SIZE: usize = size_of::<uapi::nsproxy_setns>();
 pub(super) const VERSION_SIZE: usize = size_of::<uapi::nsproxy_version>();
 pub(super) const EXPLAIN_SIZE: usize = size_of::<uapi::nsproxy_explain>();
-/// As long as it was at first.
+/// The size of its first version.
 pub(super) const EXPLAIN_FIRST: usize = uapi::NSPROXY_EXPLAIN_SIZE_VER0 as usize;
-/// The fields that it reads come first, but for those of the journal.
+/// The size of the inputs before the outputs. The fields of the journal come later.
 pub(super) const EXPLAIN_INPUTS: usize = offset_of!(uapi::nsproxy_explain, error);
 pub(super) const SHOW_SIZE: usize = size_of::<uapi::nsproxy_show>();
-/// What it reads.
+/// The size of its inputs.
 pub(super) const SHOW_INPUTS: usize = offset_of!(uapi::nsproxy_show, count);
 const RESERVED: usize = offset_of!(uapi::nsproxy_version, reserved);
 const FLAGS: usize = offset_of!(uapi::nsproxy_explain, flags);
@@ -30,17 +30,17 @@ const ROOM: usize = offset_of!(uapi::nsproxy_explain, room);
 const SHOW_FLAGS: usize = offset_of!(uapi::nsproxy_show, flags);
 const SHOW_RESERVED: usize = offset_of!(uapi::nsproxy_show, reserved);
 
-/// Lines that there is room for in [`journal`].
+/// The number of lines that fit into [`journal`].
 const LINES: usize = 64;
 
-/// Where a journal may be written: the same for all calls, and nobody reads it.
+/// Returns the address of the memory for journals. All calls share it, and no test reads it.
 fn journal() -> usize {
     static JOURNAL: [AtomicU64; LINES * size_of::<uapi::nsproxy_step>() / 8] =
         [const { AtomicU64::new(0) }; _];
     (&raw const JOURNAL).expose_provenance()
 }
 
-/// What the device makes of a command's number, its size left out.
+/// A command as the device decodes it, without the size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Command {
     Setns,
@@ -49,7 +49,7 @@ pub(super) enum Command {
     Serve,
     Explain,
     Show,
-    /// None of ours.
+    /// A number that the device does not know.
     Unknown,
 }
 
@@ -84,8 +84,8 @@ impl Command {
         }
     }
 
-    /// By the number: direction, magic and number proper must be right.
-    pub(super) fn of(number: u32) -> Self {
+    /// Decodes a number: its direction, type and command must be known.
+    pub(super) fn decode(number: u32) -> Self {
         let is = |command: &Self| (command.number() ^ number) & !(SIZE_MASK << SIZE_SHIFT) == 0;
         Self::KNOWN.into_iter().find(is).unwrap_or(Self::Unknown)
     }
@@ -94,7 +94,7 @@ impl Command {
 const SIZE_MASK: u32 = MAX_SIZE as u32;
 const SIZE_SHIFT: u32 = 16;
 
-/// The size that is part of a command's number.
+/// Returns the size that an ioctl number encodes.
 pub(super) fn size_of_command(number: u32) -> usize {
     (number >> SIZE_SHIFT & SIZE_MASK) as usize
 }
@@ -103,9 +103,8 @@ fn with_size(number: u32, size: usize) -> u32 {
     number & !(SIZE_MASK << SIZE_SHIFT) | (size as u32) << SIZE_SHIFT
 }
 
-/// Numbers that the kernel answers itself for every file, before any driver is asked
-/// (`do_vfs_ioctl()`).
-const OF_THE_KERNEL: &[u32] = &[
+/// Numbers that the kernel handles for every file, before it calls a driver (`do_vfs_ioctl()`).
+const VFS_IOCTLS: &[u32] = &[
     0x5421,
     0x5450,
     0x5451,
@@ -127,7 +126,7 @@ const OF_THE_KERNEL: &[u32] = &[
     0x8081_1501,
 ];
 
-/// A number: of ours, nearly, or anything.
+/// Draws a number: a known one, one that is nearly right, or any.
 fn number(rng: &mut Rng) -> u32 {
     let command = Command::KNOWN[rng.usize(..Command::KNOWN.len())];
     let number = command.number();
@@ -141,7 +140,7 @@ fn number(rng: &mut Rng) -> u32 {
         },
         60..72 => with_size(number, rng.usize(..=MAX_SIZE)),
         72..75 => with_size(number, (right + rng.usize(..3)).saturating_sub(1)),
-        // Another number proper, direction, magic; one bit; any.
+        // Another command, direction or type; one bit; any.
         75..80 => number & !0xff | u32::from(rng.u8(..)),
         80..84 => number ^ (rng.u32(1..4) << 30),
         84..89 => number & !0xff00 | u32::from(rng.u8(..)) << 8,
@@ -150,16 +149,16 @@ fn number(rng: &mut Rng) -> u32 {
     }
 }
 
-/// Where the argument is, as far as memory goes.
+/// The kind of memory that the argument is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
-    /// All of it can be read and written.
+    /// All bytes can be read and written.
     Good,
-    /// All of it can be read.
+    /// All bytes can be read.
     ReadOnly,
-    /// So many bytes can be read and written, and not all.
+    /// Only so many bytes can be read and written.
     Short(usize),
-    /// None of it can be touched.
+    /// No byte can be accessed.
     Wild,
 }
 
@@ -168,32 +167,32 @@ pub(super) struct Call {
     pub(super) number: u32,
     pub(super) place: Place,
     pub(super) address: usize,
-    /// What is there, for as much of it as there is.
+    /// The content, as far as it is in memory.
     pub(super) bytes: Vec<u8>,
-    /// Which of the pool's entries, for the two commands that take one.
+    /// Index of the pool's entry, for the commands that take a file descriptor.
     pub(super) entry: usize,
     pub(super) nstype: i32,
 }
 
 impl Call {
-    pub(super) fn random(rng: &mut Rng, pool: &Pool, arena: &Arena) -> Self {
+    pub(super) fn random(rng: &mut Rng, pool: &FdPool, arena: &Arena) -> Self {
         let number = loop {
             let number = number(rng);
-            if !OF_THE_KERNEL.contains(&number) {
+            if !VFS_IOCTLS.contains(&number) {
                 break number;
             }
         };
         let size = size_of_command(number);
         let (mut place, mut address) = place(rng, arena, size);
-        if Command::of(number) == Command::Serve {
-            // Not an address.
+        if Command::decode(number) == Command::Serve {
+            // Its argument is not an address.
             (place, address) = (Place::Wild, serve_argument(rng, address));
         }
         let entry = any_entry(rng, &pool.entries);
-        let nstype = nstype(rng, pool.entries[entry].what);
+        let nstype = nstype(rng, pool.entries[entry].kind);
         let mut bytes = content(
             rng,
-            Command::of(number),
+            Command::decode(number),
             size,
             pool.entries[entry].number,
             nstype,
@@ -215,14 +214,14 @@ impl Call {
     }
 
     pub(super) fn command(&self) -> Command {
-        Command::of(self.number)
+        Command::decode(self.number)
     }
 
     pub(super) fn size(&self) -> usize {
         size_of_command(self.number)
     }
 
-    /// Whether a reserved field is set; of a struct that can be read.
+    /// Returns whether a reserved field is set, in a struct that can be read.
     pub(super) fn reserved_is_set(&self) -> bool {
         let fields: &[usize] = match self.command() {
             Command::Show => &[SHOW_FLAGS, SHOW_RESERVED],
@@ -232,9 +231,9 @@ impl Call {
         bytes.any(|byte| *byte != 0)
     }
 
-    /// Whether `NSPROXY_EXPLAIN` is asked for a journal where none can be; of a struct that can be
+    /// Returns whether `NSPROXY_EXPLAIN` has a journal that cannot be written, in a struct that can be
     /// read.
-    pub(super) fn journal_is_nowhere(&self) -> bool {
+    pub(super) fn journal_is_unwritable(&self) -> bool {
         let (Some(at), Some(room)) = (
             self.bytes.get(JOURNAL..JOURNAL + 8),
             self.bytes.get(ROOM..ROOM + 4),
@@ -244,7 +243,7 @@ impl Call {
         room != [0; 4] && at != journal().to_ne_bytes()
     }
 
-    /// Whether `NSPROXY_EXPLAIN` has flags that it does not know; of a struct that can be read.
+    /// Returns whether `NSPROXY_EXPLAIN` has unknown flags, in a struct that can be read.
     pub(super) fn flags_are_unknown(&self) -> bool {
         let known = uapi::NSPROXY_EXPLAIN_DRY_RUN | uapi::NSPROXY_EXPLAIN_2011;
         let flags = &self.bytes[FLAGS..FLAGS + 4];
@@ -254,14 +253,14 @@ impl Call {
             .any(|(is, known)| is & !known != 0)
     }
 
-    /// Whether something is set beyond what is known, as far as that can be read.
+    /// Returns whether a byte after the first `known` ones is set, as far as they can be read.
     pub(super) fn tail_is_set(&self, known: usize) -> bool {
         let tail = self.bytes.get(known..).unwrap_or_default();
         tail.iter().any(|byte| *byte != 0)
     }
 }
 
-/// What `NSPROXY_SERVE` is asked for. Not to serve: setns(2) is what the device is compared with.
+/// Draws the argument of `NSPROXY_SERVE`. Never `ON`: a served setns(2) is no reference.
 fn serve_argument(rng: &mut Rng, address: usize) -> usize {
     match rng.u32(..4) {
         0 => uapi::NSPROXY_SERVE_OFF as usize,
@@ -279,7 +278,7 @@ fn place(rng: &mut Rng, arena: &Arena, size: usize) -> (Place, usize) {
             let last = writable.end - size;
             (Place::Good, rng.usize(writable.start..=last))
         }
-        // The last bytes before what cannot be touched.
+        // The last bytes before memory that cannot be accessed.
         12..15 => (Place::Good, writable.end - size),
         15 if size > 0 => {
             let n = rng.usize(..size);
@@ -294,9 +293,9 @@ fn place(rng: &mut Rng, arena: &Arena, size: usize) -> (Place, usize) {
     }
 }
 
-/// An address at which a program has nothing.
+/// Draws an address at which no memory is mapped.
 fn wild(rng: &mut Rng, arena: &Arena) -> usize {
-    /// Where the kernel's half of addresses begins, the program's ends.
+    /// The start of the kernel's half of the address space, and the end of the program's.
     const KERNEL: usize = 0xffff_8000_0000_0000;
     const END: usize = 0x7fff_ffff_f000;
     match rng.u32(..10) {
@@ -313,20 +312,20 @@ fn wild(rng: &mut Rng, arena: &Arena) -> usize {
     }
 }
 
-fn any_entry(rng: &mut Rng, entries: &[Entry]) -> usize {
+fn any_entry(rng: &mut Rng, entries: &[FdEntry]) -> usize {
     loop {
         let i = rng.usize(..entries.len());
-        // Who has entered that one has no rights any more, and has seen most of what there is.
-        let last = entries[i].what == What::Namespace(Kind::User, Of::Target);
+        // Rarely: a caller in this namespace has lost its capabilities elsewhere.
+        let last = entries[i].kind == FdKind::Namespace(Kind::User, Owner::Target);
         if !last || rng.u32(..8) == 0 {
             return i;
         }
     }
 }
 
-fn nstype(rng: &mut Rng, what: What) -> i32 {
+fn nstype(rng: &mut Rng, fd: FdKind) -> i32 {
     let any_kind = |rng: &mut Rng| Kind::ALL[rng.usize(..8)].flag();
-    // Several kinds; user among them only now and then, for the same reason as above.
+    // Several kinds. Rarely with user, for the reason in any_entry().
     let several = |rng: &mut Rng| {
         let user = if rng.u32(..8) == 0 {
             0
@@ -336,9 +335,9 @@ fn nstype(rng: &mut Rng, what: What) -> i32 {
         rng.u32(..) & all_kinds() & !user
     };
     let flags = match rng.u32(..10) {
-        0..6 => match what {
-            What::Namespace(..) if rng.u32(..3) == 0 => 0,
-            What::Namespace(kind, _) => kind.flag(),
+        0..6 => match fd {
+            FdKind::Namespace(..) if rng.u32(..3) == 0 => 0,
+            FdKind::Namespace(kind, _) => kind.flag(),
             _ if rng.bool() => any_kind(rng),
             _ => several(rng),
         },
@@ -359,7 +358,7 @@ fn content(
     arena: &Arena,
 ) -> Vec<u8> {
     let mut bytes = vec![0; size.max(SETNS_SIZE)];
-    // As much of a struct that grows as is known, and there.
+    // Of an extensible struct, the part that is known and present.
     let known = size.min(match command {
         Command::Version => VERSION_SIZE,
         Command::Explain => EXPLAIN_SIZE,
@@ -406,7 +405,7 @@ fn content(
         rng.fill(&mut bytes[ROOM + 4..EXPLAIN_SIZE]);
     }
     if command == Command::Explain && known >= EXPLAIN_FIRST {
-        // What is done, the other commands do.
+        // Always a dry run: the other commands switch.
         let path = [0, uapi::NSPROXY_EXPLAIN_2011][rng.usize(..2)];
         let flags = uapi::NSPROXY_EXPLAIN_DRY_RUN | path;
         bytes[FLAGS..FLAGS + 4].copy_from_slice(&flags.to_ne_bytes());
@@ -426,12 +425,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_is_known_whatever_its_size() {
+    fn a_command_is_decoded_with_any_size() {
         for command in Command::KNOWN {
             for size in [0, 8, 88, MAX_SIZE] {
                 let number = with_size(command.number(), size);
                 assert_eq!(
-                    (Command::of(number), size_of_command(number)),
+                    (Command::decode(number), size_of_command(number)),
                     (command, size)
                 );
             }
@@ -439,11 +438,11 @@ mod tests {
     }
 
     #[test]
-    fn and_by_all_the_rest_of_its_number() {
+    fn a_command_is_decoded_by_all_other_bits() {
         for bit in (0..16).chain(30..32) {
             let other = uapi::NSPROXY_VERSION ^ 1 << bit;
-            assert_eq!(Command::of(other), Command::Unknown, "bit {bit}");
+            assert_eq!(Command::decode(other), Command::Unknown, "bit {bit}");
         }
-        assert_eq!(Command::of(0), Command::Unknown);
+        assert_eq!(Command::decode(0), Command::Unknown);
     }
 }

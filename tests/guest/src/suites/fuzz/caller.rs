@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Who calls: a child that takes a state, makes a batch of calls, and is thrown away.
+//! The callers: each is a child that enters a state, makes a batch of calls, and exits.
 
 use super::{
     call::{
         Call, Command, EXPLAIN_INPUTS, EXPLAIN_SIZE, Place, SETNS_SIZE, SHOW_INPUTS, SHOW_SIZE,
         VERSION_SIZE,
     },
-    expected::{Decider, Rights, allowed, decider},
-    fds::Pool,
-    shared_counters::{BATCH, Board, Side},
+    expected::{Check, Rights, allowed, deciding_check},
+    fds::FdPool,
+    results::{BATCH, Implementation, Results},
 };
 use crate::{
     case::{
@@ -17,20 +17,17 @@ use crate::{
         target::USER,
     },
     errno::{Code, Outcome, word},
+    process::creds::{self, become_user, keep_caps},
     sys::{self, Arena},
 };
 use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
-use rustix::{
-    process::{Gid, Uid},
-    thread::{CapabilitySet, CapabilitySets},
-};
 use std::{
     fmt,
     os::fd::{AsRawFd as _, OwnedFd},
 };
 
-/// The state of those who call.
+/// The state of a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Caller {
     Root,
@@ -61,25 +58,12 @@ impl Caller {
         Self::Filtered,
     ];
 
-    /// Becomes that.
-    fn assume(self) -> Result<Rights> {
+    /// Puts this process into the state.
+    fn enter(self) -> Result<Rights> {
         match self {
             Self::Root => {}
-            Self::Powerless => {
-                let none = CapabilitySet::empty();
-                let sets = CapabilitySets {
-                    effective: none,
-                    permitted: none,
-                    inheritable: none,
-                };
-                rustix::thread::set_capabilities(None, sets)?;
-            }
-            Self::User => {
-                let (uid, gid) = (Uid::from_raw(USER), Gid::from_raw(USER));
-                rustix::thread::set_thread_groups(&[])?;
-                rustix::thread::set_thread_res_gid(gid, gid, gid)?;
-                rustix::thread::set_thread_res_uid(uid, uid, uid)?;
-            }
+            Self::Powerless => keep_caps(creds::NONE)?,
+            Self::User => become_user(USER)?,
             Self::UserNamespace => sys::unshare(Kind::User.flag())?,
             Self::Filtered => sys::seccomp_allow_all()?,
         }
@@ -89,72 +73,74 @@ impl Caller {
         })
     }
 
-    /// Whether what it is told by the device and by setns(2) must be the same.
-    pub(super) fn has_twin(self) -> bool {
+    /// Returns whether both implementations must return the same to this caller.
+    pub(super) fn is_comparable(self) -> bool {
         self != Self::Filtered
     }
 }
 
 /// A batch of calls.
 pub(super) struct Batch<'a> {
-    pub(super) pool: &'a Pool,
-    pub(super) board: &'a Board,
+    pub(super) pool: &'a FdPool,
+    pub(super) results: &'a Results,
     pub(super) caller: Caller,
     pub(super) seed: u64,
     pub(super) calls: usize,
 }
 
 impl Batch<'_> {
-    /// Makes the calls, in this process: all of them by the device, or, as the twin, those that
-    /// change something, `NSPROXY_SETNS` by setns(2).
-    pub(super) fn run(&self, side: Side) -> Result<()> {
+    /// Makes the calls, in this process. By the module: all of them. By the kernel: those that switch,
+    /// with setns(2) instead of `NSPROXY_SETNS`.
+    pub(super) fn run(&self, by: Implementation) -> Result<()> {
         let arena = Arena::new()?;
-        let mut rights = self.caller.assume()?;
+        let mut rights = self.caller.enter()?;
         let version = version(&arena, &self.pool.devices[0])?;
         let mut rng = Rng::with_seed(self.seed);
         for i in 0..self.calls.min(BATCH) {
             let (call, device) = self.next(&mut rng, &arena);
-            let decider = decider(&call, self.pool, rights);
+            let check = deciding_check(&call, self.pool, rights);
             let sets = is_complete(&call);
-            let outcome = match (side, call.command()) {
-                (Side::Device, _) => self.by_device(i, &call, device, &arena, decider, &version)?,
-                (Side::Twin, Command::Setns) if sets => {
+            let outcome = match (by, call.command()) {
+                (Implementation::Kernel, Command::Setns) if sets => {
                     let fd = self.pool.entries[call.entry].number;
                     Entry::Syscall.setns(None, fd, call.nstype)?
                 }
-                (Side::Twin, Command::Setns2011) if sets => {
-                    self.by_device(i, &call, device, &arena, decider, &version)?
+                (Implementation::Kernel, Command::Setns2011) if sets => {
+                    self.by_device(i, &call, device, &arena, check, &version)?
                 }
-                (Side::Twin, _) => continue,
+                (Implementation::Kernel, _) => continue,
+                (Implementation::Module, _) => {
+                    self.by_device(i, &call, device, &arena, check, &version)?
+                }
             };
-            if side == Side::Device {
-                self.board.count(call.command(), outcome);
-                let allowed = allowed(decider, rights);
+            if by == Implementation::Module {
+                self.results.count(call.command(), outcome);
+                let allowed = allowed(check, rights);
                 if !allowed.contains(&outcome) {
                     let may: Vec<_> = allowed.into_iter().map(word).collect();
                     let (is, may) = (word(outcome), may.join(" or "));
-                    self.complain(i, &call, &format!("{is}, where {decider:?} allows {may}"));
+                    self.complain(i, &call, &format!("{is}, but {check:?} allows {may}"));
                 }
             }
             if sets {
-                self.board.keep(side, i, outcome);
+                self.results.keep(by, i, outcome);
             }
-            if let (Decider::Install(kinds), Ok(())) = (decider, outcome) {
+            if let (Check::Install(kinds), Ok(())) = (check, outcome) {
                 rights.all &= kinds & Kind::User.flag() == 0;
             }
         }
         if !arena.is_untouched(arena.writable()) {
-            self.board
+            self.results
                 .complaints
-                .say("memory was written to, somewhere");
+                .say("a call wrote to memory outside of its argument");
         }
         Ok(())
     }
 
-    /// Says what is wrong with a call, so that it can be found again.
+    /// Reports an error of a call, with all that reproduces it.
     pub(super) fn complain(&self, i: usize, call: &Call, what: &str) {
         let entry = &self.pool.entries[call.entry];
-        self.board.complaints.say(&format!(
+        self.results.complaints.say(&format!(
             "call {i} of batch {:#x} by {}: ioctl({:#x} {:?} of {} bytes, {:?} {:#x}, \
              {{{} {}, {:#x}}}): {what}",
             self.seed,
@@ -170,7 +156,7 @@ impl Batch<'_> {
         ));
     }
 
-    /// The call that has this number in the batch.
+    /// Returns the call with this number in the batch.
     pub(super) fn call(&self, number: usize) -> Result<Call> {
         let arena = Arena::new()?;
         let mut rng = Rng::with_seed(self.seed);
@@ -180,7 +166,7 @@ impl Batch<'_> {
         Ok(self.next(&mut rng, &arena).0)
     }
 
-    /// The next call, and the descriptor of the device that it is made on.
+    /// Returns the next call, and the descriptor of the device for it.
     fn next(&self, rng: &mut Rng, arena: &Arena) -> (Call, &OwnedFd) {
         let call = Call::random(rng, self.pool, arena);
         (
@@ -189,14 +175,14 @@ impl Batch<'_> {
         )
     }
 
-    /// Makes the call, and looks what became of memory.
+    /// Makes the call by the device, and checks the memory afterwards.
     fn by_device(
         &self,
         i: usize,
         call: &Call,
         device: &OwnedFd,
         arena: &Arena,
-        decider: Decider,
+        check: Check,
         version: &[u8],
     ) -> Result<Outcome> {
         let range = call.address..call.address.saturating_add(call.bytes.len());
@@ -211,24 +197,24 @@ impl Batch<'_> {
             return Ok(outcome);
         }
 
-        // Only VERSION, EXPLAIN and SHOW write, and only what they know.
-        let (written, expected) = match (decider, outcome, call.command()) {
-            // What it was told it leaves as it is.
-            (Decider::Served, Ok(()), Command::Explain) => (
+        // Only VERSION, EXPLAIN and SHOW write, and only the known part of their struct.
+        let (written, expected) = match (check, outcome, call.command()) {
+            // The inputs stay as they are.
+            (Check::Passed, Ok(()), Command::Explain) => (
                 EXPLAIN_SIZE.min(call.bytes.len()),
                 &call.bytes[..EXPLAIN_INPUTS],
             ),
-            (Decider::Served | Decider::ShownAlive, Ok(()), Command::Show) => {
+            (Check::Passed | Check::ShowAlive, Ok(()), Command::Show) => {
                 (SHOW_SIZE, &call.bytes[..SHOW_INPUTS])
             }
-            (Decider::Served, Ok(()), _) => (VERSION_SIZE, version),
+            (Check::Passed, Ok(()), _) => (VERSION_SIZE, version),
             _ => (0, &[][..]),
         };
         if !arena.holds(range.start, expected) {
-            self.complain(i, call, "other bytes are written than expected");
+            self.complain(i, call, "unexpected bytes were written");
         }
         if !arena.holds(range.start + written, &call.bytes[written..]) {
-            self.complain(i, call, "the argument was written to");
+            self.complain(i, call, "an input was written to");
         }
         if call.place != Place::ReadOnly {
             const NEAR: usize = 64;
@@ -236,7 +222,7 @@ impl Batch<'_> {
             let before = range.start.saturating_sub(NEAR).max(writable.start)..range.start;
             let after = range.end..(range.end + NEAR).min(writable.end);
             if !arena.is_untouched(before) || !arena.is_untouched(after) {
-                self.complain(i, call, "written to beside the argument");
+                self.complain(i, call, "bytes beside the argument were written");
             }
             arena.fill(range);
         }
@@ -244,14 +230,14 @@ impl Batch<'_> {
     }
 }
 
-/// Whether it is one of the two that switch, with arguments that can be read.
+/// Returns whether the command switches, and its argument can be read.
 fn is_complete(call: &Call) -> bool {
     matches!(call.command(), Command::Setns | Command::Setns2011)
         && call.size() == SETNS_SIZE
         && call.bytes.len() == SETNS_SIZE
 }
 
-/// What VERSION says when nothing is wrong.
+/// Returns the answer of `NSPROXY_VERSION` to a valid call.
 fn version(arena: &Arena, device: &OwnedFd) -> Result<Vec<u8>> {
     let at = arena.writable().start;
     arena.write(at, &[0; VERSION_SIZE])?;
@@ -259,7 +245,7 @@ fn version(arena: &Arena, device: &OwnedFd) -> Result<Vec<u8>> {
     sys::ioctl(device.as_raw_fd(), number, at).context("VERSION")?;
     let range = at..at + VERSION_SIZE;
     let version = arena.with(range.clone(), <[u8]>::to_vec);
-    ensure!(version[..4] != [0; 4], "VERSION says nothing");
+    ensure!(version[..4] != [0; 4], "VERSION returned version 0");
     arena.fill(range);
     Ok(version)
 }

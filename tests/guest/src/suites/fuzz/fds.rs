@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! File descriptors of every kind. Opened once; the callers inherit them.
+//! File descriptors of many kinds. They are opened once and inherited by the callers.
 
 use crate::case::{
     implementation::{Device, Kind},
@@ -18,44 +18,45 @@ use std::{
     os::unix::net::UnixDatagram,
 };
 
-/// What a file descriptor is, as far as setns cares.
+/// The kinds of file descriptors that setns distinguishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
-    /// None, or one that was opened with `O_PATH`.
+pub(super) enum FdKind {
+    /// Not open, or opened with `O_PATH`.
     NotOpen,
-    /// A file, but neither nsfs nor pidfd.
+    /// A file that is neither nsfs nor a pidfd.
     Other,
-    /// A namespace of where the callers come from, or of a target.
-    Namespace(Kind, Of),
-    /// A process that lives.
+    /// An nsfs file.
+    Namespace(Kind, Owner),
+    /// A pidfd of a process that is alive.
     Alive,
-    /// One that is dead and has not been waited for.
+    /// A pidfd of a zombie.
     Zombie,
-    /// One that is gone.
+    /// A pidfd of a process that was reaped.
     Reaped,
 }
 
-/// Whose namespace.
+/// The process that a namespace belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Of {
-    Home,
+pub(super) enum Owner {
+    /// The test, from which the callers are forked.
+    Test,
     Target,
 }
 
 /// A number to pass as a file descriptor.
-pub(super) struct Entry {
+pub(super) struct FdEntry {
     pub(super) number: i32,
-    pub(super) what: What,
-    /// For people.
+    pub(super) kind: FdKind,
+    /// For messages.
     pub(super) name: String,
 }
 
-/// All of them, and what keeps them.
-pub(super) struct Pool {
-    pub(super) entries: Vec<Entry>,
-    /// The device, open in each way.
+/// All file descriptors, and the files and processes behind them.
+pub(super) struct FdPool {
+    pub(super) entries: Vec<FdEntry>,
+    /// The device, opened for each access mode.
     pub(super) devices: Vec<OwnedFd>,
-    /// Those that can be called only in vain: the device opened with `O_PATH`.
+    /// The device opened with `O_PATH`, by which no call can succeed.
     pub(super) path_device: OwnedFd,
     _files: Vec<OwnedFd>,
     _processes: Vec<Process>,
@@ -70,79 +71,79 @@ fn pidfd(pid: u32) -> Result<OwnedFd> {
     Ok(rustix::process::pidfd_open(pid, PidfdFlags::empty())?)
 }
 
-impl Pool {
-    /// Opens one of each, and starts the processes that some of them are about.
+impl FdPool {
+    /// Opens a file of each kind, and starts the processes that some of them refer to.
     pub(super) fn new() -> Result<Self> {
         let target = Process::start(&Target::in_all_new())?;
         let zombie = Process::start(&Target::default().with_fate(Fate::Zombie))?;
         let reaped = Process::start(&Target::default().with_fate(Fate::Reaped))?;
 
-        let mut files: Vec<(What, String, OwnedFd)> = Vec::new();
-        let mut add = |what, name: &str, fd| files.push((what, name.to_owned(), fd));
+        let mut files: Vec<(FdKind, String, OwnedFd)> = Vec::new();
+        let mut add = |kind, name: &str, fd| files.push((kind, name.to_owned(), fd));
         let myself = std::process::id();
-        for (pid, of) in [(myself, Of::Home), (target.pid, Of::Target)] {
+        for (pid, owner) in [(myself, Owner::Test), (target.pid, Owner::Target)] {
             for kind in Kind::ALL {
                 let path = format!("/proc/{pid}/ns/{}", kind.name());
                 add(
-                    What::Namespace(kind, of),
-                    &format!("{} namespace of {of:?}", kind.name()),
+                    FdKind::Namespace(kind, owner),
+                    &format!("{} namespace of {owner:?}", kind.name()),
                     open(&path, OFlags::RDONLY)?,
                 );
             }
         }
-        add(What::Alive, "pidfd of the target", target.pidfd()?);
-        add(What::Alive, "pidfd of the parent", pidfd(myself)?);
-        add(What::Zombie, "pidfd of a zombie", zombie.pidfd()?);
-        add(What::Reaped, "pidfd of one gone", reaped.pidfd()?);
+        add(FdKind::Alive, "pidfd of the target", target.pidfd()?);
+        add(FdKind::Alive, "pidfd of the parent", pidfd(myself)?);
+        add(FdKind::Zombie, "pidfd of a zombie", zombie.pidfd()?);
+        add(FdKind::Reaped, "pidfd of a reaped process", reaped.pidfd()?);
 
         let proc = open(&format!("/proc/{}", target.pid), OFlags::RDONLY)?;
-        add(What::Other, "a directory of /proc", proc);
-        add(What::Other, "a directory", open("/", OFlags::RDONLY)?);
+        add(FdKind::Other, "a directory of /proc", proc);
+        add(FdKind::Other, "a directory", open("/", OFlags::RDONLY)?);
         add(
-            What::Other,
+            FdKind::Other,
             "a file",
             open("/proc/self/exe", OFlags::RDONLY)?,
         );
-        add(What::Other, "a device", open("/dev/null", OFlags::RDWR)?);
+        add(FdKind::Other, "a device", open("/dev/null", OFlags::RDWR)?);
         add(
-            What::Other,
+            FdKind::Other,
             "this device",
             open(Device::PATH, OFlags::RDWR)?,
         );
-        add(What::Other, "a socket", UnixDatagram::unbound()?.into());
+        add(FdKind::Other, "a socket", UnixDatagram::unbound()?.into());
         let (read, write) = std::io::pipe()?;
-        add(What::Other, "a pipe", read.into());
-        add(What::Other, "the other end of a pipe", write.into());
+        add(FdKind::Other, "a pipe", read.into());
+        add(FdKind::Other, "the other end of a pipe", write.into());
         let epoll = rustix::event::epoll::create(rustix::event::epoll::CreateFlags::CLOEXEC)?;
-        add(What::Other, "an epoll", epoll);
+        add(FdKind::Other, "an epoll", epoll);
         let eventfd = rustix::event::eventfd(0, EventfdFlags::CLOEXEC)?;
-        add(What::Other, "an eventfd", eventfd);
+        add(FdKind::Other, "an eventfd", eventfd);
         let timerfd =
             rustix::time::timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC)?;
-        add(What::Other, "a timerfd", timerfd);
-        add(What::Other, "a signalfd", crate::sys::signalfd()?);
+        add(FdKind::Other, "a timerfd", timerfd);
+        add(FdKind::Other, "a signalfd", crate::sys::signalfd()?);
         let memfd = rustix::fs::memfd_create("fuzz", MemfdFlags::CLOEXEC)?;
-        add(What::Other, "a memfd", memfd);
+        add(FdKind::Other, "a memfd", memfd);
         let path = open("/proc/self/ns/uts", OFlags::PATH)?;
-        add(What::NotOpen, "a namespace, O_PATH", path);
+        add(FdKind::NotOpen, "a namespace, O_PATH", path);
         add(
-            What::NotOpen,
+            FdKind::NotOpen,
             "a directory, O_PATH",
             open("/", OFlags::PATH)?,
         );
 
         let mut entries: Vec<_> = files
             .iter()
-            .map(|(what, name, fd)| Entry {
+            .map(|(kind, name, fd)| FdEntry {
                 number: fd.as_raw_fd(),
-                what: *what,
+                kind: *kind,
                 name: name.clone(),
             })
             .collect();
         for number in [-1, -100, i32::MIN, i32::MAX, 1 << 20, 0x3ff] {
-            entries.push(Entry {
+            entries.push(FdEntry {
                 number,
-                what: What::NotOpen,
+                kind: FdKind::NotOpen,
                 name: "not open".to_owned(),
             });
         }
@@ -158,10 +159,10 @@ impl Pool {
         })
     }
 
-    /// The number of the target's namespace of that kind.
+    /// Returns the file descriptor of the target's namespace of that kind.
     pub(super) fn namespace(&self, kind: Kind) -> Option<i32> {
-        let wanted = What::Namespace(kind, Of::Target);
-        let entry = self.entries.iter().find(|entry| entry.what == wanted)?;
+        let wanted = FdKind::Namespace(kind, Owner::Target);
+        let entry = self.entries.iter().find(|entry| entry.kind == wanted)?;
         Some(entry.number)
     }
 }

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Bad input: so many random calls of the device, none of which may be told anything that is not
-//! documented for what was wrong with it.
+//! Random calls of the device. Each must return an outcome that is documented for its input.
 //!
-//! A batch is made by a child that is thrown away, since some calls succeed and move it; it goes
-//! on from wherever it is. A second child makes the same calls with setns(2) in the place of
-//! `NSPROXY_SETNS`: both must have been told the same, all the way. The memory around what is
-//! passed, and what is passed unless the command writes to it, must stay as it was.
+//! A child makes a batch of calls and exits, since calls that succeed move it to other namespaces. A
+//! second child makes the same calls with setns(2) instead of `NSPROXY_SETNS`: both must return the
+//! same outcomes throughout the batch. Inputs and the memory around the argument must not change.
 
 mod call;
 mod caller;
@@ -14,28 +12,24 @@ mod expected;
 mod fds;
 mod operations;
 mod racing_args;
-mod shared_counters;
+mod results;
 
 use crate::{
     case::target::World,
     env::kernel,
     errno::{Code, Outcome, word},
-    report::{ktap::Test, verdict_port},
-    sys::{self, Fork},
+    process::{spawn_child, workers::wait},
+    report::{ktap::Test, progress::Progress, verdict_port},
 };
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use call::Command;
 use caller::{Batch, Caller};
-use fds::Pool;
-use rustix::process::{Signal, WaitOptions};
-use shared_counters::{BATCH, Board, Counts, Side};
-use std::{
-    cell::RefCell,
-    rc::Rc,
-    time::{Duration, Instant},
-};
+use expected::{Rights, documented};
+use fds::FdPool;
+use results::{BATCH, Counts, Implementation, Results};
+use std::{cell::RefCell, rc::Rc};
 
-/// Calls in all.
+/// Returns the number of calls of all tests together.
 fn budget(world: &World) -> usize {
     let calls = world.effort.pick(100_000, 1_000_000);
     if kernel::is_sanitized() {
@@ -45,7 +39,7 @@ fn budget(world: &World) -> usize {
     }
 }
 
-/// Which part of the budget, in percent, each caller has.
+/// The part of the budget that each caller gets, in percent.
 const SHARES: [(Caller, usize); Caller::ALL.len()] = [
     (Caller::Root, 40),
     (Caller::Powerless, 10),
@@ -53,69 +47,10 @@ const SHARES: [(Caller, usize); Caller::ALL.len()] = [
     (Caller::UserNamespace, 15),
     (Caller::Filtered, 5),
 ];
-/// And the one whose arguments change meanwhile.
-const SHAKY: usize = 20;
+/// The part for calls whose arguments change, in percent.
+const RACING_ARGS: usize = 20;
 
-/// What must have been met: all that is documented, but `ENOMEM`.
-const DOCUMENTED: &[(Command, &[Outcome])] = &[
-    (
-        Command::Setns,
-        &[
-            Ok(()),
-            Err(Code::EBADF),
-            Err(Code::EINVAL),
-            Err(Code::EPERM),
-            Err(Code::ESRCH),
-            Err(Code::EUSERS),
-            Err(Code::EFAULT),
-        ],
-    ),
-    (
-        Command::Setns2011,
-        &[
-            Ok(()),
-            Err(Code::EBADF),
-            Err(Code::EINVAL),
-            Err(Code::EPERM),
-            Err(Code::EFAULT),
-        ],
-    ),
-    (
-        Command::Version,
-        &[
-            Ok(()),
-            Err(Code::EINVAL),
-            Err(Code::E2BIG),
-            Err(Code::EFAULT),
-        ],
-    ),
-    (Command::Serve, &[Ok(()), Err(Code::EINVAL)]),
-    (
-        Command::Explain,
-        &[
-            Ok(()),
-            Err(Code::EINVAL),
-            Err(Code::EPERM),
-            Err(Code::E2BIG),
-            Err(Code::EFAULT),
-        ],
-    ),
-    (
-        Command::Show,
-        &[
-            Ok(()),
-            Err(Code::EBADF),
-            Err(Code::EINVAL),
-            Err(Code::ESRCH),
-            Err(Code::EACCES),
-            Err(Code::E2BIG),
-            Err(Code::EFAULT),
-        ],
-    ),
-    (Command::Unknown, &[Err(Code::ENOTTY)]),
-];
-
-/// What all calls came to.
+/// The sums over all calls.
 #[derive(Default)]
 struct Totals {
     counts: Counts,
@@ -132,30 +67,29 @@ pub(crate) fn tests() -> Vec<Test> {
             fuzz(world, caller, share, &mut totals.borrow_mut())
         }));
     }
-    let of_shaky = totals.clone();
-    tests.push(Test::new(
-        "calls whose arguments change meanwhile",
-        move |world| shake(world, &mut of_shaky.borrow_mut()),
-    ));
-    tests.push(Test::new("nothing but ioctls", |_| {
-        let tried = operations::check(&Pool::new()?)?;
+    let of_racing = totals.clone();
+    tests.push(Test::new("calls whose arguments change", move |world| {
+        fuzz_racing_args(world, &mut of_racing.borrow_mut())
+    }));
+    tests.push(Test::new("operations other than ioctl", |_| {
+        let tried = operations::check(&FdPool::new()?)?;
         verdict_port::fact("fuzz.operations", tried)
     }));
-    let conclusion = Test::new("everything documented was met", move |_| {
-        met(&totals.borrow())
+    let conclusion = Test::new("every documented outcome occurred", move |_| {
+        check_coverage(&totals.borrow())
     });
     tests.push(conclusion.of_suite());
     tests
 }
 
-/// Where the batches of a caller begin in what is random.
+/// Returns the seed of a batch.
 fn seed_of(seed: u64, caller: usize, batch: usize) -> u64 {
     seed ^ (caller as u64 + 1) << 56 ^ (batch as u64) << 32
 }
 
 fn fuzz(world: &World, caller: Caller, share: usize, totals: &mut Totals) -> Result<()> {
-    let pool = Pool::new()?;
-    let board = Board::new()?;
+    let pool = FdPool::new()?;
+    let results = Results::new()?;
     let calls = budget(world) * share / 100;
     let seed = world.effort.seed;
     println!("# {calls} calls, --seed {seed}");
@@ -163,114 +97,97 @@ fn fuzz(world: &World, caller: Caller, share: usize, totals: &mut Totals) -> Res
     for number in 0..calls.div_ceil(BATCH) {
         let batch = Batch {
             pool: &pool,
-            board: &board,
+            results: &results,
             caller,
             seed: seed_of(seed, caller as usize, number),
             calls: calls - number * BATCH,
         };
-        board.clear();
-        in_child(&board, || batch.run(Side::Device))?;
-        if caller.has_twin() {
-            in_child(&board, || batch.run(Side::Twin))?;
-            totals.compared += board.compared();
-            if let Some((at, device, twin)) = board.difference() {
+        results.clear();
+        in_child(&results, || batch.run(Implementation::Module))?;
+        if caller.is_comparable() {
+            in_child(&results, || batch.run(Implementation::Kernel))?;
+            totals.compared += results.compared();
+            if let Some((at, kernel, module)) = results.difference() {
                 let word = |outcome: Option<Outcome>| outcome.map_or("nothing".to_owned(), word);
-                let (device, twin) = (word(device), word(twin));
-                batch.complain(at, &batch.call(at)?, &format!("{device}, setns(2) {twin}"));
+                let (kernel, module) = (word(kernel), word(module));
+                batch.complain(
+                    at,
+                    &batch.call(at)?,
+                    &format!("{module}, setns(2) {kernel}"),
+                );
             }
         }
-        progress.say(number * BATCH);
-        if board.complaints.count() > 0 {
+        progress.print(|| format!("{} calls", number * BATCH));
+        if results.complaints.count() > 0 {
             break;
         }
     }
-    done(&board, totals, world)
+    finish(&results, totals, world)
 }
 
-fn shake(world: &World, totals: &mut Totals) -> Result<()> {
-    let pool = Pool::new()?;
-    let board = Board::new()?;
-    let calls = budget(world) * SHAKY / 100;
+fn fuzz_racing_args(world: &World, totals: &mut Totals) -> Result<()> {
+    let pool = FdPool::new()?;
+    let results = Results::new()?;
+    let calls = budget(world) * RACING_ARGS / 100;
     let mut progress = Progress::new();
     for number in 0..calls.div_ceil(BATCH) {
         let seed = seed_of(world.effort.seed, Caller::ALL.len(), number);
-        in_child(&board, || {
-            racing_args::run(&pool, &board, seed, calls - number * BATCH)
+        in_child(&results, || {
+            racing_args::run(&pool, &results, seed, calls - number * BATCH)
         })?;
-        progress.say(number * BATCH);
+        progress.print(|| format!("{} calls", number * BATCH));
     }
-    done(&board, totals, world)
+    finish(&results, totals, world)
 }
 
-/// Adds what was counted, tells the host, and judges.
-fn done(board: &Board, totals: &mut Totals, world: &World) -> Result<()> {
-    board.add_to(&mut totals.counts);
-    totals.wrong += board.complaints.count();
-    totals.tell(world.effort.seed)?;
-    board.complaints.none()
+/// Adds the results to the sums, reports the sums, and fails if there are errors.
+fn finish(results: &Results, totals: &mut Totals, world: &World) -> Result<()> {
+    results.add_to(&mut totals.counts);
+    totals.wrong += results.complaints.count();
+    totals.report(world.effort.seed)?;
+    results.complaints.none()
 }
 
-/// A word about every ten seconds.
-struct Progress(Instant);
-
-impl Progress {
-    const BETWEEN: Duration = Duration::from_secs(9);
-
-    fn new() -> Self {
-        Self(Instant::now())
+/// Runs `work` in a child, and waits for its end.
+fn in_child(results: &Results, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    let report = |error: &str| results.complaints.say(error);
+    let status = wait(spawn_child(work, report)?)?;
+    if status.exit_status() != Some(0) {
+        report(&format!("a caller ended with {status:?}"));
     }
-
-    fn say(&mut self, calls: usize) {
-        if self.0.elapsed() > Self::BETWEEN {
-            self.0 = Instant::now();
-            println!("# {calls} calls");
-        }
-    }
+    Ok(())
 }
 
-/// Does it in a child, and waits for its end.
-fn in_child(board: &Board, f: impl FnOnce() -> Result<()>) -> Result<()> {
-    match sys::fork()? {
-        Fork::Child => {
-            let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
-            let done = f();
-            if let Err(e) = &done {
-                board.complaints.say(&format!("{e:#}"));
-            }
-            sys::exit(i32::from(done.is_err()))
-        }
-        Fork::Parent(pid) => {
-            let status = rustix::process::waitpid(Some(pid), WaitOptions::empty())?;
-            let (_, status) = status.context("no status of the caller")?;
-            if status.exit_status() != Some(0) {
-                board
-                    .complaints
-                    .say(&format!("a caller ended with {status:?}"));
-            }
-            Ok(())
-        }
-    }
+/// Returns every outcome that is documented, by command.
+fn all_documented() -> impl Iterator<Item = (Command, Outcome)> {
+    // Some caller is refused by each check.
+    let rights = Rights {
+        filtered: true,
+        all: false,
+    };
+    Command::ALL.into_iter().flat_map(move |command| {
+        let outcomes = documented(command, rights).into_iter();
+        outcomes.map(move |outcome| (command, outcome))
+    })
 }
 
-fn met(totals: &Totals) -> Result<()> {
+fn check_coverage(totals: &Totals) -> Result<()> {
     let mut missing = Vec::new();
-    for (command, outcomes) in DOCUMENTED {
-        for outcome in *outcomes {
-            let errno = outcome.map_or_else(|code| code.0, |()| 0);
-            if !totals.counts.contains_key(&(*command as usize, errno)) {
-                missing.push(format!("{command:?}: {}", word(*outcome)));
-            }
+    for (command, outcome) in all_documented() {
+        let errno = outcome.map_or_else(|code| code.0, |()| 0);
+        if !totals.counts.contains_key(&(command as usize, errno)) {
+            missing.push(format!("{command:?}: {}", word(outcome)));
         }
     }
-    ensure!(missing.is_empty(), "never met: {}", missing.join(", "));
+    ensure!(missing.is_empty(), "never occurred: {}", missing.join(", "));
     Ok(())
 }
 
 impl Totals {
-    /// Tells the host. The last one told counts.
-    fn tell(&self, seed: u64) -> Result<()> {
+    /// Reports the sums to the host, where the last report replaces those before.
+    fn report(&self, seed: u64) -> Result<()> {
         let calls: u64 = self.counts.values().sum();
-        let documented: usize = DOCUMENTED.iter().map(|(_, outcomes)| outcomes.len()).sum();
+        let documented = all_documented().count();
         verdict_port::summary(format_args!(
             "fuzz: {calls} calls, {} of {documented} documented outcomes met, {} wrong; \
              {} compared with setns(2) (seed {seed})",

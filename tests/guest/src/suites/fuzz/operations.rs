@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Everything else that one can try with a file: the device has nothing but its ioctls.
+//! File operations other than ioctl(2): the device has none of them.
 
-use super::fds::Pool;
+use super::fds::FdPool;
 use crate::{
     errno::{Code, word},
     sys,
@@ -15,6 +15,7 @@ use rustix::{
 };
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 
+/// A name, the operation, and its allowed errors.
 type Operation = (
     &'static str,
     fn(BorrowedFd<'_>) -> Result<(), Errno>,
@@ -70,8 +71,8 @@ const OPERATIONS: &[Operation] = &[
     ),
 ];
 
-/// Each operation on each of the device's descriptors.
-pub(super) fn check(pool: &Pool) -> Result<u64> {
+/// Tries each operation on each descriptor of the device. Returns the number of operations.
+pub(super) fn check(pool: &FdPool) -> Result<u64> {
     let mut tried = 0;
     for device in &pool.devices {
         for (name, operation, allowed) in OPERATIONS {
@@ -84,7 +85,7 @@ pub(super) fn check(pool: &Pool) -> Result<u64> {
             );
             tried += 1;
         }
-        // Nothing to wait for: it is as ready as a file.
+        // Without a poll operation, a file is always ready.
         let mut fds = [PollFd::new(device, PollFlags::IN | PollFlags::OUT)];
         rustix::event::poll(&mut fds, Some(&Timespec::default()))?;
         let ready = fds[0].revents();
@@ -102,7 +103,7 @@ pub(super) fn check(pool: &Pool) -> Result<u64> {
         let outcome = sys::ioctl(pool.path_device.as_raw_fd(), number, 0);
         ensure!(
             outcome == Err(Errno::BADF),
-            "an ioctl by O_PATH: {outcome:?}"
+            "ioctl by O_PATH: {outcome:?}, expected EBADF"
         );
         tried += 1;
     }

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Arguments that another thread rewrites, forbids and takes away while the kernel reads them.
+//! Arguments that another thread rewrites, protects and unmaps while the kernel reads them.
 
 use super::{
     call::{Command, VERSION_SIZE},
-    fds::Pool,
-    shared_counters::{BATCH, Board},
+    expected::{Rights, documented},
+    fds::FdPool,
+    results::{BATCH, Results},
 };
 use crate::{
     case::implementation::{Kind, all_kinds},
-    errno::{Code, Outcome, word},
+    errno::{Code, word},
     sys::{self, ShakyPage},
 };
 use anyhow::Result;
@@ -22,49 +23,22 @@ use std::{
     thread,
 };
 
-/// What root may be told whatever the arguments were. It has a second thread, and so enters no
-/// user, mount or time namespace.
-const ALLOWED: &[(Command, &[Outcome])] = &[
-    (
-        Command::Setns,
-        &[
-            Ok(()),
-            Err(Code::EFAULT),
-            Err(Code::EBADF),
-            Err(Code::EINVAL),
-            Err(Code::ESRCH),
-            Err(Code::EUSERS),
-        ],
-    ),
-    (
-        Command::Setns2011,
-        &[
-            Ok(()),
-            Err(Code::EFAULT),
-            Err(Code::EBADF),
-            Err(Code::EINVAL),
-        ],
-    ),
-    (
-        Command::Version,
-        &[
-            Ok(()),
-            Err(Code::EFAULT),
-            Err(Code::EINVAL),
-            Err(Code::E2BIG),
-        ],
-    ),
-];
+/// The commands that are called.
+const COMMANDS: [Command; 3] = [Command::Setns, Command::Setns2011, Command::Version];
 
-/// A batch of calls by root.
-pub(super) fn run(pool: &Pool, board: &Board, seed: u64, calls: usize) -> Result<()> {
+/// Makes a batch of calls as root. Any outcome that is documented for the command is allowed.
+pub(super) fn run(pool: &FdPool, results: &Results, seed: u64, calls: usize) -> Result<()> {
+    let rights = Rights {
+        filtered: false,
+        all: true,
+    };
+    let allowed = COMMANDS.map(|command| documented(command, rights));
     let page = ShakyPage::new()?;
     let mut rng = Rng::with_seed(seed);
     let enough = AtomicBool::new(false);
     thread::scope(|scope| {
-        let thread = scope.spawn(|| shake(&page, pool, Rng::with_seed(!seed), &enough));
-        // For sure, and not only if the other thread happens to write it: one with threads may
-        // not enter a time namespace.
+        let thread = scope.spawn(|| change(&page, pool, Rng::with_seed(!seed), &enough));
+        // Makes sure of EUSERS: a caller with threads cannot enter a time namespace.
         if let Some(time) = pool.namespace(Kind::Time) {
             let args = uapi::nsproxy_setns {
                 fd: time,
@@ -72,12 +46,12 @@ pub(super) fn run(pool: &Pool, board: &Board, seed: u64, calls: usize) -> Result
             };
             let device = pool.devices[0].as_raw_fd();
             let outcome = sys::ioctl(device, uapi::NSPROXY_SETNS, (&raw const args).addr());
-            board.count(Command::Setns, outcome.map(drop).map_err(Code::from));
+            results.count(Command::Setns, outcome.map(drop).map_err(Code::from));
         }
         for _ in 0..calls.min(BATCH) {
-            let (command, allowed) = ALLOWED[rng.usize(..ALLOWED.len())];
+            let at = rng.usize(..COMMANDS.len());
             let grown = VERSION_SIZE + 4 * rng.usize(..3);
-            let number = match command {
+            let number = match COMMANDS[at] {
                 Command::Setns => uapi::NSPROXY_SETNS,
                 Command::Setns2011 => uapi::NSPROXY_SETNS_2011,
                 _ => uapi::NSPROXY_VERSION & !0x3fff_0000 | (grown as u32) << 16,
@@ -86,24 +60,24 @@ pub(super) fn run(pool: &Pool, board: &Board, seed: u64, calls: usize) -> Result
             let outcome = sys::ioctl(device, number, page.address())
                 .map(drop)
                 .map_err(Code::from);
-            board.count(command, outcome);
-            if !allowed.contains(&outcome) {
-                let is = word(outcome);
-                board
-                    .complaints
-                    .say(&format!("{command:?} in memory that changes: {is}"));
+            results.count(COMMANDS[at], outcome);
+            if !allowed[at].contains(&outcome) {
+                let (command, outcome) = (COMMANDS[at], word(outcome));
+                results.complaints.say(&format!(
+                    "{command:?} returned {outcome} while its argument changed"
+                ));
             }
         }
         enough.store(true, Relaxed);
         if !matches!(thread.join(), Ok(Ok(()))) {
-            board.complaints.say("the memory could not be changed");
+            results.complaints.say("the memory could not be changed");
         }
     });
     Ok(())
 }
 
-/// The other thread.
-fn shake(page: &ShakyPage, pool: &Pool, mut rng: Rng, enough: &AtomicBool) -> Result<()> {
+/// Changes the page until there is `enough`. Runs in the other thread.
+fn change(page: &ShakyPage, pool: &FdPool, mut rng: Rng, enough: &AtomicBool) -> Result<()> {
     let wait = |turns| (0..turns).for_each(|_| hint::spin_loop());
     while !enough.load(Relaxed) {
         for _ in 0..8 {
@@ -114,7 +88,7 @@ fn shake(page: &ShakyPage, pool: &Pool, mut rng: Rng, enough: &AtomicBool) -> Re
                 2 => rng.u32(..) & all_kinds(),
                 _ => rng.u32(..),
             };
-            // As VERSION has it: the reserved field is the fourth, and the struct has 22.
+            // VERSION: its fourth field is reserved, and later ones are beyond the known struct.
             let (reserved, tail) = (rng.u32(..2), rng.u32(..2));
             let mut words = [0; VERSION_SIZE / 4 + 2];
             words[0] = entry.number as u32;

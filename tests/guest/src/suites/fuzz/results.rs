@@ -1,37 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the callers, which are thrown away, leave behind: counts, outcomes, complaints.
+//! The results of callers, in memory that outlives them: counts, outcomes, errors.
 
-use super::{super::error_sink::Complaints, call::Command};
+use super::{
+    super::{error_sink::Complaints, shared_counters::SharedCounters},
+    call::Command,
+};
 use crate::{
     errno::{Code, Outcome},
     sys::Shared,
 };
 use anyhow::Result;
-use std::{
-    collections::BTreeMap,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed};
 
-/// Error numbers are smaller.
-const ERRNOS: usize = 134;
-/// So many calls does one caller make.
+/// The number of calls that one caller makes.
 pub(super) const BATCH: usize = 1000;
 
-/// Which implementation `NSPROXY_SETNS` is asked of: the device, or setns(2) in its place.
+/// The implementation that makes the calls which change the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
-    Device,
-    Twin,
+pub(super) enum Implementation {
+    Kernel,
+    Module,
 }
 
-pub(super) struct Board {
-    counts: Shared,
+/// Results that callers share with the test.
+pub(super) struct Results {
+    counts: SharedCounters,
     outcomes: [Shared; 2],
     pub(super) complaints: Complaints,
 }
 
-/// As a number that is not 0.
+/// Converts an outcome to a number that is not 0.
 fn encode(outcome: Outcome) -> u64 {
     outcome.map_or_else(|code| code.0 as u64 + 1, |()| 1)
 }
@@ -44,68 +43,59 @@ fn decode(number: u64) -> Option<Outcome> {
     }
 }
 
-impl Board {
+impl Results {
     pub(super) fn new() -> Result<Self> {
         Ok(Self {
-            counts: Shared::new(Command::ALL.len() * ERRNOS)?,
+            counts: SharedCounters::new(Command::ALL.len())?,
             outcomes: [Shared::new(BATCH)?, Shared::new(BATCH)?],
             complaints: Complaints::new()?,
         })
     }
 
-    fn counter(&self, command: Command, outcome: Outcome) -> &AtomicU64 {
-        let errno = encode(outcome) as usize - 1;
-        &self.counts[command as usize * ERRNOS + errno.min(ERRNOS - 1)]
-    }
-
     /// Counts a call.
     pub(super) fn count(&self, command: Command, outcome: Outcome) {
-        self.counter(command, outcome).fetch_add(1, Relaxed);
+        self.counts.add(command as usize, outcome);
     }
 
-    /// Adds what was counted.
+    /// Adds the counts of all calls to `counts`.
     pub(super) fn add_to(&self, counts: &mut Counts) {
-        for command in Command::ALL {
-            for errno in 0..ERRNOS as i32 {
-                let outcome = if errno == 0 { Ok(()) } else { Err(Code(errno)) };
-                let n = self.counter(command, outcome).load(Relaxed);
-                if n > 0 {
-                    *counts.entry((command as usize, errno)).or_default() += n;
-                }
+        for command in 0..Command::ALL.len() {
+            for (outcome, n) in self.counts.outcomes(command) {
+                let errno = outcome.map_or_else(|code| code.0, |()| 0);
+                *counts.entry((command, errno)).or_default() += n;
             }
         }
     }
 
-    /// Keeps what a call of the batch came to, for the comparison.
-    pub(super) fn keep(&self, side: Side, call: usize, outcome: Outcome) {
-        self.outcomes[side as usize][call].store(encode(outcome), Relaxed);
+    /// Keeps the outcome of a call of the batch, for the comparison.
+    pub(super) fn keep(&self, by: Implementation, call: usize, outcome: Outcome) {
+        self.outcomes[by as usize][call].store(encode(outcome), Relaxed);
     }
 
-    /// Forgets what was kept.
+    /// Forgets the outcomes of the last batch.
     pub(super) fn clear(&self) {
-        for outcomes in &self.outcomes {
-            for outcome in outcomes.iter() {
-                outcome.store(0, Relaxed);
-            }
+        for outcome in self.outcomes.iter().flat_map(|outcomes| outcomes.iter()) {
+            outcome.store(0, Relaxed);
         }
     }
 
-    /// The first call of the batch that came to something else on the other side.
+    /// Returns the first call of the batch whose outcomes differ, and the outcomes by kernel and
+    /// module.
     pub(super) fn difference(&self) -> Option<(usize, Option<Outcome>, Option<Outcome>)> {
-        let [device, twin] = &self.outcomes;
-        let both = device.iter().zip(twin.iter());
+        let [kernel, module] = &self.outcomes;
+        let both = kernel.iter().zip(module.iter());
         both.map(|(a, b)| (a.load(Relaxed), b.load(Relaxed)))
             .enumerate()
             .find(|(_, (a, b))| a != b)
             .map(|(call, (a, b))| (call, decode(a), decode(b)))
     }
 
-    /// How many outcomes can be compared.
+    /// Returns the number of outcomes that can be compared.
     pub(super) fn compared(&self) -> u64 {
-        let kept = self.outcomes[Side::Twin as usize].iter();
+        let kept = self.outcomes[Implementation::Kernel as usize].iter();
         kept.filter(|outcome| outcome.load(Relaxed) != 0).count() as u64
     }
 }
 
-/// How often a command (by its place in [`Command::ALL`]) came to an error number, 0 for none.
+/// How often a command (by its index in [`Command::ALL`]) returned an error number, 0 for none.
 pub(super) type Counts = BTreeMap<(usize, i32), u64>;
