@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Random sequences: a handful of processes unshare, fork, exit, open, mount, and call setns. Each
-//! sequence runs in two worlds that are the same but for the way in which setns is called, and
-//! what is seen in them is to be the same, too.
+//! Random sequences: a few processes unshare, fork, exit, open, mount, and call setns. Each sequence
+//! runs in two worlds, which differ only in the implementation that is called. All observations in
+//! both worlds must be the same.
 //!
-//! - [`op`], [`text`]: a sequence as data, and as something to type;
-//! - [`strategy`]: how sequences are made up;
-//! - [`world`], [`process`], [`channel`]: a world, its processes, and what they say to each other;
-//! - [`observe`]: what a process sees; [`record`]: what was seen in a world, and comparing two;
-//! - [`search`]: looking for a sequence that differs, and making it short;
-//! - [`outcome_mix`]: whether what was tried means anything.
+//! - [`op`], [`text`]: sequences as data, and as text;
+//! - [`strategy`]: the generator of sequences;
+//! - [`world`], [`process`], [`messages`]: a world, its processes, and the messages between them;
+//! - [`observe`]: snapshots of a process; [`record`]: the observations in a world;
+//! - [`search`]: finds and shrinks a sequence that differs;
+//! - [`outcome_mix`]: checks that the outcomes are varied enough.
 
-mod channel;
+mod messages;
 mod observe;
 mod op;
 mod outcome_mix;
@@ -32,18 +32,18 @@ use crate::{
 };
 use anyhow::{Result, ensure};
 use op::{CGROUPS, Cgroup, Op};
-use outcome_mix::Mix;
+use outcome_mix::OutcomeMix;
 use record::{Difference, Record};
 use std::{cell::RefCell, fs, rc::Rc, thread, time::Duration};
 use strategy::THEMES;
 use text::Sequence;
 
-/// A test for each theme; or the one of a sequence that was typed, if that is what the filter is.
+/// Returns a test for each theme; or the test of one sequence, if the filter is a sequence.
 pub(super) fn tests(filter: &str, _: &mut World) -> Vec<Test> {
     if let Some(test) = replay(filter) {
         return vec![test];
     }
-    let whole: Rc<RefCell<Mix>> = Rc::default();
+    let whole: Rc<RefCell<OutcomeMix>> = Rc::default();
     let mut tests = Vec::new();
     for theme in THEMES {
         let whole = whole.clone();
@@ -51,7 +51,7 @@ pub(super) fn tests(filter: &str, _: &mut World) -> Vec<Test> {
             search::search(theme, world, &mut whole.borrow_mut())
         }));
     }
-    let conclusion = Test::new("each kind and each error came up", move |world| {
+    let conclusion = Test::new("each kind and each error occurred", move |world| {
         conclude(&whole.borrow(), world.effort.seed)
     });
     tests.push(conclusion.of_suite());
@@ -59,7 +59,7 @@ pub(super) fn tests(filter: &str, _: &mut World) -> Vec<Test> {
 }
 
 fn replay(text: &str) -> Option<Test> {
-    // No name of a test has one, and no sequence is without.
+    // Every sequence contains a colon, and no name of a test does.
     if !text.contains(':') {
         return None;
     }
@@ -69,17 +69,17 @@ fn replay(text: &str) -> Option<Test> {
         let _cgroups = Cgroups::new()?;
         let both = Both::run(&sequence.0, &world.clocks)?;
         print!("{}", both.story(&sequence.0));
-        ensure!(both.differences.is_empty(), both.words());
+        ensure!(both.differences.is_empty(), both.report());
         Ok(())
     }))
 }
 
-/// Says what the whole run came to.
-fn conclude(mix: &Mix, seed: u64) -> Result<()> {
+/// Reports the sums of the run, and checks them.
+fn conclude(mix: &OutcomeMix, seed: u64) -> Result<()> {
     if mix.sequences == 0 {
         return Err(Skip::because("no sequence ran"));
     }
-    let Mix {
+    let OutcomeMix {
         sequences,
         differ,
         calls,
@@ -97,13 +97,13 @@ fn conclude(mix: &Mix, seed: u64) -> Result<()> {
     verdict_port::fact("sequences.differ", differ)?;
     verdict_port::fact("sequences.seed", seed)?;
     if *differ > 0 {
-        // That one is a failure already, and what came after it in its theme was not tried.
+        // Its test has failed, and the rest of its theme was not run.
         return Err(Skip::because("a sequence differs"));
     }
     mix.check()
 }
 
-/// What came of a sequence in both worlds.
+/// The records of a sequence in both worlds.
 struct Both {
     syscall: Record,
     device: Record,
@@ -111,11 +111,10 @@ struct Both {
 }
 
 impl Both {
-    /// Runs the sequence twice. The reference first: should the other take the guest down, this
-    /// much is known.
+    /// Runs the sequence twice. The reference first, in case the module crashes the guest.
     fn run(sequence: &[Op], clocks: &ClockBase) -> Result<Self> {
-        let syscall = world::run(sequence, Entry::Syscall, clocks)?.in_order();
-        let device = world::run(sequence, Entry::Device, clocks)?.in_order();
+        let syscall = world::run(sequence, Entry::Syscall, clocks)?.numbered();
+        let device = world::run(sequence, Entry::Device, clocks)?.numbered();
         Ok(Self {
             differences: syscall.differences(&device),
             syscall,
@@ -123,8 +122,8 @@ impl Both {
         })
     }
 
-    /// Where they differ.
-    fn words(&self) -> String {
+    /// Returns all differences.
+    fn report(&self) -> String {
         let lines: Vec<_> = self.differences.iter().map(ToString::to_string).collect();
         format!(
             "different ({} / {}):\n  {}",
@@ -134,7 +133,7 @@ impl Both {
         )
     }
 
-    /// The operations and what each came to, one a line, as comments of KTAP.
+    /// Returns the operations and their outcomes, one per line, as comments of KTAP.
     fn story(&self, sequence: &[Op]) -> String {
         let outcomes = self.syscall.operations.iter().zip(&self.device.operations);
         sequence
@@ -149,7 +148,7 @@ impl Both {
                 } else {
                     format!("{left} / {right}")
                 };
-                format!("#  {number:2}. {}: {both}\n", op.words())
+                format!("#  {number:2}. {}: {both}\n", op)
             })
             .collect()
     }
@@ -170,7 +169,7 @@ impl Cgroups {
 impl Drop for Cgroups {
     fn drop(&mut self) {
         for n in 0..CGROUPS {
-            // Whoever was in there is dead, but may not have been taken out yet.
+            // The kernel may not have removed the dead processes yet.
             for _ in 0..100 {
                 if fs::remove_dir(world::cgroup(Cgroup(n))).is_ok() {
                     break;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a process of a world sees: a little after each operation, everything at the end.
+//! Snapshots of a process of a world: brief after each operation, complete at the end.
 
 use crate::{
     errno::Code,
@@ -23,11 +23,11 @@ use std::{
 /// The key of the semaphore of each ipc namespace.
 pub(super) const SEMAPHORE: i32 = 0x6e73_7073;
 
-/// What can be seen without much ado; after each operation.
+/// Takes the snapshot after an operation: state that can be read quickly.
 ///
-/// Namespaces and mounts are called by ids that are never used again, unlike inode numbers: in
-/// one world something may be freed a moment later than in the other.
-pub(super) fn glance(proc: &OwnedFd) -> Snapshot {
+/// Namespaces and mounts are identified by ids that are never reused. Inode numbers are reused, and
+/// an object may be freed a moment later in one world than in the other.
+pub(super) fn briefly(proc: &OwnedFd) -> Snapshot {
     let mut seen = Snapshot::default();
     for link in LINKS {
         let id = open_link(proc, link).and_then(|file| sys::namespace_id(&file));
@@ -59,11 +59,11 @@ pub(super) fn glance(proc: &OwnedFd) -> Snapshot {
     seen
 }
 
-/// All that there is.
+/// Takes the snapshot at the end.
 pub(super) fn everything(proc: &OwnedFd, base: &ClockBase, children: Children) -> Result<Snapshot> {
     let mut seen = Snapshot::take(proc, base, children)?;
     seen.add("semaphore", semaphore());
-    // In which user namespace each lies, and below which other.
+    // The owners and parents of the namespaces.
     for link in LINKS {
         let Ok(file) = open_link(proc, link) else {
             continue;
@@ -83,13 +83,13 @@ fn open_link(proc: &OwnedFd, link: &str) -> Result<File, Errno> {
     rustix::fs::openat(proc, format!("self/ns/{link}"), flags, Mode::empty()).map(File::from)
 }
 
-/// By inode number, as the snapshot has it.
+/// Returns an owner or a parent by inode number, as the snapshot does.
 fn relative(of: &File, which: Relative, kind: &str) -> Result<String, Errno> {
     let file = nsfs::relative(of.as_fd(), which)?;
     Ok(format!("{kind}:[{}]", rustix::fs::fstat(file)?.st_ino))
 }
 
-/// A directory: which mount, and which inode there.
+/// Returns the mount and the inode of a directory.
 fn place(path: &str) -> Result<String, Errno> {
     // STATX_MNT_ID_UNIQUE, which rustix does not know yet.
     let mask = StatxFlags::INO | StatxFlags::from_bits_retain(0x4000);

@@ -1,30 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A sequence is data: what is done, and by which of a handful of processes.
+//! The operations of a sequence, as data.
 //!
-//! Whatever does not apply (the process is not there, the handle is not open) does nothing, in
-//! both worlds: so any part of a sequence is a sequence, and shrinking works.
+//! An operation that does not apply does nothing, in both worlds: its process does not exist, or its
+//! handle is not open. So any part of a sequence is a sequence, and can be tried when shrinking.
 
-use crate::{
-    case::implementation::{Kind, kinds_word},
-    process::caps,
-    snapshot::LINKS,
-};
+use crate::{case::implementation::Kind, process::creds as caps, snapshot::LINKS};
 use std::fmt;
 
-/// How many processes there can be at a time.
+/// The most processes at a time.
 pub(super) const PROCS: u8 = 5;
-/// How many of them are there from the start, as root where the test is.
-pub(super) const BORN: u8 = 3;
-/// How many handles on namespaces can be open at a time.
+/// The number of processes at the start, which are root in the namespaces of the world.
+pub(super) const FIRST: u8 = 3;
+/// The most open handles on namespaces.
 pub(super) const HANDLES: u8 = 3;
-/// How many handles on processes.
+/// The most open pidfds.
 pub(super) const PIDFDS: u8 = 2;
-/// How many places a namespace can be mounted at.
+/// The number of files to mount namespaces on.
 pub(super) const PINS: u8 = 2;
-/// How many directories there are to go to.
+/// The number of directories.
 pub(super) const DIRS: u8 = 2;
-/// How many cgroups there are to be in.
+/// The number of cgroups.
 pub(super) const CGROUPS: u8 = 2;
 
 macro_rules! numbered {
@@ -35,9 +31,9 @@ macro_rules! numbered {
             pub(super) struct $name(pub(super) u8);
 
             impl $name {
-                /// What it is called, before its number.
+                /// The letter before its number.
                 pub(super) const LETTER: char = $letter;
-                /// How many there are.
+                /// The numbers are less than this.
                 pub(super) const COUNT: u8 = $count;
             }
 
@@ -51,13 +47,13 @@ macro_rules! numbered {
 }
 
 numbered! {
-    /// A process, or the place for one.
+    /// The slot of a process.
     Proc 'p' PROCS;
-    /// A file descriptor of a namespace, or the place for one.
+    /// The slot of a file descriptor of a namespace.
     Handle 'h' HANDLES;
-    /// A pidfd that is kept, or the place for one.
+    /// The slot of a pidfd.
     Pidfd 'f' PIDFDS;
-    /// A file that a namespace can be mounted at.
+    /// A file to mount a namespace on.
     Pin 'm' PINS;
     /// A directory.
     Dir 'd' DIRS;
@@ -74,7 +70,7 @@ impl Link {
         LINKS[usize::from(self.0)]
     }
 
-    /// The kind of namespace behind it.
+    /// Returns the kind of the namespace.
     pub(super) fn kind(self) -> Kind {
         let name = self.name().trim_end_matches("_for_children");
         let found = Kind::ALL.into_iter().find(|kind| kind.name() == name);
@@ -82,29 +78,29 @@ impl Link {
     }
 }
 
-/// What is opened, to be kept or to be handed to setns.
+/// A file to keep open, or to pass to setns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     /// `/proc/PID/ns/LINK`
     Link(Proc, Link),
-    /// A pidfd that was opened when the process was born.
+    /// The pidfd that was opened when the process started.
     Process(Proc),
-    /// What is open there.
+    /// The file that is open in the slot.
     Handle(Handle),
     Pidfd(Pidfd),
     /// `NS_GET_USERNS` of a handle.
     Owner(Handle),
     /// `NS_GET_PARENT` of a handle.
     Parent(Handle),
-    /// What is mounted there.
+    /// The namespace that is mounted there.
     Pin(Pin),
     /// `/proc/PID`, which is neither a namespace nor a pidfd.
     Directory(Proc),
-    /// A number with no file behind it.
+    /// A file descriptor that is not open.
     Closed,
 }
 
-/// A capability that setns may ask for, to be lost.
+/// A capability to drop, of those that setns checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cap {
     SysAdmin,
@@ -126,7 +122,7 @@ impl Cap {
         }
     }
 
-    /// The bits that stay.
+    /// Returns the bits of the other capabilities.
     pub(super) fn others(self) -> u64 {
         match self {
             Self::SysAdmin => !caps::SYS_ADMIN,
@@ -137,28 +133,28 @@ impl Cap {
     }
 }
 
-/// What a process does to its own state.
+/// A change that a process makes to its own state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Act {
     /// `unshare()`, with `CLONE_NEW*`.
     Unshare(u32),
-    /// Maps the user that it is to root, in a user namespace that it just made.
+    /// Maps its user to root, in a user namespace that it just created.
     MapRoot,
-    /// Becomes the user without rights.
+    /// Becomes the unprivileged user.
     BecomeUser,
-    /// Loses a capability.
+    /// Drops a capability.
     Drop(Cap),
-    /// Sets a secure bit, which a change of user namespace clears.
+    /// Sets a secure bit, which entering a user namespace clears.
     SecureBit,
     /// Starts a second thread, which sleeps.
     Thread,
     Chroot(Dir),
     Chdir(Dir),
-    /// Raises the semaphore of its ipc namespace, to be undone when it leaves.
+    /// Raises the semaphore of its ipc namespace with `SEM_UNDO`.
     Raise,
-    /// Sets the host name to one with that number.
+    /// Sets the host name, which contains the number.
     Hostname(u8),
-    /// Sets the offset of the clocks for children in a new time namespace, in seconds.
+    /// Sets the clock offset of its new time namespace for children, in seconds.
     Clocks(u8),
     /// Mounts a tmpfs.
     Mount,
@@ -169,98 +165,29 @@ pub(super) enum Act {
 pub(super) enum Op {
     /// A process changes its own state.
     Do(Proc, Act),
-    /// A process calls setns, the one way or the other. `nstype` is 0 or `CLONE_NEW*`.
+    /// A process calls setns. `nstype` is 0 or `CLONE_NEW*`.
     Setns {
         proc: Proc,
         to: Source,
         nstype: u32,
     },
-    /// A process forks, if there is room for the child.
+    /// A process forks, if the slot of the child is free.
     Fork {
         proc: Proc,
         child: Proc,
-        /// `CLONE_FS`: root and working directory are shared.
+        /// `true` for `CLONE_FS`: root and working directory are shared.
         share_fs: bool,
     },
-    /// A process ends. One that was there from the start stays a zombie.
+    /// A process exits. One of the first [`FIRST`] processes stays a zombie.
     Exit(Proc),
-    /// A handle on a namespace is opened and kept, in the place of what was there.
+    /// The root opens a file in the slot of a handle, and closes the old one.
     Open(Handle, Source),
-    /// The same for a process.
+    /// The root opens a pidfd.
     OpenPidfd(Pidfd, Proc),
     Close(Handle),
-    /// A namespace is mounted, which keeps it.
+    /// The root mounts a namespace, which keeps it alive.
     Pin(Handle, Pin),
     Unpin(Pin),
-    /// A process is put into a cgroup.
+    /// The root moves a process to a cgroup.
     Move(Proc, Cgroup),
-}
-
-impl Source {
-    /// In words.
-    fn words(self) -> String {
-        match self {
-            Self::Link(proc, link) => format!("ns/{} of {proc}", link.name()),
-            Self::Process(proc) => format!("pidfd of {proc}"),
-            Self::Handle(handle) => format!("{handle}"),
-            Self::Pidfd(pidfd) => format!("{pidfd}"),
-            Self::Owner(handle) => format!("owner of {handle}"),
-            Self::Parent(handle) => format!("parent of {handle}"),
-            Self::Pin(pin) => format!("what is mounted at {pin}"),
-            Self::Directory(proc) => format!("/proc directory of {proc}"),
-            Self::Closed => "no file".to_owned(),
-        }
-    }
-}
-
-impl Act {
-    fn words(self) -> String {
-        match self {
-            Self::Unshare(flags) => format!("unshares {}", kinds_word(flags)),
-            Self::MapRoot => "maps itself to root".to_owned(),
-            Self::BecomeUser => "becomes the user without rights".to_owned(),
-            Self::Drop(Cap::All) => "drops all capabilities".to_owned(),
-            Self::Drop(cap) => format!("drops CAP_{}", cap.name().to_uppercase()),
-            Self::SecureBit => "sets a secure bit".to_owned(),
-            Self::Thread => "starts a thread".to_owned(),
-            Self::Chroot(dir) => format!("takes {dir} as its root"),
-            Self::Chdir(dir) => format!("goes to {dir}"),
-            Self::Raise => "raises the semaphore, with undo".to_owned(),
-            Self::Hostname(n) => format!("sets host name {n}"),
-            Self::Clocks(seconds) => format!("sets its children's clocks to +{seconds} s"),
-            Self::Mount => "mounts a tmpfs".to_owned(),
-        }
-    }
-}
-
-impl Op {
-    /// The operation in words, for people; see [`super::text`] for what can be typed.
-    pub(super) fn words(self) -> String {
-        match self {
-            Self::Do(proc, act) => format!("{proc} {}", act.words()),
-            Self::Setns { proc, to, nstype } => {
-                let kinds = if nstype == 0 {
-                    "0".to_owned()
-                } else {
-                    kinds_word(nstype)
-                };
-                format!("{proc} calls setns({}, {kinds})", to.words())
-            }
-            Self::Fork {
-                proc,
-                child,
-                share_fs,
-            } => {
-                let how = if share_fs { " with CLONE_FS" } else { "" };
-                format!("{proc} forks {child}{how}")
-            }
-            Self::Exit(proc) => format!("{proc} exits"),
-            Self::Open(handle, source) => format!("{handle} becomes {}", source.words()),
-            Self::OpenPidfd(pidfd, proc) => format!("{pidfd} becomes a pidfd of {proc}"),
-            Self::Close(handle) => format!("{handle} is closed"),
-            Self::Pin(handle, pin) => format!("{handle} is mounted at {pin}"),
-            Self::Unpin(pin) => format!("{pin} is unmounted"),
-            Self::Move(proc, cgroup) => format!("{proc} moves to {cgroup}"),
-        }
-    }
 }

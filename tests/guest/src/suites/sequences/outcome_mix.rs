@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the calls of a run came to: a run in which nearly all of them fail, or none, shows little.
+//! The outcomes of a run: a run in which nearly all calls fail, or nearly none, shows little.
 
 use super::Both;
 use crate::case::implementation::{Kind, kinds_of};
 use anyhow::{Result, ensure};
 use std::{collections::BTreeMap, fmt};
 
-/// The errors that must have come up in a whole run.
+/// The errors that must occur in a complete run.
 const ERRORS: [&str; 5] = ["EPERM", "EINVAL", "ESRCH", "EUSERS", "EBADF"];
 
-/// Counts of calls of setns, and of what came of them.
+/// Counts of sequences, of calls of setns, and of their outcomes.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Mix {
-    /// Sequences that ran in both worlds.
+pub(super) struct OutcomeMix {
+    /// Sequences that were run in both worlds.
     pub(super) sequences: u32,
-    /// Those of them that differ.
+    /// Sequences that differ.
     pub(super) differ: u32,
-    /// Calls that were made, in each world.
+    /// Calls in each world.
     pub(super) calls: u32,
-    /// Those of them that succeeded.
+    /// Calls that succeeded.
     pub(super) succeeded: u32,
     /// Successes by kind, and errors by name.
     outcomes: BTreeMap<String, u32>,
 }
 
-impl Mix {
-    /// Counts a sequence, and its calls as they were by setns(2).
+impl OutcomeMix {
+    /// Counts a sequence, and the outcomes of its calls of setns(2).
     pub(super) fn add(&mut self, both: &Both) {
         self.sequences += 1;
         self.differ += u32::from(!both.differences.is_empty());
@@ -35,21 +35,19 @@ impl Mix {
                 continue;
             };
             self.calls += 1;
-            if observation.outcome == "0" {
+            let names: Vec<_> = if observation.outcome == "0" {
                 self.succeeded += 1;
-                for kind in kinds_of(kinds) {
-                    *self.outcomes.entry(kind.name().to_owned()).or_default() += 1;
-                }
+                kinds_of(kinds).map(|kind| kind.name().to_owned()).collect()
             } else {
-                *self
-                    .outcomes
-                    .entry(observation.outcome.clone())
-                    .or_default() += 1;
+                vec![observation.outcome.clone()]
+            };
+            for name in names {
+                *self.outcomes.entry(name).or_default() += 1;
             }
         }
     }
 
-    /// Adds what another part of the run came to.
+    /// Adds the counts of another part of the run.
     pub(super) fn merge(&mut self, other: &Self) {
         self.sequences += other.sequences;
         self.differ += other.differ;
@@ -60,11 +58,20 @@ impl Mix {
         }
     }
 
+    /// Returns the counts of sequences and calls.
+    pub(super) fn counts(&self) -> String {
+        format!(
+            "{} sequences, {} calls of setns, {} succeeded",
+            self.sequences, self.calls, self.succeeded
+        )
+    }
+
     fn count(&self, outcome: &str) -> u32 {
         self.outcomes.get(outcome).copied().unwrap_or(0)
     }
 
-    /// Whether enough came up for the run to mean something.
+    /// Checks that every kind and every error occurred, and that the calls neither mostly succeeded nor
+    /// mostly failed.
     pub(super) fn check(&self) -> Result<()> {
         let kinds = Kind::ALL.iter().map(|kind| kind.name());
         let never: Vec<_> = kinds
@@ -73,13 +80,13 @@ impl Mix {
             .collect();
         ensure!(
             never.is_empty(),
-            "never came up in {} calls: {} (of what did: {self})",
+            "never occurred in {} calls: {} (counts: {self})",
             self.calls,
             never.join(" ")
         );
         ensure!(
             (self.calls / 4..=self.calls * 3 / 4).contains(&self.succeeded),
-            "{} of {} calls succeeded, and neither nearly none nor nearly all should",
+            "{} of {} calls succeeded, expected between 1/4 and 3/4",
             self.succeeded,
             self.calls
         );
@@ -87,7 +94,7 @@ impl Mix {
     }
 }
 
-impl fmt::Display for Mix {
+impl fmt::Display for OutcomeMix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words: Vec<_> = self
             .outcomes

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A process of a world: does what it is told, and says what came of it and what it sees.
+//! A process of a world: performs operations, and returns their outcomes and its snapshots.
 
 use super::{
-    channel::{Answer, Observation, Order},
+    messages::{Answer, Observation, Order},
     observe,
     op::{Act, Op, Proc},
     world::{Shared, directory},
@@ -11,11 +11,14 @@ use super::{
 use crate::{
     case::target::USER,
     errno::{Code, word},
-    process::setup::{keep_caps, map_root, set_clock_offsets, set_ids},
+    process::{
+        creds::{become_user, keep_caps},
+        setup::{map_root, set_clock_offsets},
+    },
     snapshot::Children,
     sys::{self, Fork, Semaphore},
 };
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use rustix::{io::Errno, mount::MountFlags, thread::CapabilitiesSecureBits};
 use std::{
     io,
@@ -23,71 +26,70 @@ use std::{
     thread,
 };
 
-/// A number with no file behind it.
+/// A file descriptor that is not open.
 const NOT_OPEN: i32 = 1000;
-/// Where a process mounts something.
+/// The directory on which processes mount.
 pub(super) const MOUNT_POINT: &str = "/tmp/mount";
 
-/// The process's own side of it.
-pub(super) struct Worker<'a> {
+/// The state of a process that performs operations.
+pub(super) struct Process<'a> {
     shared: &'a Shared<'a>,
     me: Proc,
-    /// User that it was when it made its user namespace, if it did.
+    /// The user that creates a user namespace, and is mapped to root there.
     id: u32,
 }
 
-impl<'a> Worker<'a> {
+impl<'a> Process<'a> {
     pub(super) fn new(shared: &'a Shared<'a>, me: Proc) -> Self {
         Self { shared, me, id: 0 }
     }
 
-    /// Obeys until the world ends.
-    pub(super) fn live(mut self) -> ! {
-        // Whatever goes wrong: the root finds that this process has died.
-        let Err(_) = self.obey();
+    /// Performs operations until the world ends.
+    pub(super) fn run(mut self) -> ! {
+        // The root notices that this process has died.
+        let Err(_) = self.serve();
         sys::exit(1)
     }
 
-    fn obey(&mut self) -> Result<std::convert::Infallible> {
-        self.be_born()?;
+    fn serve(&mut self) -> Result<std::convert::Infallible> {
+        self.send_pid()?;
         loop {
-            let (order, fd) = self.shared.inner[self.place()].hear()?;
+            let received = self.shared.inner[self.slot()].receive()?;
+            let (order, fd) = received.context("the root is gone")?;
             let answer = match order {
-                Order::Perform(index) => self.perform(index, fd)?.map(Answer::Did),
-                Order::Look => {
-                    // It has a child look, and waits for that.
+                Order::Perform(index) => self.perform(index, fd)?.map(Answer::Performed),
+                Order::Observe => {
+                    // The snapshot is taken by a child as well, which is waited for.
                     sys::ignore_children(false);
-                    let seen = observe::everything(
-                        &self.shared.proc,
-                        self.shared.clocks,
-                        Children::Forked,
-                    )?;
-                    Some(Answer::Seen(seen))
+                    let (proc, clocks) = (&self.shared.proc, self.shared.clocks);
+                    let snapshot = observe::everything(proc, clocks, Children::Forked)?;
+                    Some(Answer::Observed(snapshot))
                 }
             };
             if let Some(answer) = answer {
-                self.say(&answer)?;
+                self.send(&answer)?;
             }
         }
     }
 
-    fn place(&self) -> usize {
+    fn slot(&self) -> usize {
         usize::from(self.me.0)
     }
 
-    fn say(&self, answer: &Answer) -> Result<()> {
-        self.shared.inner[self.place()].say(answer, None)
+    fn send(&self, answer: &Answer) -> Result<()> {
+        self.shared.inner[self.slot()].send(answer, None)
     }
 
-    fn be_born(&self) -> Result<()> {
+    fn send_pid(&self) -> Result<()> {
         let pid = rustix::fs::readlinkat(&self.shared.proc, "self", Vec::new())?;
-        self.say(&Answer::Born(pid.to_str()?.parse()?))
+        self.send(&Answer::Started(pid.to_str()?.parse()?))
     }
 
-    /// What came of an operation; nothing in a child, which is not the one that was told.
+    /// Performs an operation, and returns its outcome. Returns [`None`] in a child that it forked,
+    /// since the parent answers.
     fn perform(&mut self, index: usize, fd: Option<OwnedFd>) -> Result<Option<Observation>> {
         let outcome = match self.shared.sequence[index] {
-            Op::Do(_, act) => match self.act(act) {
+            Op::Do(_, act) => match self.change(act) {
                 Ok(()) => "0".to_owned(),
                 Err(e) => error_word(&e),
             },
@@ -106,27 +108,27 @@ impl<'a> Worker<'a> {
                 Ok(Fork::Parent(_)) => "0".to_owned(),
                 Ok(Fork::Child) => {
                     self.me = child;
-                    self.be_born()?;
+                    self.send_pid()?;
                     return Ok(None);
                 }
                 Err(errno) => Code::from(errno).to_string(),
             },
             Op::Exit(_) => sys::exit(0),
-            op => bail!("{op} is not for a process"),
+            op => bail!("{op} is performed by the root"),
         };
         Ok(Some(Observation {
             outcome,
             called: None,
-            seen: observe::glance(&self.shared.proc),
+            snapshot: observe::briefly(&self.shared.proc),
         }))
     }
 
-    fn act(&mut self, act: Act) -> Result<()> {
+    fn change(&mut self, act: Act) -> Result<()> {
         match act {
             Act::Unshare(kinds) => sys::unshare(kinds)?,
             Act::MapRoot => map_root(&self.shared.proc, self.id)?,
             Act::BecomeUser => {
-                set_ids(USER)?;
+                become_user(USER)?;
                 self.id = USER;
             }
             Act::Drop(cap) => keep_caps(cap.others())?,
@@ -153,7 +155,7 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// The name of the error number somewhere in there.
+/// Returns the name of the error number in the chain of causes.
 fn error_word(error: &anyhow::Error) -> String {
     let errno = error.chain().find_map(|cause| {
         let errno = cause.downcast_ref::<Errno>().copied();

@@ -1,30 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What came of a sequence in a world, in words that are the same in both worlds.
+//! The record of a sequence in a world, with names that are comparable between worlds.
 
-use super::channel::Observation;
+use super::messages::Observation;
 use crate::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 use std::{collections::HashMap, fmt};
 
-/// All that was seen in a world.
+/// All observations in a world.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Record {
-    /// One for each operation.
+    /// The observation after each operation.
     pub(super) operations: Vec<Observation>,
-    /// Who was there at the end, and what each saw.
+    /// The snapshots of the processes that are alive at the end, by name.
     pub(super) end: Vec<(String, Snapshot)>,
 }
 
-/// Where two worlds are not the same.
+/// A difference between two worlds.
 #[derive(Debug)]
 pub(super) struct Difference {
-    /// Index of the operation; none if it only showed at the end.
+    /// Index of the operation; [`None`] at the end.
     pub(super) operation: Option<usize>,
-    /// Who saw it and what: `outcome`, `p1: ns/uts`.
+    /// The value that differs: `outcome`, `p1: ns/uts`.
     pub(super) what: String,
     pub(super) left: String,
     pub(super) right: String,
+}
+
+impl Difference {
+    fn new(operation: Option<usize>, what: &str, left: &str, right: &str) -> Self {
+        Self {
+            operation,
+            what: what.to_owned(),
+            left: left.to_owned(),
+            right: right.to_owned(),
+        }
+    }
 }
 
 impl fmt::Display for Difference {
@@ -38,85 +49,70 @@ impl fmt::Display for Difference {
 }
 
 impl Record {
-    /// The same, with what has another name in each world called by when it came up first.
-    pub(super) fn in_order(mut self) -> Self {
+    /// Replaces names that differ between worlds by numbers, in the order of their first occurrence.
+    pub(super) fn numbered(mut self) -> Self {
         let mut names = Names::default();
         for observation in &mut self.operations {
-            names.replace_in(&mut observation.seen);
+            names.replace_in(&mut observation.snapshot);
         }
-        // Other names: ids before, inode numbers here.
+        // Brief snapshots contain ids, these inode numbers.
         let mut names = Names::default();
-        for (_, seen) in &mut self.end {
-            names.replace_in(seen);
+        for (_, snapshot) in &mut self.end {
+            names.replace_in(snapshot);
         }
         self
     }
 
-    /// All that is not the same at the first operation after which something is not, or else at
-    /// the end. Both are to be [in order](Self::in_order).
+    /// Returns the differences after the first operation that has any, or else at the end. Both
+    /// records must be [numbered](Self::numbered).
     pub(super) fn differences(&self, other: &Self) -> Vec<Difference> {
         let mut found = Vec::new();
         for (index, (left, right)) in self.operations.iter().zip(&other.operations).enumerate() {
+            let mut differs = |what: &str, left: &str, right: &str| {
+                found.push(Difference::new(Some(index), what, left, right));
+            };
             if left.outcome != right.outcome {
-                found.push(Difference {
-                    operation: Some(index),
-                    what: "outcome".to_owned(),
-                    left: left.outcome.clone(),
-                    right: right.outcome.clone(),
-                });
+                differs("outcome", &left.outcome, &right.outcome);
             }
-            for difference in left.seen.differences(&right.seen) {
-                found.push(Difference {
-                    operation: Some(index),
-                    what: difference.key,
-                    left: difference.left,
-                    right: difference.right,
-                });
+            for difference in left.snapshot.differences(&right.snapshot) {
+                differs(&difference.key, &difference.left, &difference.right);
             }
             if !found.is_empty() {
                 return found;
             }
         }
-        let who = |record: &Self| {
-            let names: Vec<_> = record.end.iter().map(|(who, _)| who.as_str()).collect();
+        let alive = |record: &Self| {
+            let names: Vec<_> = record.end.iter().map(|(name, _)| name.as_str()).collect();
             names.join(" ")
         };
-        if who(self) != who(other) {
-            found.push(Difference {
-                operation: None,
-                what: "who is alive".to_owned(),
-                left: who(self),
-                right: who(other),
-            });
-            return found;
+        if alive(self) != alive(other) {
+            let (left, right) = (alive(self), alive(other));
+            return vec![Difference::new(None, "processes alive", &left, &right)];
         }
-        for ((who, left), (_, right)) in self.end.iter().zip(&other.end) {
+        for ((name, left), (_, right)) in self.end.iter().zip(&other.end) {
             for difference in left.differences(right) {
-                found.push(Difference {
-                    operation: None,
-                    what: format!("{who}: {}", difference.key),
-                    left: difference.left,
-                    right: difference.right,
-                });
+                let what = format!("{name}: {}", difference.key);
+                let (left, right) = (&difference.left, &difference.right);
+                found.push(Difference::new(None, &what, left, right));
             }
         }
         found
     }
 }
 
-/// Names that are different in each world, and what they are called instead.
+/// Names that differ between worlds, and the numbers that replace them.
 #[derive(Default)]
 struct Names {
-    /// From the sort of thing and its name to the number by which it is called.
+    /// The number of each name, by sort and name.
     numbers: HashMap<(String, String), usize>,
-    /// How many there are of a sort.
+    /// The number of names of each sort.
     counts: HashMap<String, usize>,
 }
 
 impl Names {
-    fn replace_in(&mut self, seen: &mut Snapshot) {
-        *seen = seen.renamed(|key, value| {
-            // `uts:[4026531838]`, whoever's it is and whatever for; or where a directory is.
+    fn replace_in(&mut self, snapshot: &mut Snapshot) {
+        *snapshot = snapshot.renamed(|key, value| {
+            // `uts:[4026531838]` of any process, or the place of a directory.
             let sort = match value.split_once(":[") {
                 Some((sort, _)) => sort.trim_end_matches("_for_children"),
                 None => match key {
@@ -140,7 +136,7 @@ impl Names {
     }
 }
 
-/// What is in the brackets.
+/// Returns the text in the brackets.
 fn inner(value: &str) -> String {
     let (_, name) = value.split_once(":[").unwrap_or(("", value));
     name.to_owned()

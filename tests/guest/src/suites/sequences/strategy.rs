@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How sequences are made up: what comes how often, so that about half of the calls succeed and
-//! each way to fail comes up, too.
+//! The generator of sequences. Its weights are chosen so that about half of the calls succeed, and
+//! every error occurs.
 
-use super::op::{Act, BORN, Cap, Cgroup, Dir, Handle, Link, Op, Pidfd, Pin, Proc, Source};
+use super::op::{Act, Cap, Cgroup, Dir, FIRST, Handle, Link, Op, Pidfd, Pin, Proc, Source};
 use crate::{
     case::implementation::{Kind, all_kinds, flags_of},
     snapshot::LINKS,
@@ -18,7 +18,7 @@ use proptest::{
 /// The most operations in a sequence.
 const LENGTH: usize = 40;
 
-/// What the calls of a sequence are mostly made with.
+/// The files that most calls of a sequence use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Theme {
     Files,
@@ -37,7 +37,7 @@ impl Theme {
         }
     }
 
-    /// How often the one and the other.
+    /// Returns the weights of namespace files and of pidfds.
     fn weights(self) -> (u32, u32) {
         match self {
             Self::Files => (1, 0),
@@ -46,7 +46,7 @@ impl Theme {
         }
     }
 
-    /// Sequences of this theme.
+    /// Returns a strategy for sequences of this theme.
     pub(super) fn sequences(self) -> impl Strategy<Value = Vec<Op>> {
         let (files, pidfds) = self.weights();
         let op = prop_oneof![
@@ -60,10 +60,10 @@ impl Theme {
     }
 }
 
-/// A number that is there, for what is numbered.
+/// Implements [`Numbered`].
 macro_rules! number {
     ($($name:ident)*) => {
-        /// What has a number that is drawn.
+        /// A type whose number is drawn.
         trait Numbered: std::fmt::Debug + Clone {
             const COUNT: u8;
         }
@@ -81,10 +81,10 @@ fn number<T: Numbered>(of: fn(u8) -> T) -> impl Strategy<Value = T> {
     (0..T::COUNT).prop_map(of)
 }
 
-/// Someone who acts: mostly one of those that are there from the start.
+/// Draws a process: usually one of the first ones.
 fn actor() -> impl Strategy<Value = Proc> {
     prop_oneof![
-        4 => (0..BORN).prop_map(Proc),
+        4 => (0..FIRST).prop_map(Proc),
         1 => number(Proc),
     ]
 }
@@ -126,7 +126,7 @@ fn setns_by_pidfd() -> BoxedStrategy<Op> {
         .boxed()
 }
 
-/// All that is not a call and opens nothing.
+/// Draws an operation that changes the state of a process.
 fn change() -> BoxedStrategy<Op> {
     prop_oneof![
         24 => by(unshare()),
@@ -153,7 +153,7 @@ fn by(act: impl Strategy<Value = Act>) -> impl Strategy<Value = Op> {
     (actor(), act).prop_map(|(proc, act)| Op::Do(proc, act))
 }
 
-/// Operations on handles.
+/// Draws an operation on a handle.
 fn open() -> BoxedStrategy<Op> {
     let source = prop_oneof![
         5 => (actor(), link()).prop_map(|(proc, link)| Source::Link(proc, link)),
@@ -168,7 +168,7 @@ fn open() -> BoxedStrategy<Op> {
     .boxed()
 }
 
-/// What does not come straight from a process.
+/// Draws a file that is not directly of a process.
 fn kept() -> impl Strategy<Value = Source> {
     prop_oneof![
         6 => number(Handle).prop_map(Source::Handle),
@@ -181,7 +181,7 @@ fn kept() -> impl Strategy<Value = Source> {
 }
 
 fn link() -> impl Strategy<Value = Link> {
-    // A user namespace can only be entered if someone has made one below: some more of those.
+    // More user namespaces (link 0): they can only be entered from one that is above.
     prop_oneof![
         4 => 0..LINKS.len() as u8,
         1 => Just(0),
@@ -189,7 +189,7 @@ fn link() -> impl Strategy<Value = Link> {
     .prop_map(Link)
 }
 
-/// Mostly without a user namespace of one's own, from which there is no way back.
+/// Draws kinds to unshare. Rarely with user, since a process cannot return from a new user namespace.
 fn unshare() -> impl Strategy<Value = Act> {
     prop_oneof![
         6 => some_kinds(),
@@ -199,12 +199,12 @@ fn unshare() -> impl Strategy<Value = Act> {
     .prop_map(Act::Unshare)
 }
 
-/// One to three kinds, not the user namespace.
+/// Draws one to three kinds other than user.
 fn some_kinds() -> impl Strategy<Value = u32> + Clone {
     sample::subsequence(&Kind::ALL[1..], 1..=3).prop_map(|kinds| flags_of(&kinds))
 }
 
-/// One kind or more, up to so many.
+/// Draws 1 to `most` kinds.
 fn kinds(most: usize) -> impl Strategy<Value = u32> + Clone {
     sample::subsequence(&Kind::ALL[..], 1..=most).prop_map(|kinds| flags_of(&kinds))
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Sequences as text that can be typed: `p0:unshare:net p1:setns:p0.net:0`.
+//! The text form of sequences: `p0:unshare:net p1:setns:p0.net:0`.
 
 use super::op::{Act, Cap, Cgroup, Dir, Handle, Link, Op, Pidfd, Pin, Proc, Source};
 use crate::{
@@ -82,7 +82,7 @@ impl FromStr for Op {
             [pin, "unpin"] => Self::Unpin(pin.parse()?),
             [proc, "move", cgroup] => Self::Move(proc.parse()?, cgroup.parse()?),
             [proc, ref act @ ..] => Self::Do(proc.parse()?, act_of(act)?),
-            [] => bail!("nothing"),
+            [] => bail!("missing operation"),
         })
     }
 }
@@ -113,7 +113,7 @@ fn act_of(words: &[&str]) -> Result<Act> {
         ["user"] => Act::BecomeUser,
         ["drop", name] => {
             let cap = Cap::EVERY.into_iter().find(|cap| cap.name() == *name);
-            Act::Drop(cap.context("no such capability")?)
+            Act::Drop(cap.context("unknown capability")?)
         }
         ["securebit"] => Act::SecureBit,
         ["thread"] => Act::Thread,
@@ -123,7 +123,7 @@ fn act_of(words: &[&str]) -> Result<Act> {
         ["hostname", n] => Act::Hostname(n.parse()?),
         ["clocks", seconds] => Act::Clocks(seconds.parse()?),
         ["mount"] => Act::Mount,
-        _ => bail!("nobody can do that"),
+        _ => bail!("unknown operation"),
     })
 }
 
@@ -153,7 +153,7 @@ impl FromStr for Source {
             Some((proc, "directory")) => Self::Directory(proc.parse()?),
             Some((proc, link)) => {
                 let index = LINKS.iter().position(|name| *name == link);
-                Self::Link(proc.parse()?, Link(index.context("no such link")? as u8))
+                Self::Link(proc.parse()?, Link(index.context("unknown link")? as u8))
             }
             None if text == "closed" => Self::Closed,
             None if text.starts_with(Proc::LETTER) => Self::Process(text.parse()?),
@@ -174,8 +174,8 @@ macro_rules! from_str {
                     let number = text.strip_prefix(Self::LETTER);
                     let number = number
                         .and_then(|number| number.parse().ok())
-                        .with_context(|| format!("{text:?} is not like {}0", Self::LETTER))?;
-                    ensure!(number < Self::COUNT, "{text:?}: there are {} only", Self::COUNT);
+                        .with_context(|| format!("{text:?} is not {} and a number", Self::LETTER))?;
+                    ensure!(number < Self::COUNT, "{text:?}: there are only {}", Self::COUNT);
                     Ok(Self(number))
                 }
             }
@@ -185,7 +185,7 @@ macro_rules! from_str {
 
 from_str! { Proc Handle Pidfd Pin Dir Cgroup }
 
-/// `mnt+uts`, or `0` for none.
+/// Returns the names of kinds: `mnt+uts`, or `0` for none.
 fn kinds(flags: u32) -> String {
     if flags == 0 {
         "0".to_owned()
@@ -200,7 +200,10 @@ fn flags(text: &str) -> Result<u32> {
     }
     text.split('+').try_fold(0, |flags, name| {
         let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
-        Ok(flags | kind.with_context(|| format!("no kind {name:?}"))?.flag())
+        Ok(flags
+            | kind
+                .with_context(|| format!("unknown kind {name:?}"))?
+                .flag())
     })
 }
 
@@ -210,7 +213,7 @@ mod tests {
     use proptest::test_runner::{Config, TestRunner};
 
     #[test]
-    fn what_is_printed_can_be_typed() {
+    fn printed_sequences_can_be_parsed() {
         let config = Config {
             failure_persistence: None,
             ..Config::default()
@@ -228,13 +231,13 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_named() {
+    fn errors_name_the_operation() {
         for (text, mistake) in [
-            ("p9:exit", "there are 5 only"),
-            ("p0:setns:p1.nat:0", "no such link"),
-            ("p0:unshare:nat", "no kind"),
-            ("p0:dance", "nobody can do that"),
-            ("h0:setns:p1:0", "not like p0"),
+            ("p9:exit", "there are only 5"),
+            ("p0:setns:p1.nat:0", "unknown link"),
+            ("p0:unshare:nat", "unknown kind"),
+            ("p0:dance", "unknown operation"),
+            ("h0:setns:p1:0", "is not p and a number"),
         ] {
             let error = text.parse::<Sequence>().unwrap_err();
             let error = format!("{error:#}");

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A world: a process in namespaces that are thrown away with it, the parent of all the others.
+//! A world: new namespaces in which a sequence runs. Its root is the parent of all processes.
 //!
-//! It is the init of its pid namespace: when it ends, the kernel ends all that is left, and the
-//! next world starts from nothing.
+//! The root is the init of its pid namespace. When it exits, the kernel kills the other processes, so
+//! that the next world starts from nothing.
 
 use super::{
-    channel::{Answer, Line, Observation, Order},
+    messages::{Answer, Observation, Order},
     observe,
-    op::{BORN, Cgroup, DIRS, Dir, HANDLES, Op, PIDFDS, PINS, PROCS, Pin, Proc, Source},
-    process::{MOUNT_POINT, Worker},
+    op::{Cgroup, DIRS, Dir, FIRST, HANDLES, Op, PIDFDS, PINS, PROCS, Pin, Proc, Source},
+    process::{MOUNT_POINT, Process},
     record::Record,
 };
 use crate::{
     case::implementation::{Device, Entry, Kind, flags_of},
     errno::Code,
-    process::setup::CGROUPS,
+    process::{channel::Channel, setup::CGROUPS, workers::wait},
     snapshot::{Children, ClockBase, Snapshot},
     sys::{
         self, Fork,
@@ -28,33 +28,32 @@ use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
     mount::{MountFlags, MountPropagationFlags, UnmountFlags},
-    process::{PidfdFlags, WaitOptions},
+    process::PidfdFlags,
 };
 use std::{
     fs::{self, File},
-    io::{Read as _, Write as _},
     os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
 };
 
-/// How long a process may take to answer, in seconds; then it hangs.
-const PATIENCE: i64 = 60;
+/// How long a process may take to answer, in seconds.
+const TIMEOUT: i64 = 60;
 
-/// What was not done, as it does not apply.
+/// The outcome of an operation that does not apply.
 const SKIPPED: &str = "-";
 
-/// What all processes of a world have from the start, by being forked from the first.
+/// The state that all processes of a world inherit from its root.
 pub(super) struct Shared<'a> {
     pub(super) sequence: &'a [Op],
     pub(super) entry: Entry,
     pub(super) clocks: &'a ClockBase,
     pub(super) device: Device,
-    /// The `/proc` of the world: stays at hand whatever root and mount namespace are.
+    /// The `/proc` of the world, which can be used from any root and mount namespace.
     pub(super) proc: OwnedFd,
-    /// The processes' ends of the lines, one for each place.
-    pub(super) inner: Vec<Line>,
+    /// The processes' ends of the channels, one for each slot.
+    pub(super) inner: Vec<Channel>,
 }
 
-/// The place of a process.
+/// A process in its slot.
 struct Slot {
     pid: i32,
     pidfd: OwnedFd,
@@ -63,46 +62,43 @@ struct Slot {
 
 struct Root<'a> {
     shared: &'a Shared<'a>,
-    /// Our ends of the lines.
-    outer: &'a [Line],
+    /// The root's ends of the channels.
+    outer: &'a [Channel],
     slots: [Option<Slot>; PROCS as usize],
     handles: [Option<OwnedFd>; HANDLES as usize],
     pidfds: [Option<OwnedFd>; PIDFDS as usize],
 }
 
-/// Runs a sequence in a world of its own, in which setns is called by that entry.
+/// Runs a sequence in a world of its own, in which setns is called by `entry`.
 ///
 /// # Errors
 ///
-/// When it could not be run; whatever comes of the operations is in the record.
+/// The sequence cannot be run. The outcomes of its operations are in the record.
 pub(super) fn run(sequence: &[Op], entry: Entry, clocks: &ClockBase) -> Result<Record> {
-    let (mut read, mut write) = std::io::pipe()?;
+    let (ours, theirs) = Channel::pair()?;
     let kinds = flags_of(&[Kind::Pid, Kind::Mnt, Kind::Uts, Kind::Ipc]);
     let root = match sys::fork_into(kinds).context("a new world")? {
         Fork::Child => {
-            drop(read);
+            drop(ours);
             let record = world(sequence, entry, clocks).map_err(|e| format!("{e:#}"));
-            let json = serde_json::to_vec(&record).unwrap_or_default();
-            let _ = write.write_all(&json);
+            let _ = theirs.send(&record, None);
             sys::exit(0)
         }
         Fork::Parent(root) => root,
     };
-    drop(write);
-    let mut json = Vec::new();
-    read.read_to_end(&mut json)?;
-    rustix::process::waitpid(Some(root), WaitOptions::empty())?;
-    let record: Result<Record, String> =
-        serde_json::from_slice(&json).context("the world ended without a word")?;
+    drop(theirs);
+    let received = ours.receive::<Result<Record, String>>()?;
+    wait(root)?;
+    let (record, _) = received.context("the root exited without a record")?;
     record.map_err(|why| anyhow::anyhow!("the world of {entry}: {why}"))
 }
 
-/// Where a directory is.
+/// Returns the path of a directory.
 pub(super) fn directory(dir: Dir) -> String {
     format!("/tmp/{dir}")
 }
 
-/// Where a cgroup is.
+/// Returns the path of a cgroup.
 pub(super) fn cgroup(cgroup: Cgroup) -> String {
     format!("{CGROUPS}/nsproxy-sequences-{cgroup}")
 }
@@ -111,12 +107,12 @@ fn pin_path(pin: Pin) -> String {
     format!("/tmp/{pin}")
 }
 
-/// The root's own side of it.
+/// Runs the sequence, in the root.
 fn world(sequence: &[Op], entry: Entry, clocks: &ClockBase) -> Result<Record> {
-    let proc = furnish().context("furnishing")?;
+    let proc = mount_all().context("mounts of the world")?;
     sys::ignore_children(true);
     let (outer, inner): (Vec<_>, Vec<_>) = (0..PROCS)
-        .map(|_| Line::new())
+        .map(|_| Channel::pair())
         .collect::<Result<Vec<_>>>()?
         .into_iter()
         .unzip();
@@ -135,26 +131,24 @@ fn world(sequence: &[Op], entry: Entry, clocks: &ClockBase) -> Result<Record> {
         handles: Default::default(),
         pidfds: Default::default(),
     };
-    for place in 0..BORN {
+    for slot in 0..FIRST {
         if let Fork::Child = sys::fork_to_zombie()? {
-            Worker::new(&shared, Proc(place)).live();
+            Process::new(&shared, Proc(slot)).run();
         }
-        root.welcome(Proc(place))?;
+        root.register(Proc(slot))?;
     }
     root.run()
 }
 
-/// Mounts of the world's own. Returns its `/proc`.
-fn furnish() -> Result<OwnedFd> {
+/// Mounts the file systems of the world. Returns its `/proc`.
+fn mount_all() -> Result<OwnedFd> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private)?;
     rustix::mount::mount("sequences", "/tmp", "tmpfs", MountFlags::empty(), None)?;
     rustix::mount::mount("proc", "/proc", "proc", MountFlags::empty(), None)?;
-    for place in (0..DIRS)
-        .map(|n| directory(Dir(n)))
-        .chain([MOUNT_POINT.to_owned()])
-    {
-        fs::create_dir(place)?;
+    let directories = (0..DIRS).map(|n| directory(Dir(n)));
+    for path in directories.chain([MOUNT_POINT.to_owned()]) {
+        fs::create_dir(path)?;
     }
     for pin in 0..PINS {
         File::create(pin_path(Pin(pin)))?;
@@ -173,20 +167,20 @@ impl Root<'_> {
             "the root".to_owned(),
             observe::everything(&self.shared.proc, self.shared.clocks, Children::None)?,
         )];
-        for place in 0..PROCS {
-            let proc = Proc(place);
+        for slot in 0..PROCS {
+            let proc = Proc(slot);
             if self.alive(proc).is_some() {
-                self.line(proc).say(&Order::Look, None)?;
-                let seen = match self.hear(proc)? {
-                    Ok(Answer::Seen(seen)) => seen,
-                    Ok(answer) => bail!("an odd answer to look: {answer:?}"),
+                self.channel(proc).send(&Order::Observe, None)?;
+                let snapshot = match self.receive(proc)? {
+                    Ok(Answer::Observed(snapshot)) => snapshot,
+                    Ok(answer) => bail!("unexpected reply to {:?}: {answer:?}", Order::Observe),
                     Err(word) => {
                         let mut nothing = Snapshot::default();
-                        nothing.add("looking", word);
+                        nothing.add("snapshot", word);
                         nothing
                     }
                 };
-                end.push((proc.to_string(), seen));
+                end.push((proc.to_string(), snapshot));
             }
         }
         Ok(Record { operations, end })
@@ -200,16 +194,16 @@ impl Root<'_> {
         self.slot(proc).filter(|slot| slot.alive)
     }
 
-    fn line(&self, proc: Proc) -> &Line {
+    fn channel(&self, proc: Proc) -> &Channel {
         &self.outer[usize::from(proc.0)]
     }
 
-    /// A process that was just forked says its first word.
-    fn welcome(&mut self, proc: Proc) -> Result<()> {
+    /// Receives the pid of a process that was just forked, and opens its pidfd.
+    fn register(&mut self, proc: Proc) -> Result<()> {
         self.slots[usize::from(proc.0)] = None;
-        let pid = match self.hear(proc)? {
-            Ok(Answer::Born(pid)) => pid,
-            answer => bail!("{proc} was forked, and says {answer:?}"),
+        let pid = match self.receive(proc)? {
+            Ok(Answer::Started(pid)) => pid,
+            answer => bail!("unexpected first message of {proc}: {answer:?}"),
         };
         let raw = rustix::process::Pid::from_raw(pid).context("pid 0")?;
         let pidfd = rustix::process::pidfd_open(raw, PidfdFlags::empty())?;
@@ -221,26 +215,27 @@ impl Root<'_> {
         Ok(())
     }
 
-    /// What a process says, or the word for why it says nothing.
-    fn hear(&mut self, proc: Proc) -> Result<Result<Answer, &'static str>> {
-        let line = self.line(proc);
-        let mut fds = vec![PollFd::new(line, PollFlags::IN)];
+    /// Receives an answer, or returns the word for why there is none.
+    fn receive(&mut self, proc: Proc) -> Result<Result<Answer, &'static str>> {
+        let channel = self.channel(proc);
+        let mut fds = vec![PollFd::new(channel, PollFlags::IN)];
         fds.extend(
             self.slot(proc)
                 .map(|slot| PollFd::new(&slot.pidfd, PollFlags::IN)),
         );
-        if rustix::event::poll(&mut fds, Some(&seconds(PATIENCE)))? == 0 {
-            bail!("{proc} has not answered for {PATIENCE} s");
+        if rustix::event::poll(&mut fds, Some(&seconds(TIMEOUT)))? == 0 {
+            bail!("{proc} did not answer within {TIMEOUT} s");
         }
         if fds[0].revents().contains(PollFlags::IN) {
-            return Ok(Ok(self.line(proc).hear()?.0));
+            let received = self.channel(proc).receive()?;
+            return Ok(Ok(received.context("the channel is closed")?.0));
         }
-        self.count_the_dead()?;
+        self.update_alive()?;
         Ok(Err("died"))
     }
 
-    /// Finds out who is not alive any more.
-    fn count_the_dead(&mut self) -> Result<()> {
+    /// Updates which processes are alive.
+    fn update_alive(&mut self) -> Result<()> {
         for slot in self.slots.iter_mut().flatten() {
             let mut fds = [PollFd::new(&slot.pidfd, PollFlags::IN)];
             slot.alive &= rustix::event::poll(&mut fds, Some(&seconds(0)))? == 0;
@@ -248,7 +243,7 @@ impl Root<'_> {
         Ok(())
     }
 
-    /// Performs an operation, or has it performed.
+    /// Performs an operation, or orders its process to perform it.
     fn perform(&mut self, index: usize) -> Result<Observation> {
         let op = self.shared.sequence[index];
         match op {
@@ -260,7 +255,7 @@ impl Root<'_> {
                 }
                 let observation = self.order(proc, index, None)?;
                 if observation.outcome == "0" {
-                    self.welcome(child)?;
+                    self.register(child)?;
                 }
                 Ok(observation)
             }
@@ -305,7 +300,7 @@ impl Root<'_> {
         }
     }
 
-    /// Tells a process to perform an operation, and waits for what comes of it.
+    /// Orders a process to perform an operation, and waits for the result.
     fn order(
         &mut self,
         proc: Proc,
@@ -315,10 +310,10 @@ impl Root<'_> {
         if self.alive(proc).is_none() {
             return Ok(observed(SKIPPED));
         }
-        self.line(proc).say(&Order::Perform(index), fd)?;
-        match self.hear(proc)? {
-            Ok(Answer::Did(observation)) => Ok(observation),
-            Ok(answer) => bail!("an odd answer to an order: {answer:?}"),
+        self.channel(proc).send(&Order::Perform(index), fd)?;
+        match self.receive(proc)? {
+            Ok(Answer::Performed(observation)) => Ok(observation),
+            Ok(answer) => bail!("unexpected reply to an order: {answer:?}"),
             Err(word) => Ok(observed(word)),
         }
     }
@@ -340,21 +335,21 @@ impl Root<'_> {
         Ok(observation)
     }
 
-    /// A process ends, and with it all in its pid namespace if it was the init there.
+    /// Ends a process, and with it its pid namespace if it is the init there.
     fn exit(&mut self, index: usize, proc: Proc) -> Result<Observation> {
         let Some(slot) = self.alive(proc) else {
             return Ok(observed(SKIPPED));
         };
-        self.line(proc).say(&Order::Perform(index), None)?;
+        self.channel(proc).send(&Order::Perform(index), None)?;
         let mut fds = [PollFd::new(&slot.pidfd, PollFlags::IN)];
-        if rustix::event::poll(&mut fds, Some(&seconds(PATIENCE)))? == 0 {
-            bail!("{proc} has not ended for {PATIENCE} s");
+        if rustix::event::poll(&mut fds, Some(&seconds(TIMEOUT)))? == 0 {
+            bail!("{proc} did not exit within {TIMEOUT} s");
         }
-        self.count_the_dead()?;
+        self.update_alive()?;
         Ok(observed("0"))
     }
 
-    /// What the source refers to: nothing if that is not there.
+    /// Opens a source. Returns [`None`] if it does not exist.
     fn open(&self, source: Source) -> Result<Option<OwnedFd>, Errno> {
         let open = |path: &str| {
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
@@ -364,9 +359,9 @@ impl Root<'_> {
             fd.map(|fd| rustix::io::fcntl_dupfd_cloexec(fd, 0))
                 .transpose()
         };
-        let handle = |place: u8| self.handles[usize::from(place)].as_ref();
-        let relative = |place: u8, which| {
-            handle(place)
+        let handle = |slot: u8| self.handles[usize::from(slot)].as_ref();
+        let relative = |slot: u8, which| {
+            handle(slot)
                 .map(|fd| nsfs::relative(fd.as_fd(), which))
                 .transpose()
         };
@@ -397,12 +392,12 @@ fn seconds(seconds: i64) -> Timespec {
     }
 }
 
-/// What came of something that no process of the world did.
+/// Returns the observation of an operation by the root.
 fn observed(outcome: impl Into<String>) -> Observation {
     Observation {
         outcome: outcome.into(),
         called: None,
-        seen: Snapshot::default(),
+        snapshot: Snapshot::default(),
     }
 }
 
@@ -413,7 +408,7 @@ fn done(result: Result<(), Errno>) -> Observation {
     })
 }
 
-/// The word for why nothing was opened.
+/// Returns the word for why nothing was opened.
 fn nothing(opened: Result<Option<OwnedFd>, Errno>) -> String {
     match opened {
         Err(errno) => Code::from(errno).to_string(),
