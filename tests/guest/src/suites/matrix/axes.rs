@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The axes of the matrix: what a case is made of.
+//! The axes of the matrix.
 
 use crate::{
     case::{
@@ -11,7 +11,7 @@ use crate::{
     process::{caps, setup::Step},
 };
 
-/// Who calls.
+/// The state of the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Caller {
     Root,
@@ -52,8 +52,8 @@ impl Caller {
         Self::WithSemaphores,
     ];
 
-    /// Those whom it matters to which kinds are asked for together: who may do anything, who gets
-    /// the right to the others with the user namespace, who shares what only some kinds mind.
+    /// The callers for which the outcome depends on the set of kinds: one with all capabilities, one
+    /// that gains them with the user namespace, and two that only some kinds refuse.
     pub(super) const OF_SETS: [Self; 4] = [
         Self::Root,
         Self::WithoutCapabilities,
@@ -113,9 +113,9 @@ impl Caller {
     }
 }
 
-/// Whose namespaces are asked for.
+/// The relation of the target to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Of {
+pub(super) enum Relation {
     Itself,
     Parent,
     Child,
@@ -129,7 +129,7 @@ pub(super) enum Of {
     Anonymous,
 }
 
-impl Of {
+impl Relation {
     pub(super) const ALL: [Self; 11] = [
         Self::Itself,
         Self::Parent,
@@ -160,7 +160,7 @@ impl Of {
         }
     }
 
-    /// The process to be there for it, besides the caller.
+    /// Returns the target to start, if it is a process besides the caller.
     pub(super) fn target(self) -> Option<Target> {
         let new = Target::in_all_new();
         match self {
@@ -176,7 +176,7 @@ impl Of {
         }
     }
 
-    /// The file of `/proc/PID/ns`, or why there is none.
+    /// Returns the file in `/proc/PID/ns`, or the reason why there is none.
     pub(super) fn nsfs(self, kind: Kind) -> Result<Handle, &'static str> {
         let link = kind.name();
         match self {
@@ -188,12 +188,12 @@ impl Of {
             | Self::SiblingOfUser
             | Self::Stranger
             | Self::DeadKept => Ok(Handle::Target(link)),
-            Self::Zombie | Self::Reaped => Err("the dead have no files in /proc/PID/ns to open"),
+            Self::Zombie | Self::Reaped => Err("a dead process has no files in /proc/PID/ns"),
             Self::Anonymous => Err("no file descriptor leads to an anonymous mount namespace"),
         }
     }
 
-    /// A pidfd, or why there is none.
+    /// Returns a pidfd, or the reason why there is none.
     pub(super) fn pidfd(self) -> Result<Handle, &'static str> {
         match self {
             Self::Itself => Ok(Handle::OwnPidfd),
@@ -211,7 +211,7 @@ impl Of {
     }
 }
 
-/// The ways to a namespace that are not its file in `/proc`.
+/// The paths to a namespace other than its file in `/proc`.
 pub(super) const WAYS: [Way; 7] = [
     Way::OPath,
     Way::BindMount,
@@ -234,7 +234,7 @@ pub(super) fn way_name(way: Way) -> &'static str {
     }
 }
 
-/// Why a way does not lead to a namespace of that kind, if it does not.
+/// Returns the reason why a path does not lead to a namespace of that kind, if there is one.
 pub(super) fn way_is_closed(way: Way, kind: Kind) -> Option<&'static str> {
     match way {
         Way::Parent if !matches!(kind, Kind::User | Kind::Pid) => {
@@ -245,7 +245,7 @@ pub(super) fn way_is_closed(way: Way, kind: Kind) -> Option<&'static str> {
     }
 }
 
-/// What the second argument is.
+/// The second argument of the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NsType {
     Zero,
@@ -260,7 +260,7 @@ pub(super) enum NsType {
 }
 
 impl NsType {
-    /// Some of each sort, for what does not look at it.
+    /// One of each sort, for files that make the call fail before nstype is checked.
     pub(super) const SOME: [Self; 5] = [
         Self::Zero,
         Self::Right,
@@ -269,7 +269,7 @@ impl NsType {
         Self::MinusOne,
     ];
 
-    /// All but 0.
+    /// Returns all values except 0.
     pub(super) fn other_than_zero(kind: Kind) -> impl Iterator<Item = Self> {
         let wrong = Kind::ALL.into_iter().filter(move |other| *other != kind);
         [Self::Right]
@@ -285,7 +285,7 @@ impl NsType {
             ])
     }
 
-    /// The number, for a namespace of that kind.
+    /// Returns the number, for a namespace of that kind.
     pub(super) fn number(self, kind: Kind) -> i32 {
         let right = kind.flag() as i32;
         match self {
@@ -301,7 +301,7 @@ impl NsType {
         }
     }
 
-    /// With the kind that is wrong, to tell cases apart.
+    /// Returns a name that is unique: it includes the wrong kind.
     pub(super) fn name_in_full(self) -> String {
         match self {
             Self::Wrong(other) => format!("of {}", other.name()),
@@ -324,7 +324,7 @@ impl NsType {
     }
 }
 
-/// What else may be behind a file descriptor, by name.
+/// Returns files that are no namespace and no pidfd, by name.
 pub(super) fn other_files() -> impl Iterator<Item = (&'static str, Handle)> {
     let unrelated = Unrelated::ALL.map(|(name, file)| (name, Handle::Unrelated(file)));
     [

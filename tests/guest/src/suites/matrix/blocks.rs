@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The matrix: axes, crossed. No combination is left out; those that cannot be say why.
+//! The blocks of the matrix: axes, crossed. Every combination is a case, or impossible for a reason.
 
-use super::axes::{Caller, NsType, Of, WAYS, other_files, way_is_closed, way_name};
+use super::axes::{Caller, NsType, Relation, WAYS, other_files, way_is_closed, way_name};
 use crate::{
     case::{
         Case, Handle, Witnesses,
@@ -11,18 +11,18 @@ use crate::{
     process::setup::Step,
 };
 
-/// A combination.
+/// A combination of values.
 pub(super) enum Combination {
-    /// One to run, with the values that it has on which axes.
+    /// A case to run, and its values on the axes.
     Case(Case, Values),
-    /// One that cannot be, and why.
+    /// The reason why the combination is impossible.
     Impossible(&'static str),
 }
 
-/// An axis and the value there.
+/// Values on axes.
 pub(super) type Values = Vec<(Axis, &'static str)>;
 
-/// What there are values of.
+/// An axis of the matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Axis {
     Kind,
@@ -46,7 +46,7 @@ impl Axis {
     }
 }
 
-/// All of it, in an order that never changes.
+/// Returns all combinations, always in the same order.
 pub(super) fn all() -> impl Iterator<Item = Combination> {
     nsfs()
         .chain(ways())
@@ -57,18 +57,18 @@ pub(super) fn all() -> impl Iterator<Item = Combination> {
         .chain(files())
 }
 
-/// With each caller.
+/// Makes a combination for each caller.
 fn by_each_caller(
     make: impl Fn(Caller) -> Combination + Clone,
 ) -> impl Iterator<Item = Combination> {
     Caller::ALL.into_iter().map(make)
 }
 
-/// A case, unless there is a reason why it cannot be.
+/// Makes a case, unless the combination is impossible.
 fn combine(
     name: &str,
     handle: Result<Handle, &'static str>,
-    of: Of,
+    of: Relation,
     nstype: i32,
     caller: Caller,
     mut values: Values,
@@ -78,13 +78,13 @@ fn combine(
         Err(why) => return Combination::Impossible(why),
     };
     let mut steps = caller.steps();
-    if of == Of::Child {
+    if of == Relation::Child {
         if caller == Caller::Chrooted {
-            return Combination::Impossible("who is chrooted may not make a user namespace");
+            return Combination::Impossible("a chrooted process cannot create a user namespace");
         }
         steps.push(Step::Child);
     }
-    let is_owner = of == Of::SiblingOfUser && caller == Caller::User;
+    let is_owner = of == Relation::SiblingOfUser && caller == Caller::User;
     let caller = match is_owner {
         true => "owner of the target user namespace",
         false => caller.name(),
@@ -95,34 +95,34 @@ fn combine(
     Combination::Case(case, values)
 }
 
-/// The same, with no more witnesses than one: what a program gets and perf is told is seen of the
-/// same namespaces elsewhere.
-fn seen_by_a_child(mut combination: Combination) -> Combination {
+/// Limits the witnesses of a case to a child. Other blocks have cases for the same namespaces with
+/// all witnesses.
+fn with_child_only(mut combination: Combination) -> Combination {
     if let Combination::Case(case, _) = &mut combination {
         case.witnesses = Witnesses::Child;
     }
     combination
 }
 
-/// By the file in `/proc`: kind x target x caller.
+/// Crosses kind x target x caller, by the file in `/proc`.
 fn nsfs() -> impl Iterator<Item = Combination> {
-    product(Kind::ALL, Of::ALL)
-        .filter(|(kind, of)| *of != Of::Anonymous || *kind == Kind::Mnt)
+    product(Kind::ALL, Relation::ALL)
+        .filter(|(kind, of)| *of != Relation::Anonymous || *kind == Kind::Mnt)
         .flat_map(|(kind, of)| {
             let name = format!("{} of {}", kind.name(), of.name());
             by_the_file(name, kind, of, NsType::Zero)
         })
 }
 
-/// The file in `/proc`, with each caller.
+/// Makes the cases of a file in `/proc`, for each caller.
 fn by_the_file(
     name: String,
     kind: Kind,
-    of: Of,
+    of: Relation,
     nstype: NsType,
 ) -> impl Iterator<Item = Combination> {
     let way = match of {
-        Of::Itself => "own /proc",
+        Relation::Itself => "own /proc",
         _ => "another's /proc",
     };
     by_each_caller(move |caller| {
@@ -137,11 +137,12 @@ fn by_the_file(
     })
 }
 
-/// By other ways: kind x way x target (of root, of a user) x caller.
+/// Crosses kind x path x target (of root, of a user) x caller, by other paths to a namespace.
 fn ways() -> impl Iterator<Item = Combination> {
     product(Kind::ALL, WAYS)
         .flat_map(|(kind, way)| {
-            [Of::Sibling, Of::SiblingOfUser].map(move |of| (kind, way, of, NsType::Zero))
+            [Relation::Sibling, Relation::SiblingOfUser]
+                .map(move |of| (kind, way, of, NsType::Zero))
         })
         .flat_map(|(kind, way, of, nstype)| {
             by_each_caller(move |caller| {
@@ -156,7 +157,7 @@ fn ways() -> impl Iterator<Item = Combination> {
                     Some(why) => Err(why),
                     None => Ok(Handle::TargetBy(way, kind)),
                 };
-                seen_by_a_child(combine(
+                with_child_only(combine(
                     &name,
                     handle,
                     of,
@@ -168,27 +169,27 @@ fn ways() -> impl Iterator<Item = Combination> {
         })
 }
 
-/// All nstypes but 0: kind x nstype x caller.
+/// Crosses kind x nstype (other than 0) x caller.
 fn nstypes() -> impl Iterator<Item = Combination> {
     Kind::ALL
         .into_iter()
         .flat_map(|kind| NsType::other_than_zero(kind).map(move |nstype| (kind, nstype)))
         .flat_map(|(kind, nstype)| {
             let name = format!("{}, nstype {}", kind.name(), nstype.name_in_full());
-            by_the_file(name, kind, Of::Sibling, nstype).map(seen_by_a_child)
+            by_the_file(name, kind, Relation::Sibling, nstype).map(with_child_only)
         })
 }
 
-/// One kind by pidfd, and two sets: kinds x target x caller.
+/// Crosses kinds (each, and two sets) x target x caller, by pidfd.
 fn pidfds() -> impl Iterator<Item = Combination> {
     let all = implementation::all_kinds();
     let sets = Kind::ALL
         .map(|kind| (kind.name(), kind.flag()))
         .into_iter()
         .chain([("all", all), ("all but user", all & !Kind::User.flag())]);
-    sets.flat_map(|set| Of::ALL.map(|of| (set, of)))
+    sets.flat_map(|set| Relation::ALL.map(|of| (set, of)))
         // Every set of a sibling is below.
-        .filter(|(_, of)| *of != Of::Sibling)
+        .filter(|(_, of)| *of != Relation::Sibling)
         .flat_map(|((word, kinds), of)| {
             by_each_caller(move |caller| {
                 let name = format!("pidfd of {}, {word}", of.name());
@@ -203,7 +204,7 @@ fn pidfds() -> impl Iterator<Item = Combination> {
         })
 }
 
-/// Every set of kinds by pidfd: set x those callers to whom that matters.
+/// Crosses set of kinds x caller ([`Caller::OF_SETS`]), by pidfd.
 fn pidfd_sets() -> impl Iterator<Item = Combination> {
     (1..1_u32 << Kind::ALL.len())
         .map(|bits| {
@@ -214,7 +215,7 @@ fn pidfd_sets() -> impl Iterator<Item = Combination> {
         })
         .flat_map(|kinds| {
             Caller::OF_SETS.into_iter().map(move |caller| {
-                let of = Of::Sibling;
+                let of = Relation::Sibling;
                 let name = format!(
                     "pidfd of {}, {}",
                     of.name(),
@@ -235,12 +236,12 @@ fn pidfd_sets() -> impl Iterator<Item = Combination> {
                         },
                     ),
                 ]);
-                seen_by_a_child(combine(&name, of.pidfd(), of, kinds as i32, caller, values))
+                with_child_only(combine(&name, of.pidfd(), of, kinds as i32, caller, values))
             })
         })
 }
 
-/// The nstypes that no pidfd takes: nstype x target (living, dead) x caller.
+/// Crosses nstype (invalid for a pidfd) x target (alive, dead) x caller.
 fn pidfd_nstypes() -> impl Iterator<Item = Combination> {
     let uts = Kind::Uts;
     product(
@@ -251,7 +252,7 @@ fn pidfd_nstypes() -> impl Iterator<Item = Combination> {
             NsType::JunkSign,
             NsType::MinusOne,
         ],
-        [Of::Sibling, Of::Zombie, Of::Reaped],
+        [Relation::Sibling, Relation::Zombie, Relation::Reaped],
     )
     .flat_map(move |(nstype, of)| {
         by_each_caller(move |caller| {
@@ -266,7 +267,7 @@ fn pidfd_nstypes() -> impl Iterator<Item = Combination> {
     })
 }
 
-/// Files that are no namespace: file x nstype (some) x caller.
+/// Crosses file (not a namespace) x nstype (some) x caller.
 fn files() -> impl Iterator<Item = Combination> {
     let uts = Kind::Uts;
     other_files()
@@ -276,15 +277,15 @@ fn files() -> impl Iterator<Item = Combination> {
                 let name = format!("{word}, nstype {}", nstype.name());
                 let values = vec![(Axis::File, word), (Axis::NsType, nstype.name())];
                 let of = match handle {
-                    Handle::ProcDirectory => Of::Sibling,
-                    _ => Of::Itself,
+                    Handle::ProcDirectory => Relation::Sibling,
+                    _ => Relation::Itself,
                 };
                 combine(&name, Ok(handle), of, nstype.number(uts), caller, values)
             })
         })
 }
 
-/// Each of one with each of the other.
+/// Returns the product of two axes.
 fn product<A: Copy, B: Copy, const N: usize, const M: usize>(
     one: [A; N],
     other: [B; M],

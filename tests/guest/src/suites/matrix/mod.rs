@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The differential matrix: states, calls and callers, crossed, each compared with setns(2).
+//! The differential matrix: callers, calls and targets, crossed, each compared with setns(2).
 //!
-//! [`axes`] are what there is, [`blocks`] cross them, [`workers`] runs what comes of that. No case
-//! says what is to come of it: that is what setns(2) does. What a matrix must not be is a
-//! comparison of failures only, so that is looked at in the end.
+//! [`axes`] are the values, [`blocks`] cross them, and [`workers`] run the cases. No case has an
+//! expectation of its own: setns(2) is the reference. The last tests check that the outcomes are
+//! varied: every kind is entered, and every error occurs.
 
 mod axes;
 mod blocks;
@@ -30,11 +30,11 @@ use std::{
     fmt::Display,
     hash::{DefaultHasher, Hash as _, Hasher as _},
 };
-use workers::Crew;
+use workers::CaseRunners;
 
-/// Runs the cases of that name, or with that in their names.
+/// Runs the case of that name, or else those whose names contain it.
 pub(crate) fn run(world: &mut World, filter: &str) -> Result<Tally> {
-    // A case that is named is there on every kernel.
+    // A case that is named is run on every kernel.
     let is_slow = kernel::is_sanitized() && !world.effort.long && filter.is_empty();
     let sample = Sample {
         every: if is_slow { EVERY } else { 1 },
@@ -50,10 +50,10 @@ pub(crate) fn run(world: &mut World, filter: &str) -> Result<Tally> {
         let names = cases(sample).map(|case| case.name);
         return Err(Usage::no_such_test("matrix", filter, names));
     }
-    // Before anything is kept here that each of its processes would have a copy of.
-    let mut crew = Crew::start(move || cases(sample).filter(is_wanted))?;
+    // Before anything is allocated that each worker would copy.
+    let mut runners = CaseRunners::start(move || cases(sample).filter(is_wanted))?;
 
-    // What is so of the whole only.
+    // The last tests are about the whole matrix.
     let is_whole = filter.is_empty() && sample.shard.is_all();
     let mut printer = Printer::new("matrix", total + if is_whole { 3 } else { 0 }, world.effort);
     let mut counts = Counts::default();
@@ -62,9 +62,9 @@ pub(crate) fn run(world: &mut World, filter: &str) -> Result<Tally> {
             Combination::Impossible(why) => *counts.impossible.entry(why).or_default() += 1,
             Combination::Case(case, values) if is_wanted(&case) => {
                 printer.begin(&case.name);
-                let done = crew.next()?;
-                counts.count(&case, &values, done.outcome, done.wrong.is_some());
-                let result = done.wrong.map_or(Ok(()), |why| Err(anyhow!(why)));
+                let result = runners.next()?;
+                counts.count(&case, &values, result.outcome, result.wrong.is_some());
+                let result = result.wrong.map_or(Ok(()), |why| Err(anyhow!(why)));
                 if !printer.print(&case.name, result) {
                     return Ok(printer.end());
                 }
@@ -76,7 +76,7 @@ pub(crate) fn run(world: &mut World, filter: &str) -> Result<Tally> {
         for (name, result) in [
             ("no two cases are the same", counts.are_distinct()),
             ("every kind was entered", counts.every_kind_was_entered()),
-            ("every reason to fail came up", counts.every_errno_came_up()),
+            ("every error occurred", counts.every_errno_occurred()),
         ] {
             printer.print_conclusion(name, result);
         }
@@ -87,16 +87,16 @@ pub(crate) fn run(world: &mut World, filter: &str) -> Result<Tally> {
     Ok(printer.end())
 }
 
-/// On a kernel with a sanitizer, of how many cases the short form runs one. It has no factor in
-/// common with the number of callers, so that it is another one each time.
+/// On a kernel with a sanitizer, the short form runs one of so many cases. The number is coprime to
+/// the number of callers, so that every caller is among them.
 const EVERY: usize = 3;
 
-/// Which of the cases are run.
+/// The cases that are run.
 #[derive(Clone, Copy)]
 struct Sample {
-    /// One of so many.
+    /// One of so many cases.
     every: usize,
-    /// And of those, the ones that are in this part.
+    /// The part of these cases that this guest runs.
     shard: Shard,
 }
 
@@ -106,7 +106,7 @@ impl Sample {
     }
 }
 
-/// Every one of the combinations that cannot be, and the cases of a sample.
+/// Returns all impossible combinations, and the cases of a sample.
 fn combinations(sample: Sample) -> impl Iterator<Item = Combination> {
     let mut cases = 0;
     blocks::all().filter(move |combination| match combination {
@@ -135,22 +135,22 @@ pub(super) fn names() -> impl Iterator<Item = String> {
     cases(all).map(|case| case.name)
 }
 
-/// What the whole matrix came to.
+/// The counts of the matrix.
 #[derive(Default)]
 struct Counts {
     cases: u32,
     differ: u32,
-    /// What tells one case from another, as a hash.
-    seen: HashSet<u64>,
+    /// Hashes of the cases, without their names.
+    hashes: HashSet<u64>,
     impossible: BTreeMap<&'static str, u32>,
     values: BTreeMap<(Axis, &'static str), u32>,
     outcomes: BTreeMap<String, u32>,
-    /// Calls that succeeded, by each kind that they were about.
+    /// Calls that succeeded, by kind.
     entered: BTreeMap<&'static str, u32>,
 }
 
-/// What setns(2) fails with for reasons that a case can bring about.
-const REASONS: [Code; 5] = [
+/// The errors of setns(2) that cases can cause.
+const ERRORS: [Code; 5] = [
     Code::EBADF,
     Code::EINVAL,
     Code::EPERM,
@@ -164,7 +164,7 @@ impl Counts {
         self.differ += u32::from(is_wrong);
         let mut hasher = DefaultHasher::new();
         (&case.target, &case.caller, &case.handle, case.nstype).hash(&mut hasher);
-        self.seen.insert(hasher.finish());
+        self.hashes.insert(hasher.finish());
         for value in values {
             *self.values.entry(*value).or_default() += 1;
         }
@@ -179,7 +179,7 @@ impl Counts {
     }
 
     fn are_distinct(&self) -> Result<()> {
-        let distinct = self.seen.len();
+        let distinct = self.hashes.len();
         ensure!(
             distinct == self.cases as usize,
             "of {} cases {distinct} are distinct",
@@ -192,16 +192,16 @@ impl Counts {
         for kind in Kind::ALL {
             ensure!(
                 self.entered.contains_key(kind.name()),
-                "nobody entered a {} namespace",
+                "no call entered a {} namespace",
                 kind.name()
             );
         }
         Ok(())
     }
 
-    fn every_errno_came_up(&self) -> Result<()> {
-        for reason in REASONS {
-            let word = reason.to_string();
+    fn every_errno_occurred(&self) -> Result<()> {
+        for error in ERRORS {
+            let word = error.to_string();
             ensure!(
                 self.outcomes.contains_key(&word),
                 "no call failed with {word}"

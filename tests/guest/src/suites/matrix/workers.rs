@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The processes that share the cases between them, as many as there are CPUs.
+//! The processes that run the cases, one for each CPU.
 //!
-//! Each of them is a test of its own, with its own targets and callers, in a mount namespace of
-//! its own, so that none sees what another does.
+//! Each process is a test with its own targets and callers, in its own mount namespace, so that it
+//! does not observe the changes of another.
 
 use crate::{
     case::{
@@ -13,111 +13,91 @@ use crate::{
         target::{Effort, World},
     },
     errno::Outcome,
-    sys::{self, Fork},
+    process::{channel::Channel, spawn_child, workers::Workers},
+    sys,
 };
 use anyhow::{Context as _, Result};
-use rustix::{
-    mount::MountPropagationFlags,
-    process::{Pid, WaitOptions},
-    thread::CpuSet,
-};
+use rustix::{mount::MountPropagationFlags, thread::CpuSet};
 use serde::{Deserialize, Serialize};
-use std::{
-    io::{BufRead as _, BufReader, PipeReader, PipeWriter, Write as _},
-    thread,
-};
+use std::thread;
 
-/// What came of a case.
+/// The result of a case.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Done {
-    /// What the call through the device returned; [`None`] if the case could not be run.
+pub(super) struct CaseResult {
+    /// The outcome of the call through the device; [`None`] if the case could not be run.
     pub(super) outcome: Option<Outcome>,
-    /// All that is wrong, if anything is.
+    /// All errors of the case.
     pub(super) wrong: Option<String>,
 }
 
-/// The processes at work. Dropping it waits until nothing is left of them.
-pub(super) struct Crew {
-    workers: Vec<Worker>,
+/// The processes, and the channels on which they send their results in order. Dropping it waits for
+/// the processes.
+pub(super) struct CaseRunners {
+    channels: Vec<Channel>,
+    workers: Workers,
     turn: usize,
 }
 
-struct Worker {
-    pid: Pid,
-    /// Where it says what came of its cases, in order.
-    results: Option<BufReader<PipeReader>>,
-}
-
-impl Crew {
-    /// Has each case be run by one of the crew, by turns.
+impl CaseRunners {
+    /// Starts the processes, which take the cases in turns.
     pub(super) fn start<I: Iterator<Item = Case>>(cases: impl Fn() -> I) -> Result<Self> {
-        let size = thread::available_parallelism()?.get();
-        let mut workers = Vec::new();
-        for first in 0..size {
-            let (read, write) = std::io::pipe()?;
-            match sys::fork()? {
-                Fork::Child => {
-                    drop(read);
-                    let mine = cases().skip(first).step_by(size);
-                    let status = i32::from(work(first, mine, write).is_err());
-                    sys::exit(status)
-                }
-                Fork::Parent(pid) => workers.push(Worker {
-                    pid,
-                    results: Some(BufReader::new(read)),
-                }),
-            }
+        let count = thread::available_parallelism()?.get();
+        let mut runners = Self {
+            channels: Vec::new(),
+            workers: Workers::default(),
+            turn: 0,
+        };
+        for first in 0..count {
+            let (ours, theirs) = Channel::pair()?;
+            let work = || run_cases(first, cases().skip(first).step_by(count), &theirs);
+            // An error closes the channel, which fails the next case.
+            runners.workers.add(spawn_child(work, |_| ())?);
+            runners.channels.push(ours);
         }
-        Ok(Self { workers, turn: 0 })
+        Ok(runners)
     }
 
-    /// What came of the next case, in their order.
-    pub(super) fn next(&mut self) -> Result<Done> {
-        let count = self.workers.len();
-        let worker = &mut self.workers[self.turn % count];
+    /// Returns the result of the next case, in the order of the cases.
+    pub(super) fn next(&mut self) -> Result<CaseResult> {
+        let channel = &self.channels[self.turn % self.channels.len()];
         self.turn += 1;
-        let results = worker.results.as_mut().context("its results are closed")?;
-        let mut line = String::new();
-        results.read_line(&mut line)?;
-        serde_json::from_str(&line).context("one of those who run the cases is gone")
+        let (result, _) = channel.receive()?.context("a worker has exited")?;
+        Ok(result)
     }
 }
 
-impl Drop for Crew {
+impl Drop for CaseRunners {
     fn drop(&mut self) {
-        for worker in &mut self.workers {
-            // Whoever is not done finds nobody who listens.
-            worker.results = None;
-            let _ = rustix::process::waitpid(Some(worker.pid), WaitOptions::empty());
-        }
+        // Workers that have not finished can no longer send, and exit. All channels are closed before
+        // the first wait, since workers inherit those of earlier ones.
+        self.channels.clear();
+        let _ = self.workers.join();
     }
 }
 
-/// Runs cases and says what came of each.
-fn work(cpu: usize, cases: impl Iterator<Item = Case>, mut results: PipeWriter) -> Result<()> {
-    // A test and its actors take turns: on one CPU that is a switch, on two a call for attention
-    // each time, which an emulator takes long for.
-    let mut here = CpuSet::new();
-    here.set(cpu);
-    rustix::thread::sched_setaffinity(None, &here)?;
+/// Runs cases and sends their results.
+fn run_cases(cpu: usize, cases: impl Iterator<Item = Case>, results: &Channel) -> Result<()> {
+    // A test and its actors take turns. On one CPU that is a switch; on two it is an interrupt each
+    // time, which is slow in an emulator.
+    let mut cpus = CpuSet::new();
+    cpus.set(cpu);
+    rustix::thread::sched_setaffinity(None, &cpus)?;
     sys::unshare(Kind::Mnt.flag())?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private)?;
     let mut world = World::new(Effort::default());
     for case in cases {
-        let done = match run::run(&case, &mut world) {
-            Ok(report) => Done {
+        let result = match run::run(&case, &mut world) {
+            Ok(report) => CaseResult {
                 outcome: Some(report.subject.outcome),
                 wrong: (!report.wrong.is_empty()).then(|| report.wrong.join("\n")),
             },
-            Err(e) => Done {
+            Err(e) => CaseResult {
                 outcome: None,
-                wrong: Some(format!("it could not be run: {e:#}")),
+                wrong: Some(format!("cannot run: {e:#}")),
             },
         };
-        let mut line = serde_json::to_vec(&done)?;
-        line.push(b'\n');
-        results.write_all(&line)?;
+        results.send(&result, None)?;
     }
     Ok(())
 }
