@@ -9,7 +9,10 @@
 //! someone uses, as opposed to merely refers to.
 
 use crate::{
-    case::{implementation::Kind, target::USER},
+    case::{
+        implementation::{Kind, all_kinds},
+        target::USER,
+    },
     process::{Actor, setup::Step},
     sys,
 };
@@ -165,6 +168,18 @@ pub(crate) fn patiently<T>(
         }
         thread::sleep(Duration::from_millis(200));
     }
+}
+
+/// Returns the number of active namespaces.
+pub(crate) fn active_count() -> Result<usize> {
+    let listed = sys::listns(all_kinds()).context("listns(2)")?;
+    Ok(listed.len())
+}
+
+/// Waits until at most so many namespaces are active, since the kernel frees them with a delay.
+/// Returns the last count.
+pub(crate) fn wait_for_active_count(most: usize) -> Result<usize> {
+    patiently(active_count, |count| *count <= most)
 }
 
 /// How many namespaces of a kind count against a user; [`None`] if that changes meanwhile.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A lab's file, as far as it is run: its fenced blocks of the kind `console`.
+//! The commands of a lab: the fenced blocks of kind `console` in its file.
 //!
 //! ````text
 //! ```console
@@ -16,32 +16,32 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-/// The kinds of blocks that are for reading. A block of no known kind is taken for a mistake: it
-/// would not be run.
+/// The kinds of blocks that are not run. A block of an unknown kind is an error, since it would not be
+/// run either.
 const FOR_READING: [&str; 3] = ["c", "rust", "text"];
 
-/// What is run of a lab.
+/// The part of a lab that is run.
 #[derive(Debug)]
 pub(super) struct Lab {
-    pub(super) steps: Vec<Step>,
+    pub(super) commands: Vec<Command>,
 }
 
-/// A command, and what it is to print.
+/// A command and its expected output.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Step {
-    /// Of the file, counted from 1.
+pub(super) struct Command {
+    /// The line in the file, counted from 1.
     pub(super) line: usize,
     /// One or more lines.
-    pub(super) command: String,
+    pub(super) text: String,
     pub(super) expected: String,
 }
 
 impl Lab {
     /// # Errors
     ///
-    /// A file without a command, and what is no block or no command, with its line.
+    /// The line of an invalid block or command, or a file without a command.
     pub(super) fn parse(text: &str) -> Result<Self> {
-        let mut steps = Vec::new();
+        let mut commands = Vec::new();
         let mut lines = (1..).zip(text.lines());
         while let Some((number, line)) = lines.next() {
             let Some(kind) = line.trim_start().strip_prefix("```") else {
@@ -49,115 +49,115 @@ impl Lab {
             };
             ensure!(
                 line.starts_with("```"),
-                "line {number}: a fence does not begin its line"
+                "line {number}: a fence must start its line"
             );
             let mut block = Vec::new();
             loop {
                 match lines.next() {
                     Some((_, "```")) => break,
                     Some(line) => block.push(line),
-                    None => bail!("line {number}: the block has no end"),
+                    None => bail!("line {number}: the block does not end"),
                 }
             }
             match kind {
-                "console" => steps.extend(parse_block(number, &block)?),
+                "console" => commands.extend(parse_block(number, &block)?),
                 kind if FOR_READING.contains(&kind) => {}
-                kind => bail!("line {number}: no block is of the kind {kind:?}"),
+                kind => bail!("line {number}: unknown kind of block {kind:?}"),
             }
         }
-        ensure!(!steps.is_empty(), "it has no command");
-        Ok(Self { steps })
+        ensure!(!commands.is_empty(), "the lab has no command");
+        Ok(Self { commands })
     }
 }
 
-/// The steps of the block whose fence is in the line `fence`.
-fn parse_block(fence: usize, block: &[(usize, &str)]) -> Result<Vec<Step>> {
-    let mut steps: Vec<Step> = Vec::new();
-    // Until the first line of what is printed.
+/// Returns the commands of a block. `fence` is the line of its fence.
+fn parse_block(fence: usize, block: &[(usize, &str)]) -> Result<Vec<Command>> {
+    let mut commands: Vec<Command> = Vec::new();
+    // False from the first line of the output on.
     let mut in_command = false;
     for (line, text) in block {
         if let Some(command) = text.strip_prefix("# ") {
-            steps.push(Step {
+            commands.push(Command {
                 line: *line,
-                command: command.to_owned(),
+                text: command.to_owned(),
                 expected: String::new(),
             });
             in_command = true;
             continue;
         }
-        let step = steps
+        let last = commands
             .last_mut()
-            .with_context(|| format!("line {line}: a block begins with `# ` and a command"))?;
+            .with_context(|| format!("line {line}: a block must start with `# ` and a command"))?;
         match text.strip_prefix("> ") {
             Some(more) if in_command => {
-                step.command.push('\n');
-                step.command += more;
+                last.text.push('\n');
+                last.text += more;
             }
             _ => {
                 in_command = false;
-                step.expected += text;
-                step.expected.push('\n');
+                last.expected += text;
+                last.expected.push('\n');
             }
         }
     }
-    ensure!(!steps.is_empty(), "line {fence}: the block is empty");
-    Ok(steps)
+    ensure!(!commands.is_empty(), "line {fence}: the block is empty");
+    Ok(commands)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Vec<Step>, String> {
+    fn parse(text: &str) -> Result<Vec<Command>, String> {
         match Lab::parse(text) {
-            Ok(lab) => Ok(lab.steps),
+            Ok(lab) => Ok(lab.commands),
             Err(error) => Err(error.to_string()),
         }
     }
 
-    fn step(line: usize, command: &str, expected: &str) -> Step {
-        Step {
+    fn command(line: usize, text: &str, expected: &str) -> Command {
+        Command {
             line,
-            command: command.to_owned(),
+            text: text.to_owned(),
             expected: expected.to_owned(),
         }
     }
 
     #[test]
-    fn commands_and_what_they_print() {
+    fn commands_and_their_output() {
         let text = "words\n\n```console\n# one\na\n\n> b\n# two\n> three\n```\n\n\
                     ```c\n# not this\n```\n```console\n# four\n```\n";
         let expected = [
-            step(4, "one", "a\n\n> b\n"),
-            step(8, "two\nthree", ""),
-            step(16, "four", ""),
+            command(4, "one", "a\n\n> b\n"),
+            command(8, "two\nthree", ""),
+            command(16, "four", ""),
         ];
         assert_eq!(parse(text), Ok(expected.into()));
     }
 
     #[test]
-    fn what_would_not_be_run_is_a_mistake() {
+    fn blocks_that_would_not_be_run_are_errors() {
         for (text, why) in [
-            ("words\n", "it has no command"),
-            ("```text\n# one\n```\n", "it has no command"),
+            ("words\n", "the lab has no command"),
+            ("```text\n# one\n```\n", "the lab has no command"),
             ("```console\n```\n", "line 1: the block is empty"),
-            ("```console\n# one\n", "line 1: the block has no end"),
+            ("```console\n# one\n", "line 1: the block does not end"),
             (
                 "```sh\n# one\n```\n",
-                "line 1: no block is of the kind \"sh\"",
+                "line 1: unknown kind of block \"sh\"",
             ),
             (
                 "\n```console x\n# one\n```\n",
-                "line 2: no block is of the kind \"console x\"",
+                "line 2: unknown kind of block \"console x\"",
             ),
-            ("```\n# one\n```\n", "line 1: no block is of the kind \"\""),
+            ("```\n# one\n```\n", "line 1: unknown kind of block \"\""),
             (
                 "  ```console\n# one\n```\n",
-                "line 1: a fence does not begin its line",
+                "line 1: a fence must start its line",
             ),
             (
                 "```console\n$ one\n```\n",
-                "line 2: a block begins with `# ` and a command",
+                "line 2: a block must start with `# ` and a command",
             ),
         ] {
             assert_eq!(parse(text), Err(why.to_owned()), "{text}");

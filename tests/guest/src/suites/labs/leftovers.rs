@@ -1,20 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a lab leaves behind, besides processes: those are killed.
+//! Mounts, files and namespaces that a lab leaves behind. Its processes are killed.
 
-use crate::{
-    case::{implementation, target},
-    checks::leaked_namespaces,
-    sys,
-};
+use crate::{case::target, checks::leaked_namespaces};
 use anyhow::{Context as _, Result};
 use rustix::mount::{UnmountFlags, unmount};
 use std::{collections::BTreeSet, fs};
 
-/// Where a lab may write.
+/// The directories that a lab may write to.
 const PLACES: [&str; 3] = ["/root", "/run", "/tmp"];
 
-/// What was there before it.
+/// The state before a lab.
 pub(super) struct Before {
     mounts: Vec<String>,
     files: BTreeSet<String>,
@@ -22,16 +18,16 @@ pub(super) struct Before {
 }
 
 impl Before {
-    pub(super) fn look() -> Result<Self> {
+    pub(super) fn record() -> Result<Self> {
         Ok(Self {
             mounts: mounts()?,
             files: files()?,
-            namespaces: namespaces()?,
+            namespaces: leaked_namespaces::active_count()?,
         })
     }
 
-    /// What is there now that was not. Mounts are removed: they would disturb the next lab.
-    pub(super) fn left(self) -> Result<Vec<String>> {
+    /// Returns the leftovers. Mounts are removed, since they would disturb the next lab.
+    pub(super) fn leftovers(self) -> Result<Vec<String>> {
         let mut left = Vec::new();
         for mount in mounts()?.into_iter().skip(self.mounts.len()).rev() {
             unmount(&mount, UnmountFlags::DETACH).with_context(|| mount.clone())?;
@@ -40,8 +36,7 @@ impl Before {
         for file in files()?.difference(&self.files) {
             left.push(file.clone());
         }
-        // The kernel is not done at once with those of who is gone.
-        let now = leaked_namespaces::patiently(namespaces, |now| *now <= self.namespaces)?;
+        let now = leaked_namespaces::wait_for_active_count(self.namespaces)?;
         if now > self.namespaces {
             left.push(format!("{} namespaces in use", now - self.namespaces));
         }
@@ -49,7 +44,7 @@ impl Before {
     }
 }
 
-/// Where something is mounted, in the order in which it was.
+/// Returns the mount points, in the order of mounting.
 fn mounts() -> Result<Vec<String>> {
     let text = fs::read_to_string("/proc/self/mounts")?;
     let place = |line: &str| line.split(' ').nth(1).map(str::to_owned);
@@ -61,17 +56,11 @@ fn files() -> Result<BTreeSet<String>> {
     for place in PLACES {
         for entry in fs::read_dir(place).context(place)? {
             let path = entry?.path().display().to_string();
-            // A lab may run a test, and those leave this directory.
+            // A lab may run a test, and tests leave this directory behind.
             if path != target::MOUNT {
                 files.insert(path);
             }
         }
     }
     Ok(files)
-}
-
-fn namespaces() -> Result<usize> {
-    Ok(sys::listns(implementation::all_kinds())
-        .context("listns(2)")?
-        .len())
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The labs of `docs/labs`: what they say that a shell prints, it prints.
+//! The labs of `docs/labs`: each command must print the output that the lab shows.
 //!
-//! Each file is a test, and one session of a shell, in which its commands run in their order.
+//! Each file is a test. Its commands run in order, in one session of a shell.
 
 mod compare;
 mod lab;
@@ -19,13 +19,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where the guest has them, for the suite and for who wants to read them there.
+/// The directory of the labs in the guest.
 const DIRECTORY: &str = "/labs";
 
 pub(crate) fn tests() -> Vec<Test> {
     match files(Path::new(DIRECTORY)) {
         Ok(files) if files.is_empty() => {
-            let why = "this guest has no labs: they come with `make test` or `make shell`";
+            let why = "this guest has no labs: `make test` and `make shell` include them";
             vec![Test::skipped("labs", why)]
         }
         Ok(files) => files.into_iter().map(test).collect(),
@@ -33,7 +33,7 @@ pub(crate) fn tests() -> Vec<Test> {
     }
 }
 
-/// Those that there are, in the order of their numbers.
+/// Returns the files of the labs, in the order of their numbers.
 fn files(directory: &Path) -> Result<Vec<PathBuf>> {
     if !directory.exists() {
         return Ok(Vec::new());
@@ -54,23 +54,23 @@ fn test(path: PathBuf) -> Test {
     Test::new(name, move |_| run(&path))
 }
 
-/// Runs a lab to its end, whatever it prints, and says all that is wrong with it.
+/// Runs all commands of a lab, and returns all errors together.
 fn run(path: &Path) -> Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
     let lab = Lab::parse(&text).with_context(|| name.to_string())?;
-    let before = Before::look()?;
+    let before = Before::record()?;
     let mut wrong = Vec::new();
     let mut session = Session::start()?;
-    for step in &lab.steps {
-        let place = || format!("{name}:{}: {}", step.line, step.command);
-        match session.run(&step.command) {
+    for command in &lab.commands {
+        let place = || format!("{name}:{}: {}", command.line, command.text);
+        match session.run(&command.text) {
             Ok(actual) => {
-                if let Some(diff) = compare::diff(&step.expected, &actual) {
+                if let Some(diff) = compare::diff(&command.expected, &actual) {
                     wrong.push(format!("{}\n{diff}", place()));
                 }
             }
-            // There is no shell any more that could go on.
+            // The shell cannot continue.
             Err(error) => {
                 wrong.push(format!("{}\n{error:#}", place()));
                 break;
@@ -80,9 +80,9 @@ fn run(path: &Path) -> Result<()> {
     drop(session);
     wrong.extend(
         before
-            .left()?
+            .leftovers()?
             .into_iter()
-            .map(|left| format!("{name}: it leaves {left}")),
+            .map(|leftover| format!("{name}: leaves {leftover} behind")),
     );
     if !wrong.is_empty() {
         bail!(wrong.join("\n"));
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_labs_can_be_read() {
+    fn the_labs_can_be_parsed() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/labs");
         let files = files(&directory).unwrap();
         assert!(files.len() > 9, "{files:?}");

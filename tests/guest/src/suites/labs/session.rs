@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A shell that is told what to run, one command after the other.
+//! A shell that runs commands one after the other.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::{
@@ -14,14 +14,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long a command may take, on a debug kernel, too.
-const PATIENCE: Duration = Duration::from_secs(240);
-/// What no command prints: the shell does after each.
+/// How long a command may run: longer than any takes on a debug kernel.
+const TIMEOUT: Duration = Duration::from_secs(240);
+/// A byte that the shell prints after each command. No command prints it.
 const END: u8 = 0x1e;
-/// Prints it, and leaves the exit status of the command before as it was.
-const SAY_END: &str = r"ended=$?; printf '\036'; (exit $ended)";
+/// Prints [`END`], and keeps the exit status of the last command.
+const PRINT_END: &str = r"ended=$?; printf '\036'; (exit $ended)";
 
-/// A shell. Dropped, it is gone, and so are all that it has started.
+/// A shell. Dropping it kills the shell and all processes that it started.
 pub(super) struct Session {
     shell: Child,
     stdin: ChildStdin,
@@ -29,7 +29,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// One like that of `make shell`, but that it asks for nothing.
+    /// Starts a shell like that of `make shell`, without a prompt.
     pub(super) fn start() -> Result<Self> {
         let (output, to) = io::pipe()?;
         let mut shell = Command::new("/bin/sh")
@@ -42,8 +42,11 @@ impl Session {
             .stdout(to.try_clone()?)
             .stderr(to)
             .spawn()
-            .context("no shell")?;
-        let stdin = shell.stdin.take().context("a shell that is told nothing")?;
+            .context("/bin/sh")?;
+        let stdin = shell
+            .stdin
+            .take()
+            .context("the shell has no standard input")?;
         Ok(Self {
             shell,
             stdin,
@@ -51,18 +54,18 @@ impl Session {
         })
     }
 
-    /// Runs a command, and returns what was printed meanwhile.
+    /// Runs a command, and returns its output.
     ///
     /// # Errors
     ///
-    /// The shell ended, or does not come back. It is of no use any more.
+    /// The shell exited or hangs, and cannot be used any more.
     pub(super) fn run(&mut self, command: &str) -> Result<String> {
-        // What reads from its input does not read what comes next.
-        let script = format!("{{ {command}\n}} </dev/null\n{SAY_END}\n");
+        // A command that reads its input must not read the next command.
+        let script = format!("{{ {command}\n}} </dev/null\n{PRINT_END}\n");
         self.stdin
             .write_all(script.as_bytes())
-            .context("the shell has ended")?;
-        let deadline = Instant::now() + PATIENCE;
+            .context("the shell has exited")?;
+        let deadline = Instant::now() + TIMEOUT;
         let mut printed = Vec::new();
         while printed.last() != Some(&END) {
             let so_far = || String::from_utf8_lossy(&printed).into_owned();
@@ -71,18 +74,14 @@ impl Session {
             let mut ready = [PollFd::new(&self.output, PollFlags::IN)];
             if rustix::event::poll(&mut ready, Some(&left))? == 0 {
                 bail!(
-                    "still running after {} s, having printed\n{}",
-                    PATIENCE.as_secs(),
+                    "still running after {} s; output:\n{}",
+                    TIMEOUT.as_secs(),
                     so_far()
                 );
             }
             let mut bytes = [0; 4096];
             let count = self.output.read(&mut bytes)?;
-            ensure!(
-                count > 0,
-                "the shell has ended, having printed\n{}",
-                so_far()
-            );
+            ensure!(count > 0, "the shell has exited; output:\n{}", so_far());
             printed.extend_from_slice(&bytes[..count]);
         }
         printed.pop();
@@ -92,7 +91,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // Without job control, what it starts is in its group.
+        // Without job control, its processes are in its process group.
         let group = Pid::from_child(&self.shell);
         let _ = rustix::process::kill_process_group(group, Signal::KILL);
         let _ = self.shell.wait();

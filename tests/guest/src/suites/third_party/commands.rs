@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Commands that people use. What is run where they lead is `nsproxy-tests look`, so
-//! that all that can be seen there is compared.
+//! Common commands. Many run `nsproxy-tests look` in the namespaces that they enter, so that all that a
+//! process sees there is compared.
 
 use super::{
-    Bench, Ran, Side,
-    table::{Outcome, PLUGIN, Row, TABLE, USER},
+    Comparison, ProgramRun,
+    table::{self, Expected, PLUGIN, Row, USER},
 };
 use crate::{
     case::{
@@ -14,68 +14,64 @@ use crate::{
     },
     report::ktap::{self, Skip, Test},
 };
-use Outcome::{Enters, NeverAsks, Refused};
 use anyhow::Result;
+use nsproxy_uapi::Implementation;
 use std::{
     collections::{HashMap, HashSet},
     path::Path,
     rc::Rc,
 };
 
-pub(crate) fn tests(bench: &Rc<Bench>) -> Vec<Test> {
-    let rows = TABLE
-        .iter()
-        .flat_map(|(program, rows)| rows.iter().map(move |row| (*program, row)));
-    rows.map(|(program, row)| {
-        let bench = bench.clone();
-        Test::new(row.name(), move |world| row.test(program, &bench, world))
+pub(crate) fn tests(comparison: &Rc<Comparison>) -> Vec<Test> {
+    let rows = match table::rows() {
+        Ok(rows) => rows.into_iter(),
+        Err(error) => return vec![Test::new("the table of commands", |_| Err(error))],
+    };
+    rows.map(|row| {
+        let comparison = comparison.clone();
+        Test::new(row.name(), move |world| row.test(&comparison, world))
     })
     .collect()
 }
 
 impl Row {
     fn name(&self) -> String {
-        ktap::plain_name(&self.1.join(", then "))
+        ktap::plain_name(&self.commands.join(", then "))
     }
 
-    fn test(&self, program: &str, bench: &Bench, world: &mut World) -> Result<()> {
+    fn test(&self, comparison: &Comparison, world: &mut World) -> Result<()> {
+        let program = self.program;
         if !Path::new("/usr/bin").join(program).exists() {
-            return Err(Skip::because(format!("no {program} on the host")));
+            return Err(Skip::because(format!("the host has no {program}")));
         }
         let targets = Targets::of(world)?;
-        let [reference, subject] = {
-            let mut sides = Vec::new();
-            for side in Side::BOTH {
-                let commands = self.1.iter();
-                let ran: Result<Vec<_>> = commands
-                    .map(|command| bench.run(side, &targets.words(command), &world.clocks))
-                    .collect();
-                sides.push(ran?);
-            }
-            <[Vec<Ran>; 2]>::try_from(sides).expect("there are two")
+        let run = |implementation| -> Result<Vec<ProgramRun>> {
+            let commands = self.commands.iter().map(|command| targets.words(command));
+            commands
+                .map(|words| comparison.run(implementation, &words, &world.clocks))
+                .collect()
         };
-        let statuses = |ran: &[Ran]| -> String {
-            let statuses: Vec<_> = ran.iter().map(|ran| ran.status.replace(' ', "")).collect();
+        let (reference, subject) = (run(Implementation::Kernel)?, run(Implementation::Module)?);
+        let statuses = |runs: &[ProgramRun]| -> String {
+            let statuses: Vec<_> = runs.iter().map(|run| run.status.replace(' ', "")).collect();
             statuses.join(",")
         };
-        bench.record(
+        comparison.record(
             &format!("{program}.{}", self.name()),
             &statuses(&reference),
             &statuses(&subject),
         )?;
 
         let mut wrong = Vec::new();
-        self.judge("setns(2)", &reference, &mut wrong);
-        self.judge("the module", &subject, &mut wrong);
-        self.judge_calls(Side::Kernel, &reference, &mut wrong);
-        self.judge_calls(Side::Module, &subject, &mut wrong);
+        self.check(Implementation::Kernel, &reference, &mut wrong);
+        self.check(Implementation::Module, &subject, &mut wrong);
         let known = targets.namespaces(world);
         let mut names = [Names::new(&known), Names::new(&known)];
-        for (i, command) in self.1.iter().enumerate() {
+        for (i, command) in self.commands.iter().enumerate() {
             let (reference, subject) = (&reference[i], &subject[i]);
             let what = |what| format!("{command}: {what}");
             if reference.status != subject.status {
-                // What they print then is different in many ways, of one reason.
+                // Then their outputs differ as well, for the same reason.
                 let (left, right) = (&reference.status, &subject.status);
                 compare(&what("status"), left, right, &mut wrong);
                 continue;
@@ -90,42 +86,43 @@ impl Row {
             }
         }
         if !wrong.is_empty() {
-            for (command, ran) in self.1.iter().zip(&subject) {
+            for (command, run) in self.commands.iter().zip(&subject) {
                 let words = targets.words(command).join(" ");
-                wrong.push(format!("nsproxy serve {words}\n{ran}"));
+                wrong.push(format!("nsproxy serve {words}\n{run}"));
             }
         }
-        bench.judge(wrong)
+        comparison.finish(wrong)
     }
 
-    /// A row that does not do what it is there for compares nothing.
-    fn judge(&self, side: &str, ran: &[Ran], wrong: &mut Vec<String>) {
-        let works = ran.iter().all(|ran| ran.status == "0");
-        let wanted = match self.0 {
-            Enters => true,
-            Refused => false,
-            // Either is fine.
-            NeverAsks => return,
+    /// Checks that the commands meet the expectation, and that the implementation served their calls.
+    fn check(&self, by: Implementation, runs: &[ProgramRun], wrong: &mut Vec<String>) {
+        let succeed = runs.iter().all(|run| run.status == "0");
+        let is_expected = match self.expected {
+            Expected::Enters => succeed,
+            Expected::Refused => !succeed,
+            Expected::NoCall => true,
         };
-        if works != wanted {
-            let word = if works { "succeeds" } else { "fails" };
-            wrong.push(format!("with {side} it {word}, expected {:?}", self.0));
+        if !is_expected {
+            let word = if succeed { "succeeds" } else { "fails" };
+            wrong.push(format!(
+                "by the {by:?} it {word}, expected {:?}",
+                self.expected
+            ));
         }
-    }
-
-    /// Checks that setns(2) is called exactly if the row expects it, and by which side it is served.
-    fn judge_calls(&self, side: Side, ran: &[Ran], wrong: &mut Vec<String>) {
-        let calls: u64 = ran.iter().map(|ran| ran.made).sum();
-        if (calls > 0) != (self.0 != NeverAsks) {
-            wrong.push(format!("{calls} calls of setns(2), expected {:?}", self.0));
+        let calls: u64 = runs.iter().map(|run| run.made).sum();
+        if (calls > 0) != (self.expected != Expected::NoCall) {
+            wrong.push(format!(
+                "{calls} calls of setns(2), expected {:?}",
+                self.expected
+            ));
         }
-        for ran in ran {
-            ran.check_calls(side, wrong);
+        for run in runs {
+            run.check_calls(by, wrong);
         }
     }
 }
 
-/// The two targets.
+/// The processes whose namespaces are entered.
 struct Targets {
     of_root: Rc<Process>,
     of_user: Rc<Process>,
@@ -139,7 +136,7 @@ impl Targets {
         })
     }
 
-    /// A command's words.
+    /// Returns the words of a command, after replacement.
     fn words(&self, command: &str) -> Vec<String> {
         command
             .replace("TARGET", &self.of_root.pid.to_string())
@@ -155,7 +152,7 @@ impl Targets {
             .collect()
     }
 
-    /// The namespaces that are the same on both sides.
+    /// Returns the namespaces that both implementations share.
     fn namespaces(&self, world: &World) -> HashSet<u64> {
         let mut known: HashSet<_> = world.home.values().copied().collect();
         for kind in Kind::ALL {
@@ -166,7 +163,7 @@ impl Targets {
     }
 }
 
-/// Names for what only one side can have: namespaces, and mounts in them, that were made on it.
+/// Replaces numbers of namespaces and mounts that a command created, since they differ between runs.
 struct Names<'a> {
     known: &'a HashSet<u64>,
     given: HashMap<String, usize>,
@@ -182,7 +179,7 @@ impl<'a> Names<'a> {
         }
     }
 
-    /// The same text whatever their numbers are.
+    /// Returns the text with the numbers replaced.
     fn stable(&mut self, text: &str) -> String {
         let is_new =
             |value: &str| target::inode(value).is_some_and(|inode| !self.known.contains(&inode));
@@ -199,7 +196,7 @@ impl<'a> Names<'a> {
         for ((line, pair), named) in text.lines().zip(pairs).zip(named) {
             let key = pair.map_or("", |(key, _)| key);
             if key <= last {
-                self.look_anew();
+                self.forget_mounts();
             }
             last = key;
             stable += &match pair {
@@ -210,9 +207,9 @@ impl<'a> Names<'a> {
         stable
     }
 
-    /// Another process looks. What `ip netns exec` makes for one, a mount namespace, is gone with
-    /// it, and the next one's may have its number or not.
-    fn look_anew(&mut self) {
+    /// Forgets mount namespaces and mounts, when the output of the next process starts. `ip netns exec`
+    /// creates a mount namespace for each, and the number of a freed one may be reused.
+    fn forget_mounts(&mut self) {
         let is_of_one = |value: &str| value.starts_with("mnt:") || target::inode(value).is_none();
         self.given.retain(|value, _| !is_of_one(value));
     }
@@ -225,7 +222,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Line by line.
+/// Compares two texts line by line.
 fn compare(what: &str, left: &str, right: &str, wrong: &mut Vec<String>) {
     let (mut left, mut right) = (left.lines(), right.lines());
     loop {
@@ -246,7 +243,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_of_one_side_have_names() {
+    fn numbers_are_replaced() {
         let known = HashSet::from([4026531840]);
         let text = |net, mount| {
             format!(
@@ -261,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mount_namespace_may_have_the_number_of_one_that_is_gone() {
+    fn the_number_of_a_mount_namespace_may_be_reused() {
         let known = HashSet::new();
         let looks = |mnts: [u64; 2], nets: [u64; 2]| -> String {
             let look = |(mnt, net)| format!("ns/mnt: mnt:[{mnt}]\nns/net: net:[{net}]\n");
@@ -270,15 +267,5 @@ mod tests {
         };
         assert_eq!(looks([1, 1], [3, 4]), looks([1, 2], [3, 4]));
         assert_ne!(looks([1, 2], [3, 3]), looks([1, 2], [3, 4]));
-    }
-
-    #[test]
-    fn rows_are_all_different() {
-        let names: Vec<_> = TABLE
-            .iter()
-            .flat_map(|(_, rows)| *rows)
-            .map(Row::name)
-            .collect();
-        assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len());
     }
 }

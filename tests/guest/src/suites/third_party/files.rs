@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the commands find in the file system, besides the programs.
+//! Files that the commands need besides the programs.
 
 use anyhow::Result;
 use serde_json::{Value, json};
 use std::fs;
 
-/// Writes it all, in `/run`.
+/// Writes all files, in `/run`.
 pub(crate) fn write() -> Result<()> {
     let kinds = ["pid", "network", "ipc", "uts", "cgroup", "mount"];
     let new: Vec<_> = kinds.iter().map(|kind| json!({ "type": kind })).collect();
@@ -31,12 +31,12 @@ pub(crate) fn write() -> Result<()> {
     Ok(())
 }
 
-/// What the OCI calls a bundle: a container that sees the guest's programs.
+/// Writes an OCI bundle: a container in which the guest's programs are mounted.
 fn bundle(name: &str, linux: &Value) -> Result<()> {
     let dir = format!("/run/{name}");
     let mut mounts = Vec::new();
     let mut mount = |path: &str, kind: &str, source: &str, options: &[&str]| -> Result<()> {
-        // Root of the container may not make it.
+        // Root of the container has no permission to create it.
         fs::create_dir_all(format!("{dir}/rootfs{path}"))?;
         mounts.push(json!({
             "destination": path, "type": kind, "source": source, "options": options

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Programs that nobody here wrote, run twice: as they are, and with their calls of setns(2) served
-//! by the module. Whatever comes of it must be the same: [`selftests`] of the kernel's own, test by
-//! test, and [`commands`] that people use, word by word.
+//! Third-party programs, run twice: as they are, and with their calls of setns(2) served by the module.
+//! The results must be the same: of the kernel's [`selftests`] test by test, and of common
+//! [`commands`] line by line.
 //!
-//! The tests verify which side served the calls. The first time the module served none; the second
-//! time it served as many calls as the kernel counted at the entry of setns(2).
+//! The tests verify which implementation served the calls. In the first run the module served none; in
+//! the second run it served as many calls as the kernel counted at the entry of setns(2).
 
 mod commands;
 mod files;
-mod quiesce;
 mod run_program;
 mod selftests;
 mod table;
@@ -26,14 +25,16 @@ use crate::{
     sys::SetnsCounter,
 };
 use anyhow::{Context as _, Result, ensure};
-use run_program::{Ran, Side};
+use nsproxy_uapi::Implementation;
+use run_program::ProgramRun;
 use std::{cell::Cell, fmt::Display, path::Path, rc::Rc};
 
-/// What all tests here share.
-struct Bench {
+/// The state that all tests share, and their sums.
+struct Comparison {
     counter: SetnsCounter,
     compared: Cell<usize>,
     differ: Cell<usize>,
+    /// Tests that fail with setns(2) as well.
     fail_anyway: Cell<usize>,
     calls: Cell<u64>,
 }
@@ -41,28 +42,31 @@ struct Bench {
 pub(crate) fn tests(filter: &str, world: &mut World) -> Vec<Test> {
     if !Path::new(selftests::DIRECTORY).exists() {
         let why =
-            "this guest has no programs of others: they come with `make test` or `make shell`";
-        return vec![Test::skipped("programs of others", why)];
+            "this guest has no third-party programs: `make test` and `make shell` include them";
+        return vec![Test::skipped("third-party programs", why)];
     }
-    if let Some(tests) = serve_status::refused("programs of others") {
+    if let Some(tests) = serve_status::refused("third-party programs") {
         return tests;
     }
     if let Err(error) = files::write() {
-        return vec![Test::new("files for them", |_| Err(error))];
+        return vec![Test::new("files for the programs", |_| Err(error))];
     }
     let counter = match SetnsCounter::new() {
         Ok(counter) => counter,
         Err(error) => return vec![Test::new("a counter of setns(2)", |_| Err(error))],
     };
-    let bench = Rc::new(Bench::new(counter));
-    let mut tests = commands::tests(&bench);
+    let comparison = Rc::new(Comparison::new(counter));
+    let mut tests = commands::tests(&comparison);
     let elsewhere = tests.iter().any(|test| test.name.contains(filter));
-    tests.splice(0..0, selftests::tests(&bench, filter, elsewhere, world));
-    tests.push(Test::new("calls were served", move |_| bench.end()).of_suite());
+    tests.splice(
+        0..0,
+        selftests::tests(&comparison, filter, elsewhere, world),
+    );
+    tests.push(Test::new("calls were served", move |_| comparison.end()).of_suite());
     tests
 }
 
-impl Bench {
+impl Comparison {
     fn new(counter: SetnsCounter) -> Self {
         Self {
             counter,
@@ -73,18 +77,17 @@ impl Bench {
         }
     }
 
-    /// Runs a program on one side.
-    fn run(&self, side: Side, words: &[String], clocks: &ClockBase) -> Result<Ran> {
-        // A sign of life: each side has its own time limit.
-        println!("# {side:?}: {}", words.join(" "));
-        let ran = side
-            .run(words, clocks, &self.counter)
-            .with_context(|| words.join(" "))?;
-        self.calls.set(self.calls.get() + ran.served);
-        Ok(ran)
+    /// Runs a program whose calls an implementation serves.
+    fn run(&self, by: Implementation, words: &[String], clocks: &ClockBase) -> Result<ProgramRun> {
+        // A sign of life: each run has its own time limit.
+        println!("# {by:?}: {}", words.join(" "));
+        let run =
+            run_program::run(by, words, clocks, &self.counter).with_context(|| words.join(" "))?;
+        self.calls.set(self.calls.get() + run.served);
+        Ok(run)
     }
 
-    /// Keeps what came of a comparison, on both sides.
+    /// Counts a comparison, and reports both results to the host.
     fn record(&self, name: &str, reference: &impl Display, subject: &impl Display) -> Result<()> {
         self.compared.set(self.compared.get() + 1);
         let name = name.replace(char::is_whitespace, "_");
@@ -94,8 +97,8 @@ impl Bench {
         )
     }
 
-    /// Counts what is wrong with one, and fails if anything is.
-    fn judge(&self, wrong: Vec<String>) -> Result<()> {
+    /// Counts a difference, and fails, if anything is wrong.
+    fn finish(&self, wrong: Vec<String>) -> Result<()> {
         if !wrong.is_empty() {
             self.differ.set(self.differ.get() + 1);
         }
@@ -103,7 +106,7 @@ impl Bench {
         Ok(())
     }
 
-    /// The last one: what the suite came to.
+    /// Reports the sums of the suite.
     fn end(&self) -> Result<()> {
         let (compared, differ, calls) = (self.compared.get(), self.differ.get(), self.calls.get());
         if compared == 0 {
@@ -115,7 +118,7 @@ impl Bench {
         };
         verdict_port::fact("third-party.calls", calls)?;
         verdict_port::summary(format_args!(
-            "third-party: {compared} tests of others, {differ} differ{anyway}; \
+            "third-party: {compared} comparisons, {differ} differ{anyway}; \
              {calls} calls served"
         ))?;
         ensure!(calls > 0, "no call was served");

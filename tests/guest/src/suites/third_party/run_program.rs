@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Runs a program on one of the two sides.
+//! Runs a program whose calls of setns(2) are served by one of the implementations.
 
 use crate::{
     case::implementation::Device,
@@ -9,6 +9,7 @@ use crate::{
     sys::{self, SetnsCounter},
 };
 use anyhow::{Context as _, Result, bail};
+use nsproxy_uapi::Implementation;
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
     fs::MemfdFlags,
@@ -24,115 +25,99 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
-/// Who serves the program's calls of setns(2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
-    /// The kernel.
-    Kernel,
-    /// The module.
-    Module,
-}
-
-impl Side {
-    pub(crate) const BOTH: [Self; 2] = [Self::Kernel, Self::Module];
-}
-
-/// What came of a program.
+/// The result of a program.
 #[derive(Debug)]
-pub(crate) struct Ran {
+pub(crate) struct ProgramRun {
     /// `0` or another exit status, or `signal 9`.
     pub(crate) status: String,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
     /// The number of setns(2) calls that the kernel counted.
     pub(crate) made: u64,
-    /// How many calls of setns(2) the module served.
+    /// The number of setns(2) calls that the module served.
     pub(crate) served: u64,
 }
 
-/// How long a program may take: more than any does on a debug kernel.
-const PATIENCE: Timespec = Timespec {
+/// How long a program may run: longer than any takes on a debug kernel.
+const TIMEOUT: Timespec = Timespec {
     tv_sec: 240,
     tv_nsec: 0,
 };
 
-impl Side {
-    /// Runs a program that is in the path of a guest with programs of others; of `@FILE`, `<FILE`
-    /// and `2>FILE` says [`table`](super::table) what they are.
-    ///
-    /// # Errors
-    ///
-    /// When it could not be started, or does not end. How it ends is an outcome.
-    pub(crate) fn run(
-        self,
-        words: &[String],
-        clocks: &ClockBase,
-        counter: &SetnsCounter,
-    ) -> Result<Ran> {
-        // Not by pipes: what is left of a program may hold them open.
-        let mut output = [memory("stdout")?, memory("stderr")?];
-        let (words, stdin) = match words.split_last() {
-            Some((last, words)) if last.starts_with('<') => {
-                let file = File::open(&last[1..]).with_context(|| last.clone())?;
-                (words, file.into())
-            }
-            _ => (words, Stdio::null()),
-        };
-        let (words, stderr) = match words.split_last() {
-            Some((last, words)) if last.starts_with("2>") => {
-                let file = File::options().write(true).open(&last[2..]);
-                (words, file.with_context(|| last.clone())?)
-            }
-            _ => (words, output[1].try_clone()?),
-        };
-        let mut open = Vec::new();
-        let mut number = |word: &String| match word.strip_prefix('@') {
-            Some(path) => {
-                let file = File::open(path).with_context(|| word.clone())?;
-                // For the program, too.
-                rustix::io::fcntl_setfd(&file, FdFlags::empty())?;
-                open.push(file);
-                Ok(open[open.len() - 1].as_raw_fd().to_string())
-            }
-            None => Ok(word.clone()),
-        };
-        let words = words.iter().map(&mut number).collect::<Result<Vec<_>>>()?;
-        let (program, arguments) = words.split_first().context("a command without a word")?;
-        let mut command = Command::new(program);
-        command
-            .args(arguments)
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env(print::CLOCKS, serde_json::to_string(clocks)?)
-            .current_dir("/root")
-            .process_group(0)
-            .stdin(stdin)
-            .stdout(output[0].try_clone()?)
-            .stderr(stderr);
-        if self == Self::Module {
-            sys::before_exec(&mut command, || Device::open()?.serve(true).map(drop));
+/// Runs a program. For `@FILE`, `<FILE` and `2>FILE` see `commands.txt`.
+///
+/// # Errors
+///
+/// The program cannot be started, or does not end. An exit status other than 0 is no error.
+pub(crate) fn run(
+    by: Implementation,
+    words: &[String],
+    clocks: &ClockBase,
+    counter: &SetnsCounter,
+) -> Result<ProgramRun> {
+    // Not pipes, which processes that survive the program may hold open.
+    let mut output = [memory("stdout")?, memory("stderr")?];
+    let (words, stdin) = match words.split_last() {
+        Some((last, words)) if last.starts_with('<') => {
+            let file = File::open(&last[1..]).with_context(|| last.clone())?;
+            (words, file.into())
         }
-        let (made, served) = (counter.count()?, serve_status::calls()?);
-        let mut child = command.spawn().context("cannot be started")?;
-        let ended = wait(&mut child);
-        // Those that it left behind would be seen by what comes next.
-        let group = Pid::from_child(&child);
-        let _ = rustix::process::kill_process_group(group, Signal::KILL);
-        let ended = match ended? {
-            Some(status) => status,
-            None => {
-                child.wait()?;
-                bail!("still running after {} s, and killed", PATIENCE.tv_sec);
-            }
-        };
-        Ok(Ran {
-            status: word(ended),
-            stdout: text(&mut output[0])?,
-            stderr: text(&mut output[1])?,
-            made: counter.count()? - made,
-            served: serve_status::calls()? - served,
-        })
+        _ => (words, Stdio::null()),
+    };
+    let (words, stderr) = match words.split_last() {
+        Some((last, words)) if last.starts_with("2>") => {
+            let file = File::options().write(true).open(&last[2..]);
+            (words, file.with_context(|| last.clone())?)
+        }
+        _ => (words, output[1].try_clone()?),
+    };
+    let mut open = Vec::new();
+    let mut number = |word: &String| match word.strip_prefix('@') {
+        Some(path) => {
+            let file = File::open(path).with_context(|| word.clone())?;
+            // The program inherits it.
+            rustix::io::fcntl_setfd(&file, FdFlags::empty())?;
+            open.push(file);
+            Ok(open[open.len() - 1].as_raw_fd().to_string())
+        }
+        None => Ok(word.clone()),
+    };
+    let words = words.iter().map(&mut number).collect::<Result<Vec<_>>>()?;
+    let (program, arguments) = words.split_first().context("a command without a word")?;
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env(print::CLOCKS, serde_json::to_string(clocks)?)
+        .current_dir("/root")
+        .process_group(0)
+        .stdin(stdin)
+        .stdout(output[0].try_clone()?)
+        .stderr(stderr);
+    if by == Implementation::Module {
+        sys::before_exec(&mut command, || Device::open()?.serve(true).map(drop));
     }
+    let (made, served) = (counter.count()?, serve_status::calls()?);
+    let mut child = command.spawn().context("cannot be started")?;
+    let ended = wait(&mut child);
+    // Processes that it left behind would disturb the next program.
+    let group = Pid::from_child(&child);
+    let _ = rustix::process::kill_process_group(group, Signal::KILL);
+    let ended = match ended? {
+        Some(status) => status,
+        None => {
+            child.wait()?;
+            bail!("killed after {} s", TIMEOUT.tv_sec);
+        }
+    };
+    Ok(ProgramRun {
+        status: word(ended),
+        stdout: text(&mut output[0])?,
+        stderr: text(&mut output[1])?,
+        made: counter.count()? - made,
+        served: serve_status::calls()? - served,
+    })
 }
 
 fn memory(name: &str) -> Result<File> {
@@ -146,11 +131,11 @@ fn text(file: &mut File) -> Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// [`None`] if it did not end in time.
+/// Waits for a program. Returns [`None`] if it did not end in time.
 fn wait(child: &mut Child) -> Result<Option<ExitStatus>> {
     let pidfd = rustix::process::pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
     let mut ended = [PollFd::new(&pidfd, PollFlags::IN)];
-    if rustix::event::poll(&mut ended, Some(&PATIENCE))? == 0 {
+    if rustix::event::poll(&mut ended, Some(&TIMEOUT))? == 0 {
         return Ok(None);
     }
     Ok(Some(child.wait()?))
@@ -164,12 +149,12 @@ fn word(status: ExitStatus) -> String {
     }
 }
 
-impl Ran {
-    /// Checks that the module served all calls on its own side, and none on the kernel's.
-    pub(crate) fn check_calls(&self, side: Side, wrong: &mut Vec<String>) {
-        let expected = match side {
-            Side::Kernel => 0,
-            Side::Module => self.made,
+impl ProgramRun {
+    /// Checks that the implementation served all calls: the module all of them or none.
+    pub(crate) fn check_calls(&self, by: Implementation, wrong: &mut Vec<String>) {
+        let expected = match by {
+            Implementation::Kernel => 0,
+            Implementation::Module => self.made,
         };
         if self.served != expected {
             wrong.push(format!(
@@ -180,13 +165,13 @@ impl Ran {
     }
 }
 
-impl fmt::Display for Ran {
-    /// For people, who want the end of it.
+impl fmt::Display for ProgramRun {
+    /// Prints the last lines of each output.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const ENOUGH: usize = 20;
+        const LINES: usize = 20;
         for (name, text) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
             let lines: Vec<_> = text.lines().collect();
-            for line in &lines[lines.len().saturating_sub(ENOUGH)..] {
+            for line in &lines[lines.len().saturating_sub(LINES)..] {
                 writeln!(f, "  {name}: {line}")?;
             }
         }

@@ -2,25 +2,27 @@
 
 //! Tests from `tools/testing/selftests` of the kernel that is under test.
 
-use super::{Bench, Ran, Side, quiesce::Still, tap};
+use super::{Comparison, ProgramRun, tap};
 use crate::{
     case::target::World,
+    checks::leaked_namespaces,
     report::ktap::{self, Skip, Test},
 };
 use anyhow::{Context as _, Result};
+use nsproxy_uapi::Implementation;
 use std::{
     fs,
     path::{Path, PathBuf},
     rc::Rc,
 };
 
-/// Where they are, in the directories that the kernel's source has them in.
+/// The directory of the programs, with the layout of the kernel's source.
 pub(super) const DIRECTORY: &str = "/usr/lib/kselftests";
-/// Those that are not there: a name and why, a line each.
+/// The programs that are missing: a name and the reason, one per line.
 const MISSING: &str = "/usr/lib/kselftests/missing";
 /// The tests whose source calls setns(2), one name per line.
 const CALLERS: &str = "/usr/lib/kselftests/callers";
-/// Those that take their time.
+/// The programs that only the long form runs.
 const LONG: [&str; 2] = ["gettime_perf", "stress_test"];
 
 /// The programs of which only some tests are run, with the arguments that select them.
@@ -35,7 +37,7 @@ const SOME: [(&str, &[&str]); 2] = [
     ("clone3_empty_mntns_test", &["-T", "setns_into_child_mntns"]),
 ];
 
-/// What a test of the kernel's exits with that says nothing of its tests.
+/// The exit statuses of selftests, and their meaning.
 const EXITS: [(&str, &str); 5] = [
     ("0", "ok"),
     ("1", "fail"),
@@ -44,18 +46,19 @@ const EXITS: [(&str, &str); 5] = [
     ("4", "skip"),
 ];
 
-/// Runs the programs, as which tests they have they tell only then; those that the filter is not
-/// about if it is about nothing else, either.
+/// Runs the programs, since they print their tests only then. A program whose name does not match the
+/// filter is only run if nothing else matches.
 pub(crate) fn tests(
-    bench: &Rc<Bench>,
+    comparison: &Rc<Comparison>,
     filter: &str,
     elsewhere: bool,
     world: &mut World,
 ) -> Vec<Test> {
-    let (found, still) = match find().and_then(|found| Ok((found, Still::now()?))) {
-        Ok(both) => both,
-        Err(error) => return vec![failing("selftests", error)],
-    };
+    let (found, namespaces) =
+        match find().and_then(|found| Ok((found, leaked_namespaces::active_count()?))) {
+            Ok(both) => both,
+            Err(error) => return vec![failing("selftests", error)],
+        };
     let is_meant = |name: &str| name.contains(filter) || filter.starts_with(name);
     let names = found.iter().map(|program| program.name.as_str());
     let elsewhere = elsewhere || names.clone().any(is_meant);
@@ -71,18 +74,15 @@ pub(crate) fn tests(
                 continue;
             }
             Source::Path { .. } if LONG.contains(&name.as_str()) && !world.effort.long => {
-                tests.push(skipped(
-                    &name,
-                    "takes its time, see make test-long".to_owned(),
-                ));
+                tests.push(skipped(&name, "slow: run by make test-long".to_owned()));
                 continue;
             }
             Source::Path { path, calls } => (path, calls),
         };
-        // The host names it if the guest hangs or dies in it.
+        // The host reports this name if the guest hangs or dies.
         println!("# begin {name}");
-        match Compared::run(bench, &still, &name, path, calls, world) {
-            Ok(compared) => tests.extend(Rc::new(compared).tests(bench)),
+        match Compared::run(comparison, namespaces, &name, path, calls, world) {
+            Ok(compared) => tests.extend(Rc::new(compared).tests(comparison)),
             Err(error) => tests.push(failing(&name, error)),
         }
     }
@@ -147,20 +147,20 @@ fn failing(name: &str, error: anyhow::Error) -> Test {
     Test::new(name, move |_| Err(error))
 }
 
-/// A program that was run on both sides.
+/// A program that was run with each implementation.
 struct Compared {
     name: String,
     words: Vec<String>,
     /// `true` if its source calls setns(2).
     calls: bool,
-    reference: Ran,
-    subject: Ran,
+    reference: ProgramRun,
+    subject: ProgramRun,
 }
 
 impl Compared {
     fn run(
-        bench: &Bench,
-        still: &Still,
+        comparison: &Comparison,
+        namespaces: usize,
         name: &str,
         path: String,
         calls: bool,
@@ -170,22 +170,23 @@ impl Compared {
         let arguments = some.map_or(&[][..], |(_, arguments)| arguments);
         let mut words = vec![path];
         words.extend(arguments.iter().map(|word| (*word).to_owned()));
-        let run = |side| {
-            still.again()?;
-            bench.run(side, &words, &world.clocks)
+        let run = |by| {
+            // Some programs count the namespaces before and after.
+            leaked_namespaces::wait_for_active_count(namespaces)?;
+            comparison.run(by, &words, &world.clocks)
         };
         Ok(Self {
             name: name.to_owned(),
-            // The selected tests need not include those that call.
+            // The selected tests may not include those that call setns(2).
             calls: calls && some.is_none(),
-            reference: run(Side::Kernel)?,
-            subject: run(Side::Module)?,
+            reference: run(Implementation::Kernel)?,
+            subject: run(Implementation::Module)?,
             words,
         })
     }
 
-    /// A test for each of its tests, and one for how it ended.
-    fn tests(self: Rc<Self>, bench: &Rc<Bench>) -> Vec<Test> {
+    /// Returns a test for each of its tests, and one for its exit status.
+    fn tests(self: Rc<Self>, comparison: &Rc<Comparison>) -> Vec<Test> {
         let (reference, subject) = (
             tap::parse(&self.reference.stdout),
             tap::parse(&self.subject.stdout),
@@ -203,54 +204,60 @@ impl Compared {
                 line.map_or("absent", |(_, word)| word)
             };
             let (reference, subject) = (of(&reference), of(&subject));
-            let (compared, bench) = (self.clone(), bench.clone());
+            let (compared, comparison) = (self.clone(), comparison.clone());
             let test = ktap::plain_name(&format!("{}: {name}", self.name));
             tests.push(Test::new(test, move |_| {
-                compared.compare(&bench, &name, reference, subject)
+                compared.compare(&comparison, &name, reference, subject)
             }));
         }
-        let (compared, bench) = (self.clone(), bench.clone());
+        let (compared, comparison) = (self.clone(), comparison.clone());
         tests.push(Test::new(format!("{}: as a whole", self.name), move |_| {
-            compared.compare_end(&bench)
+            compared.compare_end(&comparison)
         }));
         tests
     }
 
-    fn compare(&self, bench: &Bench, name: &str, reference: &str, subject: &str) -> Result<()> {
-        bench.record(&format!("{}.{name}", self.name), &reference, &subject)?;
+    fn compare(
+        &self,
+        comparison: &Comparison,
+        name: &str,
+        reference: &str,
+        subject: &str,
+    ) -> Result<()> {
+        comparison.record(&format!("{}.{name}", self.name), &reference, &subject)?;
         let mut wrong = Vec::new();
         if reference != subject {
-            wrong.push(self.say(format!(
+            wrong.push(self.describe(format!(
                 "with setns(2): {reference}; served by the module: {subject}"
             )));
         } else if reference == "fail" {
-            bench.fail_anyway.set(bench.fail_anyway.get() + 1);
+            comparison.fail_anyway.set(comparison.fail_anyway.get() + 1);
         }
-        bench.judge(wrong)
+        comparison.finish(wrong)
     }
 
     /// Compares the exit statuses, and checks the calls of setns(2).
-    fn compare_end(&self, bench: &Bench) -> Result<()> {
-        let word = |ran: &Ran| {
+    fn compare_end(&self, comparison: &Comparison) -> Result<()> {
+        let word = |ran: &ProgramRun| {
             let exit = EXITS.iter().find(|(status, _)| *status == ran.status);
             exit.map(|(_, word)| *word)
         };
         let (reference, subject) = (word(&self.reference), word(&self.subject));
-        let reference = reference.with_context(|| {
-            format!("it does not run, with setns(2) either:\n{}", self.reference)
-        })?;
+        let reference = reference
+            .with_context(|| format!("fails to run with setns(2) as well:\n{}", self.reference))?;
         let subject = subject.unwrap_or(&self.subject.status);
-        bench.record(&format!("{}.as a whole", self.name), &reference, &subject)?;
+        comparison.record(&format!("{}.as a whole", self.name), &reference, &subject)?;
         let mut wrong = Vec::new();
         if reference != subject {
-            wrong.push(self.say(format!(
+            wrong.push(self.describe(format!(
                 "exits with setns(2): {reference}; served by the module: {subject}"
             )));
         }
         let mut calls = Vec::new();
-        self.reference.check_calls(Side::Kernel, &mut calls);
-        self.subject.check_calls(Side::Module, &mut calls);
-        // What is skipped need not call.
+        self.reference
+            .check_calls(Implementation::Kernel, &mut calls);
+        self.subject.check_calls(Implementation::Module, &mut calls);
+        // A program that skips its tests may not call setns(2).
         let tests = tap::parse(&self.reference.stdout);
         let ran = reference != "skip" && (tests.is_empty() || tests.iter().any(|t| t.1 != "skip"));
         let made = (self.reference.made > 0, self.subject.made > 0);
@@ -260,14 +267,14 @@ impl Compared {
                 self.reference.made, self.subject.made, self.calls
             ));
         }
-        wrong.extend(calls.into_iter().map(|wrong| self.say(wrong)));
-        bench.judge(wrong)
+        wrong.extend(calls.into_iter().map(|wrong| self.describe(wrong)));
+        comparison.finish(wrong)
     }
 
-    /// What is wrong, and with what to look into it.
-    fn say(&self, wrong: String) -> String {
+    /// Adds the output and the command that reproduces it to an error.
+    fn describe(&self, wrong: String) -> String {
         format!(
-            "{wrong}\nserved by the module:\n{}\nby hand: nsproxy serve {}",
+            "{wrong}\nserved by the module:\n{}\nreproduce: nsproxy serve {}",
             self.subject,
             self.words.join(" ")
         )

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the kernel's own tests print: a line for each test, in the Test Anything Protocol.
+//! Parses the output of the kernel's selftests, in the Test Anything Protocol.
 
 use std::collections::HashMap;
 
-/// A test's name and what it said of it: `ok`, `fail`, `skip`, `xfail`.
+/// The name of a test, and its result: `ok`, `fail`, `skip`, `xfail`.
 pub(crate) type Line = (String, &'static str);
 
-/// Reads the lines of tests, and leaves the others out. Each gets a name of its own: its number if
-/// it has none.
+/// Returns the results of the tests. Names are made unique; a test without a name is named by its
+/// number.
 pub(crate) fn parse(text: &str) -> Vec<Line> {
     let mut times = HashMap::new();
     text.lines()
@@ -47,7 +47,7 @@ fn parse_line(line: &str) -> Option<Line> {
     Some((name, word))
 }
 
-/// Without what is another at each time: long numbers, which are measured, and room for them.
+/// Replaces long numbers, which are measured and differ between runs, and normalises spaces.
 fn stable(name: &str) -> String {
     const LONG: usize = 5;
     let measured = |word: &str| word.len() >= LONG && word.bytes().all(|b| b.is_ascii_digit());
