@@ -9,7 +9,7 @@ use super::{
     },
     expected::{Check, Rights, allowed, deciding_check},
     fds::FdPool,
-    results::{BATCH, Implementation, Results},
+    results::{BATCH, Results},
 };
 use crate::{
     case::{
@@ -22,6 +22,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
+use nsproxy_uapi::Implementation;
 use std::{
     fmt,
     os::fd::{AsRawFd as _, OwnedFd},

@@ -26,7 +26,8 @@ use call::Command;
 use caller::{Batch, Caller};
 use expected::{Rights, documented};
 use fds::FdPool;
-use results::{BATCH, Counts, Implementation, Results};
+use nsproxy_uapi::Implementation;
+use results::{BATCH, Counts, Results};
 use std::{cell::RefCell, rc::Rc};
 
 /// Returns the number of calls of all tests together.

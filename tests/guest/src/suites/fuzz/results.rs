@@ -11,17 +11,11 @@ use crate::{
     sys::Shared,
 };
 use anyhow::Result;
+use nsproxy_uapi::Implementation;
 use std::{collections::BTreeMap, sync::atomic::Ordering::Relaxed};
 
 /// The number of calls that one caller makes.
 pub(super) const BATCH: usize = 1000;
-
-/// The implementation that makes the calls which change the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Implementation {
-    Kernel,
-    Module,
-}
 
 /// Results that callers share with the test.
 pub(super) struct Results {
