@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The calls, and the allocations that each of them makes.
+//! Calls, and the allocations that each of them makes.
 
 use crate::{
     case::{
@@ -14,9 +14,9 @@ use crate::{
 /// An allocation of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Allocation {
-    /// The row of the table of checks, and what is allocated.
+    /// The row of `docs/checks.md` if there is one, and the object.
     pub(super) name: &'static str,
-    /// What the call returns when it fails.
+    /// The error of the call if it fails.
     pub(super) code: Code,
 }
 
@@ -28,32 +28,32 @@ const CRED: Allocation = Allocation {
     name: "P2 cred",
     code: Code::ENOMEM,
 };
-/// The one at which `prepare_nsset()` forgets the cred.
+/// If it fails, `prepare_nsset()` leaks the cred.
 pub(super) const FS_STRUCT: Allocation = Allocation {
     name: "P3 fs_struct",
     code: Code::ENOMEM,
 };
-/// `set_cred_ucounts()`, where nobody with the caller's user id is in the user namespace yet:
-/// whatever it says, `userns_install()` says `EINVAL`.
+/// `set_cred_ucounts()`, if the caller's user id has no ucounts in the user namespace yet.
+/// `userns_install()` returns `EINVAL` whatever its error.
 const UCOUNTS: Allocation = Allocation {
     name: "user ucounts",
     code: Code::EINVAL,
 };
-/// `vfs_path_lookup()` wants its "/" in a `struct filename`.
+/// `vfs_path_lookup()` copies its "/" to a `struct filename`.
 const FILENAME: Allocation = Allocation {
     name: "mnt filename of the root",
     code: Code::ENOMEM,
 };
 
-/// A call that succeeds if there is memory.
+/// A call that succeeds unless an allocation fails.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     pub(super) name: String,
     pub(super) handle: Handle,
-    /// `CLONE_NEW*` of where it leads.
+    /// The `CLONE_NEW*` of the namespaces that it enters.
     pub(super) kinds: u32,
     pub(super) target: Target,
-    /// In the order in which they are made.
+    /// Its allocations, in order.
     pub(super) allocations: Vec<Allocation>,
     pub(super) subject: Entry,
 }
@@ -81,18 +81,18 @@ impl Call {
         }
     }
 
-    /// Into namespaces of a user's, by root, who was never there.
+    /// Makes the target belong to a user. Root has no ucounts there.
     fn of_user(mut self) -> Self {
         self.name += " of a user";
         self.target = self.target.of_user();
-        // User is installed first, mnt second.
+        // The user namespace is installed first, the mount namespace second.
         let at = self.allocations.iter().position(|a| *a == FILENAME);
         let at = at.unwrap_or(self.allocations.len());
         self.allocations.insert(at, UCOUNTS);
         self
     }
 
-    /// The call as a case that succeeds.
+    /// Returns the call as a case that succeeds.
     pub(super) fn case(&self) -> Case {
         Case {
             subject: self.subject,
@@ -102,8 +102,8 @@ impl Call {
         .moves(self.kinds)
     }
 
-    /// The same, in which that allocation fails, from 1. What it is: [`None`] if the call makes no
-    /// such allocation.
+    /// Returns the call as a case whose `n`th allocation fails, from 1, and that allocation.
+    /// [`None`]: the call makes fewer allocations.
     pub(super) fn case_failing_at(&self, n: u32) -> (Case, Option<Allocation>) {
         let allocation = self.allocations.get(n as usize - 1).copied();
         let case = Case {
@@ -117,29 +117,29 @@ impl Call {
         (case, allocation)
     }
 
-    /// Whether `prepare_nsset()` leaks when this allocation fails.
+    /// Returns whether `prepare_nsset()` leaks if this allocation fails.
     pub(super) fn kernel_leaks_at(&self, allocation: Option<Allocation>) -> bool {
         allocation == Some(FS_STRUCT) && self.kinds & Kind::User.flag() != 0
     }
 
-    /// Which allocation that of the ucounts is, if the call makes them.
+    /// Returns the index of the allocation of ucounts, if there is one.
     fn ucounts(&self) -> Option<usize> {
         self.allocations.iter().position(|a| *a == UCOUNTS)
     }
 
-    /// Whether the call makes ucounts, unless it finds those of the one before.
+    /// Returns whether the call allocates ucounts, unless those of the last call still exist.
     pub(super) fn makes_ucounts(&self) -> bool {
         self.ucounts().is_some()
     }
 
-    /// Whether a call that fails at that allocation, or succeeds, has made the ucounts: the next
-    /// call finds them until the cred of this one is freed.
+    /// Returns whether a call that fails at that allocation has allocated the ucounts. The next call
+    /// finds them until the cred of this one is freed.
     pub(super) fn leaves_ucounts(&self, n: u32) -> bool {
         self.ucounts().is_some_and(|at| n as usize > at + 1)
     }
 }
 
-/// Every kind by nsfs file and by pidfd, and several at once.
+/// Returns calls for every kind by nsfs file and by pidfd, and for several kinds at once.
 pub(super) fn all() -> Vec<Call> {
     let mut calls = Vec::new();
     for kind in Kind::ALL {
@@ -200,7 +200,7 @@ pub(super) fn all() -> Vec<Call> {
     ]);
     for kind in [Kind::Net, Kind::Uts, Kind::Ipc] {
         let name = kind.name();
-        // The patch of then followed an ERR_PTR where today's call returns ENOMEM.
+        // The patch of 2011 dereferenced an ERR_PTR where the current call returns ENOMEM.
         calls.push(Call {
             subject: Entry::Device2011,
             ..Call::new(format!("2011 {name}"), Handle::Target(name), kind.flag())

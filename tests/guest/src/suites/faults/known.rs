@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the kernel itself gets wrong, and the device does not: shown, so that nobody has to
-//! believe it, and so that it is noticed when a kernel does not any more.
+//! A leak of the kernel, which the module does not have. The test shows it, and reports a kernel in
+//! which it is fixed.
 //!
-//! `prepare_nsset()` notes what it has prepared at its end, and `put_nsset()` releases what was
-//! noted. When the copy of the `fs_struct` fails, nothing was noted, and the cred that was prepared
-//! before it is forgotten. `tests/known-kernel-bugs/` has the patch.
+//! `prepare_nsset()` sets `nsset->flags` at its end, and `put_nsset()` releases what the flags name.
+//! If the copy of the `fs_struct` fails, the flags are not set, and the cred that was prepared before
+//! is leaked. `tests/known-kernel-bugs/` has the patch.
 
 use super::{
     Shared,
@@ -25,7 +25,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result, ensure};
 
-/// How many creds are to be leaked: enough to be told from those that come and go.
+/// The number of creds to leak: many more than processes allocate meanwhile.
 const TIMES: u32 = 500;
 
 pub(super) fn tests(counts: &Shared) -> Vec<Test> {
@@ -36,7 +36,7 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
             fault_injection::prepare()?;
             if fault_injection::kmemleak_is_there() {
                 return Err(Skip::because(
-                    "what setns(2) leaks here, kmemleak would report; shown on KERNEL=lab",
+                    "kmemleak would report the leak of setns(2); shown on KERNEL=lab",
                 ));
             }
             let call = calls::all()
@@ -44,7 +44,7 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
                 .find(|call| {
                     call.kernel_leaks_at(Some(FS_STRUCT)) && call.allocations.contains(&FS_STRUCT)
                 })
-                .context("no call prepares both")?;
+                .context("no call allocates both")?;
             let kernel = creds_left(&call, Entry::Syscall, world)?;
             let device = creds_left(&call, Entry::Device, world)?;
             let word = if kernel == 0 {
@@ -73,7 +73,8 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
     )]
 }
 
-/// How many creds more there are after the call has failed [`TIMES`] times at the `fs_struct`.
+/// Returns the growth of the number of creds after the call has failed [`TIMES`] times at the
+/// `fs_struct`.
 fn creds_left(call: &Call, entry: Entry, world: &mut World) -> Result<u64> {
     let n = call.allocations.iter().position(|a| *a == FS_STRUCT);
     let (case, _) = call.case_failing_at(n.context("no fs_struct")? as u32 + 1);
@@ -84,7 +85,7 @@ fn creds_left(call: &Call, entry: Entry, world: &mut World) -> Result<u64> {
         "{entry} returned {}, expected ENOMEM",
         word(outcome)
     );
-    // Some come and go with processes.
+    // Processes that start and exit allocate some as well.
     let growth = before.growth_by(u64::from(TIMES / 10))?;
     Ok(growth.of(slab::CRED))
 }

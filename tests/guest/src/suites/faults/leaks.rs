@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Leaks on every way out of the call. Each way is taken so many times that a leak shows in the
-//! number of the kernel's objects, and in the counts of the target's namespaces. Each
-//! [entry](Entry) takes the way, so a leak of the kernel fails a test as well as one of the module.
+//! Leaks on the exit paths of the call. Each path is taken so many times that a leak shows in the
+//! number of the kernel's objects, and in the counts of the target's namespaces. Each [`Entry`] takes
+//! the path, so that a leak of the kernel fails the test as well as a leak of the module.
 
 use super::{
     Shared,
@@ -26,13 +26,12 @@ use anyhow::{Context as _, Result, ensure};
 use nsproxy_uapi::{Namespace, sys as uapi};
 use std::os::fd::{AsFd as _, AsRawFd as _};
 
-/// How often a way is taken by the same caller. A sanitizer counts exactly, and makes the calls
-/// slow.
+/// Returns how often the same caller takes a path. A sanitizer makes calls slow, but its counts exact.
 fn times() -> u32 {
     if kernel::is_sanitized() { 60 } else { 300 }
 }
 
-/// The same where each call wants a caller of its own.
+/// Returns how often a path is taken if each call requires a new caller.
 fn children() -> u32 {
     if kernel::is_sanitized() { 20 } else { 60 }
 }
@@ -42,7 +41,7 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
     for call in calls::all() {
         let counts = counts.clone();
         tests.push(Test::new(
-            format!("many times: {}, whatever fails", call.name),
+            format!("many times: {}, each allocation fails", call.name),
             move |world| every_allocation(&call, world, &counts),
         ));
     }
@@ -67,20 +66,20 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
     }
     tests.extend(with_targets().into_iter().map(|case| {
         Test::new(
-            format!("nothing is left of the target: {}", case.name),
-            move |world| by_each_entry(&case, world, lets_go_of_the_target),
+            format!("no reference to the target remains: {}", case.name),
+            move |world| by_each_entry(&case, world, releases_the_target),
         )
     }));
     tests
 }
 
-/// A call that fails at each of its allocations, and succeeds.
+/// Checks a call that fails at each of its allocations, and one that succeeds.
 fn every_allocation(call: &Call, world: &mut World, counts: &Shared) -> Result<()> {
     fault_injection::prepare()?;
     for n in 1..=call.allocations.len() as u32 {
         if call.leaves_ucounts(n + 1) {
-            // Whether it makes the ucounts, or finds those of the call before, depends on when
-            // RCU frees the cred of that one: these are not the same call many times.
+            // RCU decides when the cred of the last call is freed, and so whether the next call
+            // allocates ucounts or finds them. Such calls differ.
             break;
         }
         let (case, allocation) = call.case_failing_at(n);
@@ -100,7 +99,7 @@ fn every_allocation(call: &Call, world: &mut World, counts: &Shared) -> Result<(
     Ok(())
 }
 
-/// Calls `f` with each entry by which a call takes the way of the case.
+/// Calls `f` with each entry that has the exit path of the case.
 fn by_each_entry(
     case: &Case,
     world: &mut World,
@@ -110,7 +109,7 @@ fn by_each_entry(
     // Only the device has the call of 2011, and only the device refuses callers with a filter.
     if case.subject == Entry::Device && !case.caller.contains(&Step::Seccomp) {
         entries.push(Entry::Syscall);
-        // A process that asks to be served makes allocations of its own.
+        // NSPROXY_SERVE makes allocations of its own.
         if case.fail_allocation.is_none() && serve_status::can(&Device::open()?)? {
             entries.push(Entry::Served);
         }
@@ -134,7 +133,7 @@ fn leaves_nothing(case: &Case, entry: Entry, world: &mut World) -> Result<()> {
     let times = repeat(case, entry, times(), world)?;
     let growth = objects.growth_by(u64::from(times / 2))?;
     ensure!(growth.is_none(), "after {times} calls {growth}");
-    // The first counts may include references of objects that were yet to be freed.
+    // The first counts may include references of objects that are freed later.
     let no_more = |after: &Vec<References>| {
         let mut pairs = after.iter().zip(&references);
         pairs.all(|(after, before)| after.1 <= before.1 && after.2 <= before.2)
@@ -148,7 +147,7 @@ fn leaves_nothing(case: &Case, entry: Entry, world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// A member of an nsproxy, with `__ns_ref` and `__ns_ref_active` of its namespace.
+/// A member of an nsproxy, and `__ns_ref` and `__ns_ref_active` of its namespace.
 type References = (&'static str, u32, u32);
 
 /// Returns both counts of each namespace of a process.
@@ -160,9 +159,9 @@ fn references(target: &Process) -> Result<Vec<References>> {
     Ok(namespaces.iter().map(counts).collect())
 }
 
-/// Makes the call that often, or less where each wants a process of its own. Returns how often.
+/// Repeats the call, less often if each call requires a new process. Returns the number of calls.
 fn repeat(case: &Case, entry: Entry, times: u32, world: &mut World) -> Result<u32> {
-    // Nobody can enter a user namespace that it is in.
+    // A process cannot enter its own user namespace.
     let user = Kind::User.flag();
     let once_each = matches!(case.expect, Expect::Moved(kinds) if kinds & user != 0);
     let times = if once_each {
@@ -184,7 +183,7 @@ fn repeat(case: &Case, entry: Entry, times: u32, world: &mut World) -> Result<u3
     Ok(times)
 }
 
-/// Ways out that have nothing to do with memory, one for each place at which a call may end.
+/// Returns a case for each exit path that no allocation causes.
 fn refused() -> Vec<Case> {
     let flags = |kinds: &[Kind]| implementation::flags_of(kinds) as i32;
     let user_mnt = flags(&[Kind::User, Kind::Mnt]);
@@ -199,17 +198,17 @@ fn refused() -> Vec<Case> {
             .caller(steps)
             .fails(code)
     };
-    let gone = |fate: Fate, case: Case| Case {
+    let dead = |fate: Fate, case: Case| Case {
         target: Some(Target::in_new(Kind::Uts.flag()).with_fate(fate)),
         ..case
     };
-    let then = |case: Case| Case {
+    let of_2011 = |case: Case| Case {
         name: format!("2011 {}", case.name),
         subject: Entry::Device2011,
         ..case
     };
-    let nobody = || vec![Step::SetIds(USER)];
-    let beside = || vec![Step::Unshare(Kind::Pid.flag()), Step::Fork];
+    let user = || vec![Step::SetIds(USER)];
+    let in_sibling_pidns = || vec![Step::Unshare(Kind::Pid.flag()), Step::Fork];
     let pidfd = || Handle::Pidfd;
     let mut cases = vec![
         case("E1 EBADF", Handle::Number(-1), 0, vec![], Code::EBADF),
@@ -229,17 +228,17 @@ fn refused() -> Vec<Case> {
             vec![],
             Code::EINVAL,
         ),
-        gone(
+        dead(
             Fate::Reaped,
             case(
-                "V1 ESRCH, nothing but a nsproxy prepared",
+                "V1 ESRCH, only the nsproxy prepared",
                 pidfd(),
                 uts,
                 vec![],
                 Code::ESRCH,
             ),
         ),
-        gone(
+        dead(
             Fate::Reaped,
             case("V1 ESRCH, all prepared", pidfd(), all, vec![], Code::ESRCH),
         ),
@@ -247,10 +246,10 @@ fn refused() -> Vec<Case> {
             "V2 EPERM, all prepared",
             pidfd(),
             all,
-            nobody(),
+            user(),
             Code::EPERM,
         ),
-        gone(
+        dead(
             Fate::Zombie,
             case("V3 ESRCH, all prepared", pidfd(), all, vec![], Code::ESRCH),
         ),
@@ -258,7 +257,7 @@ fn refused() -> Vec<Case> {
             "nsfs user EPERM, the cred prepared",
             Handle::Target("user"),
             0,
-            nobody(),
+            user(),
             Code::EPERM,
         ),
         case(
@@ -293,7 +292,7 @@ fn refused() -> Vec<Case> {
             "pidfd mnt+uts+ipc+pid EINVAL at pid, three installed",
             pidfd(),
             before_pid,
-            beside(),
+            in_sibling_pidns(),
             Code::EINVAL,
         ),
         case(
@@ -324,23 +323,23 @@ fn refused() -> Vec<Case> {
             vec![Step::Seccomp],
             Code::EPERM,
         ),
-        then(case(
+        of_2011(case(
             "EPERM",
             Handle::Target("uts"),
             0,
-            nobody(),
+            user(),
             Code::EPERM,
         )),
-        then(case("EBADF", Handle::Number(-1), 0, vec![], Code::EBADF)),
-        then(case("pidfd EINVAL", pidfd(), uts, vec![], Code::EINVAL)),
-        then(case(
+        of_2011(case("EBADF", Handle::Number(-1), 0, vec![], Code::EBADF)),
+        of_2011(case("pidfd EINVAL", pidfd(), uts, vec![], Code::EINVAL)),
+        of_2011(case(
             "mnt EINVAL",
             Handle::Target("mnt"),
             0,
             vec![],
             Code::EINVAL,
         )),
-        then(case(
+        of_2011(case(
             "nstype EINVAL",
             Handle::Target("uts"),
             net,
@@ -355,12 +354,12 @@ fn refused() -> Vec<Case> {
     cases
 }
 
-/// What the edge refuses: a command, how many bytes there are for it to read, what it returns.
+/// Returns ioctls that the device refuses: the command, the length of its argument, and the error.
 fn bad_ioctls() -> Vec<(&'static str, u32, usize, Code)> {
     let with_size = |command: u32, size: u32| command & !(((1 << 14) - 1) << 16) | size << 16;
     vec![
         (
-            "no such command ENOTTY",
+            "unknown command ENOTTY",
             uapi::NSPROXY_SETNS ^ 0x80,
             8,
             Code::ENOTTY,
@@ -401,7 +400,7 @@ fn bad_ioctls() -> Vec<(&'static str, u32, usize, Code)> {
 fn bad_ioctl(command: u32, length: usize, code: Code) -> Result<()> {
     let device = Device::open()?;
     let fd = device.as_fd().as_raw_fd();
-    // Zero, but for the last byte.
+    // All bytes except the last are zero.
     let mut bytes = vec![0_u8; length];
     if let Some(last) = bytes.last_mut() {
         *last = 1;
@@ -428,8 +427,8 @@ fn bad_ioctl(command: u32, length: usize, code: Code) -> Result<()> {
     Ok(())
 }
 
-/// Calls after which the target ends, in new namespaces of every kind, and nobody else was in
-/// them: one for each way in which a call lets go of what it refers to.
+/// Returns calls after which the target exits. No other process is in its namespaces, so that a
+/// reference which a call does not release keeps them. There is one case for each way to release them.
 fn with_targets() -> Vec<Case> {
     let user = Kind::User.flag();
     let all = implementation::all_kinds();
@@ -451,11 +450,11 @@ fn with_targets() -> Vec<Case> {
             .caller([Step::SetIds(USER)])
             .fails(Code::EPERM),
     ];
-    let but_user = all & !user;
+    let all_but_user = all & !user;
     cases.push(
-        Case::new("pidfd all but user", Handle::Pidfd, but_user as i32)
-            .target(Target::in_new(but_user))
-            .moves(but_user),
+        Case::new("pidfd all but user", Handle::Pidfd, all_but_user as i32)
+            .target(Target::in_new(all_but_user))
+            .moves(all_but_user),
     );
     for kind in [Kind::Mnt, Kind::Uts, Kind::Net, Kind::Pid] {
         let name = kind.name();
@@ -474,7 +473,7 @@ fn with_targets() -> Vec<Case> {
     cases
 }
 
-fn lets_go_of_the_target(case: &Case, entry: Entry, world: &mut World) -> Result<()> {
+fn releases_the_target(case: &Case, entry: Entry, world: &mut World) -> Result<()> {
     world.clear();
     let before = Objects::count_at_rest()?;
     let times = repeat(case, entry, times(), world)?;
@@ -482,7 +481,7 @@ fn lets_go_of_the_target(case: &Case, entry: Entry, world: &mut World) -> Result
     let growth = before.growth(u64::from(times / 2))?;
     ensure!(
         growth.is_none(),
-        "after {times} calls and the target's end {growth}"
+        "after {times} calls and the exit of the target {growth}"
     );
     Ok(())
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Each allocation of each call fails once, and each way out of a call is taken many times.
+//! Allocation failures and leaks.
 //!
-//! - [`sweep`]: both sides make the same allocations, and fail in the same way at each;
-//! - [`reasons`]: the module can tell which allocation it was;
-//! - [`leaks`]: no way out of either implementation leaks;
-//! - [`known`]: what the kernel itself gets wrong.
+//! - [`sweep`]: both implementations make the same allocations, and return the same if one fails;
+//! - [`reasons`]: the module reports which allocation failed;
+//! - [`leaks`]: no exit path of either implementation leaks;
+//! - [`known`]: a leak of the kernel.
 
 mod calls;
 mod known;
@@ -20,20 +20,20 @@ use crate::{
 use anyhow::{Result, ensure};
 use std::{cell::RefCell, rc::Rc};
 
-/// What the tests of this suite have in common.
+/// The sums over all tests of the suite.
 #[derive(Default)]
 struct Counts {
-    /// Calls of which every allocation was made to fail.
+    /// Calls whose allocations were made to fail, one at a time.
     calls: u32,
-    /// Allocations that failed, each on both sides.
+    /// Allocations that failed, each in both implementations.
     failures: u32,
-    /// Tests in which something was not the same, or not as it is to be.
+    /// Tests that failed.
     differ: u32,
-    /// Attempts that were made again, because what failed may have been the allocator's own.
+    /// Attempts that were repeated, because an allocation of the allocator itself may have failed.
     again: u32,
-    /// Ways out of the call that were repeated many times.
+    /// Exit paths of the call that were taken many times.
     ways: u32,
-    /// Whether the kernel leaks in the known way, if that was tried.
+    /// Whether the kernel leaks in the known way, if it was tested.
     kernel_leaks: Option<bool>,
 }
 
@@ -47,14 +47,14 @@ pub(crate) fn tests() -> Vec<Test> {
     tests.extend(leaks::tests(&counts));
     tests.extend(known::tests(&counts));
     let last = counts.clone();
-    let conclusion = Test::new("every allocation has had its turn", move |_| {
+    let conclusion = Test::new("every allocation failed once", move |_| {
         report(&last.borrow())
     });
     tests.push(conclusion.of_suite());
     tests
 }
 
-/// Tells the host what it came to.
+/// Reports the sums to the host.
 fn report(counts: &Counts) -> Result<()> {
     let Counts {
         calls,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Each allocation of a call that fails is a reason of its own.
+//! Each allocation that can fail has a reason of its own.
 
 use crate::{
     case::{
@@ -16,8 +16,8 @@ use anyhow::{Result, bail, ensure};
 use nsproxy_uapi::{Explain, Reason};
 use std::os::fd::AsRawFd as _;
 
-/// In the order in which a call for user and mount namespaces makes them, by a user whom nobody has
-/// counted in that user namespace.
+/// The reasons of the allocations of a call for user and mount namespaces, in order. The caller has no
+/// ucounts in the user namespace.
 const REASONS: [Reason; 5] = [
     Reason::NoNsProxy,
     Reason::NoCred,
@@ -25,7 +25,7 @@ const REASONS: [Reason; 5] = [
     Reason::Ucounts,
     Reason::Root,
 ];
-/// How often it is tried: see [`super::sweep`].
+/// How often to try, for the reason in [`super::sweep`].
 const ATTEMPTS: u32 = 20;
 
 pub(super) fn tests() -> Vec<Test> {
@@ -38,14 +38,14 @@ pub(super) fn tests() -> Vec<Test> {
                     "allocation {n} for user and mnt, explained: {}",
                     reason.name()
                 ),
-                move |world| is_named(n, reason, world),
+                move |world| is_reported(n, reason, world),
             )
         })
         .collect()
 }
 
-/// The call is not made: a dry run makes the same allocations.
-fn is_named(n: u32, expected: Reason, world: &mut World) -> Result<()> {
+/// Checks the reason by a dry run, which makes the same allocations as a call.
+fn is_reported(n: u32, expected: Reason, world: &mut World) -> Result<()> {
     fault_injection::prepare()?;
     let target = world.target(&Target::in_all_new().of_user())?;
     let pidfd = target.pidfd()?;
@@ -72,7 +72,7 @@ fn is_named(n: u32, expected: Reason, world: &mut World) -> Result<()> {
         last = format!("{}, reason {reason}, {to_go} to go", word(outcome));
     }
     bail!(
-        "{ATTEMPTS} times not {}; the last time {last}",
+        "not {} in {ATTEMPTS} attempts; last: {last}",
         expected.name()
     );
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The first allocation of a call fails, then the second, and so on, until the call makes no such
-//! allocation and succeeds.
+//! Makes the first allocation of a call fail, then the second, and so on, until the call makes fewer
+//! allocations and succeeds.
 
 use super::{
     Shared,
@@ -21,10 +21,9 @@ use crate::{
 use anyhow::{Context as _, Result, bail, ensure};
 use std::{thread, time::Duration};
 
-/// How often something is tried in which an allocation may fail that is none of the call's.
+/// How often to try, since an allocation of the allocator itself may fail.
 const ATTEMPTS: u32 = 5;
-/// How long to wait until the cred of a call that failed is freed, which RCU does; the next time
-/// twice as long, and so on.
+/// How long to wait until RCU frees the cred of the last call. Each attempt waits twice as long.
 const GRACE: Duration = Duration::from_millis(100);
 
 pub(super) fn tests(counts: &Shared) -> Vec<Test> {
@@ -57,7 +56,7 @@ fn sweep(call: &Call, world: &mut World, counts: &Shared) -> Result<()> {
     for n in 1..=made + 1 {
         let (mut case, allocation) = call.case_failing_at(n);
         if call.kernel_leaks_at(allocation) && fault_injection::kmemleak_is_there() {
-            // What setns(2) leaks here is reported after the suite: see `known`.
+            // kmemleak would report the leak of setns(2) after the suite: see `known`.
             case.reference = None;
         }
         let what = allocation.map_or("none", |a| a.name);
@@ -73,7 +72,7 @@ fn sweep(call: &Call, world: &mut World, counts: &Shared) -> Result<()> {
     )
 }
 
-/// Both sides fail at their `n`th allocation, or make one less and succeed.
+/// Checks that both implementations fail at their `n`th allocation, or make one less and succeed.
 fn fails_at(call: &Call, n: u32, case: &Case, world: &mut World, counts: &Shared) -> Result<()> {
     let apart = call.leaves_ucounts(n);
     let to_go = u32::from(n > call.allocations.len() as u32);
@@ -82,7 +81,7 @@ fn fails_at(call: &Call, n: u32, case: &Case, world: &mut World, counts: &Shared
         let mut sides = Vec::new();
         let mut wrong = Vec::new();
         let cases = if apart {
-            alone(case).to_vec()
+            one_by_one(case).to_vec()
         } else {
             vec![case.clone()]
         };
@@ -98,7 +97,7 @@ fn fails_at(call: &Call, n: u32, case: &Case, world: &mut World, counts: &Shared
         for side in &sides {
             if side.to_go != Some(to_go) {
                 wrong.push(format!(
-                    "{} returned {}, to go until the allocation that was to fail: {:?}",
+                    "{} returned {}, allocations left until the injected failure: {:?}",
                     side.entry,
                     word(side.outcome),
                     side.to_go
@@ -109,10 +108,9 @@ fn fails_at(call: &Call, n: u32, case: &Case, world: &mut World, counts: &Shared
             return Ok(());
         }
         last = wrong.join("\n");
-        // The allocator makes allocations of its own when it has nothing at hand, which depends on
-        // what was allocated and freed before: such a one fails without harm, or puts ours one
-        // further back. And ucounts that somebody still has are not allocated. What is really not
-        // the same stays so.
+        // An allocator without free objects makes allocations of its own. One of those may fail
+        // without effect, or shift the count by one. And ucounts that still exist are not allocated.
+        // A real difference occurs in every attempt.
         let is_as_expected = |side: &Side| {
             let outcome = match case.expect {
                 Expect::Fails(code) => side.outcome == Err(code),
@@ -128,8 +126,8 @@ fn fails_at(call: &Call, n: u32, case: &Case, world: &mut World, counts: &Shared
     bail!(last)
 }
 
-/// The two sides of a case, one after the other instead of one beside the other.
-fn alone(case: &Case) -> [Case; 2] {
+/// Splits a case into one for each implementation.
+fn one_by_one(case: &Case) -> [Case; 2] {
     [Entry::Syscall, case.subject].map(|subject| Case {
         subject,
         reference: None,
@@ -141,8 +139,7 @@ fn sides(report: &Report) -> impl Iterator<Item = &Side> {
     report.reference.iter().chain([&report.subject])
 }
 
-/// What is refused before anything is allocated: by the checks of the entry, with the ioctl's edge
-/// before them.
+/// Returns calls that the checks refuse before any allocation.
 fn refused() -> Vec<Case> {
     let net = Kind::Net.flag() as i32;
     [
@@ -191,11 +188,11 @@ fn allocates_nothing(case: &Case, world: &mut World) -> Result<()> {
     ensure!(report.wrong.is_empty(), report.wrong.join("\n"));
     for side in sides(&report) {
         let Expect::Fails(code) = case.expect else {
-            bail!("a case that is not refused");
+            bail!("the case has no expected error");
         };
         ensure!(
             side.outcome == Err(code) && side.to_go == Some(1),
-            "{} returned {}, expected {code} and no allocation; to go: {:?}",
+            "{} returned {}, expected {code} and no allocation; allocations left: {:?}",
             side.entry,
             word(side.outcome),
             side.to_go
