@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What calls cost, in instructions: in a guest whose clock counts them.
+//! The cost of calls in instructions, in a guest whose clock counts them.
 
 use crate::{
     case::implementation::{Device, Entry},
     errno::{Code, Outcome, word},
-    sys::{self, Call, Fork, Shared},
+    process::workers::run_in_child,
+    sys::{self, Call, Shared},
 };
 use anyhow::{Context as _, Result, ensure};
 use nsproxy_uapi::sys as uapi;
-use rustix::process::WaitOptions;
 use serde::{Deserialize, Serialize};
 use std::{
     array,
@@ -43,25 +43,25 @@ impl Measured {
     }
 }
 
-/// A call, to be made again and again.
+/// A call that is repeated.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Work {
-    /// Two files, in turn, so that each call leads elsewhere.
+    /// Two files that are used in turns, so that each call changes namespaces.
     pub(crate) slots: [usize; 2],
     pub(crate) nstype: i32,
-    /// Each call by a child of its own: for where nobody can come from twice.
+    /// Makes each call in a child, since a process can enter the namespaces only once.
     pub(crate) in_children: bool,
-    /// What each call returns.
+    /// The expected outcome of each call.
     pub(crate) outcome: Outcome,
 }
 
-/// Calls before any is counted: caches of the allocator are filled by them.
+/// Calls before the first that is measured, which fill the caches of the allocator.
 const WARM: usize = 20;
-/// Calls that are counted as one, so that what happens at every so many is shared by all.
+/// Calls that are measured together, so that periodic work is spread over all of them.
 const CALLS: usize = 200;
-/// How often that is done. The least counts: whatever comes between makes it more.
+/// The number of measurements. The least counts, since interrupts only add instructions.
 const ROUNDS: usize = 7;
-/// The same where each call has a child of its own.
+/// The same if each call is made in a child.
 const CHILDREN: usize = 60;
 
 /// Measures the instructions of each call. The calls take turns, so that a drift over time affects
@@ -98,13 +98,13 @@ pub(super) struct Caller<'a> {
     measured: Measured,
     work: Work,
     device: &'a Device,
-    /// Of two calls, which are told where they are.
+    /// The arguments of two calls, at addresses that do not change.
     arguments: Box<[Arguments; 2]>,
-    /// Where a journal goes.
+    /// The memory for a journal.
     lines: Vec<uapi::nsproxy_step>,
 }
 
-/// What an ioctl is told, and says.
+/// The arguments of an ioctl.
 #[derive(Default)]
 struct Arguments {
     setns: uapi::nsproxy_setns,
@@ -138,7 +138,7 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// Two calls, each with its file.
+    /// Returns two calls, one for each file.
     pub(super) fn calls(&mut self, fds: [i32; 2]) -> [Call; 2] {
         let device = self.device.as_fd().as_raw_fd();
         array::from_fn(|n| {
@@ -162,7 +162,7 @@ impl<'a> Caller<'a> {
         })
     }
 
-    /// Whether one of the calls came to what it was to.
+    /// Checks the outcome of a call.
     pub(super) fn check(&self, which: usize, returned: i64) -> Result<()> {
         let Arguments { explain, .. } = &self.arguments[which];
         let returned: Outcome = sys::outcome(returned).map_err(Code::from);
@@ -200,7 +200,7 @@ impl<'a> Caller<'a> {
         Ok(())
     }
 
-    /// Makes the calls so often that the next one is like any other.
+    /// Makes calls that are not measured.
     pub(super) fn warm(&mut self, fds: [i32; 2]) -> Result<()> {
         let calls = self.calls(fds);
         for n in 0..WARM {
@@ -229,10 +229,10 @@ impl<'a> Caller<'a> {
 
     fn one_in_child(&mut self, fd: i32) -> Result<f64> {
         let took = Shared::new(1)?;
-        in_child(|| {
+        run_in_child(|| {
             self.serve(true)?;
             let [before, call] = self.calls([-1, fd]);
-            // What is shared with the parent until it is written to is written to before.
+            // Writes to memory that is shared with the parent, so that it is copied before.
             sys::instructions();
             before.make();
             let begun = sys::instructions();
@@ -242,22 +242,4 @@ impl<'a> Caller<'a> {
         })?;
         Ok(took[0].load(Ordering::Relaxed) as f64)
     }
-}
-
-/// Has a child do it, and waits for it.
-pub(super) fn in_child(work: impl FnOnce() -> Result<()>) -> Result<()> {
-    let child = match sys::fork()? {
-        Fork::Child => sys::exit(match work() {
-            Ok(()) => 0,
-            Err(error) => {
-                eprintln!("{error:#}");
-                1
-            }
-        }),
-        Fork::Parent(child) => child,
-    };
-    let ended = rustix::process::waitpid(Some(child), WaitOptions::empty())?;
-    let status = ended.and_then(|(_, status)| status.exit_status());
-    ensure!(status == Some(0), "a child that was to call failed");
-    Ok(())
 }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Single calls, for a host that notes each instruction of them: see `make profile`.
+//! Single calls, whose instructions the host records: see `make profile`.
 
-use super::measure::{Caller, Measured, Work, in_child};
+use super::{
+    measure::{Caller, Measured, Work},
+    workers::run_in_child,
+};
 use crate::{case::implementation::Device, process::tracer::Tracer, sys::Call};
 use anyhow::Result;
 
-/// Which of the two files each call is made with. The host takes the shortest call: whatever comes
-/// between makes one longer.
+/// The file of each call. The host takes the shortest call, since interrupts only make calls longer.
 const TURNS: [usize; 6] = [0, 1, 0, 1, 0, 1];
 
 /// Makes each measured call while the host records its instructions under `name`.
@@ -23,11 +25,11 @@ pub(super) fn profile(
     let mut tracer = Tracer::open()?;
     for measured in measured {
         let mut caller = Caller::new(*measured, work, device);
-        let mut note = |caller: &mut Caller<'_>, turns: &[usize]| {
+        let mut record = |caller: &mut Caller<'_>, turns: &[usize]| {
             let calls = caller.calls(fds);
             tracer.begin(name, measured.name())?;
             for &turn in turns {
-                // Where the host knows them from: between two that nobody else makes.
+                // The host recognises a call by these two around it.
                 Call::LEAST.make();
                 let returned = calls[turn].make();
                 Call::LEAST.make();
@@ -37,17 +39,17 @@ pub(super) fn profile(
         };
         if work.in_children {
             for turn in TURNS {
-                in_child(|| {
+                run_in_child(|| {
                     caller.serve(true)?;
-                    // What is shared with the parent until it is written to is written to before.
+                    // Writes to memory that is shared with the parent, so that it is copied before.
                     caller.calls([-1; 2])[turn].make();
-                    note(&mut caller, &[turn])
+                    record(&mut caller, &[turn])
                 })?;
             }
         } else {
             caller.serve(true)?;
             caller.warm(fds)?;
-            note(&mut caller, &TURNS)?;
+            record(&mut caller, &TURNS)?;
             caller.serve(false)?;
         }
     }

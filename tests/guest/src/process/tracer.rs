@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The port that `NSPROXY_TRACER` names, through which a host notes each instruction: `make profile`
-//! gives its guest one.
+//! The port through which the host records instructions, named by `NSPROXY_TRACER`. `make profile`
+//! starts a guest that has one.
 
 use anyhow::{Context as _, Result, ensure};
 use std::{
@@ -10,19 +10,21 @@ use std::{
     io::{BufRead as _, BufReader, Write as _},
 };
 
-/// The port. Only one process can have it open.
+/// The port, which only one process can open.
 pub(crate) struct Tracer {
     port: BufReader<File>,
 }
 
 impl Tracer {
+    /// Opens the port.
+    ///
     /// # Errors
     ///
-    /// There is none.
+    /// The guest has no such port.
     pub(crate) fn open() -> Result<Self> {
         let port = env::var_os("NSPROXY_TRACER")
             .filter(|port| !port.is_empty())
-            .context("nobody notes instructions here: `make profile` starts a host that does")?;
+            .context("this guest has no tracer port; hint: `make profile` starts one that has")?;
         let port = File::options()
             .read(true)
             .write(true)
@@ -33,7 +35,7 @@ impl Tracer {
         })
     }
 
-    /// Tells where each function of the kernel and its modules is.
+    /// Sends the address of each function of the kernel and its modules.
     pub(crate) fn symbols(&mut self) -> Result<()> {
         let symbols = fs::read_to_string("/proc/kallsyms")?;
         let mut lines = String::new();
@@ -53,12 +55,12 @@ impl Tracer {
         self.ask("symbols-end")
     }
 
-    /// Has the host note what is done from here on. `what` is called by `who`, a word.
-    pub(crate) fn begin(&mut self, what: &str, who: &str) -> Result<()> {
-        self.ask(&format!("begin {who} {what}"))
+    /// Starts recording `work`. `entry` is a word.
+    pub(crate) fn begin(&mut self, work: &str, entry: &str) -> Result<()> {
+        self.ask(&format!("begin {entry} {work}"))
     }
 
-    /// Has it stop.
+    /// Stops recording.
     pub(crate) fn end(&mut self) -> Result<()> {
         self.ask("end")
     }
@@ -69,7 +71,7 @@ impl Tracer {
             .write_all(format!("{line}\n").as_bytes())?;
         let mut answer = String::new();
         self.port.read_line(&mut answer)?;
-        ensure!(answer == "ok\n", "the host could not: {}", answer.trim());
+        ensure!(answer == "ok\n", "the host failed: {}", answer.trim());
         Ok(())
     }
 }

@@ -2,8 +2,9 @@
 
 //! Children that run a function of the test, alone and in groups.
 
+use super::channel::Channel;
 use crate::sys::{self, Fork};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
 /// Starts a child that runs `work` and exits. It is killed when its parent dies.
@@ -38,6 +39,46 @@ pub(crate) fn wait(pid: Pid) -> Result<WaitStatus> {
 pub(crate) fn kill(pid: Pid) -> Result<()> {
     rustix::process::kill_process(pid, Signal::KILL)?;
     wait(pid).map(drop)
+}
+
+/// A child whose error is returned to its parent.
+pub(crate) struct Child {
+    pub(crate) pid: Pid,
+    errors: Channel,
+}
+
+impl Child {
+    /// Starts a child that runs `work`.
+    pub(crate) fn start(work: impl FnOnce() -> Result<()>) -> Result<Self> {
+        let (errors, theirs) = Channel::pair()?;
+        let report = |error: &str| {
+            let _ = theirs.send(&error, None);
+        };
+        let pid = spawn_child(work, report)?;
+        Ok(Self { pid, errors })
+    }
+
+    /// Waits for the end of the child, and returns its status and its error.
+    pub(crate) fn wait(self) -> Result<(WaitStatus, String)> {
+        let status = wait(self.pid)?;
+        let error = self.errors.receive::<String>()?;
+        Ok((status, error.map(|(error, _)| error).unwrap_or_default()))
+    }
+
+    /// Waits for the end of the child, which must exit with status 0.
+    pub(crate) fn end(self) -> Result<()> {
+        let (status, error) = self.wait()?;
+        ensure!(
+            status.exit_status() == Some(0),
+            "a child ended with {status:?}: {error}"
+        );
+        Ok(())
+    }
+}
+
+/// Runs `work` in a child, and returns its error.
+pub(crate) fn run_in_child(work: impl FnOnce() -> Result<()>) -> Result<()> {
+    Child::start(work)?.end()
 }
 
 /// Children that work at the same time. Dropping it kills those that have not ended.

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How many calls a second several callers make at a time, by setns(2) and by the device: `make
-//! bench`. In time as it passes, so that nothing is guarded here: figures depend on the host, and on
-//! what else it does. What can be compared is what was measured by turns.
+//! The throughput of concurrent callers, by setns(2) and by the device: `make bench`. It has no limit,
+//! since it depends on the host and its load. The implementations take turns, so that their figures can
+//! be compared with each other.
 
 use crate::{
     case::{
         implementation::Device,
         target::{Process, Target, World},
     },
+    process::workers::Child,
     report::{
         ktap::{self, Printer, Tally},
         verdict_port,
     },
-    sys::{self, Fork, Shared},
+    sys::{self, Shared},
 };
 use anyhow::{Context as _, Result, ensure};
-use nsproxy_uapi::{Kind, sys as uapi};
-use rustix::{io::Errno, process::WaitOptions};
+use nsproxy_uapi::{Implementation, Kind, sys as uapi};
 use std::{
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
     sync::atomic::{AtomicU64, Ordering},
@@ -25,21 +25,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many callers there are at a time, as far as there are CPUs.
+/// The numbers of callers, limited by the number of CPUs.
 const CALLERS: [usize; 3] = [1, 2, 4];
-/// How long they call, each time that it is a side's turn.
+/// How long an implementation's turn takes.
 const TURN: Duration = Duration::from_millis(150);
-/// How many turns each side has; the one in the middle counts.
+/// The number of turns of each implementation; the median counts.
 const TURNS: usize = 5;
-/// How many calls are made between two looks at the clock of a turn.
-const AT_ONCE: usize = 50;
+/// The number of calls between two checks whether the turn is over.
+const BATCH: usize = 50;
 
-/// Whose namespaces a caller goes to and fro between.
+/// The namespaces that a caller switches between.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Namespaces {
     /// Two of its own.
     Separate,
-    /// Two that all callers have.
+    /// Two that all callers share.
     Shared,
 }
 
@@ -52,16 +52,7 @@ impl Namespaces {
     }
 }
 
-/// Which way into the kernel.
-#[derive(Clone, Copy)]
-enum Side {
-    Syscall,
-    Device,
-}
-
-const SIDES: [Side; 2] = [Side::Syscall, Side::Device];
-
-/// Measures it all, and tells the host each figure.
+/// Runs all measurements, and reports each figure to the host.
 pub(super) fn run(world: &mut World, filter: &str) -> Result<Tally> {
     let cpus = thread::available_parallelism()?.get();
     let mut tests = Vec::new();
@@ -76,7 +67,7 @@ pub(super) fn run(world: &mut World, filter: &str) -> Result<Tally> {
     let mut printer = Printer::new("scale", tests.len(), world.effort);
     println!(
         "# {:<30} {:>10} {:>10}",
-        "calls a second", "setns(2)", "device"
+        "calls per second", "setns(2)", "device"
     );
     for (name, namespaces, callers) in tests {
         printer.begin(&name);
@@ -94,7 +85,7 @@ pub(super) fn run(world: &mut World, filter: &str) -> Result<Tally> {
     Ok(printer.end())
 }
 
-/// Calls a second, all callers together, by each of [`SIDES`].
+/// Returns the calls per second of all callers together, by implementation.
 fn measure(namespaces: Namespaces, callers: usize) -> Result<[f64; 2]> {
     let target = || Process::start(&Target::in_new(Kind::Uts.flag()));
     let pair = || -> Result<[Process; 2]> { Ok([target()?, target()?]) };
@@ -107,54 +98,41 @@ fn measure(namespaces: Namespaces, callers: usize) -> Result<[f64; 2]> {
         Ok([one.ns("uts")?, other.ns("uts")?])
     };
     let device = Device::open().context(Device::PATH)?;
-    let board = Board::new(callers)?;
+    let turns = Turns::new(callers)?;
     let mut children = Vec::new();
     for caller in 0..callers {
         let fds = fds(caller)?;
-        match sys::fork()? {
-            Fork::Child => sys::exit(match call(&board, caller, &fds, &device) {
-                Ok(()) => 0,
-                Err(errno) => {
-                    eprintln!("caller {caller}: {errno}");
-                    1
-                }
-            }),
-            Fork::Parent(child) => children.push(child),
-        }
+        children.push(Child::start(|| call(&turns, caller, &fds, &device))?);
     }
 
     let mut rates = [Vec::new(), Vec::new()];
     for _ in 0..TURNS {
-        for (side, rates) in (0..).zip(&mut rates) {
-            rates.push(board.turn(side)?);
+        for (implementation, rates) in (0..).zip(&mut rates) {
+            rates.push(turns.run(implementation)?);
         }
     }
-    board.end();
-    for child in children {
-        let ended = rustix::process::waitpid(Some(child), WaitOptions::empty())?;
-        let status = ended.and_then(|(_, status)| status.exit_status());
-        ensure!(status == Some(0), "a caller failed");
-    }
+    turns.end();
+    children.into_iter().try_for_each(Child::end)?;
     Ok(rates.map(|mut rates| {
         rates.sort_by(f64::total_cmp);
         rates[TURNS / 2]
     }))
 }
 
-/// What the test and its callers tell each other.
-struct Board {
-    /// Two for the test, see [`Board::turn`], and two for each caller: what it has done of the last
-    /// turn, in calls a second, and how many turns it has done.
+/// The state that the test and its callers share.
+struct Turns {
+    /// Two numbers of the test, and two of each caller: its calls per second in the last turn, and the
+    /// number of its turns.
     numbers: Shared,
     callers: usize,
 }
 
-/// No more turns.
+/// The turn after the last one.
 const END: u64 = u64::MAX;
 /// How long a caller may take to notice the end of a turn.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-impl Board {
+impl Turns {
     fn new(callers: usize) -> Result<Self> {
         Ok(Self {
             numbers: Shared::new(2 + 2 * callers)?,
@@ -162,12 +140,12 @@ impl Board {
         })
     }
 
-    /// The turn that is on: twice its number, and the side that it is. [`END`] after the last.
-    fn on(&self) -> &AtomicU64 {
+    /// The current turn: twice its number, plus the implementation. [`END`] after the last.
+    fn current(&self) -> &AtomicU64 {
         &self.numbers[0]
     }
 
-    /// How many turns are over.
+    /// The number of turns that are over.
     fn over(&self) -> &AtomicU64 {
         &self.numbers[1]
     }
@@ -180,17 +158,21 @@ impl Board {
         &self.numbers[3 + 2 * caller]
     }
 
-    /// Gives a side its turn, and returns what all callers did together, in calls a second.
-    fn turn(&self, side: u64) -> Result<f64> {
+    /// Runs the turn of an implementation, and returns the calls per second of all callers.
+    fn run(&self, implementation: u64) -> Result<f64> {
         let number = self.over().load(Ordering::Acquire) + 1;
-        self.on().store(2 * number + side, Ordering::Release);
+        self.current()
+            .store(2 * number + implementation, Ordering::Release);
         thread::sleep(TURN);
         self.over().store(number, Ordering::Release);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let mut rate = 0;
         for caller in 0..self.callers {
             while self.done(caller).load(Ordering::Acquire) < number {
-                ensure!(Instant::now() < deadline, "caller {caller} is gone");
+                ensure!(
+                    Instant::now() < deadline,
+                    "caller {caller} did not finish its turn"
+                );
                 thread::sleep(Duration::from_millis(1));
             }
             rate += self.rate(caller).load(Ordering::Acquire);
@@ -199,43 +181,43 @@ impl Board {
     }
 
     fn end(&self) {
-        self.on().store(END, Ordering::Release);
+        self.current().store(END, Ordering::Release);
     }
 }
 
-/// What a caller does: waits for its turn, and calls until that is over.
-fn call(board: &Board, caller: usize, fds: &[OwnedFd; 2], device: &Device) -> Result<(), Errno> {
+/// Waits for each turn, and calls until it is over. Runs in a caller.
+fn call(turns: &Turns, caller: usize, fds: &[OwnedFd; 2], device: &Device) -> Result<()> {
     let fds = fds.each_ref().map(|fd| fd.as_raw_fd());
     let device = device.as_fd().as_raw_fd();
     let mut number = 0;
     loop {
-        let on = board.on().load(Ordering::Acquire);
-        if on == END {
+        let current = turns.current().load(Ordering::Acquire);
+        if current == END {
             return Ok(());
         }
-        if on / 2 == number {
+        if current / 2 == number {
             thread::sleep(Duration::from_micros(200));
             continue;
         }
-        number = on / 2;
-        let side = SIDES[(on % 2) as usize];
+        number = current / 2;
+        let implementation = Implementation::ALL[(current % 2) as usize];
         let begun = Instant::now();
         let mut calls = 0;
-        while board.over().load(Ordering::Relaxed) < number {
-            for n in 0..AT_ONCE {
+        while turns.over().load(Ordering::Relaxed) < number {
+            for n in 0..BATCH {
                 let fd = fds[n % 2];
-                match side {
-                    Side::Syscall => sys::setns(fd, 0)?,
-                    Side::Device => {
+                match implementation {
+                    Implementation::Kernel => sys::setns(fd, 0)?,
+                    Implementation::Module => {
                         let args = uapi::nsproxy_setns { fd, nstype: 0 };
                         sys::ioctl(device, uapi::NSPROXY_SETNS, (&raw const args).addr())?;
                     }
                 }
             }
-            calls += AT_ONCE;
+            calls += BATCH;
         }
         let rate = calls as f64 / begun.elapsed().as_secs_f64();
-        board.rate(caller).store(rate as u64, Ordering::Release);
-        board.done(caller).store(number, Ordering::Release);
+        turns.rate(caller).store(rate as u64, Ordering::Release);
+        turns.done(caller).store(number, Ordering::Release);
     }
 }

@@ -1,37 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Whether a call costs more where there is more of everything: namespaces, tasks.
+//! The cost of a call with a growing number of namespaces or tasks.
 
 use super::row::{Cost, Row};
 use crate::{
+    process::{channel::Channel, spawn_child, workers::wait},
     report::verdict_port,
-    sys::{self, Fork},
+    sys,
 };
 use anyhow::{Context as _, Result, ensure};
 use nsproxy_uapi::Kind;
-use rustix::{
-    pipe::PipeFlags,
-    process::{Pid, Resource, Rlimit, Signal, WaitOptions},
-};
+use rustix::process::{Pid, Resource, Rlimit};
 use std::{
     fs::{self, File},
-    io::{Read as _, Write as _},
-    os::fd::OwnedFd,
     thread,
 };
 
-/// What there is more and more of.
+/// The objects whose number grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Growth {
-    /// uts namespaces, each held by an open file.
+    /// UTS namespaces, each held by an open file.
     Namespaces,
-    /// Tasks, that sleep.
+    /// Tasks that sleep.
     Tasks,
 }
 
-/// How much more a call may cost where there is most than where there is one.
+/// The highest ratio of the cost of a call with most objects to that with one.
 const FLAT: f64 = 1.02;
-/// The stack of a task that sleeps.
+/// The stack size of a task that sleeps.
 const STACK: usize = 16 << 10;
 
 impl Growth {
@@ -51,14 +47,14 @@ impl Growth {
         }
     }
 
-    /// Prints and tells the host what a call costs at each step, and wants it to cost the same.
+    /// Measures a call at each step, and checks that its cost does not grow.
     pub(super) fn measure(self) -> Result<()> {
-        // What else the guest has of them is below a hundred, and there all the time.
+        // The guest has fewer than a hundred others, whose number does not change.
         let row = Row::of_kind(Kind::Uts);
-        let mut crowd = Crowd::start(self)?;
+        let mut holder = Holder::start(self)?;
         let mut first: Option<Cost> = None;
         for n in self.steps() {
-            crowd.grow_to(*n)?;
+            holder.grow_to(*n)?;
             let cost = row.measure()?;
             let Cost { reference, subject } = cost;
             println!(
@@ -81,58 +77,50 @@ impl Growth {
     }
 }
 
-/// A process that keeps many of something. Ends when dropped, and all of them with it.
-struct Crowd {
+/// A process that holds many objects. Dropping it ends the process.
+struct Holder {
     child: Pid,
-    orders: Option<File>,
-    done: File,
+    /// [`None`] when the process is to end.
+    requests: Option<Channel>,
 }
 
-impl Crowd {
+impl Holder {
     fn start(of: Growth) -> Result<Self> {
-        // What a machine of this size is not expected to have.
+        // More than a machine of this size has by default.
         for limit in ["user/max_uts_namespaces", "kernel/threads-max"] {
             let path = format!("/proc/sys/{limit}");
             fs::write(&path, "20000").context(path)?;
         }
-        let (theirs_orders, orders) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-        let (done, theirs_done) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-        match sys::fork()? {
-            Fork::Child => sys::exit(match live(of, [theirs_orders, theirs_done]) {
-                Ok(()) => 0,
-                Err(error) => {
-                    eprintln!("a crowd of {}: {error:#}", of.name());
-                    1
-                }
-            }),
-            Fork::Parent(child) => Ok(Self {
-                child,
-                orders: Some(orders.into()),
-                done: done.into(),
-            }),
-        }
+        let (requests, theirs) = Channel::pair()?;
+        let work = || {
+            let [requests] = sys::keep_only([theirs.into()])?;
+            hold(of, &requests.into())
+        };
+        let child = spawn_child(work, |error| eprintln!("{}: {error}", of.name()))?;
+        Ok(Self {
+            child,
+            requests: Some(requests),
+        })
     }
 
-    /// Has it be `n` in all.
+    /// Makes it hold `n` objects in total.
     fn grow_to(&mut self, n: u32) -> Result<()> {
-        let orders = self.orders.as_mut().context("it was told to end")?;
-        orders.write_all(&n.to_ne_bytes())?;
-        self.done.read_exact(&mut [0]).context("the crowd is gone")
+        let requests = self.requests.as_ref().context("the process has ended")?;
+        requests.send(&n, None)?;
+        requests.receive::<()>()?.context("the process has died")?;
+        Ok(())
     }
 }
 
-impl Drop for Crowd {
+impl Drop for Holder {
     fn drop(&mut self) {
-        self.orders = None;
-        let _ = rustix::process::waitpid(Some(self.child), WaitOptions::empty());
+        self.requests = None;
+        let _ = wait(self.child);
     }
 }
 
-/// The crowd's own side: grows as it is told, and says when it has.
-fn live(of: Growth, files: [OwnedFd; 2]) -> Result<()> {
-    let [orders, done] = sys::keep_only(files)?;
-    let (mut orders, mut done) = (File::from(orders), File::from(done));
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+/// Creates objects as requested, and confirms each request.
+fn hold(of: Growth, requests: &Channel) -> Result<()> {
     let files = Rlimit {
         current: Some(20_000),
         maximum: Some(20_000),
@@ -141,9 +129,8 @@ fn live(of: Growth, files: [OwnedFd; 2]) -> Result<()> {
 
     let mut namespaces = Vec::new();
     let mut n = 0;
-    let mut wanted = [0; 4];
-    while orders.read_exact(&mut wanted).is_ok() {
-        for _ in n..u32::from_ne_bytes(wanted) {
+    while let Some((wanted, _)) = requests.receive::<u32>()? {
+        for _ in n..wanted {
             match of {
                 Growth::Namespaces => {
                     sys::unshare(Kind::Uts.flag())?;
@@ -155,8 +142,8 @@ fn live(of: Growth, files: [OwnedFd; 2]) -> Result<()> {
                 }
             }
         }
-        n = u32::from_ne_bytes(wanted);
-        done.write_all(b".")?;
+        n = wanted;
+        requests.send(&(), None)?;
     }
     Ok(())
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the same work costs by setns(2) and by the device, in one boot, in instructions: `make
-//! bench`. They repeat, whatever else the host does, and so ratios can be guarded.
+//! The cost of the same work by setns(2) and by the device, in instructions of one boot: `make bench`.
+//! Instruction counts do not depend on the load of the host, so that ratios can have a limit.
 //!
-//! For a guest with one CPU whose clock counts them, see [`counts_instructions`].
+//! The guest must have one CPU, and a clock that counts instructions: see [`counts_instructions`].
 
 mod growth;
 mod module;
@@ -22,18 +22,18 @@ use anyhow::{Result, ensure};
 use growth::Growth;
 use row::Row;
 
-/// What is measured.
+/// A measurement.
 enum Part {
-    /// The same work in two ways.
+    /// The same work by two entries.
     Row(Row),
-    /// A call where there is more and more of something.
+    /// A call with a growing number of objects.
     Growth(Growth),
     /// The module itself.
     Module,
 }
 
-/// All of it. In this order: the redirect that serving takes stays until the module is unloaded, and
-/// whether a process is served takes longer to find out where its pid is large.
+/// Returns all measurements. Their order matters: the redirect stays installed until the module is
+/// unloaded, and looking up a served process takes longer if its pid is large.
 fn parts() -> Vec<Part> {
     let mut parts: Vec<_> = row::rows().into_iter().map(Part::Row).collect();
     parts.extend(row::served().into_iter().map(Part::Row));
@@ -42,7 +42,7 @@ fn parts() -> Vec<Part> {
     parts
 }
 
-/// Runs it all, prints a table, and tells the host each figure.
+/// Runs all measurements, prints a table, and reports each figure to the host.
 pub(super) fn run(world: &mut World, filter: &str) -> Result<Tally> {
     counts_instructions()?;
     let parts = ktap::select("bench", filter, parts(), Part::name)?;
@@ -50,7 +50,7 @@ pub(super) fn run(world: &mut World, filter: &str) -> Result<Tally> {
     let mut printer = Printer::new("bench", parts.len(), world.effort);
     println!(
         "# {:<44} {:>9} {:>9} {:>6}",
-        "instructions a call", "reference", "this", "ratio"
+        "instructions per call", "reference", "subject", "ratio"
     );
     let mut worst = None;
     for part in &parts {
@@ -87,7 +87,7 @@ impl Part {
     }
 }
 
-/// Measures a row. `worst` is the worst ratio of the ioctl so far.
+/// Measures a row. `worst` is the highest ratio of the ioctl so far.
 fn compare(row: &Row, worst: &mut Option<f64>) -> Result<()> {
     let cost = row.measure()?;
     let (ratio, limit) = (cost.ratio(), row.limit());
@@ -106,14 +106,12 @@ fn compare(row: &Row, worst: &mut Option<f64>) -> Result<()> {
     }
     ensure!(
         ratio <= limit,
-        "{ratio:.3} times what it is compared with, and at most {limit:.3} is allowed"
+        "{ratio:.3} times the cost of the reference, expected at most {limit:.3}"
     );
     Ok(())
 }
 
-/// # Errors
-///
-/// The time stamp counter of this guest counts something else.
+/// Checks that the time stamp counter of this guest counts instructions.
 fn counts_instructions() -> Result<()> {
     const N: u64 = 100_000;
     let least = (0..5)
@@ -126,8 +124,8 @@ fn counts_instructions() -> Result<()> {
         .unwrap_or_default();
     ensure!(
         (N..N + N / 100).contains(&least),
-        "the clock of this guest does not count instructions: {N} are {least} to it; \
-         `make bench` starts one whose clock does"
+        "the clock of this guest does not count instructions: it counted {least} for {N}; \
+         hint: `make bench` starts one whose clock does"
     );
     Ok(())
 }

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the module itself costs: to load, to unload, in memory.
+//! The cost of the module: loading, unloading, memory.
 
 use crate::{env::module, report::verdict_port, sys};
 use anyhow::{Context as _, Result, ensure};
 use std::fs;
 
-/// How long loading may take: nanoseconds of this guest's clock, of which an instruction is one, and
-/// what is waited for as many as it takes.
+/// The limit for loading, in nanoseconds of this guest's clock: an instruction takes one, and waiting
+/// takes real time.
 const LOAD: u64 = 50_000_000;
-/// How many bytes it may occupy, in pages, with what is counted for each CPU and each tracepoint.
+/// The limit for its memory in bytes, including data for each CPU and each tracepoint.
 const MEMORY: u64 = 96 << 10;
-/// The least of so many.
+/// The number of measurements, of which the least counts.
 const TIMES: usize = 3;
 
-/// Loads and unloads it. To be called when nobody has its device open.
+/// Measures loading and unloading. The device must not be open.
 pub(super) fn measure() -> Result<()> {
     let (mut load, mut unload) = (u64::MAX, u64::MAX);
     for _ in 0..TIMES {
-        // Whoever used it last may not have let go of it yet.
+        // The last user may still hold a reference.
         module::unload_soon()?;
         load = load.min(took(|| module::load(c"")?.context("finit_module"))?);
         unload = unload.min(took(|| module::unload().context("delete_module"))?);
@@ -30,12 +30,18 @@ pub(super) fn measure() -> Result<()> {
     verdict_port::fact("module.load", load)?;
     verdict_port::fact("module.unload", unload)?;
     verdict_port::fact("module.memory", memory)?;
-    ensure!(load <= LOAD, "it takes {load} ns to load it");
-    ensure!(memory <= MEMORY, "it takes {memory} bytes");
+    ensure!(
+        load <= LOAD,
+        "loading takes {load} ns, expected at most {LOAD}"
+    );
+    ensure!(
+        memory <= MEMORY,
+        "the module takes {memory} bytes, expected at most {MEMORY}"
+    );
     Ok(())
 }
 
-/// How long it takes, by the clock that counts instructions.
+/// Returns how long `work` takes, by the clock that counts instructions.
 fn took(work: impl FnOnce() -> Result<()>) -> Result<u64> {
     let begun = sys::instructions();
     work()?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Shows the host single calls, as `bench` measures them: `make profile`, which says by function
-//! where their instructions go.
+//! Makes the calls that `bench` measures, one at a time, while the host records their instructions:
+//! `make profile` reports them by function.
 
 use super::row::{self, Row};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 };
 use anyhow::Result;
 
-/// Tells the host the kernel's symbols, and then shows it both sides of each row.
+/// Sends the symbols of the kernel to the host, and makes both calls of each row.
 pub(crate) fn run(world: &mut World, filter: &str) -> Result<Tally> {
     let mut rows = row::rows();
     rows.extend(row::served());

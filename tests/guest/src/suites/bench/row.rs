@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What is compared with what, as data.
+//! The rows of the benchmark, as data.
 
 use crate::{
     case::{
@@ -18,14 +18,14 @@ use crate::{
 use anyhow::{Result, ensure};
 use std::os::fd::OwnedFd;
 
-/// Which files a call is made with.
+/// The files of a call.
 #[derive(Clone, Copy, Debug)]
 enum Files {
     /// nsfs files of a kind.
     Of(Kind),
     /// Pidfds, for the kinds of these flags.
     Pidfd(u32),
-    /// None is open.
+    /// File descriptors that are not open.
     Closed,
 }
 
@@ -37,13 +37,13 @@ pub(super) struct Row {
     nstype: u32,
     caller: Vec<Step>,
     outcome: Outcome,
-    /// How many times as much as the reference it may cost: what it did when somebody worked on it
-    /// last, so that a change that makes it dearer is noticed. What does better lowers it. Where
-    /// helpers in C are not inlined into Rust, it is up to 0.05 more than where they are, and fits.
+    /// The highest ratio to the cost of the reference. It is the last measured ratio, so that a change
+    /// that adds instructions fails; an improvement lowers it. Without inlining of C helpers into Rust,
+    /// the ratio is up to 0.05 higher and still within the limit.
     limit: f64,
 }
 
-/// What a row has cost, in instructions a call.
+/// The cost of a row, in instructions per call.
 #[derive(Clone, Copy)]
 pub(super) struct Cost {
     pub(super) reference: f64,
@@ -56,7 +56,7 @@ impl Cost {
     }
 }
 
-/// The ioctl, beside setns(2) and with a record of it.
+/// Returns the rows of the ioctl, compared with setns(2), and of its explanations.
 pub(super) fn rows() -> Vec<Row> {
     let mut rows = Vec::new();
     rows.extend(Kind::ALL.map(Row::of_kind));
@@ -91,7 +91,7 @@ pub(super) fn rows() -> Vec<Row> {
     rows
 }
 
-/// What the redirect of the system call costs.
+/// Returns the rows of the redirected system call.
 pub(super) fn served() -> Vec<Row> {
     [
         ("net, nsfs", Files::Of(Kind::Net)),
@@ -145,7 +145,7 @@ impl Row {
         }
     }
 
-    /// The ioctl for a namespace of a kind, by its nsfs file.
+    /// Returns the row of the ioctl for a namespace of a kind, by its nsfs file.
     pub(super) fn of_kind(kind: Kind) -> Self {
         Self::new(
             Entry::Device,
@@ -163,7 +163,7 @@ impl Row {
         &self.work
     }
 
-    /// What the subject is called.
+    /// Returns the name of the subject.
     pub(super) fn part(&self) -> &'static str {
         match self.subject {
             Entry::Syscall => "syscall",
@@ -183,12 +183,12 @@ impl Row {
         format!("{}: {}", self.part(), self.work)
     }
 
-    /// How many times as much as the reference it may cost.
+    /// Returns the highest ratio to the cost of the reference.
     pub(super) fn limit(&self) -> f64 {
         self.limit
     }
 
-    /// Does it, in both ways.
+    /// Measures the calls of both entries.
     pub(super) fn measure(&self) -> Result<Cost> {
         let [reference, subject] = self.measured();
         let measured = [
@@ -202,13 +202,13 @@ impl Row {
             anyhow::bail!("{} results for four measured calls", costs.len());
         };
         if self.outcome.is_err() {
-            // What fails at once is little more than the way to where it fails.
+            // A call that fails early costs little more than entering the kernel.
             reference += ioctl - least;
         }
         Ok(Cost { reference, subject })
     }
 
-    /// Has the host note what is done, in both ways.
+    /// Makes the calls of both entries while the host records them.
     pub(super) fn profile(&self) -> Result<()> {
         self.with_actor(|actor, work| actor.profile(&self.name(), work, &self.measured()))
     }
@@ -222,7 +222,7 @@ impl Row {
         [reference, self.subject].map(Measured::Setns)
     }
 
-    /// Gives `act` somebody who is ready to make the calls.
+    /// Calls `act` with an actor that is ready to make the calls.
     fn with_actor<T>(&self, act: impl FnOnce(&mut Actor, Work) -> Result<T>) -> Result<T> {
         let mut actor = Actor::spawn()?;
         let opened = actor.returned(&Command::OpenDevice)?;
@@ -230,7 +230,7 @@ impl Row {
         for step in &self.caller {
             actor.step(step)?;
         }
-        // They live for as long as they are wanted.
+        // They live until `act` returns.
         let targets = [self.target()?, self.target()?];
         let mut slots = [0; 2];
         for (slot, target) in slots.iter_mut().zip(&targets) {
@@ -242,7 +242,7 @@ impl Row {
         let work = Work {
             slots,
             nstype: self.nstype as i32,
-            // Nobody comes back from below.
+            // A process cannot return from a user namespace.
             in_children: self.kinds() & Kind::User.flag() != 0,
             outcome: self.outcome,
         };

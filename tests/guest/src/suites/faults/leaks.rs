@@ -242,13 +242,7 @@ fn refused() -> Vec<Case> {
             Fate::Reaped,
             case("V1 ESRCH, all prepared", pidfd(), all, vec![], Code::ESRCH),
         ),
-        case(
-            "V2 EPERM, all prepared",
-            pidfd(),
-            all,
-            user(),
-            Code::EPERM,
-        ),
+        case("V2 EPERM, all prepared", pidfd(), all, user(), Code::EPERM),
         dead(
             Fate::Zombie,
             case("V3 ESRCH, all prepared", pidfd(), all, vec![], Code::ESRCH),
@@ -323,13 +317,7 @@ fn refused() -> Vec<Case> {
             vec![Step::Seccomp],
             Code::EPERM,
         ),
-        of_2011(case(
-            "EPERM",
-            Handle::Target("uts"),
-            0,
-            user(),
-            Code::EPERM,
-        )),
+        of_2011(case("EPERM", Handle::Target("uts"), 0, user(), Code::EPERM)),
         of_2011(case("EBADF", Handle::Number(-1), 0, vec![], Code::EBADF)),
         of_2011(case("pidfd EINVAL", pidfd(), uts, vec![], Code::EINVAL)),
         of_2011(case(

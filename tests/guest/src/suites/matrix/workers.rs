@@ -49,7 +49,11 @@ impl CaseRunners {
         };
         for first in 0..count {
             let (ours, theirs) = Channel::pair()?;
-            let work = || run_cases(first, cases().skip(first).step_by(count), &theirs);
+            let work = || {
+                // The parent's ends, above all: with one of those open, send() does not fail.
+                let [results] = sys::keep_only([theirs.into()])?;
+                run_cases(first, cases().skip(first).step_by(count), &results.into())
+            };
             // An error closes the channel, which fails the next case.
             runners.workers.add(spawn_child(work, |_| ())?);
             runners.channels.push(ours);
@@ -68,8 +72,7 @@ impl CaseRunners {
 
 impl Drop for CaseRunners {
     fn drop(&mut self) {
-        // Workers that have not finished can no longer send, and exit. All channels are closed before
-        // the first wait, since workers inherit those of earlier ones.
+        // Workers that have not finished can no longer send, and exit.
         self.channels.clear();
         let _ = self.workers.join();
     }
