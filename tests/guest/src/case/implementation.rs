@@ -1,26 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The entries of a call into the kernel, and the passing of files between processes.
+//! The entries of a call into the kernel.
 
 pub(crate) use nsproxy_uapi::{Device, Kind};
 
 use crate::errno::{Code, Outcome};
 use anyhow::{Context as _, Result, bail};
 use nsproxy_uapi::{Explain, Refusal, setns_raw};
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags,
-};
 use serde::{Deserialize, Serialize};
-use std::{
-    fmt,
-    io::{IoSlice, IoSliceMut},
-    mem::MaybeUninit,
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::net::UnixStream,
-    },
-};
+use std::fmt;
 
 /// The way of a call into the kernel, which selects the implementation that answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -163,40 +151,4 @@ pub(crate) fn all_kinds() -> u32 {
 /// The `CLONE_NEW*` of some kinds.
 pub(crate) fn flags_of(kinds: &[Kind]) -> u32 {
     kinds.iter().fold(0, |flags, kind| flags | kind.flag())
-}
-
-/// Hands a file descriptor over, by `SCM_RIGHTS`.
-pub(crate) fn send_fd(to: &UnixStream, fd: impl AsFd) -> Result<()> {
-    let fds = [fd.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    ancillary.push(SendAncillaryMessage::ScmRights(&fds));
-    rustix::net::sendmsg(
-        to,
-        &[IoSlice::new(b"!")],
-        &mut ancillary,
-        SendFlags::empty(),
-    )?;
-    Ok(())
-}
-
-/// Takes a file descriptor, by `SCM_RIGHTS`.
-pub(crate) fn receive_fd(from: &UnixStream) -> Result<OwnedFd> {
-    let mut byte = [0];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
-    rustix::net::recvmsg(
-        from,
-        &mut [IoSliceMut::new(&mut byte)],
-        &mut ancillary,
-        RecvFlags::CMSG_CLOEXEC,
-    )?;
-    for message in ancillary.drain() {
-        if let RecvAncillaryMessage::ScmRights(mut fds) = message
-            && let Some(fd) = fds.next()
-        {
-            return Ok(fd);
-        }
-    }
-    bail!("a message without a file descriptor")
 }

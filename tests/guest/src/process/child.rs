@@ -3,6 +3,7 @@
 //! The actor's own side: reads commands, obeys, answers.
 
 use super::{
+    channel::Channel,
     command::{Call, Called, Command, Foreseen, Opened, Program, Repeated, Reply, Source},
     measure, profile,
 };
@@ -24,21 +25,26 @@ use rustix::{
     thread::{SecureComputingMode, secure_computing_mode},
 };
 use std::{
-    fs::File,
-    io::{BufRead as _, BufReader, BufWriter, Read as _, Write as _},
+    collections::VecDeque,
+    io::Read as _,
     os::{
         fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd, RawFd},
-        unix::{net::UnixStream, process::CommandExt as _},
+        unix::process::CommandExt as _,
     },
     process::{self, Stdio},
 };
 
 /// A process that does as it is told.
 pub(crate) struct Process {
-    from: BufReader<File>,
-    /// Answers wait here until there is nothing more to do.
-    to: BufWriter<File>,
-    post: UnixStream,
+    channel: Channel,
+    /// Commands that were received and not yet carried out. They are kept here, since a forked child
+    /// continues with them.
+    commands: VecDeque<Command>,
+    /// Replies that are sent when no command is left, and the file that goes with them.
+    replies: Vec<Reply>,
+    given: Option<OwnedFd>,
+    /// Files that were received and not yet taken.
+    received: VecDeque<OwnedFd>,
     /// The `/proc` of the test: stays at hand whatever root and mount namespace are.
     pub(crate) proc: OwnedFd,
     device: Option<Device>,
@@ -52,16 +58,17 @@ enum Slot {
     Number(i32),
 }
 
-/// What a child of the test does from its first to its last moment. The files are where commands
-/// come from, where answers go, and where files go from hand to hand.
-pub(super) fn live(files: [OwnedFd; 3]) -> ! {
+/// Runs the actor in a child of the test. Commands arrive on the channel.
+pub(super) fn live(channel: Channel) -> ! {
     let obey = || -> Result<i32> {
         // Of the files of the test, those that keep other actors alive above all.
-        let [from, to, post] = sys::keep_only(files)?;
+        let [channel] = sys::keep_only([channel.into()])?;
         let mut process = Process {
-            from: BufReader::new(from.into()),
-            to: BufWriter::new(to.into()),
-            post: post.into(),
+            channel: channel.into(),
+            commands: VecDeque::new(),
+            replies: Vec::new(),
+            given: None,
+            received: VecDeque::new(),
             proc: open_proc()?,
             device: None,
             files: Vec::new(),
@@ -89,32 +96,35 @@ impl Process {
         let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     }
 
-    /// Obeys until there are no more commands. Returns the exit status.
+    /// Carries out commands until the channel is closed. Returns the exit status.
     pub(crate) fn serve(&mut self) -> i32 {
-        let mut line = String::new();
         loop {
-            if self.from.buffer().is_empty() && self.to.flush().is_err() {
-                return 1;
+            while let Some(command) = self.commands.pop_front() {
+                let reply = self.obey(command);
+                self.answer(reply.unwrap_or_else(|e| Reply::Failed(format!("{e:#}"))));
             }
-            line.clear();
-            match self.from.read_line(&mut line) {
-                Ok(0) | Err(_) => return 0,
-                Ok(_) => {}
+            if !self.replies.is_empty() {
+                let file = self.given.take();
+                let file = file.as_ref().map(OwnedFd::as_fd);
+                if self.channel.send(&self.replies, file).is_err() {
+                    return 1;
+                }
+                self.replies.clear();
             }
-            let reply = serde_json::from_str(&line)
-                .map_err(Into::into)
-                .and_then(|command| self.obey(command))
-                .unwrap_or_else(|e| Reply::Failed(format!("{e:#}")));
-            if !self.answer(&reply) {
-                return 1;
+            match self.channel.receive::<Vec<Command>>() {
+                Ok(Some((commands, file))) => {
+                    self.commands.extend(commands);
+                    self.received.extend(file);
+                }
+                Ok(None) => return 0,
+                Err(_) => return 1,
             }
         }
     }
 
-    /// Says something to the test, when there is nothing more to do. False if it is not there any
-    /// more.
-    pub(crate) fn answer(&mut self, reply: &Reply) -> bool {
-        serde_json::to_writer(&mut self.to, reply).is_ok() && self.to.write_all(b"\n").is_ok()
+    /// Adds a reply to those that are sent when no command is left.
+    pub(crate) fn answer(&mut self, reply: Reply) {
+        self.replies.push(reply);
     }
 
     fn obey(&mut self, command: Command) -> Result<Reply> {
@@ -127,17 +137,17 @@ impl Process {
                 Err(errno) => Err(errno.into()),
             }),
             Command::GiveDevice => {
-                implementation::send_fd(&self.post, self.device()?)?;
+                self.given = Some(self.device()?.as_fd().try_clone_to_owned()?);
                 Reply::Done
             }
             Command::TakeDevice => {
-                self.device = Some(Device::from(implementation::receive_fd(&self.post)?));
+                self.device = Some(Device::from(self.take_file()?));
                 Reply::Done
             }
             Command::Open(source) => Reply::Opened(self.open(source)?),
             Command::Take => Reply::Opened(self.take()?),
             Command::Give { slot } => {
-                implementation::send_fd(&self.post, self.file(slot)?)?;
+                self.given = Some(self.file(slot)?.try_clone_to_owned()?);
                 Reply::Done
             }
             Command::Close => {
@@ -249,8 +259,13 @@ impl Process {
     }
 
     fn take(&mut self) -> Result<Opened> {
-        let file = implementation::receive_fd(&self.post)?;
+        let file = self.take_file()?;
         self.keep(file)
+    }
+
+    /// Returns the next file that the test has sent.
+    fn take_file(&mut self) -> Result<OwnedFd> {
+        self.received.pop_front().context("the test sent no file")
     }
 
     fn keep(&mut self, file: OwnedFd) -> Result<Opened> {

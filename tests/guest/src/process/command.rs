@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What is said between a test and an actor: one JSON value a line, one answer for each command.
+//! The messages between a test and an actor: a list of commands, and a list with a reply for each.
 
 use super::{
     measure::{Measured, Work},

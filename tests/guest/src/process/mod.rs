@@ -19,25 +19,17 @@ pub(crate) use child::read_proc;
 pub(crate) use workers::spawn_child;
 
 use crate::{
-    case::implementation,
     errno::Outcome,
     sys::{self, Fork},
 };
 use anyhow::{Context as _, Result, bail, ensure};
+use channel::Channel;
 use command::{Call, Called, Command, Opened, Repeated, Reply, Source};
 use measure::{Measured, Work};
-use rustix::{
-    pipe::PipeFlags,
-    process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions},
-};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
 use setup::Step;
 use std::{
-    fs::File,
-    io::{BufRead as _, BufReader, Write as _},
-    os::{
-        fd::{AsFd, OwnedFd},
-        unix::net::UnixStream,
-    },
+    os::fd::{AsFd, OwnedFd},
     time::Duration,
 };
 
@@ -50,26 +42,23 @@ pub(crate) struct Actor {
     child: Option<Pid>,
     /// It forked, its parent is the child, and may not know yet that it is dead.
     parent_is_stopped: bool,
-    to: Option<File>,
-    from: BufReader<File>,
-    /// Where files go from hand to hand.
-    post: UnixStream,
+    /// [`None`] when the actor is to end.
+    channel: Option<Channel>,
+    /// The file that came with the last replies.
+    file: Option<OwnedFd>,
 }
 
 impl Actor {
     /// A new process, in the state that the test is in. To be called by a test with one thread.
     pub(crate) fn spawn() -> Result<Self> {
-        let (theirs_from, to) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-        let (from, theirs_to) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-        let (post, theirs_post) = UnixStream::pair()?;
+        let (channel, theirs) = Channel::pair()?;
         match sys::fork().context("cannot start an actor")? {
-            Fork::Child => child::live([theirs_from, theirs_to, theirs_post.into()]),
+            Fork::Child => child::live(theirs),
             Fork::Parent(child) => Ok(Self {
                 child: Some(child),
                 parent_is_stopped: false,
-                to: Some(to.into()),
-                from: BufReader::new(from.into()),
-                post,
+                channel: Some(channel),
+                file: None,
             }),
         }
     }
@@ -84,32 +73,19 @@ impl Actor {
     /// processes that wait for each other each time, an emulator does little else. The actor goes
     /// on after one that it could not do, which is the error here.
     pub(crate) fn tell_all(&mut self, commands: &[Command]) -> Result<Vec<Reply>> {
-        let mut lines = Vec::new();
-        for command in commands {
-            serde_json::to_writer(&mut lines, command)?;
-            lines.push(b'\n');
-        }
-        let to = self.to.as_mut().context("the actor was told to end")?;
-        to.write_all(&lines)
-            .with_context(|| format!("the actor is gone, and was to obey {commands:?}"))?;
-        let replies: Vec<_> = commands
-            .iter()
-            .map(|command| self.answer(command))
-            .collect();
-        replies.into_iter().collect()
-    }
-
-    /// Waits for the answer to `command`, which was sent.
-    fn answer(&mut self, command: &Command) -> Result<Reply> {
-        let mut line = String::new();
-        self.from.read_line(&mut line)?;
-        if line.is_empty() {
-            bail!("the actor died of {command:?}, or of what it was told with that");
-        }
-        match serde_json::from_str(&line)? {
-            Reply::Failed(why) => bail!("{command:?}: {why}"),
-            reply => Ok(reply),
-        }
+        let channel = self.channel.as_ref().context("the actor has ended")?;
+        channel.send(&commands, None)?;
+        let received = channel.receive::<Vec<Reply>>()?;
+        let (replies, file) =
+            received.with_context(|| format!("the actor died of one of {commands:?}"))?;
+        self.file = file;
+        let replies = replies.into_iter().zip(commands);
+        replies
+            .map(|(reply, command)| match reply {
+                Reply::Failed(why) => bail!("{command:?}: {why}"),
+                reply => Ok(reply),
+            })
+            .collect()
     }
 
     /// Takes a step.
@@ -128,15 +104,17 @@ impl Actor {
         self.opened(&Command::Take)
     }
 
-    /// Puts a file where [`Command::Take`] and [`Command::TakeDevice`] find it.
+    /// Sends a file, which [`Command::Take`] or [`Command::TakeDevice`] takes.
     pub(crate) fn send(&self, file: impl AsFd) -> Result<()> {
-        implementation::send_fd(&self.post, file)
+        let channel = self.channel.as_ref().context("the actor has ended")?;
+        let no_command: &[Command] = &[];
+        channel.send(&no_command, Some(file.as_fd()))
     }
 
-    /// Takes what [`Command::Give`] or [`Command::GiveDevice`] puts there.
+    /// Returns the file that [`Command::Give`] or [`Command::GiveDevice`] sends.
     pub(crate) fn give(&mut self, command: &Command) -> Result<OwnedFd> {
         self.tell(command)?;
-        implementation::receive_fd(&self.post)
+        self.file.take().context("the actor sent no file")
     }
 
     fn opened(&mut self, command: &Command) -> Result<Opened> {
@@ -243,8 +221,8 @@ impl Actor {
 
 impl Drop for Actor {
     fn drop(&mut self) {
-        // No more commands: it ends by itself.
-        self.to = None;
+        // It ends when the channel is closed.
+        self.channel = None;
         if let Some(child) = self.child
             && !self.parent_is_stopped
             && !sys::has_ended_within(child, PATIENCE).unwrap_or(false)

@@ -106,7 +106,7 @@ impl Step {
             }
             Self::Vfork => {
                 let child = sys::vfork(|| {
-                    process.answer(&Reply::Done);
+                    process.answer(Reply::Done);
                     process.serve()
                 })?;
                 stand_in_for(child);

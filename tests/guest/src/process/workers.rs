@@ -5,7 +5,10 @@
 use super::channel::Channel;
 use crate::sys::{self, Fork};
 use anyhow::{Context as _, Result, ensure};
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec},
+    process::{Pid, Signal, WaitOptions, WaitStatus},
+};
 
 /// Starts a child that runs `work` and exits. It is killed when its parent dies.
 ///
@@ -61,7 +64,11 @@ impl Child {
     /// Waits for the end of the child, and returns its status and its error.
     pub(crate) fn wait(self) -> Result<(WaitStatus, String)> {
         let status = wait(self.pid)?;
-        let error = self.errors.receive::<String>()?;
+        // The error, if there is one, was sent before. A child of the child may keep its end open.
+        let mut fds = [PollFd::new(&self.errors, PollFlags::IN)];
+        let is_there = rustix::event::poll(&mut fds, Some(&Timespec::default()))? > 0;
+        let error = is_there.then(|| self.errors.receive::<String>());
+        let error = error.transpose()?.flatten();
         Ok((status, error.map(|(error, _)| error).unwrap_or_default()))
     }
 

@@ -3,12 +3,10 @@
 //! Loading and unloading, and that nobody can do it under a call.
 
 use crate::{
-    case::{
-        implementation::{self, Device},
-        target::World,
-    },
+    case::{implementation::Device, target::World},
     env::module,
     errno::Code,
+    process::channel::Channel,
     report::ktap::{Skip, Test},
     sys::{self, StuckPage},
 };
@@ -18,10 +16,7 @@ use rustix::io::Errno;
 use std::{
     fs::{self, File},
     io::Read as _,
-    os::{
-        fd::{AsFd as _, AsRawFd as _},
-        unix::net::UnixStream,
-    },
+    os::fd::{AsFd as _, AsRawFd as _},
     path::{Path, PathBuf},
     thread,
     time::Duration,
@@ -206,11 +201,12 @@ fn under_files_of_the_kernel(_: &mut World) -> Result<()> {
 }
 
 fn while_in_flight(_: &mut World) -> Result<()> {
-    let (from, to) = UnixStream::pair()?;
-    implementation::send_fd(&from, Device::open()?)?;
+    let (from, to) = Channel::pair()?;
+    from.send(&(), Some(Device::open()?.as_fd()))?;
     is_not_unloaded()?;
     drop(from);
-    let device = Device::from(implementation::receive_fd(&to)?);
+    let (_, file) = to.receive::<()>()?.context("no message")?;
+    let device = Device::from(file.context("no file")?);
     device.version().context("the device that arrived")?;
     drop(device);
     module::unload_soon()?;
