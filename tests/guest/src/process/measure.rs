@@ -51,7 +51,7 @@ pub(crate) struct Work {
     pub(crate) nstype: i32,
     /// Makes each call in a child, since a process can enter the namespaces only once.
     pub(crate) in_children: bool,
-    /// The expected outcome of each call.
+    /// The outcome that each call must have.
     pub(crate) outcome: Outcome,
 }
 
@@ -162,7 +162,7 @@ impl<'a> Caller<'a> {
         })
     }
 
-    /// Checks the outcome of a call.
+    /// Checks a call's outcome.
     pub(super) fn check(&self, which: usize, returned: i64) -> Result<()> {
         let Arguments { explain, .. } = &self.arguments[which];
         let returned: Outcome = sys::outcome(returned).map_err(Code::from);

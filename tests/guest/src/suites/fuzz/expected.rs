@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The documented outcomes of a call, by the first check that its input does not pass.
+//! The outcomes that are documented for a call, by the first check that its input does not pass.
 
 use super::{
     call::{
@@ -59,7 +59,7 @@ pub(super) enum Check {
     Switched,
 }
 
-/// The outcomes of each check, except for [`Check::Install`].
+/// The outcomes that each check allows, except for [`Check::Install`].
 const ALLOWED: &[(Check, &[Outcome])] = &[
     (Check::UnknownCommand, &[Err(Code::ENOTTY)]),
     (Check::Seccomp, &[Err(Code::EPERM)]),
@@ -82,8 +82,8 @@ const ALLOWED: &[(Check, &[Outcome])] = &[
     (Check::Switched, &[Ok(())]),
 ];
 
-/// The outcomes of [`Check::Install`] besides success and `EPERM`: the caller's own user namespace, a
-/// pid namespace that is not below the caller's.
+/// The outcomes that [`Check::Install`] allows besides success and `EPERM`: for the caller's own user
+/// namespace, and for a pid namespace that is not below the caller's.
 const INSTALL: &[(Kind, &[Outcome])] = &[
     (Kind::User, &[Err(Code::EINVAL)]),
     (Kind::Pid, &[Err(Code::EINVAL)]),
@@ -202,7 +202,7 @@ fn version(call: &Call) -> Check {
     }
 }
 
-/// `NSPROXY_EXPLAIN` succeeds whatever the outcome of the call, which is in the struct.
+/// `NSPROXY_EXPLAIN` succeeds even if the call would fail: the outcome is in the struct.
 fn explain(call: &Call) -> Check {
     if call.size() < EXPLAIN_FIRST {
         return Check::Size;

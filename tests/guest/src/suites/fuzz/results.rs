@@ -24,7 +24,7 @@ pub(super) struct Results {
     pub(super) complaints: Complaints,
 }
 
-/// Converts an outcome to a number that is not 0.
+/// Encodes an outcome as a number that is not 0.
 fn encode(outcome: Outcome) -> u64 {
     outcome.map_or_else(|code| code.0 as u64 + 1, |()| 1)
 }
@@ -61,12 +61,12 @@ impl Results {
         }
     }
 
-    /// Keeps the outcome of a call of the batch, for the comparison.
+    /// Keeps a call's outcome, for the comparison of the batch.
     pub(super) fn keep(&self, by: Implementation, call: usize, outcome: Outcome) {
         self.outcomes[by as usize][call].store(encode(outcome), Relaxed);
     }
 
-    /// Forgets the outcomes of the last batch.
+    /// Forgets the outcomes that the last batch kept.
     pub(super) fn clear(&self) {
         for outcome in self.outcomes.iter().flat_map(|outcomes| outcomes.iter()) {
             outcome.store(0, Relaxed);

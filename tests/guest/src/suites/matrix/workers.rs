@@ -24,7 +24,7 @@ use std::thread;
 /// The result of a case.
 #[derive(Serialize, Deserialize)]
 pub(super) struct CaseResult {
-    /// The outcome of the call through the device; [`None`] if the case could not be run.
+    /// The outcome by the device; [`None`] if the case could not be run.
     pub(super) outcome: Option<Outcome>,
     /// All errors of the case.
     pub(super) wrong: Option<String>,

@@ -36,7 +36,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a worker does until the scene is over, in a process of its own.
+/// The work of a process until the scene is over.
 type Role = fn(&SharedState, &mut Rng) -> Result<()>;
 
 /// Roles that run at the same time, and the outcomes that are expected.

@@ -27,7 +27,7 @@ pub(super) enum Answer {
     Observed(Snapshot),
 }
 
-/// The outcome of an operation, and the snapshot of the process after it.
+/// An operation's outcome, and the snapshot of the process after it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Observation {
     /// `0`, the name of an error, or a word for why nothing was done.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The outcomes of a run: a run in which nearly all calls fail, or nearly none, shows little.
+//! The mix of outcomes: a run in which nearly all calls fail, or nearly none, shows little.
 
 use super::Both;
 use crate::case::implementation::{Kind, kinds_of};
@@ -26,7 +26,7 @@ pub(super) struct OutcomeMix {
 }
 
 impl OutcomeMix {
-    /// Counts a sequence, and the outcomes of its calls of setns(2).
+    /// Counts a sequence, and its calls of setns(2) by outcome.
     pub(super) fn add(&mut self, both: &Both) {
         self.sequences += 1;
         self.differ += u32::from(!both.differences.is_empty());

@@ -21,7 +21,7 @@ const SHRINKING: (Duration, Duration) = (Duration::from_secs(60), Duration::from
 /// How often the shrunk sequence is repeated.
 const REPEATS: u32 = 3;
 
-/// Runs sequences of a theme, and adds their outcomes to `whole`.
+/// Runs sequences of a theme, and counts their outcomes in `whole`.
 pub(super) fn search(theme: Theme, world: &World, whole: &mut OutcomeMix) -> Result<()> {
     let _cgroups = Cgroups::new()?;
     let seed = world.effort.seed;

@@ -38,7 +38,7 @@ use std::{
 /// How long a process may take to answer, in seconds.
 const TIMEOUT: i64 = 60;
 
-/// The outcome of an operation that does not apply.
+/// The outcome if an operation does not apply.
 const SKIPPED: &str = "-";
 
 /// The state that all processes of a world inherit from its root.
@@ -73,7 +73,7 @@ struct Root<'a> {
 ///
 /// # Errors
 ///
-/// The sequence cannot be run. The outcomes of its operations are in the record.
+/// The sequence cannot be run. An operation that fails is not an error, but in the record.
 pub(super) fn run(sequence: &[Op], entry: Entry, clocks: &ClockBase) -> Result<Record> {
     let (ours, theirs) = Channel::pair()?;
     let kinds = flags_of(&[Kind::Pid, Kind::Mnt, Kind::Uts, Kind::Ipc]);
