@@ -17,6 +17,7 @@ mod kinds;
 mod labs;
 mod matrix;
 mod module;
+mod named_enum;
 mod pidfd;
 mod races;
 mod scale;

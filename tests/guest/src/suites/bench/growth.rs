@@ -2,7 +2,10 @@
 
 //! The cost of a call with a growing number of namespaces or tasks.
 
-use super::row::{Cost, Row};
+use super::{
+    super::named_enum::named_enum,
+    row::{Cost, Row},
+};
 use crate::{
     process::{channel::Channel, spawn_child, workers::wait},
     report::verdict_port,
@@ -16,13 +19,14 @@ use std::{
     thread,
 };
 
-/// The objects whose number grows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Growth {
-    /// UTS namespaces, each held by an open file.
-    Namespaces,
-    /// Tasks that sleep.
-    Tasks,
+named_enum! {
+    /// The objects whose number grows.
+    enum Growth {
+        /// UTS namespaces, each held by an open file.
+        Namespaces = "namespaces",
+        /// Tasks that sleep.
+        Tasks = "tasks",
+    }
 }
 
 /// The highest ratio of the cost of a call with most objects to that with one.
@@ -31,15 +35,6 @@ const FLAT: f64 = 1.02;
 const STACK: usize = 16 << 10;
 
 impl Growth {
-    pub(super) const ALL: [Self; 2] = [Self::Namespaces, Self::Tasks];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Namespaces => "namespaces",
-            Self::Tasks => "tasks",
-        }
-    }
-
     fn steps(self) -> &'static [u32] {
         match self {
             Self::Namespaces => &[1, 10, 100, 1000, 10_000],

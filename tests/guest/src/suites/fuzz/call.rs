@@ -2,6 +2,7 @@
 
 //! A random call: its command, the place of its argument, and the content.
 
+use super::super::named_enum::named_enum;
 use super::fds::{FdEntry, FdKind, FdPool, Owner};
 use crate::{
     case::implementation::{Kind, all_kinds},
@@ -40,37 +41,23 @@ fn journal() -> usize {
     (&raw const JOURNAL).expose_provenance()
 }
 
-/// A command as the device decodes it, without the size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Command {
-    Setns,
-    Setns2011,
-    Version,
-    Serve,
-    Explain,
-    Show,
-    /// A number that the device does not know.
-    Unknown,
+named_enum! {
+    /// A command as the device decodes it, without the size.
+    enum Command {
+        Setns = "setns",
+        Setns2011 = "setns2011",
+        Version = "version",
+        Serve = "serve",
+        Explain = "explain",
+        Show = "show",
+        /// A number that the device does not know.
+        Unknown = "unknown",
+    }
 }
 
 impl Command {
-    const KNOWN: [Self; 6] = [
-        Self::Setns,
-        Self::Setns2011,
-        Self::Version,
-        Self::Serve,
-        Self::Explain,
-        Self::Show,
-    ];
-    pub(super) const ALL: [Self; 7] = [
-        Self::Setns,
-        Self::Setns2011,
-        Self::Version,
-        Self::Serve,
-        Self::Explain,
-        Self::Show,
-        Self::Unknown,
-    ];
+    /// The number of commands that the device knows. They come first.
+    const KNOWN: usize = Self::ALL.len() - 1;
 
     fn number(self) -> u32 {
         match self {
@@ -87,7 +74,11 @@ impl Command {
     /// Decodes a number: its direction, type and command must be known.
     pub(super) fn decode(number: u32) -> Self {
         let is = |command: &Self| (command.number() ^ number) & !(SIZE_MASK << SIZE_SHIFT) == 0;
-        Self::KNOWN.into_iter().find(is).unwrap_or(Self::Unknown)
+        Self::ALL[..Self::KNOWN]
+            .iter()
+            .copied()
+            .find(is)
+            .unwrap_or(Self::Unknown)
     }
 }
 
@@ -128,7 +119,7 @@ const VFS_IOCTLS: &[u32] = &[
 
 /// Draws a number: a known one, one that is nearly right, or any.
 fn number(rng: &mut Rng) -> u32 {
-    let command = Command::KNOWN[rng.usize(..Command::KNOWN.len())];
+    let command = Command::ALL[rng.usize(..Command::KNOWN)];
     let number = command.number();
     let right = size_of_command(number);
     match rng.u32(..100) {
@@ -426,12 +417,12 @@ mod tests {
 
     #[test]
     fn a_command_is_decoded_with_any_size() {
-        for command in Command::KNOWN {
+        for command in &Command::ALL[..Command::KNOWN] {
             for size in [0, 8, 88, MAX_SIZE] {
                 let number = with_size(command.number(), size);
                 assert_eq!(
                     (Command::decode(number), size_of_command(number)),
-                    (command, size)
+                    (*command, size)
                 );
             }
         }

@@ -3,6 +3,7 @@
 //! The callers: each is a child that enters a state, makes a batch of calls, and exits.
 
 use super::{
+    super::named_enum::named_enum,
     call::{
         Call, Command, EXPLAIN_INPUTS, EXPLAIN_SIZE, Place, SETNS_SIZE, SHOW_INPUTS, SHOW_SIZE,
         VERSION_SIZE,
@@ -23,42 +24,20 @@ use crate::{
 use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
 use nsproxy_uapi::Implementation;
-use std::{
-    fmt,
-    os::fd::{AsRawFd as _, OwnedFd},
-};
+use std::os::fd::{AsRawFd as _, OwnedFd};
 
-/// The state of a caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Caller {
-    Root,
-    Powerless,
-    User,
-    UserNamespace,
-    Filtered,
-}
-
-impl fmt::Display for Caller {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Root => "root",
-            Self::Powerless => "root without capabilities",
-            Self::User => "a user",
-            Self::UserNamespace => "root of a user namespace",
-            Self::Filtered => "root under a seccomp filter",
-        })
+named_enum! {
+    /// The state of a caller.
+    enum Caller {
+        Root = "root",
+        Powerless = "root without capabilities",
+        User = "a user",
+        UserNamespace = "root of a user namespace",
+        Filtered = "root under a seccomp filter",
     }
 }
 
 impl Caller {
-    pub(super) const ALL: [Self; 5] = [
-        Self::Root,
-        Self::Powerless,
-        Self::User,
-        Self::UserNamespace,
-        Self::Filtered,
-    ];
-
     /// Puts this process into the state.
     fn enter(self) -> Result<Rights> {
         match self {

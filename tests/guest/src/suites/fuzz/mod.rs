@@ -201,7 +201,7 @@ impl Totals {
         verdict_port::fact("fuzz.wrong", self.wrong)?;
         verdict_port::fact("fuzz.seed", seed)?;
         for ((command, errno), n) in &self.counts {
-            let command = format!("{:?}", Command::ALL[*command]).to_lowercase();
+            let command = Command::ALL[*command];
             let outcome = if *errno == 0 {
                 Ok(())
             } else {

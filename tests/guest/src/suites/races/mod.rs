@@ -357,7 +357,7 @@ fn differences(state: &SharedState) -> Vec<String> {
         (Entry::Syscall, Entry::Served),
         (Entry::Served, Entry::Syscall),
     ];
-    for &situation in Situation::ALL {
+    for situation in Situation::ALL {
         for (one, other) in pairs {
             let others = state.outcomes(other, situation);
             let calls: u64 = others.iter().map(|(_, n)| n).sum();
@@ -375,7 +375,7 @@ fn differences(state: &SharedState) -> Vec<String> {
 /// Returns all counts as a line.
 fn tally(state: &SharedState) -> String {
     let mut words = Vec::new();
-    for &situation in Situation::ALL {
+    for situation in Situation::ALL {
         for &entry in ALL {
             let outcomes = state.outcomes(entry, situation);
             if outcomes.is_empty() {
@@ -388,7 +388,7 @@ fn tally(state: &SharedState) -> String {
             words.push(format!("{situation} by {entry}: {}", outcomes.join(", ")));
         }
     }
-    for &event in Event::ALL {
+    for event in Event::ALL {
         match state.count(event) {
             0 => {}
             n => words.push(format!("{event}: {n}")),

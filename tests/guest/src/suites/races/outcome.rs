@@ -2,89 +2,72 @@
 
 //! The situations in which calls are made, their allowed outcomes, and other events.
 
+use super::super::named_enum::named_enum;
 use crate::errno::{Code, Outcome};
-use std::fmt;
 
-macro_rules! list {
-    ($(#[$doc:meta])* $name:ident { $($(#[$of:meta])* $variant:ident: $word:literal $(=> $may:expr)?,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub(super) enum $name {
-            $($(#[$of])* $variant,)*
-        }
-
-        impl $name {
-            /// Every variant, in order.
-            pub(super) const ALL: &[Self] = &[$(Self::$variant,)*];
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(match self { $(Self::$variant => $word,)* })
-            }
-        }
-
-        list!(@may $name { $($variant $(=> $may)?,)* });
-    };
-    (@may $name:ident { $($variant:ident => $may:expr,)* }) => {
-        impl $name {
-            /// Returns the outcomes that are allowed.
-            pub(super) fn allowed(self) -> &'static [Outcome] {
-                match self { $(Self::$variant => $may,)* }
-            }
-        }
-    };
-    (@may $name:ident { $($variant:ident,)* }) => {};
-}
-
-list! {
-    /// The situation in which a call is made. Only the outcomes that `setns(2)` documents for it
-    /// are allowed.
-    Situation {
-        Stays: "a permanent namespace" => &[Ok(())],
+named_enum! {
+    /// The situation in which a call is made.
+    enum Situation {
+        Stays = "a permanent namespace",
         /// `ESRCH`: the nsproxy or the task no longer exists: `validate_nsset()`.
-        Moving: "a task that switches itself" => &[Ok(()), Err(Code::ESRCH)],
-        Dying: "a task that is being killed" => &[Ok(()), Err(Code::ESRCH)],
+        Moving = "a task that switches itself",
+        /// `ESRCH`: as for `Moving`.
+        Dying = "a task that is being killed",
         /// `EPERM`: it has new credentials, or access is denied: `ptrace_may_access()` in
         /// `validate_nsset()`.
-        Executing: "a task that executes another program"
-            => &[Ok(()), Err(Code::EPERM), Err(Code::ESRCH)],
-        /// Root and working directory are shared at the moment of the check, or are not:
+        Executing = "a task that executes another program",
+        /// `EINVAL`: root and working directory are shared at the moment of the check:
         /// `mntns_install()`.
-        SharedRoot: "while root and working directory are shared, or just were"
-            => &[Ok(()), Err(Code::EINVAL)],
+        SharedRoot = "while root and working directory are shared, or just were",
         /// `ESRCH`: as for `Moving`, by a pidfd. `mntns_install()` finds a root under any mounts.
-        Mounting: "a mount namespace that changes" => &[Ok(()), Err(Code::ESRCH)],
-        UserFirst: "a user namespace, the first time" => &[Ok(())],
-        /// `userns_install()`.
-        UserAgain: "the caller's own user namespace" => &[Err(Code::EINVAL)],
-        /// As above, by a pidfd: `EPERM` once it has no memory that it shares with its user.
-        UserDying: "a user namespace of a task that is being killed"
-            => &[Ok(()), Err(Code::EPERM), Err(Code::ESRCH)],
-        /// The thread group is alone at the moment of the check, or is not: `timens_install()`.
-        Threads: "while a thread starts or ends" => &[Ok(()), Err(Code::EUSERS)],
-        Fresh: "a time namespace, by a new process" => &[Ok(())],
-        LastReference: "dropping the last reference" => &[Ok(())],
+        Mounting = "a mount namespace that changes",
+        UserFirst = "a user namespace, the first time",
+        /// `EINVAL`: `userns_install()`.
+        UserAgain = "the caller's own user namespace",
+        /// `ESRCH`: as for `Moving`, by a pidfd. `EPERM`: the task has no memory any more, which would
+        /// allow its user to access it.
+        UserDying = "a user namespace of a task that is being killed",
+        /// `EUSERS`: the thread group has a second thread at the moment of the check:
+        /// `timens_install()`.
+        Threads = "while a thread starts or ends",
+        Fresh = "a time namespace, by a new process",
+        LastReference = "dropping the last reference",
         /// `ESRCH`: the pid namespace no longer exists, or as for `Moving`: `validate_nsset()`.
-        Reaper: "a pid namespace whose init is being killed" => &[Ok(()), Err(Code::ESRCH)],
+        Reaper = "a pid namespace whose init is being killed",
     }
 }
 
-list! {
+impl Situation {
+    /// Returns the outcomes that `setns(2)` documents for the situation. No other is allowed.
+    pub(super) fn allowed(self) -> &'static [Outcome] {
+        match self {
+            Self::Stays | Self::UserFirst | Self::Fresh | Self::LastReference => &[Ok(())],
+            Self::Moving | Self::Dying | Self::Mounting | Self::Reaper => {
+                &[Ok(()), Err(Code::ESRCH)]
+            }
+            Self::Executing | Self::UserDying => &[Ok(()), Err(Code::EPERM), Err(Code::ESRCH)],
+            Self::SharedRoot => &[Ok(()), Err(Code::EINVAL)],
+            Self::UserAgain => &[Err(Code::EINVAL)],
+            Self::Threads => &[Ok(()), Err(Code::EUSERS)],
+        }
+    }
+}
+
+named_enum! {
     /// Events that are counted besides calls.
-    Event {
-        Look: "links read",
-        Open: "namespaces opened",
-        List: "lists read",
-        Kill: "processes killed",
-        Zombie: "zombies met",
-        Reaped: "reaped processes met",
-        Mount: "mounts made",
-        Fork: "processes forked",
-        NoChild: "forks into a dead pid namespace refused",
-        Unload: "unloads",
-        Busy: "unloads refused",
-        Absent: "opens without a device",
-        Exit: "threads ended",
+    enum Event {
+        Look = "links read",
+        Open = "namespaces opened",
+        List = "lists read",
+        Kill = "processes killed",
+        Zombie = "zombies met",
+        Reaped = "reaped processes met",
+        Mount = "mounts made",
+        Fork = "processes forked",
+        NoChild = "forks into a dead pid namespace refused",
+        Unload = "unloads",
+        Busy = "unloads refused",
+        Absent = "opens without a device",
+        Exit = "threads ended",
     }
 }

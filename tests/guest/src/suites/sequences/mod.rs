@@ -35,7 +35,7 @@ use op::{CGROUPS, Cgroup, Op};
 use outcome_mix::OutcomeMix;
 use record::{Difference, Record};
 use std::{cell::RefCell, fs, rc::Rc, thread, time::Duration};
-use strategy::THEMES;
+use strategy::Theme;
 use text::Sequence;
 
 /// Returns a test for each theme; or the test of one sequence, if the filter is a sequence.
@@ -45,7 +45,7 @@ pub(super) fn tests(filter: &str, _: &mut World) -> Vec<Test> {
     }
     let whole: Rc<RefCell<OutcomeMix>> = Rc::default();
     let mut tests = Vec::new();
-    for theme in THEMES {
+    for theme in Theme::ALL {
         let whole = whole.clone();
         tests.push(Test::new(theme.name(), move |world| {
             search::search(theme, world, &mut whole.borrow_mut())

@@ -5,6 +5,7 @@
 //! An operation that does not apply does nothing, in both worlds: its process does not exist, or its
 //! handle is not open. So any part of a sequence is a sequence, and can be tried when shrinking.
 
+use super::super::named_enum::named_enum;
 use crate::{case::implementation::Kind, process::creds as caps, snapshot::LINKS};
 use std::fmt;
 
@@ -100,35 +101,24 @@ pub(super) enum Source {
     Closed,
 }
 
-/// A capability to drop, of those that setns checks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cap {
-    SysAdmin,
-    SysChroot,
-    SysPtrace,
-    All,
+named_enum! {
+    /// A capability to drop, of those that setns checks.
+    enum Cap {
+        SysAdmin = "sys_admin",
+        SysChroot = "sys_chroot",
+        SysPtrace = "sys_ptrace",
+        Every = "all",
+    }
 }
 
 impl Cap {
-    pub(super) const EVERY: [Self; 4] =
-        [Self::SysAdmin, Self::SysChroot, Self::SysPtrace, Self::All];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::SysAdmin => "sys_admin",
-            Self::SysChroot => "sys_chroot",
-            Self::SysPtrace => "sys_ptrace",
-            Self::All => "all",
-        }
-    }
-
     /// Returns the bits of the other capabilities.
     pub(super) fn others(self) -> u64 {
         match self {
             Self::SysAdmin => !caps::SYS_ADMIN,
             Self::SysChroot => !caps::SYS_CHROOT,
             Self::SysPtrace => !caps::SYS_PTRACE,
-            Self::All => caps::NONE,
+            Self::Every => caps::NONE,
         }
     }
 }

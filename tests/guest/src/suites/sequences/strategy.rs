@@ -3,6 +3,7 @@
 //! The generator of sequences. Its weights are chosen so that about half of the calls succeed, and
 //! every error occurs.
 
+use super::super::named_enum::named_enum;
 use super::op::{Act, Cap, Cgroup, Dir, FIRST, Handle, Link, Op, Pidfd, Pin, Proc, Source};
 use crate::{
     case::implementation::{Kind, all_kinds, flags_of},
@@ -18,25 +19,16 @@ use proptest::{
 /// The most operations in a sequence.
 const LENGTH: usize = 40;
 
-/// The files that most calls of a sequence use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Theme {
-    Files,
-    Pidfds,
-    Everything,
+named_enum! {
+    /// The files that most calls of a sequence use.
+    enum Theme {
+        Files = "namespace files",
+        Pidfds = "pidfds",
+        Everything = "everything",
+    }
 }
 
-pub(super) const THEMES: [Theme; 3] = [Theme::Files, Theme::Pidfds, Theme::Everything];
-
 impl Theme {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Files => "namespace files",
-            Self::Pidfds => "pidfds",
-            Self::Everything => "everything",
-        }
-    }
-
     /// Returns the weights of namespace files and of pidfds.
     fn weights(self) -> (u32, u32) {
         match self {
@@ -132,7 +124,7 @@ fn change() -> BoxedStrategy<Op> {
         24 => by(unshare()),
         3 => by(Just(Act::MapRoot)),
         2 => by(Just(Act::BecomeUser)),
-        2 => by(sample::select(&Cap::EVERY[..]).prop_map(Act::Drop)),
+        2 => by(sample::select(&Cap::ALL[..]).prop_map(Act::Drop)),
         1 => by(Just(Act::SecureBit)),
         3 => by(Just(Act::Thread)),
         1 => by(number(Dir).prop_map(Act::Chroot)),

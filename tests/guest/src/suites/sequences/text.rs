@@ -93,7 +93,7 @@ impl fmt::Display for Act {
             Self::Unshare(flags) => write!(f, "unshare:{}", kinds(*flags)),
             Self::MapRoot => f.write_str("maproot"),
             Self::BecomeUser => f.write_str("user"),
-            Self::Drop(cap) => write!(f, "drop:{}", cap.name()),
+            Self::Drop(cap) => write!(f, "drop:{}", cap),
             Self::SecureBit => f.write_str("securebit"),
             Self::Thread => f.write_str("thread"),
             Self::Chroot(dir) => write!(f, "chroot:{dir}"),
@@ -112,7 +112,7 @@ fn act_of(words: &[&str]) -> Result<Act> {
         ["maproot"] => Act::MapRoot,
         ["user"] => Act::BecomeUser,
         ["drop", name] => {
-            let cap = Cap::EVERY.into_iter().find(|cap| cap.name() == *name);
+            let cap = Cap::ALL.into_iter().find(|cap| cap.name() == *name);
             Act::Drop(cap.context("unknown capability")?)
         }
         ["securebit"] => Act::SecureBit,
@@ -218,7 +218,7 @@ mod tests {
             failure_persistence: None,
             ..Config::default()
         };
-        for theme in strategy::THEMES {
+        for theme in strategy::Theme::ALL {
             TestRunner::new(config.clone())
                 .run(&theme.sequences(), |ops| {
                     let sequence = Sequence(ops);

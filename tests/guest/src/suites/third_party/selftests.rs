@@ -177,7 +177,7 @@ impl Compared {
         };
         Ok(Self {
             name: name.to_owned(),
-            // The selected tests may not include those that call setns(2).
+            // The selected tests need not include those that call setns(2).
             calls: calls && some.is_none(),
             reference: run(Implementation::Kernel)?,
             subject: run(Implementation::Module)?,
@@ -257,7 +257,7 @@ impl Compared {
         self.reference
             .check_calls(Implementation::Kernel, &mut calls);
         self.subject.check_calls(Implementation::Module, &mut calls);
-        // A program that skips its tests may not call setns(2).
+        // A program that skips its tests need not call setns(2).
         let tests = tap::parse(&self.reference.stdout);
         let ran = reference != "skip" && (tests.is_empty() || tests.iter().any(|t| t.1 != "skip"));
         let made = (self.reference.made > 0, self.subject.made > 0);
