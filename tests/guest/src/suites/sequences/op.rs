@@ -7,7 +7,8 @@
 
 use super::super::named_enum::named_enum;
 use crate::{case::implementation::Kind, process::creds as caps, snapshot::LINKS};
-use std::fmt;
+use anyhow::{Context as _, Result, ensure};
+use std::{fmt, str::FromStr};
 
 /// The most processes at a time.
 pub(super) const PROCS: u8 = 5;
@@ -24,6 +25,13 @@ pub(super) const DIRS: u8 = 2;
 /// The number of cgroups.
 pub(super) const CGROUPS: u8 = 2;
 
+/// A number with a letter before it: `p0`.
+pub(super) trait Numbered: fmt::Debug + Clone {
+    const LETTER: char;
+    /// Numbers are less than this.
+    const COUNT: u8;
+}
+
 macro_rules! numbered {
     ($($(#[$doc:meta])* $name:ident $letter:literal $count:expr;)*) => {
         $(
@@ -31,11 +39,9 @@ macro_rules! numbered {
             #[derive(Clone, Copy, Debug, PartialEq, Eq)]
             pub(super) struct $name(pub(super) u8);
 
-            impl $name {
-                /// The letter before its number.
-                pub(super) const LETTER: char = $letter;
-                /// The numbers are less than this.
-                pub(super) const COUNT: u8 = $count;
+            impl Numbered for $name {
+                const LETTER: char = $letter;
+                const COUNT: u8 = $count;
             }
 
             impl fmt::Display for $name {
@@ -43,8 +49,25 @@ macro_rules! numbered {
                     write!(f, "{}{}", Self::LETTER, self.0)
                 }
             }
+
+            impl FromStr for $name {
+                type Err = anyhow::Error;
+
+                fn from_str(text: &str) -> Result<Self> {
+                    parse_number::<Self>(text).map(Self)
+                }
+            }
         )*
     };
+}
+
+fn parse_number<T: Numbered>(text: &str) -> Result<u8> {
+    let number = text.strip_prefix(T::LETTER);
+    let number = number
+        .and_then(|number| number.parse().ok())
+        .with_context(|| format!("{text:?} is not {} and a number", T::LETTER))?;
+    ensure!(number < T::COUNT, "{text:?}: there are only {}", T::COUNT);
+    Ok(number)
 }
 
 numbered! {

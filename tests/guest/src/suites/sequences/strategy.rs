@@ -4,7 +4,9 @@
 //! every error occurs.
 
 use super::super::named_enum::named_enum;
-use super::op::{Act, Cap, Cgroup, Dir, FIRST, Handle, Link, Op, Pidfd, Pin, Proc, Source};
+use super::op::{
+    Act, Cap, Cgroup, Dir, FIRST, Handle, Link, Numbered, Op, Pidfd, Pin, Proc, Source,
+};
 use crate::{
     case::implementation::{Kind, all_kinds, flags_of},
     snapshot::LINKS,
@@ -51,23 +53,6 @@ impl Theme {
         vec(op, 1..=LENGTH)
     }
 }
-
-/// Implements [`Numbered`].
-macro_rules! number {
-    ($($name:ident)*) => {
-        /// A type whose number is drawn.
-        trait Numbered: std::fmt::Debug + Clone {
-            const COUNT: u8;
-        }
-        $(
-            impl Numbered for $name {
-                const COUNT: u8 = $name::COUNT;
-            }
-        )*
-    };
-}
-
-number! { Proc Handle Pidfd Pin Dir Cgroup }
 
 fn number<T: Numbered>(of: fn(u8) -> T) -> impl Strategy<Value = T> {
     (0..T::COUNT).prop_map(of)

@@ -2,12 +2,12 @@
 
 //! The text form of sequences: `p0:unshare:net p1:setns:p0.net:0`.
 
-use super::op::{Act, Cap, Cgroup, Dir, Handle, Link, Op, Pidfd, Pin, Proc, Source};
+use super::op::{Act, Cap, Handle, Link, Numbered as _, Op, Pidfd, Proc, Source};
 use crate::{
     case::implementation::{Kind, kinds_word},
     snapshot::LINKS,
 };
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, bail};
 use std::{fmt, str::FromStr};
 
 /// A sequence, as one line.
@@ -163,27 +163,6 @@ impl FromStr for Source {
         })
     }
 }
-
-macro_rules! from_str {
-    ($($name:ident)*) => {
-        $(
-            impl FromStr for $name {
-                type Err = anyhow::Error;
-
-                fn from_str(text: &str) -> Result<Self> {
-                    let number = text.strip_prefix(Self::LETTER);
-                    let number = number
-                        .and_then(|number| number.parse().ok())
-                        .with_context(|| format!("{text:?} is not {} and a number", Self::LETTER))?;
-                    ensure!(number < Self::COUNT, "{text:?}: there are only {}", Self::COUNT);
-                    Ok(Self(number))
-                }
-            }
-        )*
-    };
-}
-
-from_str! { Proc Handle Pidfd Pin Dir Cgroup }
 
 /// Returns the names of kinds: `mnt+uts`, or `0` for none.
 fn kinds(flags: u32) -> String {
