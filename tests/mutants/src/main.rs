@@ -4,7 +4,6 @@
 //! kernel, as the patches in `tests/kernel-mutants` do, and runs the suites until one fails.
 
 mod cache;
-mod parallel;
 mod patches;
 mod report;
 mod run;

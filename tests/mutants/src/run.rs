@@ -3,7 +3,7 @@
 //! All mutants, on one kernel after the other until one of them notices.
 
 use crate::{
-    Of, cache, parallel, patches,
+    Of, cache, patches,
     report::{self, Fate, Progress},
     source::Source,
     suite_runner::{Kernel, Module},
@@ -12,10 +12,11 @@ use crate::{
 };
 use anyhow::{Context as _, Result};
 use std::{
-    fs,
+    fs, panic,
     path::PathBuf,
     process::ExitCode,
     sync::{Mutex, MutexGuard, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -100,7 +101,7 @@ impl Run {
     /// What comes of each of the mutants on a kernel.
     fn round(&self, suites: &Suites, mutants: &[&Mutant]) -> Result<Vec<Fate>> {
         let progress = Progress::new(mutants);
-        parallel::each(mutants, |mutant| {
+        in_parallel(mutants, |mutant| {
             let (fate, took) = self.one(suites, mutant)?;
             progress.done(mutant, &fate, took);
             Ok(fate)
@@ -167,5 +168,62 @@ impl Run {
 
     fn source(&self) -> MutexGuard<'_, Source> {
         self.source.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Applies `work` to each item, on as many threads as there are CPUs. Returns the results in order.
+///
+/// # Errors
+///
+/// The first error of `work`. No item starts after it, and running ones are completed.
+pub(crate) fn in_parallel<T: Sync, R: Send>(
+    items: &[T],
+    work: impl Fn(&T) -> Result<R> + Sync,
+) -> Result<Vec<R>> {
+    let queue = Mutex::new(items.iter().enumerate());
+    let queue = || queue.lock().unwrap_or_else(PoisonError::into_inner);
+    let worker = || {
+        let pull = || queue().next();
+        let apply = |(n, item)| {
+            Ok((
+                n,
+                work(item).inspect_err(|_| queue().by_ref().for_each(drop))?,
+            ))
+        };
+        std::iter::from_fn(pull)
+            .map(apply)
+            .collect::<Result<Vec<_>>>()
+    };
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    let done: Result<Vec<_>> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..cpus).map(|_| scope.spawn(worker)).collect();
+        let join = |worker: thread::ScopedJoinHandle<'_, _>| {
+            worker
+                .join()
+                .unwrap_or_else(|payload| panic::resume_unwind(payload))
+        };
+        workers.into_iter().map(join).collect()
+    });
+    let mut done: Vec<_> = done?.into_iter().flatten().collect();
+    done.sort_by_key(|(n, _)| *n);
+    Ok(done.into_iter().map(|(_, result)| result).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_parallel;
+    use anyhow::bail;
+
+    #[test]
+    fn results_keep_their_order_and_an_error_is_returned() {
+        let items: Vec<_> = (0..100).collect();
+        let doubled = in_parallel(&items, |n| Ok(2 * n)).unwrap();
+        assert!(doubled.into_iter().eq((0..100).map(|n| 2 * n)));
+
+        let failed = in_parallel(&items, |n| match n {
+            5 => bail!("the fifth"),
+            n => Ok(*n),
+        });
+        assert_eq!(failed.unwrap_err().to_string(), "the fifth");
     }
 }

@@ -3,8 +3,9 @@
 //! The suites on a kernel, and what they notice of a mutant.
 
 use crate::{
-    cache, parallel,
+    cache,
     report::Fate,
+    run::in_parallel,
     suite_runner::{Kernel, Module},
 };
 use anyhow::{Result, ensure};
@@ -35,7 +36,7 @@ impl Suites {
     pub(crate) fn cheapest_first(kernel: Kernel, unchanged: Module) -> Result<Self> {
         let names = kernel.suites()?;
         let mut suites = Self::new(kernel, unchanged, names);
-        let seconds = parallel::each(&suites.all, |suite| suites.seconds(suite))?;
+        let seconds = in_parallel(&suites.all, |suite| suites.seconds(suite))?;
         let mut all: Vec<_> = seconds
             .into_iter()
             .zip(mem::take(&mut suites.all))
