@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Do the tests notice? Breaks the module, one line at a time, as `mutants.toml` says, or the
-//! kernel, as the patches in `tests/kernel-mutants` do, and runs the suites until one fails.
+//! Mutation tests. A mutant of the module is an entry of `mutants.toml`, a mutant of the kernel a
+//! patch in `tests/kernel-mutants`. The suites run on each until one fails.
 
 mod cache;
 mod patches;
@@ -20,11 +20,11 @@ use std::{
 };
 use table::Mutant;
 
-/// Breaks the module or the kernel, one line at a time, and sees whether the tests notice.
+/// Mutate the module or the kernel, and run the suites on each mutant
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 struct Args {
-    /// Where the project is
+    /// Directory of the project
     #[arg(long, value_name = "DIR", default_value = ".", global = true)]
     root: PathBuf,
     #[command(subcommand)]
@@ -33,32 +33,33 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Command {
-    /// See whether every entry of the table fits the source, and every patch says what it is
+    /// Check that every entry of the table applies, and every patch has a subject
     Check,
-    /// Build and run them
+    /// Build the mutants and run the suites on them
     Run {
-        /// What is broken
+        /// Component to mutate
         #[arg(value_enum)]
-        of: Of,
-        /// The kernel, as `make` names it; what survives there is tried on `debug` as well
+        component: Component,
+        /// Kernel flavour; survivors are tried on `debug` as well
         #[arg(long, value_name = "KERNEL", default_value = "lab")]
         kernel: String,
-        /// Only those with one of these words in their names
+        /// Select mutants with one of these words in their names
         #[arg(value_name = "WORD")]
         words: Vec<String>,
     },
 }
 
-/// What mutants there are.
+/// The component that is mutated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Of {
-    /// Those of the module
+enum Component {
+    /// The module
     Module,
-    /// Those of the lab kernel, with the module as it is
+    /// The lab kernel, with the original module
     Kernel,
 }
 
-impl Of {
+impl Component {
+    /// Reads its mutants.
     fn read(self, root: &Path) -> Result<Vec<Mutant>> {
         match self {
             Self::Module => table::read(root),
@@ -66,7 +67,7 @@ impl Of {
         }
     }
 
-    /// Where they are, for who looks for a name.
+    /// Returns the place of its mutants in the project, for messages.
     fn place(self) -> &'static str {
         match self {
             Self::Module => "tests/mutants/mutants.toml",
@@ -76,35 +77,39 @@ impl Of {
 }
 
 fn main() -> ExitCode {
-    obey(Args::parse()).unwrap_or_else(|error| {
+    run(Args::parse()).unwrap_or_else(|error| {
         eprintln!("nsproxy-mutants: {error:#}");
         ExitCode::FAILURE
     })
 }
 
-fn obey(Args { root, command }: Args) -> Result<ExitCode> {
+fn run(Args { root, command }: Args) -> Result<ExitCode> {
     let root = root.canonicalize().context("--root")?;
     match command {
         Command::Check => {
-            let [module, kernel] = [Of::Module, Of::Kernel].map(|of| of.read(&root));
-            println!("{} mutants fit the source", module?.len());
+            let [module, kernel] = [Component::Module, Component::Kernel].map(|it| it.read(&root));
+            println!("{} mutants apply to the source", module?.len());
             println!("{} patches for the kernel", kernel?.len());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Run { of, kernel, words } => {
-            let mutants = of.read(&root)?;
+        Command::Run {
+            component,
+            kernel,
+            words,
+        } => {
+            let mutants = component.read(&root)?;
             let is_chosen = |mutant: &&Mutant| {
                 words.is_empty() || words.iter().any(|word| mutant.name.contains(word))
             };
             let chosen: Vec<_> = mutants.iter().filter(is_chosen).collect();
             ensure!(
                 !chosen.is_empty(),
-                "no mutant has {} in its name; {} has them",
+                "no mutant has {} in its name\nhint: see {}",
                 words.join(" or "),
-                of.place()
+                component.place()
             );
             let is_all = chosen.len() == mutants.len();
-            run::all(root, of, &kernel, &chosen, is_all)
+            run::all(root, component, &kernel, &chosen, is_all)
         }
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The mutants of the kernel: a patch each, and the lab kernel built with it.
+//! Mutants of the kernel: a patch each, and the lab kernel built with it.
 
 use crate::table::{Change, Mutant};
 use anyhow::{Context as _, Result, anyhow, ensure};
@@ -10,9 +10,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Where they are, in the project.
+/// The directory of the patches, in the project.
 const DIR: &str = "tests/kernel-mutants";
-/// What a guest needs of the directory that a kernel was built in.
+/// The files that a guest needs from a build directory.
 const NEEDED: [&str; 3] = [".config", "arch/x86/boot/bzImage", "usr/gen_init_cpio"];
 
 /// Reads all patches of the project in `root`, in the order of their names.
@@ -32,7 +32,7 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Mutant>> {
             mutants.push(mutant(&path).with_context(|| path.display().to_string())?);
         }
     }
-    ensure!(!mutants.is_empty(), "no patch in {}", dir.display());
+    ensure!(!mutants.is_empty(), "{}: no patch", dir.display());
     mutants.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(mutants)
 }
@@ -52,7 +52,7 @@ fn of_patch(name: &str, path: &Path, text: String) -> Result<Mutant> {
     let files: Vec<&str> = after("+++ b/").collect();
     let [file] = files[..] else {
         return Err(anyhow!(
-            "{} files are patched, and one is to be",
+            "the patch changes {} files instead of one",
             files.len()
         ));
     };
@@ -69,11 +69,12 @@ fn of_patch(name: &str, path: &Path, text: String) -> Result<Mutant> {
     })
 }
 
-/// Builds the lab kernel with a patch, and puts what a guest needs of it into `dir`. One at a time.
+/// Builds the lab kernel with a patch, and copies the files that a guest needs into `dir`. Builds
+/// must not overlap.
 ///
 /// # Errors
 ///
-/// The last of what the build said.
+/// The build failed: the error has its output.
 pub(crate) fn build(root: &Path, patch: &Path, dir: &Path) -> Result<()> {
     let output = Command::new(root.join("scripts/kernel-patched"))
         .arg("mutant")
@@ -81,8 +82,8 @@ pub(crate) fn build(root: &Path, patch: &Path, dir: &Path) -> Result<()> {
         .stderr(Stdio::piped())
         .output()
         .context("scripts/kernel-patched")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{}", said.trim_end());
+    let log = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{}", log.trim_end());
     let built = PathBuf::from(String::from_utf8(output.stdout)?.trim_end());
     for file in NEEDED {
         let to = dir.join(file);
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_says_what_it_is() {
+    fn a_patch_has_a_subject_and_a_file() {
         let text =
             "Subject: nsproxy: x\n\n--- a/kernel/a.c\n+++ b/kernel/a.c\n@@ -1 +1 @@\n-a\n+b\n";
         let mutant = read(text).unwrap();
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_that_does_not_say_so_is_refused() {
+    fn an_incomplete_patch_is_refused() {
         for text in [
             "+++ b/kernel/a.c\n",
             "Subject: x\n",

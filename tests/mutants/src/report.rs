@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a person sees of the mutants, and what is kept for `docs/fidelity.md`.
+//! Progress and summary for the terminal, and the results for the fidelity page.
 
 use crate::table::Mutant;
 use anyhow::Result;
@@ -13,18 +13,19 @@ use std::{
     time::Duration,
 };
 
-/// What came of a mutant.
+/// A mutant's outcome.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) enum Fate {
+pub(crate) enum Outcome {
+    /// A suite failed.
     Caught(Notice),
-    /// Every suite passed, on the kernels of these names.
+    /// Every suite passed, on these kernels.
     Survived(Vec<String>),
-    /// It does not build, or a guest did not run, in words.
+    /// The build failed, or a guest did not run: the error.
     Broken(String),
 }
 
-impl Fate {
-    /// What comes of it in all, if the next kernel makes `next` of what survived here.
+impl Outcome {
+    /// Combines the outcome with that on the next kernel.
     pub(crate) fn then(self, next: Self) -> Self {
         match (self, next) {
             (Self::Survived(kernels), Self::Survived(more)) => {
@@ -36,17 +37,17 @@ impl Fate {
 }
 
 /// Returns the verdict on a mutant.
-fn verdict(mutant: &Mutant, fate: &Fate) -> MutantVerdict {
-    match (fate, &mutant.equivalent) {
-        (Fate::Caught(_), None) => MutantVerdict::Caught,
-        (Fate::Caught(_), Some(_)) => MutantVerdict::NotEquivalent,
-        (Fate::Survived(_), None) => MutantVerdict::Survived,
-        (Fate::Survived(_), Some(_)) => MutantVerdict::Equivalent,
-        (Fate::Broken(_), _) => MutantVerdict::Broken,
+fn verdict(mutant: &Mutant, outcome: &Outcome) -> MutantVerdict {
+    match (outcome, &mutant.equivalent) {
+        (Outcome::Caught(_), None) => MutantVerdict::Caught,
+        (Outcome::Caught(_), Some(_)) => MutantVerdict::NotEquivalent,
+        (Outcome::Survived(_), None) => MutantVerdict::Survived,
+        (Outcome::Survived(_), Some(_)) => MutantVerdict::Equivalent,
+        (Outcome::Broken(_), _) => MutantVerdict::Broken,
     }
 }
 
-/// A line for each mutant as it comes.
+/// Prints a line for each finished mutant.
 pub(crate) struct Progress {
     all: usize,
     done: AtomicUsize,
@@ -62,43 +63,43 @@ impl Progress {
         }
     }
 
-    /// One more is done, and took so long; [`None`] if it was known from an earlier run.
-    pub(crate) fn done(&self, mutant: &Mutant, fate: &Fate, took: Option<Duration>) {
+    /// Reports a finished mutant and its duration; [`None`] for a cached outcome.
+    pub(crate) fn done(&self, mutant: &Mutant, outcome: &Outcome, took: Option<Duration>) {
         let n = self.done.fetch_add(1, Ordering::Relaxed) + 1;
-        let said = match fate {
-            Fate::Caught(Notice {
+        let text = match outcome {
+            Outcome::Caught(Notice {
                 kernel: _,
                 suite,
                 by,
                 said: _,
             }) => format!("{suite}: {by}"),
-            Fate::Survived(kernels) => format!("no suite failed on {}", kernels.join(", ")),
-            Fate::Broken(why) => why.lines().last().unwrap_or_default().to_owned(),
+            Outcome::Survived(kernels) => format!("no suite failed on {}", kernels.join(", ")),
+            Outcome::Broken(why) => why.lines().last().unwrap_or_default().to_owned(),
         };
-        let took = took.map_or("known".to_owned(), |took| {
+        let took = took.map_or("cached".to_owned(), |took| {
             format!("{:.0} s", took.as_secs_f64())
         });
         println!(
-            "[{n:>2}/{}] {:<10} {:width$}  {said}  ({took})",
+            "[{n:>2}/{}] {:<10} {:width$}  {text}  ({took})",
             self.all,
-            verdict(mutant, fate).word(),
+            verdict(mutant, outcome).word(),
             mutant.name,
             width = self.width,
         );
     }
 }
 
-/// Writes what came of all of them, in the order of the table.
-pub(crate) fn keep(path: &Path, fates: &[(&Mutant, Fate)]) -> Result<()> {
-    let records: Vec<_> = fates
+/// Writes all outcomes, in the order of the table.
+pub(crate) fn write_results(path: &Path, outcomes: &[(&Mutant, Outcome)]) -> Result<()> {
+    let records: Vec<_> = outcomes
         .iter()
-        .map(|(mutant, fate)| nsproxy_results::Mutant {
+        .map(|(mutant, outcome)| nsproxy_results::Mutant {
             name: mutant.name.clone(),
             wrong: mutant.wrong.clone(),
             file: mutant.file.clone(),
-            verdict: verdict(mutant, fate),
-            caught: match fate {
-                Fate::Caught(notice) => Some(notice.clone()),
+            verdict: verdict(mutant, outcome),
+            caught: match outcome {
+                Outcome::Caught(notice) => Some(notice.clone()),
                 _ => None,
             },
             equivalent: mutant.equivalent.clone(),
@@ -108,28 +109,32 @@ pub(crate) fn keep(path: &Path, fates: &[(&Mutant, Fate)]) -> Result<()> {
     nsproxy_results::write(path, &records)
 }
 
-/// Says what is not as it should be, and the sum. Returns whether all is well.
-pub(crate) fn sum(fates: &[(&Mutant, Fate)], logs: &Path) -> bool {
-    let verdicts = || fates.iter().map(|(mutant, fate)| verdict(mutant, fate));
-    for ((mutant, fate), verdict) in fates.iter().zip(verdicts()) {
+/// Prints each unexpected outcome, and the sums. Returns whether there was none.
+pub(crate) fn print_summary(outcomes: &[(&Mutant, Outcome)], logs: &Path) -> bool {
+    let verdicts = || {
+        outcomes
+            .iter()
+            .map(|(mutant, outcome)| verdict(mutant, outcome))
+    };
+    for ((mutant, outcome), verdict) in outcomes.iter().zip(verdicts()) {
         if verdict.is_good() {
             continue;
         }
         println!("\n{}: {}", verdict.word(), mutant.name);
         println!("    {}: {}", mutant.file.display(), mutant.wrong);
-        match fate {
-            Fate::Caught(Notice {
+        match outcome {
+            Outcome::Caught(Notice {
                 kernel, suite, by, ..
             }) => {
-                println!("    suite {suite} on {kernel} can tell: {by}");
+                println!("    suite {suite} on {kernel} caught it: {by}");
                 let reason = mutant.equivalent.as_deref().unwrap_or_default();
-                println!("    and yet the table says: {reason}");
+                println!("    but the table marks it as equivalent: {reason}");
             }
-            Fate::Survived(kernels) => println!(
-                "    no suite notices on {}: a test is missing, or nobody can tell",
+            Outcome::Survived(kernels) => println!(
+                "    no suite failed on {}: a test is missing, or the mutant is equivalent",
                 kernels.join(" and ")
             ),
-            Fate::Broken(why) => {
+            Outcome::Broken(why) => {
                 for line in why.lines() {
                     println!("    | {line}");
                 }
@@ -140,13 +145,16 @@ pub(crate) fn sum(fates: &[(&Mutant, Fate)], logs: &Path) -> bool {
     let count = |wanted: MutantVerdict| verdicts().filter(|verdict| *verdict == wanted).count();
     let equivalent = count(MutantVerdict::Equivalent);
     let mistakes = count(MutantVerdict::NotEquivalent) + count(MutantVerdict::Broken);
-    let real = fates.iter().filter(|(m, _)| m.equivalent.is_none()).count();
+    let real = outcomes
+        .iter()
+        .filter(|(m, _)| m.equivalent.is_none())
+        .count();
     let mut text = format!("{} of {real} caught", count(MutantVerdict::Caught));
     if equivalent > 0 {
         text += &format!("; {equivalent} equivalent");
     }
     if mistakes > 0 {
-        text += &format!("; {mistakes} wrong in the table");
+        text += &format!("; {mistakes} invalid entries");
     }
     println!("{text}");
     verdicts().all(MutantVerdict::is_good)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! All mutants, on one kernel after the other until one of them notices.
+//! Runs all mutants: on one kernel, and the survivors on a second one.
 
 use crate::{
-    Of, cache, patches,
-    report::{self, Fate, Progress},
+    Component, cache, patches,
+    report::{self, Outcome, Progress},
     source::Source,
     suite_runner::{Kernel, Module},
     suites::Suites,
@@ -20,27 +20,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The kernel that sees more, for what survives where it is tried first.
+/// The flavour for survivors: its sanitizers detect more mistakes.
 const DEBUG: &str = "debug";
 
-/// Tries the mutants on the kernel `which`, and those of the module that survive on [`DEBUG`].
-/// `is_all` if that is every mutant there is, so that the outcome is worth keeping.
+/// Runs the suites on the mutants with the flavour `which`. Surviving mutants of the module run on
+/// [`DEBUG`] as well. The outcomes are stored if these are all mutants, `is_all`.
 pub(crate) fn all(
     root: PathBuf,
-    of: Of,
+    component: Component,
     which: &str,
     mutants: &[&Mutant],
     is_all: bool,
 ) -> Result<ExitCode> {
     let begun = Instant::now();
-    let run = Run::new(root, of)?;
+    let run = Run::new(root, component)?;
     let (kernel, unchanged) = run.unchanged(which)?;
     let suites = Suites::cheapest_first(kernel, unchanged)?;
-    let fates = run.round(&suites, mutants)?;
-    let mut fates: Vec<_> = mutants.iter().copied().zip(fates).collect();
+    let outcomes = run.round(&suites, mutants)?;
+    let mut outcomes: Vec<_> = mutants.iter().copied().zip(outcomes).collect();
 
-    let mut alive: Vec<_> = fates.iter_mut().filter(is_alive).collect();
-    if !alive.is_empty() && which != DEBUG && of == Of::Module {
+    let mut alive: Vec<_> = outcomes.iter_mut().filter(is_alive).collect();
+    if !alive.is_empty() && which != DEBUG && component == Component::Module {
         println!("{} survived on {}", alive.len(), suites.kernel.name);
         let (kernel, unchanged) = run.unchanged(DEBUG)?;
         let debug = Suites::in_order_of(&suites, kernel, unchanged);
@@ -52,35 +52,35 @@ pub(crate) fn all(
 
     if is_all {
         let path = format!("build/results/{}/{}.json", suites.kernel.name, run.name);
-        report::keep(&run.root.join(path), &fates)?;
+        report::write_results(&run.root.join(path), &outcomes)?;
     }
     let minutes = begun.elapsed().as_secs_f64() / 60.0;
-    println!("{} mutants in {minutes:.1} minutes", fates.len());
-    let is_good = report::sum(&fates, &run.logs);
+    println!("{} mutants in {minutes:.1} minutes", outcomes.len());
+    let is_good = report::print_summary(&outcomes, &run.logs);
     Ok(ExitCode::from(u8::from(!is_good)))
 }
 
-/// Whether it survived, and should not.
-fn is_alive((mutant, fate): &&mut (&Mutant, Fate)) -> bool {
-    mutant.equivalent.is_none() && matches!(fate, Fate::Survived(_))
+/// Returns whether a mutant survived that is not marked as equivalent.
+fn is_alive((mutant, outcome): &&mut (&Mutant, Outcome)) -> bool {
+    mutant.equivalent.is_none() && matches!(outcome, Outcome::Survived(_))
 }
 
-/// What all mutants have in common.
+/// The state that all mutants share.
 struct Run {
     root: PathBuf,
-    /// What their results are kept under.
+    /// The name of the directory of their logs.
     name: &'static str,
-    /// One is built at a time, while others run.
+    /// One mutant is built at a time, while others run.
     source: Mutex<Source>,
-    /// Where the logs of each are, in a directory of its name.
+    /// The directory of their logs; each mutant has one of its name.
     logs: PathBuf,
 }
 
 impl Run {
-    fn new(root: PathBuf, of: Of) -> Result<Self> {
-        let name = match of {
-            Of::Module => "mutants",
-            Of::Kernel => "kernel-mutants",
+    fn new(root: PathBuf, component: Component) -> Result<Self> {
+        let name = match component {
+            Component::Module => "mutants",
+            Component::Kernel => "kernel-mutants",
         };
         Ok(Self {
             source: Mutex::new(Source::of(&root)?),
@@ -90,7 +90,7 @@ impl Run {
         })
     }
 
-    /// A kernel, and the module as it is for it, built.
+    /// Returns a kernel, and the original module built for it.
     fn unchanged(&self, which: &str) -> Result<(Kernel, Module)> {
         let kernel = Kernel::get(&self.root, which)?;
         let unchanged = self.module(&kernel, None)?;
@@ -98,42 +98,42 @@ impl Run {
         Ok((kernel, unchanged))
     }
 
-    /// What comes of each of the mutants on a kernel.
-    fn round(&self, suites: &Suites, mutants: &[&Mutant]) -> Result<Vec<Fate>> {
+    /// Returns each mutant's outcome on a kernel.
+    fn round(&self, suites: &Suites, mutants: &[&Mutant]) -> Result<Vec<Outcome>> {
         let progress = Progress::new(mutants);
         in_parallel(mutants, |mutant| {
-            let (fate, took) = self.one(suites, mutant)?;
-            progress.done(mutant, &fate, took);
-            Ok(fate)
+            let (outcome, took) = self.one(suites, mutant)?;
+            progress.done(mutant, &outcome, took);
+            Ok(outcome)
         })
     }
 
-    /// What comes of a mutant, and how long it took to see, unless that was known.
-    fn one(&self, suites: &Suites, mutant: &Mutant) -> Result<(Fate, Option<Duration>)> {
+    /// Returns a mutant's outcome, and its duration unless it was cached.
+    fn one(&self, suites: &Suites, mutant: &Mutant) -> Result<(Outcome, Option<Duration>)> {
         let kernel = &suites.kernel;
         let module = self.module(kernel, Some(mutant))?;
-        let known = module.logs.join(format!("{}.json", kernel.name));
-        if let Some(fate) = cache::read(&known, &module.key) {
-            return Ok((fate, None));
+        let path = module.logs.join(format!("{}.json", kernel.name));
+        if let Some(outcome) = cache::read(&path, &module.key) {
+            return Ok((outcome, None));
         }
         let begun = Instant::now();
         let kernel = match self.build(suites, mutant, &module) {
             Ok(kernel) => kernel,
-            Err(why) => return Ok((Fate::Broken(format!("{why:#}")), Some(begun.elapsed()))),
+            Err(why) => return Ok((Outcome::Broken(format!("{why:#}")), Some(begun.elapsed()))),
         };
-        let fate = suites.fate(&kernel, &module, mutant.suite.as_deref())?;
+        let outcome = suites.outcome(&kernel, &module, mutant.suite.as_deref())?;
         kernel.tidy(&module);
-        if !matches!(fate, Fate::Broken(_)) {
-            cache::write(&known, &module.key, &fate)?;
+        if !matches!(outcome, Outcome::Broken(_)) {
+            cache::write(&path, &module.key, &outcome)?;
         }
-        Ok((fate, Some(begun.elapsed())))
+        Ok((outcome, Some(begun.elapsed())))
     }
 
-    /// The module for a kernel, as a mutant or as it is, before it is built.
+    /// Returns the original module or a mutant for a kernel; [`build`](Self::build) builds it.
     fn module(&self, kernel: &Kernel, mutant: Option<&Mutant>) -> Result<Module> {
         let logs = match mutant {
             Some(mutant) => self.logs.join(&mutant.name),
-            // What suites take without a mutant is known from either run.
+            // Both components use the durations with the original module.
             None => self.root.join("build/results/mutants/unchanged"),
         };
         fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
@@ -146,7 +146,7 @@ impl Run {
         })
     }
 
-    /// Builds a mutant: the module, or the kernel with the module as it is. Returns the kernel to
+    /// Builds a mutant: the module, or the kernel beside the original module. Returns the kernel to
     /// boot.
     fn build(&self, suites: &Suites, mutant: &Mutant, module: &Module) -> Result<Kernel> {
         let source = self.source();

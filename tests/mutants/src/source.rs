@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A copy of the module's source, to be broken and built.
+//! A copy of the module's source, in which mutants are built.
 
 use crate::{
     cache::Key,
@@ -14,17 +14,16 @@ use std::{
     process::Command,
 };
 
-/// The copy, of which one is used for all mutants: so only what is another than in the one before
-/// is built again.
+/// The copy. All mutants share it, so that make builds only the files that differ.
 pub(crate) struct Source {
     root: PathBuf,
     copy: PathBuf,
-    /// Path in the project, and content.
+    /// The path in the project and the content of each file.
     files: Vec<(PathBuf, Vec<u8>)>,
 }
 
 impl Source {
-    /// The source of the project in `root`; the copy is made when it is built.
+    /// Reads the source of the project in `root`. [`build`](Self::build) creates the copy.
     pub(crate) fn of(root: &Path) -> Result<Self> {
         let mut files = Vec::new();
         collect(root, Path::new("Kbuild"), &mut files)?;
@@ -36,11 +35,11 @@ impl Source {
         })
     }
 
-    /// Builds the module for a kernel, as a mutant or as it is, and puts it at `module`.
+    /// Builds the original module or a mutant for a kernel, and copies it to `module`.
     ///
     /// # Errors
     ///
-    /// The last of what the build said.
+    /// The build failed: the error has the last lines of its output.
     pub(crate) fn build(&self, kernel: &str, mutant: Option<&Mutant>, module: &Path) -> Result<()> {
         for (file, content) in &self.files {
             write(&self.copy.join(file), &changed(file, content, mutant)?)?;
@@ -51,8 +50,8 @@ impl Source {
             .output()
             .context("scripts/guest")?;
         if !output.status.success() {
-            let said = String::from_utf8_lossy(&output.stderr);
-            let lines: Vec<_> = said.lines().collect();
+            let log = String::from_utf8_lossy(&output.stderr);
+            let lines: Vec<_> = log.lines().collect();
             let last = &lines[lines.len().saturating_sub(12)..];
             return Err(anyhow!("{}", last.join("\n")));
         }
@@ -62,7 +61,7 @@ impl Source {
         Ok(())
     }
 
-    /// Adds the source as it is or as a mutant has it, that of the kernel included.
+    /// Adds the source of the module, mutated or original, and the patch of a kernel mutant.
     pub(crate) fn key(&self, mutant: Option<&Mutant>, key: &mut Key) -> Result<()> {
         for (file, content) in &self.files {
             key.add(file);
@@ -75,7 +74,7 @@ impl Source {
     }
 }
 
-/// The content of a file as a mutant has it.
+/// Returns the content of a file in a mutant.
 fn changed<'a>(file: &Path, content: &'a [u8], mutant: Option<&Mutant>) -> Result<Cow<'a, [u8]>> {
     Ok(match mutant {
         Some(mutant) if mutant.file == file && matches!(mutant.change, Change::Lines { .. }) => {
@@ -88,21 +87,21 @@ fn changed<'a>(file: &Path, content: &'a [u8], mutant: Option<&Mutant>) -> Resul
 }
 
 fn collect(root: &Path, path: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) -> Result<()> {
-    let there = root.join(path);
-    if there.is_dir() {
-        for entry in fs::read_dir(&there).with_context(|| there.display().to_string())? {
+    let full = root.join(path);
+    if full.is_dir() {
+        for entry in fs::read_dir(&full).with_context(|| full.display().to_string())? {
             collect(root, &path.join(entry?.file_name()), files)?;
         }
     } else {
-        let content = fs::read(&there).with_context(|| there.display().to_string())?;
+        let content = fs::read(&full).with_context(|| full.display().to_string())?;
         files.push((path.to_owned(), content));
     }
     Ok(())
 }
 
-/// Writes a file unless it is like that already: make goes by the time of the last change.
+/// Writes a file unless it has that content: make compares modification times.
 fn write(path: &Path, content: &[u8]) -> Result<()> {
-    if fs::read(path).is_ok_and(|there| there == content) {
+    if fs::read(path).is_ok_and(|old| old == content) {
         return Ok(());
     }
     path.parent().map_or(Ok(()), fs::create_dir_all)?;

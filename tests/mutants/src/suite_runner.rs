@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Guests of a kernel, and what they make of a module.
+//! Guests of a kernel, and the results of suites in them.
 
 use crate::cache::Key;
 use anyhow::{Context as _, Result, bail, ensure};
@@ -14,30 +14,30 @@ use std::{
 /// A kernel to boot.
 #[derive(Clone)]
 pub(crate) struct Kernel {
-    /// What `make` calls it.
+    /// Its flavour, as `make` names it.
     pub(crate) which: String,
-    /// What its results are filed under.
+    /// The name of the directory of its results.
     pub(crate) name: String,
-    /// Of the kernel and the programs.
+    /// The hash of the kernel and the programs.
     pub(crate) key: Key,
-    /// What `nsproxy-vm` is told of a guest, but for the module.
+    /// The arguments of `nsproxy-vm` for a guest, without the module.
     arguments: Vec<String>,
-    /// Where the programs are.
+    /// The directory of the programs.
     bin: PathBuf,
 }
 
-/// A module, as it is or as a mutant, for a kernel.
+/// A module for a kernel: the original or a mutant.
 pub(crate) struct Module {
-    /// Where it is when it is built.
+    /// The path of the built module.
     pub(crate) file: PathBuf,
-    /// Where the logs of the guests with it are, in KERNEL/SUITE.
+    /// The directory of the logs of its guests, in KERNEL/SUITE.
     pub(crate) logs: PathBuf,
-    /// Of it, the kernel and the programs.
+    /// The hash of the module, the kernel and the programs.
     pub(crate) key: Key,
 }
 
 impl Module {
-    /// Where the kernel is that it runs on, if that is the mutant.
+    /// Returns the directory of the mutated kernel.
     pub(crate) fn patched_kernel(&self) -> PathBuf {
         self.logs.join("kernel")
     }
@@ -56,14 +56,14 @@ fn is_slow(record: &SuiteResult) -> bool {
 }
 
 impl Kernel {
-    /// Gets a kernel, by the name that `make` has for it. It is built if it is not there yet.
+    /// Returns the kernel of a flavour, and builds it if it is not cached.
     pub(crate) fn get(root: &Path, which: &str) -> Result<Self> {
         let output = Command::new(root.join("scripts/guest"))
             .args(["arguments", which])
             .stderr(Stdio::inherit())
             .output()
             .context("scripts/guest")?;
-        ensure!(output.status.success(), "no kernel {which}, see above");
+        ensure!(output.status.success(), "cannot get kernel {which}");
         let arguments: Vec<_> = String::from_utf8(output.stdout)?
             .lines()
             .map(str::to_owned)
@@ -89,7 +89,7 @@ impl Kernel {
         })
     }
 
-    /// The same, but for where it was built: another one, whose results go by its name.
+    /// Returns a kernel that was built in `dir`, with results under the same name.
     pub(crate) fn built_in(&self, dir: &Path) -> Self {
         let mut other = self.clone();
         let option = other
@@ -102,7 +102,7 @@ impl Kernel {
         other
     }
 
-    /// The names of all suites that there are.
+    /// Returns the names of all suites.
     pub(crate) fn suites(&self) -> Result<Vec<String>> {
         let output = Command::new(self.bin.join("nsproxy-tests"))
             .arg("--list")
@@ -112,13 +112,14 @@ impl Kernel {
         Ok(list.lines().map(str::to_owned).collect())
     }
 
-    /// Runs a suite with a module, for so many seconds at most, or what the runner has for the
-    /// kernel. If it takes too long it is run once more: on a busy host that may happen with any
-    /// module, but hardly twice.
+    /// Runs a suite with a module. `limit` is in seconds; [`None`] selects the limit of the runner.
+    ///
+    /// A suite that takes too long runs once more: on a busy host that may happen with any module,
+    /// but hardly twice.
     ///
     /// # Errors
     ///
-    /// It cannot be told, because the guest could not be run or was lost.
+    /// There is no result: the guest did not run, or was lost.
     pub(crate) fn run(
         &self,
         suite: &str,
@@ -135,7 +136,7 @@ impl Kernel {
     fn run_once(&self, suite: &str, module: &Module, limit: Option<u64>) -> Result<SuiteResult> {
         let path = module.logs.join("log");
         let log = File::create(&path).with_context(|| path.display().to_string())?;
-        // It ends when this program does, however that comes, and its guest with it.
+        // The runner and its guest end with this program.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "TERM"]);
         command.arg(self.bin.join("nsproxy-vm"));
@@ -152,7 +153,7 @@ impl Kernel {
             .status()
             .context("nsproxy-vm")?;
         match status.code() {
-            // Passed; a test or a gate, a timeout, an alarm.
+            // Passed, failed (a test or a gate), timed out, alarm
             Some(0 | 1 | 124 | 125) => self.record(suite, module),
             _ => {
                 let log = fs::read_to_string(&path).unwrap_or_default();
@@ -162,24 +163,24 @@ impl Kernel {
         }
     }
 
-    /// What came of a suite when it was run with a module the last time.
+    /// Returns the result of the last run of a suite with a module.
     pub(crate) fn record(&self, suite: &str, module: &Module) -> Result<SuiteResult> {
         let path = self.logs(suite, module).join("result.json");
-        nsproxy_results::read(&path).with_context(|| format!("suite {suite} was not run"))
+        nsproxy_results::read(&path).with_context(|| format!("suite {suite} has no result"))
     }
 
-    /// What the suite printed then.
+    /// Returns the output of that run.
     pub(crate) fn output(&self, suite: &str, module: &Module) -> String {
         let output = fs::read(self.logs(suite, module).join("output.log")).unwrap_or_default();
         String::from_utf8_lossy(&output).into_owned()
     }
 
-    /// Where `nsproxy-vm` keeps what it has of a suite.
+    /// Returns the directory in which `nsproxy-vm` stores that run.
     pub(crate) fn logs(&self, suite: &str, module: &Module) -> PathBuf {
         module.logs.join(&self.name).join(suite)
     }
 
-    /// Removes what is large and can be made again.
+    /// Removes large files that can be built again.
     pub(crate) fn tidy(&self, module: &Module) {
         let _ = fs::remove_file(&module.file);
         let _ = fs::remove_file(module.logs.join(&self.name).join("initramfs.cpio"));
@@ -211,7 +212,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn slowness_is_no_proof_the_first_time() {
+    fn a_slow_suite_is_recognised() {
         for (class, why, slow) in [
             (Class::TimedOut, "it was still running after 300 s", true),
             (

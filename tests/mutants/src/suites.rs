@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The suites on a kernel, and what they notice of a mutant.
+//! The suites on a kernel, in the order in which they run on a mutant.
 
 use crate::{
     cache,
-    report::Fate,
+    report::Outcome,
     run::in_parallel,
     suite_runner::{Kernel, Module},
 };
@@ -18,21 +18,21 @@ use std::{
 /// All suites on a kernel.
 pub(crate) struct Suites {
     pub(crate) kernel: Kernel,
-    /// The module as it is, built: a suite that it does not pass cannot notice a mutant.
+    /// The original module. A suite that fails with it cannot catch a mutant.
     pub(crate) unchanged: Module,
-    /// In the order in which they are tried.
+    /// In the order in which they run.
     all: Vec<Suite>,
 }
 
 struct Suite {
     name: String,
-    /// How many seconds it takes on the module as it is, if that was tried.
+    /// Its duration with the original module, if that was measured.
     seconds: Mutex<Option<f64>>,
 }
 
 impl Suites {
-    /// On the first kernel: the cheapest comes first. What each costs is tried on the module as it
-    /// is, unless it is known.
+    /// Returns the suites on the first kernel, shortest first. Their durations with the original
+    /// module are measured unless they are cached.
     pub(crate) fn cheapest_first(kernel: Kernel, unchanged: Module) -> Result<Self> {
         let names = kernel.suites()?;
         let mut suites = Self::new(kernel, unchanged, names);
@@ -46,8 +46,8 @@ impl Suites {
         Ok(suites)
     }
 
-    /// On a kernel for what survived on another: in the order there. Few suites are run, so that
-    /// each is tried on the module as it is when it is needed.
+    /// Returns the suites on another kernel, for survivors, in the same order. Few of them run, so
+    /// that each is measured when it is needed.
     pub(crate) fn in_order_of(other: &Self, kernel: Kernel, unchanged: Module) -> Self {
         let names = other.all.iter().map(|suite| suite.name.clone()).collect();
         Self::new(kernel, unchanged, names)
@@ -65,19 +65,18 @@ impl Suites {
         }
     }
 
-    /// Runs one suite after the other on a mutant until one catches it. `kernel` is that of the
-    /// suites, or a mutant of it. The suite `first` comes first, then one that caught the mutant
-    /// in an earlier run.
+    /// Runs the suites on a mutant until one fails: `first`, then one that failed in an earlier
+    /// run, then the others. `kernel` is the kernel of the suites, or its mutant.
     ///
     /// # Errors
     ///
-    /// There is no suite `first`, or a suite does not pass on the module as it is.
-    pub(crate) fn fate(
+    /// There is no suite `first`, or a suite fails with the original module.
+    pub(crate) fn outcome(
         &self,
         kernel: &Kernel,
         mutant: &Module,
         first: Option<&str>,
-    ) -> Result<Fate> {
+    ) -> Result<Outcome> {
         let mut suites: Vec<_> = self.all.iter().collect();
         if let Some(first) = first {
             ensure!(
@@ -95,24 +94,24 @@ impl Suites {
             let limit = 60 + 5 * self.seconds(suite)? as u64;
             let record = match kernel.run(&suite.name, mutant, Some(limit)) {
                 Ok(record) => record,
-                Err(why) => return Ok(Fate::Broken(format!("{why:#}"))),
+                Err(why) => return Ok(Outcome::Broken(format!("{why:#}"))),
             };
             if !record.is_passed() {
                 let said = record.failures.first().map(|failure| failure.said.clone());
-                return Ok(Fate::Caught(Notice {
+                return Ok(Outcome::Caught(Notice {
                     kernel: kernel.name.clone(),
                     suite: suite.name.clone(),
-                    by: noticed_by(&record, &kernel.output(&suite.name, mutant)),
+                    by: first_failure(&record, &kernel.output(&suite.name, mutant)),
                     said: said.unwrap_or_default(),
                 }));
             }
         }
-        Ok(Fate::Survived(vec![kernel.name.clone()]))
+        Ok(Outcome::Survived(vec![kernel.name.clone()]))
     }
 
-    /// What a suite takes on the module as it is.
+    /// Returns the duration of a suite with the original module.
     fn seconds(&self, suite: &Suite) -> Result<f64> {
-        // Held while it is tried, so that this is done once.
+        // Locked during the measurement, so that there is one.
         let mut seconds = suite.seconds.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(seconds) = *seconds {
             return Ok(seconds);
@@ -128,13 +127,12 @@ impl Suites {
                 let record = kernel.run(name, unchanged, None)?;
                 ensure!(
                     record.is_passed(),
-                    "{name} does not pass on {} with the module as it is, so that it cannot \
-                     notice a mutant; see {}",
+                    "{name} fails on {} with the original module and cannot catch a mutant; see {}",
                     kernel.name,
                     kernel.logs(name, unchanged).display()
                 );
                 println!(
-                    "the module as it is passes {name} on {}  ({:.0} s)",
+                    "{name} passes on {} with the original module  ({:.0} s)",
                     kernel.name, record.seconds
                 );
                 cache::write(&path, &unchanged.key, &record.seconds)?;
@@ -151,19 +149,19 @@ impl Drop for Suites {
     }
 }
 
-/// What is worth a line of what went wrong: the first test that failed, or what a story says of
-/// it, or else why the suite did.
-fn noticed_by(record: &SuiteResult, output: &str) -> String {
+/// Returns one line about a failure: the first failed test, or the line that the demo marks, or
+/// else the reason of the suite.
+fn first_failure(record: &SuiteResult, output: &str) -> String {
     let test = record.failures.first().map(|failure| failure.name.as_str());
-    let story = || {
+    let marked = || {
         output
             .lines()
             .find_map(|line| line.trim_start().strip_prefix("!! "))
     };
-    match test.or_else(story) {
+    match test.or_else(marked) {
         Some(name) if record.class == Class::Failed => name.to_owned(),
         _ => {
-            // When the kernel said it says nothing.
+            // Without the time stamp of the kernel
             let why = record.why.as_deref().unwrap_or_default().trim_start();
             let time = why.strip_prefix('[').and_then(|why| why.split_once(']'));
             time.map_or(why, |(_, why)| why).trim().to_owned()
@@ -178,8 +176,8 @@ mod tests {
     use nsproxy_results::Failure;
 
     #[test]
-    fn what_is_said_of_a_failure() {
-        let story = "a\n  !! b\n  !! c\n";
+    fn a_failure_has_one_line() {
+        let demo = "a\n  !! b\n  !! c\n";
         for (class, why, failures, output, word) in [
             (
                 Class::Failed,
@@ -195,7 +193,7 @@ mod tests {
                 "",
                 "after the suite: taint: 1",
             ),
-            (Class::Failed, "1 test failed", &[], story, "b"),
+            (Class::Failed, "1 test failed", &[], demo, "b"),
             (
                 Class::Alarm,
                 "[    2.5] BUG: [x] y",
@@ -213,7 +211,7 @@ mod tests {
                 failures: failures.collect(),
                 ..example(class, why)
             };
-            assert_eq!(noticed_by(&record, output), word);
+            assert_eq!(first_failure(&record, output), word);
         }
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The table of mutants of the module, `mutants.toml`, and whether it still fits the source.
+//! The table of mutants of the module, `mutants.toml`, and the check that it applies.
 
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
@@ -10,30 +10,30 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The module, or the kernel, with one thing wrong.
+/// The module or the kernel with one mistake.
 #[derive(Clone, Debug)]
 pub(crate) struct Mutant {
-    /// Letters, digits and `-`: logs are kept under it.
+    /// Letters, digits and `-`: a directory of logs has this name.
     pub(crate) name: String,
-    /// What it does wrong, in a sentence.
+    /// The mistake, in a sentence.
     pub(crate) wrong: String,
-    /// The file: of the project, or of the kernel's source.
+    /// The changed file: in the project, or in the kernel's source.
     pub(crate) file: PathBuf,
-    /// What is changed there.
+    /// The change of the file.
     pub(crate) change: Change,
-    /// The suite that is tried first, since it caught this mutant before.
+    /// The suite that runs first, since it caught this mutant before.
     pub(crate) suite: Option<String>,
-    /// Why no suite can tell it from the module as it is, if that is so.
+    /// The reason why no suite can catch it, if it is equivalent to the original.
     pub(crate) equivalent: Option<String>,
 }
 
-/// What makes a mutant.
+/// The change of a mutant.
 #[derive(Clone, Debug)]
 pub(crate) enum Change {
-    /// Whole lines of the module, which are there once, and what stands there instead; empty if they
-    /// are gone.
+    /// Lines of the module, which occur once, and their replacement. An empty replacement removes
+    /// them.
     Lines { old: String, new: String },
-    /// A patch for the kernel: where it is, and what is in it.
+    /// A patch for the kernel, and its content.
     Patch { path: PathBuf, text: String },
 }
 
@@ -72,11 +72,11 @@ impl From<Entry> for Mutant {
     }
 }
 
-/// Reads the table of the project in `root`, and checks that each entry fits.
+/// Reads the table of the project in `root`, and checks that each entry applies.
 ///
 /// # Errors
 ///
-/// All that is wrong with it, each with the name of the entry.
+/// An entry is wrong: the error has each mistake with the name of its entry.
 pub(crate) fn read(root: &Path) -> Result<Vec<Mutant>> {
     let path = root.join("tests/mutants/mutants.toml");
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
@@ -95,7 +95,7 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Mutant>> {
     Ok(mutants)
 }
 
-/// What is wrong with the entries, given what is in a file.
+/// Returns the mistakes in the entries. `source` returns the content of a file.
 fn wrong<'a>(mutants: &[Mutant], source: impl Fn(&Path) -> Option<&'a str>) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut names = BTreeSet::new();
@@ -107,14 +107,14 @@ fn wrong<'a>(mutants: &[Mutant], source: impl Fn(&Path) -> Option<&'a str>) -> V
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
         if name.is_empty() || !name.chars().all(plain) {
             wrong.push(format!(
-                "{name:?}: a name is letters, digits and `-`: logs are kept under it"
+                "{name:?}: a name consists of letters, digits and `-`"
             ));
         }
         if !names.insert(name) {
-            wrong.push(format!("{name}: there is another of that name"));
+            wrong.push(format!("{name}: duplicate name"));
         }
         match source(&mutant.file).map(|source| mutant.apply(source)) {
-            None => wrong.push(format!("{name}: {} cannot be read", mutant.file.display())),
+            None => wrong.push(format!("{name}: cannot read {}", mutant.file.display())),
             Some(Err(why)) => wrong.push(format!("{name}: {}: {why}", mutant.file.display())),
             Some(Ok(_)) => {}
         }
@@ -123,31 +123,28 @@ fn wrong<'a>(mutants: &[Mutant], source: impl Fn(&Path) -> Option<&'a str>) -> V
 }
 
 impl Mutant {
-    /// The source of the file of the module, with the lines changed.
+    /// Returns the source of the file with the lines replaced.
     pub(crate) fn apply(&self, source: &str) -> Result<String, String> {
         let Change::Lines { old, new } = &self.change else {
-            return Err("its change is a patch for the kernel".to_owned());
+            return Err("the change is a patch for the kernel".to_owned());
         };
         if !old.ends_with('\n') || !(new.is_empty() || new.ends_with('\n')) {
-            return Err("old and new are whole lines, each with its end".to_owned());
+            return Err("old and new must be whole lines".to_owned());
         }
         if old == new {
             return Err("old and new are the same".to_owned());
         }
-        // A line, not the end of one that is indented deeper.
+        // The end of a line that is indented deeper does not count.
         let starts_a_line = |at: usize| at == 0 || source.as_bytes()[at - 1] == b'\n';
         let mut places = source
             .match_indices(old.as_str())
             .map(|(at, _)| at)
             .filter(|at| starts_a_line(*at));
         match (places.next(), places.count()) {
-            (None, _) => Err(format!(
-                "these lines are not there (any more?):\n{}",
-                indented(old)
-            )),
+            (None, _) => Err(format!("these lines do not exist:\n{}", indented(old))),
             (Some(at), 0) => Ok([&source[..at], new, &source[at + old.len()..]].concat()),
             (Some(_), more) => Err(format!(
-                "these lines are there {} times; with those around them they may be there once:\n{}",
+                "these lines exist {} times; add those around them:\n{}",
                 more + 1,
                 indented(old)
             )),
@@ -189,10 +186,10 @@ mod tests {
     }
 
     #[test]
-    fn lines_must_be_there_once_and_whole() {
+    fn lines_must_be_whole_and_occur_once() {
         for (source, old, new, why) in [
-            ("a\n", "b\n", "c\n", "not there"),
-            ("  a\n", "a\n", "c\n", "not there"),
+            ("a\n", "b\n", "c\n", "not exist"),
+            ("  a\n", "a\n", "c\n", "not exist"),
             ("a\nb\na\n", "a\n", "c\n", "2 times"),
             ("ab\n", "a", "c", "whole lines"),
             ("a\n", "a\n", "a\n", "the same"),
@@ -203,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn every_entry_that_is_wrong_is_named() {
+    fn every_mistake_is_reported() {
         let named = |name: &str| Mutant {
             name: name.to_owned(),
             ..mutant("a\n", "b\n")
@@ -216,13 +213,13 @@ mod tests {
         let source = |file: &Path| (file == Path::new("src/a.rs")).then_some("a\n");
         let wrong = wrong(&mutants, source);
         assert_eq!(wrong.len(), 3, "{wrong:?}");
-        for (wrong, part) in wrong.iter().zip(["one: there is", "../two", "src/b.rs"]) {
+        for (wrong, part) in wrong.iter().zip(["one: duplicate", "../two", "src/b.rs"]) {
             assert!(wrong.contains(part), "{wrong}");
         }
     }
 
     #[test]
-    fn an_empty_table_is_wrong() {
+    fn an_empty_table_is_a_mistake() {
         assert_eq!(wrong(&[], |_| None).len(), 1);
     }
 }
