@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! The places in the kernel's source of the checks behind each [`Reason`].
+//!
+//! `docs/checks.md` lists them in order. `make check` compares them with the kernel's source.
 
 use crate::{Kind, Reason};
 use std::fmt;
