@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Whether the counts of a journal add up.
+//! Checks the counts of a journal.
 //!
-//! The module writes what it sees, and knows nothing of what a step should do. This is the other
-//! side: who holds which reference, step by step, as `kernel/nsproxy.c` has it. Each count has to
-//! have moved by just that.
+//! The module records the counts, without a prediction of what a step changes. This module tracks
+//! the holders of references step by step, as in `kernel/nsproxy.c`. It predicts the change of each
+//! count, and compares.
 
 use crate::{Journal, Kind, Member, Step, journal::Taken};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a step may do to a count: from so many to so many.
+/// The changes of a count that a step may make: the least and the most.
 #[derive(Clone, Copy, Debug, Default)]
 struct Range {
     least: i64,
@@ -27,29 +27,29 @@ impl Range {
     }
 }
 
-/// Which references there are, of those that the call has to do with.
+/// The holders of the references that the call uses.
 #[derive(Debug, Default)]
 struct Holders {
     /// The caller's nsproxy and the user namespace of its cred, from before the call.
     old: BTreeMap<Member, u64>,
-    /// The nsproxy that is made.
+    /// The new nsproxy.
     set: BTreeMap<Member, u64>,
-    /// The user namespace of the cred that is made.
+    /// The user namespace of the new cred.
     cred: Option<u64>,
-    /// Namespaces of which the ucounts may have been made anew, with a reference.
+    /// User namespaces for which the call may have allocated ucounts, with a reference.
     ucounts: BTreeSet<u64>,
-    /// What is held of a process, beside its nsproxy.
+    /// The references to namespaces of the target that its nsproxy does not hold.
     target: Vec<u64>,
-    /// What may be released later, by RCU: so many references.
+    /// The number of references that RCU may release later, by namespace.
     late: BTreeMap<u64, i64>,
 }
 
-/// What a step should do to `__ns_ref` and to `__ns_ref_active`, by id.
+/// The expected changes of `__ns_ref` and `__ns_ref_active`, by id.
 #[derive(Debug, Default)]
 struct Expected {
     ns_ref: BTreeMap<u64, Range>,
     active: BTreeMap<u64, Range>,
-    /// Namespaces become active or inactive, and those that own them may with them.
+    /// 1 or -1 if namespaces become active or inactive, since their owners may follow; else 0.
     cascades: i64,
 }
 
@@ -62,20 +62,20 @@ impl Expected {
         self.active.entry(id).or_default().add(by);
     }
 
-    /// Not more than that many references are dropped, now or later.
+    /// Allows that up to `most` references are dropped.
     fn may_drop(&mut self, id: u64, most: i64) {
         self.ns_ref.entry(id).or_default().least -= most;
     }
 }
 
 impl Journal {
-    /// Checks that each step changed the counts as predicted, and that a call that was not made
-    /// left nothing behind. Of a journal without counts, checks only the order of the steps.
+    /// Checks that each step changed the counts as predicted, and that a dry run or a refused call
+    /// released all references. For a journal without counts, checks only the order of the steps.
     ///
     /// # Errors
     ///
-    /// What does not add up, for a person. Others may have had to do with a namespace meanwhile:
-    /// what is wrong is so each time.
+    /// A description of the first mismatch. Other tasks may have caused it: a real error occurs each
+    /// time.
     pub fn audit(&self) -> Result<(), String> {
         if !self.has_counts() {
             return self.order();
@@ -103,7 +103,7 @@ impl Journal {
                 let then = [count.ns_ref[0], count.active[0]];
                 if last.insert(count.id, now).is_some_and(|last| last != then) {
                     return wrong(format!(
-                        "{} {} moved before it",
+                        "{} {} changed before this step",
                         count.kind.name(),
                         count.id
                     ));
@@ -126,7 +126,7 @@ impl Journal {
                 ] {
                     if !may.has(moved) {
                         return wrong(format!(
-                            "{name} of {} {} moved by {moved:+}, which should be {:+} to {:+}",
+                            "{name} of {} {} changed by {moved:+}, expected {:+} to {:+}",
                             count.kind.name(),
                             count.id,
                             may.least,
@@ -142,7 +142,7 @@ impl Journal {
             for (id, range) in left {
                 if !range.has(0) && !self.is_constant(*id) {
                     return wrong(format!(
-                        "a count of namespace {id} did not move, which should be by {:+}",
+                        "a count of namespace {id} did not change, expected {:+}",
                         range.least
                     ));
                 }
@@ -156,7 +156,7 @@ impl Journal {
                 };
                 if !is_right {
                     return wrong(format!(
-                        "the count of an nsproxy went from {before} to {after}"
+                        "the count of an nsproxy changed from {before} to {after}"
                     ));
                 }
             }
@@ -169,7 +169,7 @@ impl Journal {
         counts.any(|count| count.id == id && count.constant)
     }
 
-    /// The steps come in the order of the path, each once but for `install()`, and time goes on.
+    /// Checks the order of the steps and their times. Each step occurs once, except `install()`.
     fn order(&self) -> Result<(), String> {
         for pair in self.steps.windows(2) {
             let [first, second] = pair else { continue };
@@ -177,28 +177,29 @@ impl Journal {
             let again = (first.step, second.step) == (Step::Install, Step::Install);
             if !(first.step < second.step || as_of_2011 || again) {
                 return Err(format!(
-                    "{} comes after {}",
+                    "{} follows {}",
                     second.step.name(),
                     first.step.name()
                 ));
             }
             if second.time < first.time {
-                return Err(format!("{} came before it began", second.step.name()));
+                return Err(format!(
+                    "{} is earlier than the step before",
+                    second.step.name()
+                ));
             }
         }
         let ends =
             [self.steps.first(), self.steps.last()].map(|taken| taken.map(|taken| taken.step));
         if ends != [Some(Step::Caller), Some(Step::Return)] {
-            return Err(
-                "it does not begin with what the caller has and end with what is released".into(),
-            );
+            return Err("the first step is not caller, or the last step is not return".into());
         }
         Ok(())
     }
 }
 
 impl Holders {
-    /// The step was taken: who holds what now, and what that did to the counts.
+    /// Updates the holders for a step. Returns the expected changes of the counts.
     fn take(&mut self, taken: &Taken) -> Result<Expected, String> {
         let mut expected = Expected::default();
         match taken.step {
@@ -220,12 +221,12 @@ impl Holders {
                 let user = self
                     .old
                     .get(&Member::User)
-                    .ok_or("the caller has no cred")?;
+                    .ok_or("missing cred of the caller")?;
                 self.cred = Some(*user);
                 expected.ns_ref(*user, 1);
             }
             Step::Target => {
-                // Which of them the call asks for, it knows.
+                // The kinds of the call decide which of them are taken.
                 for kind in [Kind::Pid, Kind::User] {
                     let mut moved = taken
                         .counts
@@ -244,12 +245,12 @@ impl Holders {
                 }
             }
             Step::CommitCreds => {
-                let new = self.cred.take().ok_or("there is no cred to commit")?;
+                let new = self.cred.take().ok_or("missing cred to commit")?;
                 let old = self
                     .old
                     .get(&Member::User)
-                    .ok_or("the caller has no cred")?;
-                // The one in which the caller was: the reference of the cred, and of its ucounts.
+                    .ok_or("missing cred of the caller")?;
+                // RCU releases the references of the old cred and of its ucounts.
                 *self.late.entry(*old).or_default() += 2;
                 expected.active(new, 1);
                 expected.active(*old, -1);
@@ -295,12 +296,12 @@ impl Holders {
     }
 
     fn install(&mut self, taken: &Taken, expected: &mut Expected) -> Result<(), String> {
-        let (kind, new) = taken.about.ok_or("which namespace is it?")?;
+        let (kind, new) = taken.about.ok_or("missing namespace")?;
         if kind == Kind::User {
-            let old = self.cred.replace(new).ok_or("there is no cred to change")?;
+            let old = self.cred.replace(new).ok_or("missing new cred")?;
             expected.ns_ref(old, -1);
             expected.ns_ref(new, 1);
-            // That of the ucounts, if there were none of the user in there.
+            // New ucounts of the user in that namespace also take a reference.
             expected.ns_ref.entry(new).or_default().most += 1;
             self.ucounts.insert(new);
             return Ok(());
@@ -309,7 +310,7 @@ impl Holders {
             let old = self
                 .set
                 .insert(member, new)
-                .ok_or("there is no such member")?;
+                .ok_or("missing member of the nsproxy")?;
             expected.ns_ref(old, -1);
             expected.ns_ref(new, 1);
         }
@@ -348,7 +349,7 @@ mod tests {
         }
     }
 
-    /// Another uts namespace is entered, by who had the old one for itself alone.
+    /// Returns the journal of a call that enters a uts namespace, by the only task in the old one.
     fn entered() -> Journal {
         Journal {
             steps: vec![
@@ -367,7 +368,7 @@ mod tests {
         }
     }
 
-    /// The same, and it ends where nothing has changed yet.
+    /// Returns the journal of a dry run of the same call.
     fn dry_run() -> Journal {
         let mut journal = entered();
         journal.steps.truncate(3);
@@ -378,13 +379,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_right_adds_up() {
+    fn correct_journals_pass() {
         assert_eq!(entered().audit(), Ok(()));
         assert_eq!(dry_run().audit(), Ok(()));
     }
 
     #[test]
-    fn each_count_that_is_wrong_is_noticed() {
+    fn each_wrong_count_is_detected() {
         for journal in [entered(), dry_run()] {
             for step in 1..journal.steps.len() {
                 for count in 0..journal.steps[step].counts.len() {
@@ -403,7 +404,7 @@ mod tests {
     }
 
     #[test]
-    fn an_nsproxy_that_is_freed_lets_go_of_what_it_held() {
+    fn a_freed_nsproxy_releases_its_references() {
         let mut journal = entered();
         journal.steps[5].nsproxy = Some([2, 1]);
         let wrong = journal.audit().unwrap_err();
@@ -411,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn without_counts_the_order_is_left() {
+    fn without_counts_the_order_is_checked() {
         let mut journal = entered();
         for taken in &mut journal.steps {
             taken.nsproxy = None;
@@ -423,11 +424,11 @@ mod tests {
     }
 
     #[test]
-    fn steps_have_their_order() {
+    fn the_order_of_steps_is_checked() {
         let mut journal = entered();
         journal.steps.swap(3, 4);
         let wrong = journal.audit().unwrap_err();
-        assert!(wrong.contains("comes after switch"), "{wrong}");
+        assert!(wrong.contains("follows switch"), "{wrong}");
         let mut journal = entered();
         journal.steps.pop();
         assert!(journal.audit().is_err());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `/dev/nsproxy`, open.
+//! An open `/dev/nsproxy`.
 
 use crate::{Explain, Journal, Kind, Refusal, Shown, sys};
 use rustix::{
@@ -12,21 +12,20 @@ use std::{
     os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
 };
 
-/// The device of the module, open.
+/// The open device of the module.
 ///
-/// It carries no rights: the credentials that count are those of whoever makes a call, at that
-/// time.
+/// It carries no rights: each call is checked with the credentials of its caller.
 #[derive(Debug)]
 pub struct Device(OwnedFd);
 
-/// What `NSPROXY_VERSION` says about the loaded module.
+/// The version and features of the loaded module, from `NSPROXY_VERSION`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
     /// `NSPROXY_ABI_VERSION` of the module.
     pub abi: u32,
     /// `CLONE_NEW*` of every kind that the module serves.
     pub kinds: u32,
-    /// How many symbols that modules cannot link to were resolved.
+    /// The number of resolved symbols that are not exported to modules.
     pub symbols: u32,
     /// Release of the kernel that the module was built for.
     pub release: String,
@@ -42,25 +41,25 @@ impl Version {
 }
 
 impl Device {
-    /// Where the module puts it.
+    /// The path of the device.
     pub const PATH: &'static str = "/dev/nsproxy";
 
     /// Opens the device.
     ///
     /// # Errors
     ///
-    /// `ENOENT` when the module is not loaded; `EACCES` for anybody but root, by default.
+    /// `ENOENT` if the module is not loaded; by default, `EACCES` for users other than root.
     pub fn open() -> Result<Self, Errno> {
         let flags = OFlags::RDWR | OFlags::CLOEXEC;
         rustix::fs::open(Self::PATH, flags, Mode::empty()).map(Self)
     }
 
-    /// `NSPROXY_SETNS`: what setns(2) does, with its errors. Any numbers may be tried.
+    /// Makes the call of setns(2), with its errors: `NSPROXY_SETNS`. Accepts any numbers.
     pub fn setns_raw(&self, fd: i32, nstype: i32) -> Result<(), Errno> {
         self.call(sys::NSPROXY_SETNS, &mut sys::nsproxy_setns { fd, nstype })
     }
 
-    /// `NSPROXY_SETNS_2011`: what setns(2) did in the patch of 2011. Any numbers may be tried.
+    /// Makes the call of setns(2) of 2011: `NSPROXY_SETNS_2011`. Accepts any numbers.
     pub fn setns_2011_raw(&self, fd: i32, nstype: i32) -> Result<(), Errno> {
         self.call(
             sys::NSPROXY_SETNS_2011,
@@ -68,24 +67,24 @@ impl Device {
         )
     }
 
-    /// `NSPROXY_EXPLAIN`: makes the call, or would, and says why it is refused, if it is. Any numbers
-    /// may be tried.
+    /// Makes a call or a dry run, and returns its refusal, if any: `NSPROXY_EXPLAIN`. Accepts any
+    /// numbers.
     ///
     /// # Errors
     ///
     /// `EPERM` under a seccomp filter, unless the module was loaded with `allow_seccomp=1`; `ENOTTY`
-    /// for a module that is older than this library. That the call is refused is no error.
+    /// for a module that is older than this library. A refusal is not an error.
     pub fn explain(&self, fd: i32, nstype: i32, how: Explain) -> Result<Option<Refusal>, Errno> {
         self.explain_with(fd, nstype, how, &mut [])
             .map(|(refusal, _)| refusal)
     }
 
-    /// `NSPROXY_EXPLAIN` with a journal: what each step of the call did, too.
+    /// As [`explain`](Self::explain), and also returns the journal: the effect of each step.
     ///
     /// # Errors
     ///
-    /// As [`explain`](Self::explain); `ENOMEM`, before anything was done; `EOVERFLOW` if the journal
-    /// is longer than [`Self::JOURNAL`] lines, after all was.
+    /// As [`explain`](Self::explain); `ENOMEM` before the call; `EOVERFLOW` after the call if the
+    /// journal is longer than [`Self::JOURNAL`] lines.
     pub fn trace(
         &self,
         fd: i32,
@@ -98,11 +97,11 @@ impl Device {
         Ok((refusal, Journal::of(lines)?))
     }
 
-    /// How many lines of a journal [`trace`](Self::trace) has room for: about twice as many as a
-    /// call has that enters eight namespaces and frees those that it leaves.
+    /// The number of journal lines for which [`trace`](Self::trace) has room. A call that enters
+    /// eight namespaces, and frees those that it leaves, has about half as many.
     pub const JOURNAL: usize = 128;
 
-    /// Returns the verdict, and how many lines the journal has, written or not.
+    /// Returns the refusal, and the number of journal lines, including those without room.
     fn explain_with(
         &self,
         fd: i32,
@@ -122,17 +121,17 @@ impl Device {
         Ok((Refusal::of(&args)?, args.lines as usize))
     }
 
-    /// `NSPROXY_SHOW`: the namespaces of the process of `pidfd`, or our own.
+    /// Returns the namespaces of the process of `pidfd`, or of this process: `NSPROXY_SHOW`.
     ///
     /// # Errors
     ///
-    /// `EBADF` and `EINVAL` for what is no pidfd, `ESRCH` for a process that has exited, `EACCES`
-    /// for one into which we may not look.
+    /// `EBADF` and `EINVAL` for a descriptor that is not a pidfd; `ESRCH` for a process that has
+    /// exited; `EACCES` for one that the caller may not access.
     pub fn show(&self, pidfd: Option<BorrowedFd<'_>>) -> Result<Shown, Errno> {
         self.show_raw(pidfd.map_or(-1, |fd| fd.as_raw_fd()))
     }
 
-    /// The same. Any number may be tried.
+    /// As [`show`](Self::show), but accepts any number.
     pub fn show_raw(&self, pidfd: i32) -> Result<Shown, Errno> {
         let mut args = sys::nsproxy_show {
             pidfd,
@@ -142,12 +141,12 @@ impl Device {
         Ok(Shown::of(&args))
     }
 
-    /// `NSPROXY_VERSION`.
+    /// Returns the version of the module: `NSPROXY_VERSION`.
     ///
     /// # Errors
     ///
-    /// `ENOTTY` when the device is another one. Never for the age of the module: the struct grows,
-    /// and what the module does not know is zero.
+    /// `ENOTTY` if the device belongs to another driver. Any version of the module answers: the
+    /// struct only grows, and fields that the module does not know are zero.
     pub fn version(&self) -> Result<Version, Errno> {
         let mut version = sys::nsproxy_version::default();
         self.call(sys::NSPROXY_VERSION, &mut version)?;
@@ -161,44 +160,44 @@ impl Device {
         })
     }
 
-    /// `NSPROXY_SERVE`: has the module serve the setns(2) of this process, and of whom it forks
-    /// from now on, or the kernel. Returns whether the module did until now.
+    /// Enables or disables serving for this process and its future children: `NSPROXY_SERVE`.
+    /// Returns the previous state.
     ///
     /// # Errors
     ///
-    /// `EOPNOTSUPP` for a kernel without `CONFIG_FUNCTION_TRACER`; `EBUSY` when somebody else has
-    /// redirected the system call.
+    /// `EOPNOTSUPP` for a kernel without `CONFIG_FUNCTION_TRACER`; `EBUSY` if the system call has
+    /// another redirect.
     pub fn serve(&self, on: bool) -> Result<bool, Errno> {
-        self.ask_to_serve(if on {
+        self.set_served(if on {
             sys::NSPROXY_SERVE_ON
         } else {
             sys::NSPROXY_SERVE_OFF
         })
     }
 
-    /// `NSPROXY_SERVE`: whether the module serves the setns(2) of this process.
+    /// Returns whether the module serves the setns(2) of this process: `NSPROXY_SERVE`.
     pub fn serves(&self) -> Result<bool, Errno> {
-        self.ask_to_serve(sys::NSPROXY_SERVE_QUERY)
+        self.set_served(sys::NSPROXY_SERVE_QUERY)
     }
 
-    fn ask_to_serve(&self, what: u32) -> Result<bool, Errno> {
+    fn set_served(&self, mode: u32) -> Result<bool, Errno> {
         let number = sys::NSPROXY_SERVE.into();
         // SAFETY: Takes no pointer.
-        let result = unsafe { libc::ioctl(self.0.as_raw_fd(), number, what) };
+        let result = unsafe { libc::ioctl(self.0.as_raw_fd(), number, mode) };
         crate::implementation::outcome(result.min(0)).map(|()| result != 0)
     }
 
     fn call<T>(&self, number: u32, arg: &mut T) -> Result<(), Errno> {
-        // SAFETY: Each command reads and writes at most the struct whose size is part of its
-        // number, and `arg` is that struct in every call above. With `NSPROXY_EXPLAIN` it is also
-        // the lines of a journal, for which the struct says where and how many there may be.
+        // SAFETY: Each command accesses at most the struct whose size is part of its number, and
+        // `arg` is that struct in every call above. `NSPROXY_EXPLAIN` also writes a journal, at most
+        // to the exclusively borrowed lines whose address and number are in the struct.
         let result = unsafe { libc::ioctl(self.0.as_raw_fd(), number.into(), arg) };
         crate::implementation::outcome(result)
     }
 }
 
 impl From<OwnedFd> for Device {
-    /// For a descriptor of the device that came from another process.
+    /// Wraps a descriptor of the device, for example one from another process.
     fn from(fd: OwnedFd) -> Self {
         Self(fd)
     }
@@ -216,9 +215,9 @@ mod tests {
     use rustix::ioctl::opcode;
     use std::mem::offset_of;
 
-    /// What the kernel's `_IOW()` and `_IOWR()` encode, as rustix has it; ours come from bindgen.
+    /// Checks the numbers of bindgen against the encoding of rustix.
     #[test]
-    fn numbers_are_what_ioctl_encodes() {
+    fn numbers_are_encoded_as_in_ioctl_h() {
         const MAGIC: u8 = sys::NSPROXY_IOC_MAGIC as u8;
         assert_eq!(
             sys::NSPROXY_SETNS,
@@ -243,9 +242,9 @@ mod tests {
         );
     }
 
-    /// What programs were compiled with cannot change; a struct that grows only gets longer.
+    /// Checks the layout that existing programs use. Structs may only grow.
     #[test]
-    fn structs_are_as_they_were_published() {
+    fn published_layouts_do_not_change() {
         assert_eq!(size_of::<sys::nsproxy_setns>(), 8);
         assert!(size_of::<sys::nsproxy_version>() >= 88);
         assert!(size_of::<sys::nsproxy_explain>() >= 64);

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `NSPROXY_EXPLAIN`: how a call is to be made, and what came of it.
+//! `NSPROXY_EXPLAIN`: the mode of a call, and its refusal.
 
 use crate::{Kind, Reason, sys};
 use rustix::io::Errno;
 
-/// How the call is made.
+/// The mode of a call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Explain {
-    /// It ends before the point of no return, and changes nothing.
+    /// The call ends before the point of no return, and changes nothing.
     pub dry_run: bool,
-    /// The path of 2011.
+    /// The call takes the path of 2011.
     pub as_of_2011: bool,
 }
 
 impl Explain {
-    /// Says what would come of the call.
+    /// Returns the mode of a dry run.
     pub const fn dry_run(as_of_2011: bool) -> Self {
         Self {
             dry_run: true,
@@ -23,7 +23,7 @@ impl Explain {
         }
     }
 
-    /// `NSPROXY_EXPLAIN_*`.
+    /// Returns the flags of the ioctl: `NSPROXY_EXPLAIN_*`.
     pub(crate) fn flags(self) -> u32 {
         let flag = |is: bool, flag| if is { flag } else { 0 };
         flag(self.dry_run, sys::NSPROXY_EXPLAIN_DRY_RUN)
@@ -31,28 +31,29 @@ impl Explain {
     }
 }
 
-/// Why a call is refused.
+/// The refusal of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// What setns(2) returns.
+    /// The errno of setns(2).
     pub errno: Errno,
-    /// Which check it was.
+    /// The check that refused.
     pub reason: Reason,
     /// The missing capability, as `CAP_*`, and the id of the user namespace in which it is missing;
     /// id 0 if the caller may not know it.
     pub cap: Option<(u32, u64)>,
-    /// How many share what may not be shared, the caller among them; 0 if it is not that.
+    /// The number of tasks that share what may not be shared, including the caller; 0 for other
+    /// reasons.
     pub count: u32,
-    /// The namespace that it was about, if about one: its kind and its id.
+    /// The kind and id of the namespace that the check was about, if any.
     pub namespace: Option<(Kind, u64)>,
 }
 
 impl Refusal {
-    /// What the module filled in; [`None`] if the call succeeds.
+    /// Converts the result of the ioctl; [`None`] if the call succeeds.
     ///
     /// # Errors
     ///
-    /// `EPROTO` for what this library does not know.
+    /// `EPROTO` for values that this library does not know.
     pub(crate) fn of(args: &sys::nsproxy_explain) -> Result<Option<Self>, Errno> {
         if args.error == 0 {
             return Ok(None);
@@ -61,7 +62,7 @@ impl Refusal {
         Ok(Some(Self {
             errno: Errno::from_raw_os_error(args.error.try_into().map_err(|_| Errno::PROTO)?),
             reason: Reason::of(args.reason).ok_or(Errno::PROTO)?,
-            // CAP_CHOWN is 0, and nobody asks for that one.
+            // 0 is CAP_CHOWN, which no check of the path requires.
             cap: (args.cap != 0).then_some((args.cap, args.user_ns_id)),
             count: args.count,
             namespace: kind.map(|kind| (kind, args.ns_id)),

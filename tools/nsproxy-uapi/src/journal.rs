@@ -6,42 +6,43 @@ use crate::{Kind, Member, Step, sys};
 use rustix::io::Errno;
 use std::time::Duration;
 
-/// What a call did, step by step.
+/// The effects of a call, step by step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Journal {
-    /// In the order in which they were taken.
+    /// The steps in their order.
     pub steps: Vec<Taken>,
 }
 
-/// A step that was taken, or that refused.
+/// A step that was executed, or that refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
-    /// Which one.
+    /// The step.
     pub step: Step,
-    /// The time from the start of the call until the step had been taken.
+    /// The time from the start of the call to the end of the step.
     pub time: Duration,
-    /// With what it refused; [`None`] for one that did not.
+    /// The errno of a step that refused.
     pub errno: Option<Errno>,
-    /// The namespace that it was about: its kind and its id.
+    /// The kind and id of the namespace that the step was about.
     pub about: Option<(Kind, u64)>,
-    /// Count of the nsproxy that it was about, before and after it. 0 before means that the nsproxy
-    /// was not seen before, or is new; 0 after, that it was freed. [`None`] in all steps of a
-    /// journal [without counts](Journal::has_counts).
+    /// The count of the nsproxy that the step was about, before and after it.
+    ///
+    /// 0 before the step marks an nsproxy that is new or was not seen before. 0 after the step marks
+    /// a freed one. [`None`] in all steps of a journal [without counts](Journal::has_counts).
     pub nsproxy: Option<[u32; 2]>,
-    /// The namespaces of which it changed a count, and the one that it was about.
+    /// The namespaces whose counts the step changed, and the one that it was about.
     pub counts: Vec<Count>,
 }
 
-/// What a step did to the counts of a namespace.
+/// The effect of a step on the counts of a namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Count {
-    /// Its kind.
+    /// The kind of the namespace.
     pub kind: Kind,
-    /// Its id.
+    /// The id of the namespace.
     pub id: u64,
-    /// In the first step: what of the caller's it is.
+    /// In the first step: the members of the caller that point to it.
     pub members: Vec<Member>,
-    /// Whether it is an initial namespace, the counts of which never move.
+    /// `true` for an initial namespace, whose counts never change.
     pub constant: bool,
     /// `__ns_ref`, before and after the step. In a journal [without counts](Journal::has_counts),
     /// both are 0 unless the namespace is an initial one.
@@ -51,11 +52,11 @@ pub struct Count {
 }
 
 impl Journal {
-    /// What the module wrote.
+    /// Converts the lines of the ioctl.
     ///
     /// # Errors
     ///
-    /// `EPROTO` for what this library does not know.
+    /// `EPROTO` for values that this library does not know.
     pub(crate) fn of(lines: &[sys::nsproxy_step]) -> Result<Self, Errno> {
         let mut steps: Vec<Taken> = Vec::new();
         for line in lines {
@@ -97,23 +98,23 @@ impl Journal {
         Ok(Self { steps })
     }
 
-    /// Returns whether it has counts: only callers that may see all namespaces get them.
+    /// Returns whether the journal has counts. Only callers that may see all namespaces get them.
     pub fn has_counts(&self) -> bool {
         let first = self.steps.first();
         first.is_some_and(|taken| taken.nsproxy.is_some())
     }
 
-    /// Whether the call was one with a pidfd, and came to look at the process.
+    /// Returns whether the call had a pidfd and reached the namespaces of the process.
     pub fn is_of_process(&self) -> bool {
         self.steps.iter().any(|taken| taken.step == Step::Target)
     }
 
-    /// Whether the call was made, and not refused or a dry run.
+    /// Returns whether the call was committed: neither refused nor a dry run.
     pub fn is_committed(&self) -> bool {
         self.steps.iter().any(|taken| taken.step == Step::Switch)
     }
 
-    /// Which namespaces the caller had before the call.
+    /// Returns the namespaces of the caller before the call.
     pub fn before(&self) -> Vec<(Member, u64)> {
         let first = self.steps.first().into_iter();
         let mut all: Vec<_> = first
@@ -124,7 +125,7 @@ impl Journal {
         all
     }
 
-    /// Which it has after the call.
+    /// Returns the namespaces of the caller after the call.
     pub fn after(&self) -> Vec<(Member, u64)> {
         let mut all = self.before();
         if self.is_committed() {

@@ -7,7 +7,7 @@
 pub enum Kind {
     /// Ids and capabilities; owns all other kinds.
     User,
-    /// What is mounted where.
+    /// Mounts.
     Mnt,
     /// Host and domain name.
     Uts,
@@ -15,7 +15,7 @@ pub enum Kind {
     Ipc,
     /// Process ids.
     Pid,
-    /// Where the cgroup tree is seen from.
+    /// The visible root of the cgroup tree.
     Cgroup,
     /// Network stack and interfaces.
     Net,
@@ -24,7 +24,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind, in the order in which a call with a pidfd installs them.
+    /// All kinds, in the order in which a call with a pidfd installs them.
     pub const ALL: [Self; 8] = [
         Self::User,
         Self::Mnt,
@@ -36,7 +36,7 @@ impl Kind {
         Self::Time,
     ];
 
-    /// The name of the file in `/proc/PID/ns`.
+    /// Returns the name of the file in `/proc/PID/ns`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::User => "user",
@@ -50,7 +50,7 @@ impl Kind {
         }
     }
 
-    /// The `CLONE_NEW*` flag.
+    /// Returns the `CLONE_NEW*` flag.
     pub const fn flag(self) -> u32 {
         (match self {
             Self::User => libc::CLONE_NEWUSER,
@@ -64,7 +64,7 @@ impl Kind {
         }) as u32
     }
 
-    /// The letter of nsenter(1)'s option.
+    /// Returns the letter of the option of nsenter(1).
     pub const fn letter(self) -> char {
         match self {
             Self::User => 'U',
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn proc_has_each_kind_by_its_name() {
+    fn each_kind_has_a_file_in_proc() {
         for kind in Kind::ALL {
             let link = std::fs::read_link(format!("/proc/self/ns/{}", kind.name())).unwrap();
             let link = link.into_os_string().into_string().unwrap();

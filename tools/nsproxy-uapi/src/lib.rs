@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The ABI of `/dev/nsproxy` for user space, and setns(2) beside it.
+//! The ABI of `/dev/nsproxy` for user space, and wrappers of setns(2), nsfs and pidfds.
 
 mod audit;
 mod device;
@@ -27,7 +27,7 @@ pub use reason::Reason;
 pub use show::{Namespace, Shown};
 pub use step::Step;
 
-/// What bindgen makes of `src/uapi/nsproxy_rs.h`.
+/// The bindings that bindgen generates from `src/uapi/nsproxy_rs.h`.
 #[allow(
     missing_docs,
     non_camel_case_types,
@@ -37,16 +37,16 @@ pub use step::Step;
 pub mod sys {
     include!(concat!(env!("OUT_DIR"), "/sys.rs"));
 
-    /// Number of the ioctl of the same name.
+    /// The number of the ioctl with this name.
     pub const NSPROXY_SETNS: u32 = NSPROXY_IOCTL_SETNS;
-    /// Number of the ioctl of the same name.
+    /// The number of the ioctl with this name.
     pub const NSPROXY_SETNS_2011: u32 = NSPROXY_IOCTL_SETNS_2011;
-    /// Number of the ioctl of the same name.
+    /// The number of the ioctl with this name.
     pub const NSPROXY_VERSION: u32 = NSPROXY_IOCTL_VERSION;
-    /// Number of the ioctl of the same name.
+    /// The number of the ioctl with this name.
     pub const NSPROXY_SERVE: u32 = NSPROXY_IOCTL_SERVE;
-    /// Number of the ioctl of the same name.
+    /// The number of the ioctl with this name.
     pub const NSPROXY_EXPLAIN: u32 = NSPROXY_IOCTL_EXPLAIN;
-    /// Number of the ioctl of the same name.
+    /// The number of the ioctl with this name.
     pub const NSPROXY_SHOW: u32 = NSPROXY_IOCTL_SHOW;
 }

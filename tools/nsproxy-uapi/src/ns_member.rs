@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Where a task's namespaces are: the members of `struct nsproxy`, and two that are elsewhere.
+//! The members of `struct nsproxy`, and the two namespaces of a task that it does not contain.
 
 use crate::{Kind, sys};
 
-/// What points at a namespace of a task.
+/// A pointer to a namespace of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]
 pub enum Member {
@@ -26,12 +26,12 @@ pub enum Member {
     TimeForChildren = sys::NSPROXY_MEMBER_TIME_FOR_CHILDREN,
     /// `cred->user_ns`
     User = sys::NSPROXY_MEMBER_USER,
-    /// The pid namespace that the task's own id is from: its `struct pid` knows it.
+    /// `task_active_pid_ns()`: the pid namespace of the task's `struct pid`.
     Pid = sys::NSPROXY_MEMBER_PID,
 }
 
 impl Member {
-    /// All of them, by their numbers.
+    /// All members, in the order of their numbers.
     pub const ALL: [Self; sys::NSPROXY_NR_MEMBERS as usize] = [
         Self::Mnt,
         Self::Uts,
@@ -45,15 +45,15 @@ impl Member {
         Self::Pid,
     ];
 
-    /// Those of `struct nsproxy`.
+    /// The members of `struct nsproxy`.
     pub const OF_NSPROXY: &[Self] = Self::ALL.split_at(8).0;
 
-    /// `NSPROXY_MEMBER_*`.
+    /// Returns the number: `NSPROXY_MEMBER_*`.
     pub const fn number(self) -> u32 {
         self as u32
     }
 
-    /// The name of the file in `/proc/PID/ns`.
+    /// Returns the name of the file in `/proc/PID/ns`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::PidForChildren => "pid_for_children",
@@ -62,7 +62,7 @@ impl Member {
         }
     }
 
-    /// The kind of what it points at.
+    /// Returns the kind of the namespace.
     pub const fn kind(self) -> Kind {
         match self {
             Self::Mnt => Kind::Mnt,
@@ -76,14 +76,14 @@ impl Member {
         }
     }
 
-    /// Those that `install()` of a kind changes.
+    /// Returns the members that `install()` of a kind changes.
     pub fn installed(kind: Kind) -> impl Iterator<Item = Self> {
         Self::ALL
             .into_iter()
             .filter(move |member| member.kind() == kind && *member != Self::Pid)
     }
 
-    /// Those of a set of bits.
+    /// Returns the members of a bit mask.
     pub(crate) fn of_bits(bits: u32) -> Vec<Self> {
         Self::ALL
             .into_iter()
@@ -98,13 +98,13 @@ mod tests {
     use crate::Kind;
 
     #[test]
-    fn they_are_in_the_order_of_their_numbers() {
+    fn members_are_in_the_order_of_their_numbers() {
         let numbers = Member::ALL.map(Member::number);
         assert!(numbers.into_iter().eq(0..10));
     }
 
     #[test]
-    fn install_changes_those_of_its_kind() {
+    fn install_changes_members_of_its_kind() {
         assert!(Member::installed(Kind::Time).eq([Member::Time, Member::TimeForChildren]));
         assert!(Member::installed(Kind::Pid).eq([Member::PidForChildren]));
         assert!(Member::installed(Kind::User).eq([Member::User]));

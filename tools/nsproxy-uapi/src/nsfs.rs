@@ -50,12 +50,12 @@ pub fn kind(ns: impl AsFd) -> Result<Kind, Errno> {
         .ok_or(Errno::PROTO)
 }
 
-/// Opens the user namespace that owns the namespace: `NS_GET_USERNS`. For a user namespace that is
-/// its parent.
+/// Opens the user namespace that owns the namespace: `NS_GET_USERNS`. The owner of a user namespace
+/// is its parent.
 ///
 /// # Errors
 ///
-/// `EPERM` if that is neither the caller's user namespace nor below it.
+/// `EPERM` if the owner is neither the caller's user namespace nor a descendant of it.
 pub fn owner(ns: impl AsFd) -> Result<OwnedFd, Errno> {
     ioctl_without(ns, libc::NS_GET_USERNS).map(new_fd)
 }
@@ -116,7 +116,7 @@ fn ioctl<T>(fd: impl AsFd, number: c_ulong, arg: &mut T) -> Result<c_int, Errno>
     crate::implementation::outcome(result.min(0)).map(|()| result)
 }
 
-/// Makes an ioctl that has no argument; those of pidfds require 0.
+/// Makes an ioctl without an argument. The ioctls of pidfds require 0.
 fn ioctl_without(fd: impl AsFd, number: c_ulong) -> Result<c_int, Errno> {
     // SAFETY: These ioctls take no pointer.
     let result = unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), number, 0) };
@@ -137,13 +137,13 @@ mod tests {
 
     /// Checks the size, which is part of the number: `PIDFD_INFO_SIZE_VER1` is 72.
     #[test]
-    fn numbers_are_those_of_the_kernel() {
+    fn ioctl_numbers_match_the_kernel() {
         assert_eq!(NS_GET_ID, 0x8008_b70d);
         assert_eq!(PIDFD_GET_INFO, 0xc048_ff0b);
     }
 
     #[test]
-    fn a_file_of_another_filesystem_has_none() {
+    fn files_of_other_filesystems_are_refused() {
         let null = File::open("/dev/null").unwrap();
         assert_eq!(id(&null), Err(Errno::NOTTY));
         assert_eq!(kind(&null), Err(Errno::NOTTY));
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn kinds_of_our_own_namespaces() {
+    fn kinds_of_the_own_namespaces() {
         for expected in [Kind::Uts, Kind::User] {
             let file = File::open(format!("/proc/self/ns/{}", expected.name())).unwrap();
             assert_eq!(kind(&file), Ok(expected));
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn namespaces_of_our_own_process() {
+    fn namespaces_of_the_own_process() {
         use rustix::process::{PidfdFlags, getpid, pidfd_open};
         let pidfd = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
         for expected in Kind::ALL {

@@ -4,7 +4,7 @@
 
 use crate::{Kind, Member, sys};
 
-/// The namespaces of a task, and who holds them.
+/// The namespaces of a task, with their owners and counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shown {
     /// `nsproxy->count`; 0 if the caller may not know counts.
@@ -13,12 +13,12 @@ pub struct Shown {
     pub namespaces: Vec<Namespace>,
 }
 
-/// One of them.
+/// A namespace of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Namespace {
-    /// What points at it.
+    /// The pointer to the namespace.
     pub member: Member,
-    /// Its id.
+    /// The id.
     pub id: u64,
     /// The id of the user namespace that owns it; [`None`] for the initial user namespace, and if
     /// the caller may not know it.
@@ -26,25 +26,25 @@ pub struct Namespace {
     /// The id of its parent, for user and pid; [`None`] if it has none, or if the caller may not
     /// know it.
     pub parent: Option<u64>,
-    /// Inode number, as in `/proc/PID/ns`.
+    /// The inode number, as in `/proc/PID/ns`.
     pub inum: u32,
     /// `__ns_ref`: references that keep it in memory; 0 if the caller may not know counts.
     pub ns_ref: u32,
     /// `__ns_ref_active`: references that keep it visible; likewise.
     pub active: u32,
-    /// Whether it is an initial namespace, the counts of which never move.
+    /// `true` for an initial namespace, whose counts never change.
     pub constant: bool,
 }
 
 impl Namespace {
-    /// Its kind.
+    /// Returns the kind.
     pub fn kind(&self) -> Kind {
         self.member.kind()
     }
 }
 
 impl Shown {
-    /// What the module filled in.
+    /// Converts the result of the ioctl.
     pub(crate) fn of(args: &sys::nsproxy_show) -> Self {
         let namespaces = Member::ALL.into_iter().zip(&args.ns);
         Self {
