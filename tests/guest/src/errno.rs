@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What a call returned: nothing, or an error number.
+/// The result of a call: success, or an error number.
 pub(crate) type Outcome = Result<(), Code>;
 
 /// More than any error number of Linux: the highest is `EHWPOISON`, 133.

@@ -31,7 +31,7 @@ versions; nsproxy explain describes the check.
 {}
 
 Example:
-  nsproxy check -t 4711 -n || echo \"status $?\"
+  nsproxy check -t 1234 -n || echo \"status $?\"
 
 Exit status:
   0  all calls would succeed

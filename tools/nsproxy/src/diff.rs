@@ -31,7 +31,7 @@ after, and exits. The table shows what changed for either.
 nsproxy explain gives the reason of a refusal.
 
 Example:
-  nsproxy diff -t 4711 -U -n
+  nsproxy diff -t 1234 -U -n
 
 Exit status:
   0  both have the same effect

@@ -14,7 +14,7 @@ A call that is refused before the user namespace is entered
 is made again afterwards. Each attempt is printed.
 
 Example:
-  nsproxy explain -t 4711 -U -n
+  nsproxy explain -t 1234 -U -n
 
 Exit status:
   0  all calls would succeed

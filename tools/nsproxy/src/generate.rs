@@ -68,27 +68,25 @@ fn date(epoch: Option<&str>) -> Result<String> {
     Ok(time.date_naive().to_string())
 }
 
-/// Writes the page of a command. The end of `--help` becomes the sections EXIT STATUS and NOTES.
+/// The first line of a paragraph of `--help` that becomes a section of the page.
+const EXIT_STATUS: &str = "Exit status:";
+const EXAMPLE: &str = "Example:";
+
+/// Writes the page of a command. The end of `--help` becomes the sections EXIT STATUS, NOTES and
+/// EXAMPLES.
 fn page(command: Command, date: &str) -> io::Result<Vec<u8>> {
     let usage = usage(&command);
     let after = command
         .get_after_help()
         .map(ToString::to_string)
         .unwrap_or_default();
-    let is_status = |text: &str| {
-        text.to_lowercase()
-            .trim_start_matches("the ")
-            .starts_with("exit status")
-    };
-    let paragraphs: Vec<_> = after
+    let (statuses, others): (Vec<_>, Vec<_>) = after
         .split("\n\n")
         .filter(|text| !text.is_empty())
-        .collect();
-    let at = paragraphs
-        .iter()
-        .position(|text| is_status(text))
-        .unwrap_or(paragraphs.len());
-    let (notes, status) = paragraphs.split_at(at);
+        .partition(|text| text.starts_with(EXIT_STATUS));
+    let (examples, notes): (Vec<_>, Vec<_>) = others
+        .into_iter()
+        .partition(|text| text.starts_with(EXAMPLE));
     let has = [
         command.get_arguments().any(|arg| !arg.is_hide_set()),
         command.has_subcommands(),
@@ -110,7 +108,12 @@ fn page(command: Command, date: &str) -> io::Result<Vec<u8>> {
     if has[1] {
         man.render_subcommands_section(&mut page)?;
     }
-    for (title, paragraphs) in [("EXIT STATUS", status), ("NOTES", notes)] {
+    let sections = [
+        ("EXIT STATUS", statuses),
+        ("NOTES", notes),
+        ("EXAMPLES", examples),
+    ];
+    for (title, paragraphs) in sections {
         if paragraphs.is_empty() {
             continue;
         }
@@ -118,8 +121,9 @@ fn page(command: Command, date: &str) -> io::Result<Vec<u8>> {
         section.control("SH", [title]);
         for paragraph in paragraphs {
             section.control("PP", []);
-            // The title of the section replaces this line.
-            let lines = paragraph.lines().filter(|line| *line != "Exit status:");
+            // The title of the section replaces these lines.
+            let is_title = |line: &&str| [EXIT_STATUS, EXAMPLE].contains(line);
+            let lines = paragraph.lines().filter(|line| !is_title(line));
             for line in lines {
                 section.text([roman(line)]);
             }
@@ -216,8 +220,6 @@ mod tests {
 
     #[test]
     fn pages_have_the_sections_of_manual_pages() {
-        // The help of these has no exit status.
-        const WITHOUT: [&str; 2] = ["nsproxy.1", "nsproxy-version.1"];
         let (man, _) = generated("sections");
         for (name, page) in man {
             let title = page.lines().find(|line| line.starts_with(".TH")).unwrap();
@@ -227,8 +229,9 @@ mod tests {
                 "{title}"
             );
             assert!(!page.contains("EXTRA"), "{name}: {page}");
+            assert!(page.contains(".SH EXAMPLES"), "{name}");
             assert!(
-                page.contains(".SH \"EXIT STATUS\"") || WITHOUT.contains(&name.as_str()),
+                page.contains(".SH \"EXIT STATUS\"") || name == "nsproxy.1",
                 "{name}"
             );
         }

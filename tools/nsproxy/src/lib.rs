@@ -40,7 +40,7 @@ struct Args {
 
 const AFTER_HELP: &str = "\
 Example:
-  nsproxy explain -t 4711 -n
+  nsproxy explain -t 1234 -n
 
 nsproxy COMMAND --help lists options and exit statuses.";
 
@@ -61,6 +61,7 @@ enum Command {
     /// Run a command whose setns(2) the module serves
     Serve(serve::Args),
     /// Print the version and features of the loaded module
+    #[command(after_help = version::AFTER_HELP)]
     Version,
     /// Write manual pages and completions
     #[command(hide = true)]
@@ -107,5 +108,42 @@ fn with_usage(error: clap::Error, matches: &ArgMatches) -> clap::Error {
     match command.find_subcommand_mut(name) {
         Some(command) => error.format(command),
         None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Args;
+    use clap::{Command, CommandFactory as _};
+
+    fn texts(command: &Command) -> Vec<String> {
+        let help = [command.get_about(), command.get_after_help()];
+        let arguments = command.get_arguments().filter(|arg| !arg.is_hide_set());
+        let help = help.into_iter().chain(arguments.map(|arg| arg.get_help()));
+        let own = help.flatten().map(ToString::to_string);
+        own.chain(command.get_subcommands().flat_map(texts))
+            .collect()
+    }
+
+    #[test]
+    fn help_fits_60_columns() {
+        for text in texts(&Args::command()) {
+            for line in text.lines() {
+                assert!(line.chars().count() <= 60, "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_command_has_an_example_and_its_exit_statuses() {
+        for command in Args::command()
+            .get_subcommands()
+            .filter(|command| !command.is_hide_set())
+        {
+            let after = command.get_after_help().unwrap().to_string();
+            let example = format!("Example:\n  nsproxy {}", command.get_name());
+            assert!(after.contains(&example), "{after}");
+            assert!(after.contains("Exit status:\n  "), "{after}");
+        }
     }
 }

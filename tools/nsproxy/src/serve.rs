@@ -13,7 +13,7 @@ descendants. The command is any program.
 /sys/kernel/debug/nsproxy_rs/served counts the calls.
 
 Example:
-  nsproxy serve nsenter -t 4711 -n ip link
+  nsproxy serve nsenter -t 1234 -n ip link
 
 Exit status:
   1    the module cannot serve the command

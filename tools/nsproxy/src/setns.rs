@@ -23,7 +23,7 @@ out. If none is left, a message says so, and the command
 runs in the caller's namespaces.
 
 Example:
-  nsproxy setns -t 4711 -n ip link
+  nsproxy setns -t 1234 -n ip link
 
 Exit status:
   1    a namespace cannot be entered

@@ -31,7 +31,7 @@ a caller in it or above it. Owners and parents that the
 target is not in are listed below the table.
 
 Example:
-  nsproxy show -t 4711
+  nsproxy show -t 1234
 
 Exit status:
   0  success

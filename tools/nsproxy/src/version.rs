@@ -6,6 +6,15 @@ use crate::{errno::show, open, status::ExitCode};
 use anyhow::{Result, anyhow};
 use nsproxy_uapi::{Device, Kind, sys};
 
+pub(crate) const AFTER_HELP: &str = "\
+Example:
+  nsproxy version
+
+Exit status:
+  0  success
+  1  the module does not answer
+  2  usage error";
+
 pub(crate) fn main() -> Result<ExitCode> {
     println!(
         "nsproxy {} (ABI {})",

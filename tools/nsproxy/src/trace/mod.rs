@@ -26,16 +26,21 @@ use std::{
 fn after_help() -> String {
     format!(
         "\
-The calls are made by this process, which then exits. Each step is printed with
-the counts of the namespaces and of the nsproxy that it changed; the module reads
-them before and after the step. Changes by other tasks meanwhile show, too.
+This process makes the calls, and then exits. The module
+reads the counts of the namespaces and of the nsproxy before
+and after each step. Concurrent changes by other tasks are
+included.
 
-With --dry-run: {}
+With --dry-run:
+{}
 
 Exit status:
   0  all calls succeed
   1  a call fails, or the module does not answer
-  2  usage error",
+  2  usage error
+
+Example:
+  nsproxy trace --target 1234 --net --html trace.html",
         dry_run::HELP
     )
 }
@@ -46,15 +51,15 @@ pub(crate) struct Args {
     #[command(flatten)]
     target_args: TargetArgs,
 
-    /// Make dry runs: end each call at the point of no return
+    /// End each call before the point of no return
     #[arg(long)]
     dry_run: bool,
 
-    /// For programs
+    /// Print JSON
     #[arg(long)]
     json: bool,
 
-    /// Write a page as well, to go through the steps in a browser
+    /// Also write a page that shows the steps in a browser
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
