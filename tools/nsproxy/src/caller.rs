@@ -58,7 +58,9 @@ impl Caller {
             );
         }
         match self.euid {
-            0 => format!("run with {name}: root has none here (securebits or no_new_privs)"),
+            0 => format!(
+                "run with {name}, which root does not have here (securebits or no_new_privs)"
+            ),
             _ => format!("run as root, or with {name}"),
         }
     }

@@ -16,10 +16,10 @@ use std::os::fd::{AsRawFd as _, BorrowedFd};
 /// The description of dry runs in the help of the commands that make them.
 pub(crate) const HELP: &str = "\
 The calls are those of nsproxy setns, in its order. Each is
-a dry run: it ends at the point of no return and is undone.
-Later calls depend on earlier ones. If another call follows,
-nsproxy also makes the call, and continues from there. Only
-the nsproxy process moves, and it exits with its result.";
+a dry run: it ends at the point of no return and changes
+nothing. Later calls depend on earlier ones: if another call
+follows, nsproxy also makes the call, and continues from
+there. Only the nsproxy process moves, and then exits.";
 
 /// Returns the refusal of a call; [`None`] if it would succeed.
 ///

@@ -286,7 +286,7 @@ const ROWS: &[Row] = &[
         typed: "/usr/bin/setpriv --securebits +noroot nsproxy explain -u=/proc/self/ns/uts",
         says: "missing: CAP_SYS_ADMIN",
         hints: &[Hint(
-            "run with CAP_SYS_ADMIN: root has none here (securebits or no_new_privs)",
+            "run with CAP_SYS_ADMIN, which root does not have here (securebits or no_new_privs)",
             "nsproxy explain -u=/proc/self/ns/uts",
         )],
     },
