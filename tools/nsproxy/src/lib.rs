@@ -14,7 +14,7 @@ mod generate;
 mod kinds;
 mod lookup;
 mod open;
-pub mod page;
+mod page;
 mod plan;
 mod refusal;
 mod serve;
@@ -25,6 +25,8 @@ mod target;
 mod target_args;
 mod trace;
 mod version;
+
+pub use page::page;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use status::ExitCode;

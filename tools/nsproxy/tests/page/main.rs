@@ -8,6 +8,9 @@
 
 mod browser;
 mod looks;
+mod page {
+    pub(crate) use nsproxy::page;
+}
 mod picture;
 mod reach;
 mod samples;
@@ -18,7 +21,6 @@ mod written;
 use anyhow::Result;
 use browser::{Browser, Tab};
 use libtest_mimic::{Arguments, Trial};
-use nsproxy::page;
 use std::{
     process::ExitCode,
     sync::{Mutex, PoisonError},
