@@ -1,160 +1,320 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The steps of a journal as functions of the kernel: which one, called by which, and what it does.
+//! The steps of a journal as functions of the kernel.
 
 use nsproxy_uapi::{Journal, Kind, Step, Taken};
+use serde::Serialize;
 
-/// A function of the kernel that took a step.
+/// The function of the kernel that took a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Function {
-    /// Its name.
+    /// Its name in the tree.
     pub(super) name: &'static str,
-    /// Those that called it, from the system call inwards.
+    /// Its callers, from the system call inwards.
     pub(super) within: &'static [&'static str],
-    /// What it does.
+    /// A description of the step.
     pub(super) says: &'static str,
+    /// The C function.
+    pub(super) kernel: Place,
+    /// The item of this module that takes the same step.
+    pub(super) module: Place,
 }
 
-/// The function that took a step of this journal.
+/// A named item in a source file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(super) struct Place {
+    pub(super) file: &'static str,
+    pub(super) name: &'static str,
+}
+
+const fn place(file: &'static str, name: &'static str) -> Place {
+    Place { file, name }
+}
+
+/// Shortens the entries of [`function`].
+const fn entry(
+    name: &'static str,
+    within: &'static [&'static str],
+    says: &'static str,
+    kernel: Place,
+    module: Place,
+) -> Function {
+    Function {
+        name,
+        within,
+        says,
+        kernel,
+        module,
+    }
+}
+
+const NSPROXY_C: &str = "kernel/nsproxy.c";
+const NSPROXY_H: &str = "include/linux/nsproxy.h";
+const CALLER: &str = "src/sys/caller.rs";
+
+/// Returns the function that took a step of this journal.
 pub(super) fn function(taken: &Taken, journal: &Journal, as_of_2011: bool) -> Function {
-    let of_process = journal.is_of_process();
-    let (name, within, says): (_, &[&str], _) = match taken.step {
-        Step::Caller => ("setns", &[], "what the caller has before the call"),
-        Step::Capable => (
+    let mut function = match taken.step {
+        Step::Caller => entry(
+            "setns",
+            &[],
+            "the caller before the call",
+            place(NSPROXY_C, "setns"),
+            if as_of_2011 {
+                place("src/setns_2011.rs", "setns")
+            } else {
+                place("src/setns.rs", "setns")
+            },
+        ),
+        Step::Capable => entry(
             "capable",
             &[],
-            "CAP_SYS_ADMIN in the initial user namespace, before all else",
+            "the caller has CAP_SYS_ADMIN in the initial user namespace",
+            place("kernel/capability.c", "capable"),
+            place(CALLER, "Caller::is_capable_of_sys_admin"),
         ),
-        Step::Fget => ("fget", &[], "the file behind the descriptor"),
-        Step::Type if taken.about.is_some() => (
+        Step::Fget => entry(
+            "fget",
+            &[],
+            "gets the file behind the descriptor",
+            place("fs/file.c", "fdget"),
+            place("src/sys/file.rs", "Fd::get"),
+        ),
+        Step::Type if taken.about.is_some() => entry(
             "proc_ns_file",
             &[],
-            "it is a namespace, and of the kind that was asked for",
+            "the file is a namespace of the requested kind",
+            place("fs/nsfs.c", "proc_ns_file"),
+            place("src/sys/file.rs", "proc_ns_file"),
         ),
-        Step::Type if taken.errno.is_some() => (
+        Step::Type => entry(
             "check_setns_flags",
             &[],
-            "what file it is, and what is asked for",
+            if taken.errno.is_some() {
+                "checks the type of the file and the flags"
+            } else {
+                "the file is a pidfd, and the flags are kinds of this kernel"
+            },
+            place(NSPROXY_C, "check_setns_flags"),
+            place("src/setns.rs", "check_setns_flags"),
         ),
-        Step::Type => (
-            "check_setns_flags",
-            &[],
-            "it is a process, and the flags are kinds that this kernel has",
-        ),
-        Step::Create => (
+        Step::Create => entry(
             "create_new_namespaces",
             &["prepare_nsset"],
-            "a new nsproxy, with a reference to each namespace of the old one",
+            "allocates a new nsproxy, with a reference to each namespace of the old one",
+            place(NSPROXY_C, "create_new_namespaces"),
+            place("src/nsproxy.rs", "create_new_namespaces"),
         ),
-        Step::Cred => (
+        Step::Cred => entry(
             "prepare_creds",
             &["prepare_nsset"],
-            "a copy of the credentials, for another user namespace",
+            "copies the credentials, for another user namespace",
+            place("kernel/cred.c", "prepare_creds"),
+            place("src/sys/cred.rs", "PreparedCred::new"),
         ),
-        Step::Fs => (
+        Step::Fs => entry(
             "copy_fs_struct",
             &["prepare_nsset"],
-            "a copy of root and working directory: they change with all the rest, or not at all",
+            "copies root and working directory: they change together with the namespaces",
+            place("fs/fs_struct.c", "copy_fs_struct"),
+            place("src/sys/fs.rs", "FsStruct::copy"),
         ),
-        Step::Target => (
+        Step::Target => entry(
             "get_nsproxy",
             &["validate_nsset"],
-            "the process may be looked into, and its namespaces are taken hold of",
+            "the caller may access the target; gets a reference to its nsproxy",
+            place(NSPROXY_H, "get_nsproxy"),
+            place("src/nsset.rs", "NsSet::validate_nsset"),
         ),
         Step::Install => {
-            let (name, says) = install(taken.about.map(|(kind, _)| kind), as_of_2011);
-            let within: &[&str] = if of_process {
+            let (name, file) = install(taken.about.map(|(kind, _)| kind));
+            let within: &[_] = if journal.is_of_process() {
                 &["validate_nsset"]
             } else {
                 &["validate_ns"]
             };
-            (name, within, says)
+            entry(
+                name,
+                within,
+                if as_of_2011 {
+                    "puts the namespace into the new nsproxy, without a check of its own"
+                } else {
+                    "checks the caller, then puts the namespace into the new set"
+                },
+                place(file, name),
+                if as_of_2011 {
+                    place("src/setns_2011.rs", "install")
+                } else {
+                    place("src/sys/install.rs", "Installer::install")
+                },
+            )
         }
-        Step::TargetPut => (
+        Step::TargetPut => entry(
             "put_nsproxy",
             &["validate_nsset"],
-            "the namespaces of the process are let go",
+            "puts the nsproxy of the target",
+            place(NSPROXY_H, "put_nsproxy"),
+            place("src/sys/nsproxy.rs", "NsProxy::put"),
         ),
-        Step::CommitCreds => (
+        Step::CommitCreds => entry(
             "commit_creds",
             &["commit_nsset"],
-            "the point of no return: the task has the new credentials",
+            "the point of no return: gives the task its new credentials",
+            place("kernel/cred.c", "commit_creds"),
+            place(CALLER, "Caller::commit_creds"),
         ),
-        Step::SetFs => (
+        Step::SetFs => entry(
             "set_fs_pwd",
             &["commit_nsset"],
-            "root and working directory are those of the mount namespace",
+            "sets root and working directory to those of the mount namespace",
+            place("fs/fs_struct.c", "set_fs_pwd"),
+            place(CALLER, "Caller::set_fs_root_and_pwd"),
         ),
-        Step::ExitSem => (
+        Step::ExitSem => entry(
             "exit_sem",
             if as_of_2011 {
                 &["ipcns_install"]
             } else {
                 &["commit_nsset"]
             },
-            "semaphore undo is applied in the old ipc namespace, which it belongs to",
+            "applies semaphore undo in the old ipc namespace",
+            place("ipc/sem.c", "exit_sem"),
+            place(CALLER, "Caller::exit_sem"),
         ),
-        Step::Timens => (
+        Step::Timens => entry(
             "timens_commit",
             &["commit_nsset"],
-            "the vDSO reads the clocks of the new time namespace",
+            "lets the vDSO read the clocks of the new time namespace",
+            place("kernel/time/namespace_vdso.c", "timens_commit"),
+            place(CALLER, "Caller::timens_commit"),
         ),
-        Step::Activate => (
+        Step::Activate => entry(
             "nsproxy_ns_active_get",
             &["commit_nsset", "switch_task_namespaces"],
-            "the namespaces of the new nsproxy are active: a task uses them",
+            "makes the namespaces of the new nsproxy active, since a task will use them",
+            place("fs/nsfs.c", "nsproxy_ns_active_get"),
+            place("src/sys/nsproxy.rs", "NewNsProxy::activate"),
         ),
-        Step::Switch => (
+        Step::Switch => entry(
             "task_lock",
             &["commit_nsset", "switch_task_namespaces"],
-            "under the lock, the task points at the new nsproxy",
+            "points the task at the new nsproxy, under its lock",
+            place(NSPROXY_C, "switch_task_namespaces"),
+            place(CALLER, "Caller::replace_nsproxy"),
         ),
-        Step::PutNsproxy => (
+        Step::PutNsproxy => entry(
             "put_nsproxy",
             &["commit_nsset", "switch_task_namespaces"],
-            put_nsproxy(taken),
+            match taken.nsproxy {
+                Some([_, 0]) => {
+                    "frees the old nsproxy, which has no other user, and its references"
+                }
+                _ => "puts the old nsproxy, which has other users",
+            },
+            place(NSPROXY_H, "put_nsproxy"),
+            place("src/sys/nsproxy.rs", "NsProxy::put"),
         ),
-        Step::Perf => ("perf_event_namespaces", &[], "perf is told"),
-        Step::Return => (
+        Step::Perf => entry(
+            "perf_event_namespaces",
+            &[],
+            "reports the new namespaces to perf",
+            place("kernel/events/core.c", "perf_event_namespaces"),
+            place(CALLER, "Caller::perf_event_namespaces"),
+        ),
+        Step::Return => entry(
             "put_nsset",
             &[],
-            "what is still held for the call is released",
+            "releases the rest of the set",
+            place(NSPROXY_C, "put_nsset"),
+            place("src/nsset.rs", "NsSet"),
         ),
     };
-    let within = match within {
-        // One function did it all then, but for the switch.
+    function.within = match function.within {
+        // In 2011, setns() itself had these parts.
         ["prepare_nsset" | "validate_ns"] if as_of_2011 => &[],
         ["commit_nsset", rest @ ..] if as_of_2011 => rest,
         within => within,
     };
-    Function { name, within, says }
+    function
 }
 
-fn put_nsproxy(taken: &Taken) -> &'static str {
-    match taken.nsproxy {
-        Some([_, 0]) => {
-            "the old nsproxy had no other user: it is freed, and lets go of what it held"
-        }
-        _ => "the old nsproxy has other users, and stays",
+/// Returns the name of a kind's `install()`, and its file.
+fn install(kind: Option<Kind>) -> (&'static str, &'static str) {
+    match kind {
+        Some(Kind::User) => ("userns_install", "kernel/user_namespace.c"),
+        Some(Kind::Mnt) => ("mntns_install", "fs/namespace.c"),
+        Some(Kind::Uts) => ("utsns_install", "kernel/utsname.c"),
+        Some(Kind::Ipc) => ("ipcns_install", "ipc/namespace.c"),
+        Some(Kind::Pid) => ("pidns_install", "kernel/pid_namespace.c"),
+        Some(Kind::Cgroup) => ("cgroupns_install", "kernel/cgroup/namespace.c"),
+        Some(Kind::Net) => ("netns_install", "net/core/net_namespace.c"),
+        Some(Kind::Time) => ("timens_install", "kernel/time/namespace.c"),
+        None => ("install", "include/linux/proc_ns.h"),
     }
 }
 
-fn install(kind: Option<Kind>, as_of_2011: bool) -> (&'static str, &'static str) {
-    let says = if as_of_2011 {
-        "no check of its own; the namespace is put into the new nsproxy"
-    } else {
-        "its checks; then the namespace is put into the set"
-    };
-    let name = match kind {
-        Some(Kind::User) => "userns_install",
-        Some(Kind::Mnt) => "mntns_install",
-        Some(Kind::Uts) => "utsns_install",
-        Some(Kind::Ipc) => "ipcns_install",
-        Some(Kind::Pid) => "pidns_install",
-        Some(Kind::Cgroup) => "cgroupns_install",
-        Some(Kind::Net) => "netns_install",
-        Some(Kind::Time) => "timens_install",
-        None => "install",
-    };
-    (name, says)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, path::Path};
+
+    /// Returns the function of each step, today and in 2011.
+    fn functions() -> Vec<Function> {
+        let steps = Step::ALL.iter().flat_map(|&step| {
+            let kinds = Kind::ALL.iter().map(|&kind| Some((kind, 1)));
+            kinds.chain([None]).map(move |about| (step, about))
+        });
+        let taken = steps.map(|(step, about)| Taken {
+            step,
+            time: Default::default(),
+            errno: None,
+            about,
+            nsproxy: None,
+            counts: Vec::new(),
+        });
+        let journal = Journal { steps: Vec::new() };
+        taken
+            .flat_map(|taken| [false, true].map(|old| function(&taken, &journal, old)))
+            .collect()
+    }
+
+    #[test]
+    fn items_of_the_module_exist() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        for Function { module, .. } in functions() {
+            let Place { file, name } = module;
+            let source = fs::read_to_string(root.join(file)).expect(file);
+            let (owner, item) = match name.split_once("::") {
+                Some((owner, item)) => (Some(owner), item),
+                None => (None, name),
+            };
+            let defines = |keyword: &str, name: &str| {
+                let definition = format!("{keyword} {name}");
+                let mut ends = source.split(&definition).skip(1);
+                ends.any(|end| !end.starts_with(|next: char| next.is_alphanumeric() || next == '_'))
+            };
+            assert!(
+                defines("fn", item) || defines("struct", item),
+                "no {item} in {file}"
+            );
+            if let Some(owner) = owner {
+                assert!(defines("struct", owner), "no {owner} in {file}");
+            }
+        }
+    }
+
+    /// `docs/path.md` lists the functions of the kernel, and is checked against its source.
+    #[test]
+    fn functions_of_the_kernel_are_documented() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/path.md");
+        let document = fs::read_to_string(path).unwrap();
+        let not_on_the_path = ["capable", "fdget", "install"];
+        for Function { kernel, .. } in functions() {
+            let Place { file, name } = kernel;
+            if !not_on_the_path.contains(&name) {
+                assert!(document.contains(&format!("{name}()")), "no {name}()");
+                assert!(document.contains(file), "no {file}");
+            }
+        }
+    }
 }

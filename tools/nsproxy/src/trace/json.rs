@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A journal for programs.
+//! A journal as JSON.
 
-use super::{Traced, function::function};
+use super::{
+    Traced,
+    function::{Place, function},
+};
 use crate::{errno, refusal};
 use nsproxy_uapi::{Count, Kind, Member, Step};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// The document.
+/// The document that `nsproxy trace --json` prints.
 #[derive(Serialize)]
 pub(super) struct Document {
     calls: Vec<Call>,
@@ -19,8 +22,10 @@ struct Call {
     call: String,
     dry_run: bool,
     as_of_2011: bool,
+    /// Whether the clock advances between the steps; otherwise their times mean nothing.
+    timed: bool,
     refusal: Option<Refused>,
-    /// What the caller's nsproxy and cred point at: ids, by the names of `/proc/PID/ns`.
+    /// The ids of the caller's namespaces, by the names of `/proc/PID/ns`.
     before: BTreeMap<&'static str, u64>,
     after: BTreeMap<&'static str, u64>,
     steps: Vec<Taken>,
@@ -33,7 +38,7 @@ struct Refused {
     /// Stable.
     reason: &'static str,
     says: String,
-    /// Alternatives, each of which is enough.
+    /// Ways to pass the check, each of which is enough.
     hints: Vec<String>,
     cap: Option<String>,
     user_ns: Option<u64>,
@@ -52,11 +57,13 @@ struct Taken {
     /// Stable.
     step: &'static str,
     function: &'static str,
-    /// The functions that called it, from the system call inwards.
+    /// The callers of the function, from the system call inwards.
     within: &'static [&'static str],
     depth: usize,
     says: &'static str,
-    /// In ns, since the first step.
+    kernel: Place,
+    module: Place,
+    /// The time since the first step, in ns.
     time: u64,
     errno: Option<String>,
     about: Option<Namespace>,
@@ -66,7 +73,7 @@ struct Taken {
 
 #[derive(Serialize)]
 struct Moved {
-    /// 0 if it is new; and at the step `target`, where it was not seen before.
+    /// 0 for a new nsproxy. Also 0 at the step `target`, which reads the count only once.
     before: u32,
     after: u32,
 }
@@ -82,9 +89,9 @@ struct Counted {
 }
 
 impl Document {
-    pub(super) fn of(traced: &[Traced<'_>]) -> Self {
+    pub(super) fn new(traced: &[Traced<'_>]) -> Self {
         Self {
-            calls: traced.iter().map(Call::of).collect(),
+            calls: traced.iter().map(Call::new).collect(),
         }
     }
 
@@ -94,7 +101,7 @@ impl Document {
 }
 
 impl Call {
-    fn of(traced: &Traced<'_>) -> Self {
+    fn new(traced: &Traced<'_>) -> Self {
         let Traced {
             call,
             how,
@@ -111,7 +118,8 @@ impl Call {
             call: call.to_string(),
             dry_run: how.dry_run,
             as_of_2011: how.as_of_2011,
-            refusal: refused.as_ref().map(Refused::of),
+            timed: traced.is_timed(),
+            refusal: refused.as_ref().map(Refused::new),
             before: by_name(journal.before()),
             after: by_name(journal.after()),
             steps: journal
@@ -127,11 +135,13 @@ impl Call {
                         within: function.within,
                         depth: function.within.len() + usize::from(taken.step != Step::Caller),
                         says: function.says,
+                        kernel: function.kernel,
+                        module: function.module,
                         time: since.as_nanos() as u64,
                         errno: refused.map(errno::word),
-                        about: taken.about.map(Namespace::of),
+                        about: taken.about.map(Namespace::new),
                         nsproxy: taken.nsproxy.map(|[before, after]| Moved { before, after }),
-                        counts: taken.counts.iter().map(Counted::of).collect(),
+                        counts: taken.counts.iter().map(Counted::new).collect(),
                     }
                 })
                 .collect(),
@@ -140,7 +150,7 @@ impl Call {
 }
 
 impl Refused {
-    fn of(refused: &refusal::Refused) -> Self {
+    fn new(refused: &refusal::Refused) -> Self {
         let refusal = refused.refusal;
         Self {
             errno: errno::word(refusal.errno),
@@ -151,13 +161,13 @@ impl Refused {
             cap: refusal.cap.map(|(cap, _)| refusal::name_of(cap)),
             user_ns: refusal.cap.and_then(|(_, id)| (id != 0).then_some(id)),
             count: (refusal.count != 0).then_some(refusal.count),
-            namespace: refusal.namespace.map(Namespace::of),
+            namespace: refusal.namespace.map(Namespace::new),
         }
     }
 }
 
 impl Namespace {
-    fn of((kind, id): (Kind, u64)) -> Self {
+    fn new((kind, id): (Kind, u64)) -> Self {
         Self {
             kind: kind.name(),
             id,
@@ -166,7 +176,7 @@ impl Namespace {
 }
 
 impl Counted {
-    fn of(count: &Count) -> Self {
+    fn new(count: &Count) -> Self {
         Self {
             id: count.id,
             kind: count.kind.name(),
@@ -183,30 +193,28 @@ mod tests {
     use super::*;
     use crate::trace::samples;
 
-    /// The page reads what is written here.
     #[test]
-    fn it_can_be_a_page() {
+    fn the_document_has_the_steps_of_the_journal() {
         let call = samples::call();
-        let html = crate::page::page(&Document::of(&[samples::traced(&call)]).text());
-        assert!(html.contains("<code>uts</code> 7 → 42"), "{html}");
-        assert!(html.contains("uts 42 ns_ref 3 → 4 (+1)"), "{html}");
-    }
-
-    #[test]
-    fn it_says_what_the_journal_says() {
-        let call = samples::call();
-        let text = Document::of(&[samples::traced(&call)]).text();
+        let text = Document::new(&[samples::traced(&call)]).text();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         let call = &value["calls"][0];
         assert_eq!(call["before"]["uts"], 7);
         assert_eq!(call["after"]["uts"], 42);
-        let install = call["steps"].as_array().unwrap();
-        let install = install
-            .iter()
-            .find(|step| step["step"] == "install")
-            .unwrap();
+        assert_eq!(call["timed"], true);
+        let steps = call["steps"].as_array().unwrap();
+        let install = steps.iter().find(|step| step["step"] == "install").unwrap();
         assert_eq!(install["function"], "utsns_install");
+        assert_eq!(install["kernel"]["file"], "kernel/utsname.c");
         assert_eq!(install["depth"], 2);
         assert_eq!(install["counts"][1]["ns_ref"], serde_json::json!([3, 4]));
+    }
+
+    #[test]
+    fn the_document_can_be_a_page() {
+        let call = samples::call();
+        let html = crate::page::page(&Document::new(&[samples::traced(&call)]).text());
+        assert!(html.contains("<code>uts</code> 7 → 42"), "{html}");
+        assert!(html.contains("uts 42 ns_ref 3 → 4"), "{html}");
     }
 }

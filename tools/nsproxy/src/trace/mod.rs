@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `nsproxy trace`: a call, step by step.
+//! `nsproxy trace`: makes calls and prints their steps.
 
 mod function;
 mod json;
@@ -64,7 +64,7 @@ pub(crate) struct Args {
     html: Option<PathBuf>,
 }
 
-/// A call that was made, and what it did.
+/// A call that was made, with its outcome and its journal.
 struct Traced<'a> {
     call: &'a Call,
     how: Explain,
@@ -72,12 +72,23 @@ struct Traced<'a> {
     journal: Journal,
 }
 
+impl Traced<'_> {
+    /// Returns whether the clock of the kernel advances between most steps. A clock that counts
+    /// timer ticks gives all steps the same time, or two times if a tick occurs during the call.
+    fn is_timed(&self) -> bool {
+        let steps = &self.journal.steps;
+        let pairs = steps.iter().zip(steps.iter().skip(1));
+        let later = pairs.filter(|(step, next)| step.time < next.time).count();
+        later * 2 >= steps.len()
+    }
+}
+
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     let plan = args.target_args.plan()?;
     let device = open::device()?;
     args.target_args.report_nothing();
-    // Before the calls: after them the name may be that of another file. What is in it stays until
-    // there is something else to write.
+    // Opened before the calls, which may change the mount namespace. The file keeps its content
+    // until the page replaces it.
     let cannot_write = |path: &PathBuf| format!("cannot write {}", path.display());
     let html = match &args.html {
         Some(path) => {
@@ -110,7 +121,7 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         plan.execute(|turn| trace(turn, how))?
     };
 
-    let document = json::Document::of(&traced).text();
+    let document = json::Document::new(&traced).text();
     if let Some((path, file)) = html {
         replace(&file, &page::page(&document)).with_context(|| cannot_write(path))?;
     }
@@ -126,7 +137,7 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     })
 }
 
-/// Writes `text` instead of what is in `file`, which may also be a pipe, or a terminal.
+/// Replaces the content of `file`, which may also be a pipe or a terminal.
 fn replace(mut file: &File, text: &str) -> io::Result<()> {
     if file.metadata()?.is_file() {
         file.set_len(0)?;

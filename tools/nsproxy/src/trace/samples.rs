@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A journal to test with: a uts namespace is entered.
+//! A journal for tests: the caller enters a uts namespace.
 
 use super::Traced;
 use crate::plan::{Call, Source};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A journal as a tree, which reads like the kernel's calls.
+//! A journal as a tree of the kernel's function calls.
 
 use super::{Traced, function::function};
 use crate::errno::show;
@@ -13,10 +13,10 @@ const LESS: Style = AnsiColor::Yellow.on_default();
 const REFUSED: Style = AnsiColor::Red.on_default().bold();
 const QUIET: Style = Style::new().dimmed();
 
-/// A function, what it did, and what it called.
+/// A function with its effects and the functions that it called.
 struct Node {
     name: String,
-    did: Vec<String>,
+    effects: Vec<String>,
     calls: Vec<Node>,
 }
 
@@ -24,15 +24,15 @@ impl Node {
     fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            did: Vec::new(),
+            effects: Vec::new(),
             calls: Vec::new(),
         }
     }
 
-    /// Writes what it did and called, with `margin` before each line.
+    /// Writes the effects and calls, with `margin` before each line.
     fn write(&self, margin: &str, text: &mut String) {
         let bar = if self.calls.is_empty() { " " } else { "│" };
-        for line in &self.did {
+        for line in &self.effects {
             let _ = writeln!(text, "{margin}{bar}    {line}");
         }
         for (index, call) in self.calls.iter().enumerate() {
@@ -47,17 +47,19 @@ impl Node {
     }
 }
 
-/// The whole of it.
+/// Returns the tree of a call, with its outcome.
 pub(super) fn tree(traced: &Traced<'_>) -> String {
     let mut root = Node::new("");
-    let mut begun = None;
+    let begun = traced.journal.steps.first().map(|taken| taken.time);
     for taken in &traced.journal.steps {
         let function = function(taken, &traced.journal, traced.how.as_of_2011);
-        let begun = *begun.get_or_insert(taken.time);
         if taken.step == Step::Caller {
-            root.did = did(taken);
+            root.effects = effects(taken);
             if !traced.journal.has_counts() {
-                root.did.push(format!("{QUIET}{NOT_COUNTED}{QUIET:#}"));
+                root.effects.push(format!("{QUIET}{NOT_COUNTED}{QUIET:#}"));
+            }
+            if !traced.is_timed() {
+                root.effects.push(format!("{QUIET}{NOT_TIMED}{QUIET:#}"));
             }
             continue;
         }
@@ -66,14 +68,15 @@ pub(super) fn tree(traced: &Traced<'_>) -> String {
             if within.calls.last().is_none_or(|last| last.name != *name) {
                 within.calls.push(Node::new(name));
             }
-            within = within.calls.last_mut().expect("just looked at or made");
+            within = within.calls.last_mut().expect("pushed above if missing");
         }
-        let after = (taken.time - begun).as_nanos() as f64 / 1000.0;
-        let name = format!("{} {QUIET}{after:.1} µs{QUIET:#}", function.name);
-        within.calls.push(Node {
-            did: did(taken),
-            ..Node::new(&name)
-        });
+        let mut node = Node::new(function.name);
+        node.effects = effects(taken);
+        if traced.is_timed() {
+            let since = (taken.time - begun.unwrap_or_default()).as_nanos() as f64 / 1000.0;
+            let _ = write!(node.name, " {QUIET}{since:.1} µs{QUIET:#}");
+        }
+        within.calls.push(node);
     }
 
     let mut text = format!("setns: {}\n", traced.call);
@@ -93,8 +96,11 @@ pub(super) fn tree(traced: &Traced<'_>) -> String {
 /// The line that replaces the counts in a journal without them.
 const NOT_COUNTED: &str = "counts are shown only to root of the initial user and pid namespaces";
 
-/// What a step did, a line each.
-fn did(taken: &Taken) -> Vec<String> {
+/// The line that replaces the times in a journal without them.
+const NOT_TIMED: &str = "no times: the clock of this kernel is too coarse";
+
+/// Describes the effects of a step, one per line.
+fn effects(taken: &Taken) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(errno) = taken.errno.filter(|_| taken.step != Step::Return) {
         lines.push(format!("{REFUSED}{}{REFUSED:#}", show(errno)));
@@ -122,7 +128,7 @@ fn did(taken: &Taken) -> Vec<String> {
     lines
 }
 
-/// A namespace: what of the caller's it is, or its kind, and its id.
+/// Names a namespace by the caller's members that point at it, or by its kind, and by its id.
 fn name(count: &Count) -> String {
     let members: Vec<_> = count.members.iter().map(|member| member.name()).collect();
     let name = match members[..] {
@@ -132,7 +138,7 @@ fn name(count: &Count) -> String {
     format!("{name} {}", count.id)
 }
 
-/// From so many to so many.
+/// Formats the change of a count.
 fn moved([before, after]: [u32; 2]) -> String {
     let (style, sign) = match before.cmp(&after) {
         std::cmp::Ordering::Less => (MORE, "+"),
@@ -153,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_are_below_those_that_called_them() {
+    fn functions_are_below_their_callers() {
         let call = samples::call();
         let text = plain(&samples::traced(&call));
         let lines: Vec<_> = text.lines().collect();
@@ -172,5 +178,20 @@ mod tests {
             "{text}"
         );
         assert!(text.ends_with("succeeded\n"), "{text}");
+    }
+
+    #[test]
+    fn a_coarse_clock_has_no_times() {
+        let call = samples::call();
+        let mut traced = samples::traced(&call);
+        for taken in &mut traced.journal.steps[1..] {
+            taken.time = std::time::Duration::from_millis(4);
+        }
+        let text = plain(&traced);
+        assert!(text.contains("│    no times: the clock "), "{text}");
+        assert!(
+            text.contains("├─ fget\n") && !text.contains(" µs"),
+            "{text}"
+        );
     }
 }
