@@ -1,49 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A trace as a page: one HTML file that needs nothing else, neither network nor server.
+//! A trace as a page: one HTML file that needs neither network nor server.
 //!
-//! What the page says without its scripts, the calls and their steps as lists, is written here, by
-//! [`static_html`]. The scripts make a picture of it, from the JSON document that the page carries:
+//! [`static_html`] writes the calls and their steps, which are readable without scripts. The
+//! scripts step through them, and draw the namespaces from the JSON document in the page:
 //!
-//! - `replay.js`: what the caller, the sets and the namespaces were after a step;
-//! - `call_tree.js` and `namespaces.js`: the two halves of the picture;
-//! - `current_step.js`: a step in words;
-//! - `page.js`: the controls, and which step is shown.
+//! - `replay.js` computes the state after a step;
+//! - `namespaces.js` draws it as a table;
+//! - `page.js` selects the step.
 
 mod static_html;
+
+use serde_json::Value;
 
 const HTML: &str = include_str!("page.html");
 const CSS: &str = include_str!("page.css");
 const JS: &str = concat!(
     include_str!("replay.js"),
-    include_str!("element.js"),
-    include_str!("call_tree.js"),
     include_str!("namespaces.js"),
-    include_str!("current_step.js"),
     include_str!("page.js"),
 );
 
-/// The page of a trace, from the document that `nsproxy trace --json` prints.
+/// Returns the page of a trace, given the document that `nsproxy trace --json` prints.
 ///
 /// # Panics
 ///
-/// If `json` is no such document.
+/// If `json` is another document.
 pub fn page(json: &str) -> String {
-    let document = serde_json::from_str(json).expect("a document of nsproxy trace");
+    let value: Value = serde_json::from_str(json).expect("nsproxy trace prints JSON");
+    let document = serde_json::from_str(json).expect("it is the document of a trace");
     fill(
         HTML,
         &[
             ("<!--title-->", &static_html::title(&document)),
             ("/*style*/", CSS),
             ("<!--calls-->", &static_html::calls(&document)),
-            ("/*trace*/", &inside_script(json)),
+            ("/*trace*/", &inside_script(&value.to_string())),
             ("/*script*/", JS),
         ],
     )
 }
 
-/// `template` with each mark replaced, in the order in which they stand there. What was put in is
-/// not looked at again.
+/// Replaces each mark of `template`, in their order. Marks in the replacements have no effect.
 fn fill(template: &str, parts: &[(&str, &str)]) -> String {
     let mut filled = String::new();
     let mut rest = template;
@@ -56,8 +54,8 @@ fn fill(template: &str, parts: &[(&str, &str)]) -> String {
     filled + rest
 }
 
-/// JSON that can stand in a `<script>`, and nothing in it can end that: `<` is always in a string,
-/// where it can be written as an escape.
+/// Escapes JSON for a `<script>` element, which `</script>` in a string would end. In JSON, `<`
+/// occurs only in strings.
 fn inside_script(json: &str) -> String {
     json.replace('<', "\\u003c")
 }

@@ -1,148 +1,135 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-// The two halves of what the caller points at: by its nsproxy, in the order in which a call
-// installs them, and by its cred.
-const HALVES = [
-    { name: "nsproxy", kinds: ["mnt", "uts", "ipc", "pid", "cgroup", "net", "time"] },
-    { name: "cred", kinds: ["user"] },
-];
+// Creates an element. The content is text or elements, never markup.
+function element(tag, className, ...content) {
+    const created = document.createElement(tag);
+    created.className = className;
+    created.append(...content);
+    return created;
+}
 
-// Every namespace of a call by its kind, the old ones first: a place for each from the start, so
-// that nothing jumps about when it is first seen.
+// The kinds of each table, in the order in which a call installs them.
+const TABLES = {
+    nsproxy: ["mnt", "uts", "ipc", "pid", "cgroup", "net", "time"],
+    cred: ["user"],
+};
+
+// Returns the ids of all namespaces of a call by kind. All of them have a row at each step, so
+// that rows keep their places.
 function namespaces(call) {
     const all = {};
-    const add = (kind, id) => {
-        if (id === undefined || id === null) {
-            return;
+    const add = (kind, id) => (all[kind] ??= new Set()).add(String(id));
+    for (const [kind, members] of Object.entries(MEMBERS)) {
+        for (const ids of [call.before, call.after]) {
+            members.filter((member) => member in ids).forEach((member) => add(kind, ids[member]));
         }
-        all[kind] ??= [];
-        if (!all[kind].includes(String(id))) {
-            all[kind].push(String(id));
-        }
-    };
-    for (const [kind, members] of Object.entries(SLOTS)) {
-        members.forEach((member) => add(kind, call.before[member]));
-        members.forEach((member) => add(kind, call.after[member]));
     }
-    for (const step of call.steps) {
-        step.counts.forEach(({ kind, id }) => add(kind, id));
-        if (step.about !== null) {
-            add(step.about.kind, step.about.id);
+    for (const { counts, about } of call.steps) {
+        counts.forEach(({ kind, id }) => add(kind, id));
+        if (about !== null) {
+            add(about.kind, about.id);
         }
     }
     return all;
 }
 
-// Draws the state after the step `at`.
-function drawSets(place, call, at, state) {
+// Draws the state after a step: a table for the nsproxy, and one for the cred. A row or a head
+// that the step changed has the class "moved".
+function drawSets(call, at) {
     const all = namespaces(call);
     const step = call.steps[at];
-    const moved = new Map(step.counts.map((counts) => [String(counts.id), counts]));
-    place.replaceChildren(...HALVES.map((half) => drawHalf(half, all, moved, step, state)));
-}
-
-function drawHalf({ name, kinds }, all, moved, step, state) {
-    const both = state[name];
-    const body = element("tbody");
-    for (const kind of kinds) {
-        for (const id of all[kind] ?? []) {
-            body.append(row(kind, id, both, moved.get(id), state.counts.get(id)));
-        }
-    }
-    const told = (side) => (name === "nsproxy" && state.whose === side ? step.nsproxy : null);
-    return element(
-        "table",
-        { class: `half ${name}` },
-        element("caption", { class: "spoken" }, `By its ${name}`),
-        element(
-            "thead",
-            {},
+    const state = replay(call, at);
+    return Object.entries(TABLES).map(([name, kinds]) => {
+        const set = state[name];
+        const counted = name === "nsproxy" ? COUNTED[step.step] : undefined;
+        const isSwitch = step.step === (name === "nsproxy" ? "switch" : "commit-creds");
+        const head = (side) => {
+            const nsproxy = counted === side ? step.nsproxy : null;
+            return drawHead(`${side} ${name}`, side, set, nsproxy, isSwitch);
+        };
+        const titles = ["namespace", "ns_ref", "active"];
+        const table = element("table", "");
+        table.createTHead().append(
             element(
                 "tr",
-                {},
-                head(`old ${name}`, "old", both, told("old")),
-                element("th", { scope: "col", class: "ns" }, "namespace"),
-                element("th", { scope: "col", class: "number" }, element("code", {}, "ns_ref")),
-                element("th", { scope: "col", class: "number" }, element("code", {}, "active")),
-                head(`new ${name}`, "new", both, told("new")),
+                "",
+                head("old"),
+                ...titles.map((title) => element("th", "", title)),
+                head("new"),
             ),
-        ),
-        body,
-    );
-}
-
-function head(title, side, both, moved) {
-    const set = both[side];
-    const callers = both.callers === side;
-    let what = "";
-    if (callers) {
-        what = "the caller’s";
-    } else if (set.there) {
-        what = side === "new" ? "being made" : set.isPut ? "of others" : "to be given back";
-    } else if (side === "new") {
-        what = set.isPut ? "released" : "none";
-    } else {
-        what = set.count === 0 ? "freed" : "given back";
-    }
-    const number = moved ?? (set.count === null ? null : { before: set.count, after: set.count });
-    const isTold = number !== null && (set.there || moved !== null);
-    return element(
-        "th",
-        { scope: "col", class: `rail ${side} ${set.there ? "there" : "gone"}` },
-        element("span", { class: "title" }, title),
-        element("span", { class: callers ? "owner callers" : "owner" }, what),
-        element(
-            "span",
-            { class: "refs" },
-            ...(isTold ? ["count ", count(number.before, number.after)] : []),
-        ),
-    );
-}
-
-function row(kind, id, both, moved, counts) {
-    const tr = element("tr", { class: moved === undefined ? "" : "touched" });
-    tr.append(
-        slot(kind, id, both.old, "old"),
-        element(
-            "th",
-            { scope: "row", class: "ns" },
-            element("span", { class: "name" }, `${kind} ${id}`),
-            counts?.constant ? element("span", { class: "note" }, "initial: constant") : null,
-            counts === undefined ? element("span", { class: "note" }, "not seen yet") : null,
-        ),
-        number(counts?.ns_ref, moved),
-        number(counts?.active, moved),
-        slot(kind, id, both.new, "new"),
-    );
-    return tr;
-}
-
-function number(pair, moved) {
-    if (pair === undefined) {
-        return element("td", { class: "number" }, "–");
-    }
-    const [before, after] = pair;
-    return element(
-        "td",
-        { class: "number" },
-        count(moved === undefined ? after : before, after),
-    );
-}
-
-// Which members of a set point at a namespace.
-function slot(kind, id, set, side) {
-    const members = SLOTS[kind].filter((member) => set.there && String(set.slots[member]) === id);
-    const cell = element("td", { class: `rail ${side} ${set.there ? "there" : "gone"}` });
-    if (members.length > 0) {
-        cell.classList.add("points");
-        cell.append(
-            ...members.map((member) => element("code", { class: "slot" }, ...breakable(member))),
         );
+        const body = table.createTBody();
+        for (const kind of kinds) {
+            for (const id of all[kind] ?? []) {
+                body.append(drawRow(kind, id, set, step, state.counts.get(id)));
+            }
+        }
+        return table;
+    });
+}
+
+function drawHead(title, side, set, nsproxy, isSwitch) {
+    const { exists, isPut, count } = set[side];
+    const isCallers = set.callers === side;
+    let role;
+    if (isCallers) {
+        role = "the caller’s";
+    } else if (side === "new") {
+        role = exists ? "being built" : isPut ? "released" : "none yet";
+    } else if (exists) {
+        role = isPut ? "of other tasks" : "to be put";
+    } else {
+        role = count === 0 ? "freed" : "put";
+    }
+    const head = element("th", exists ? "set" : "set gone", title);
+    head.append(element("span", isCallers ? "role callers" : "role", role));
+    const { before, after } = nsproxy ?? { before: count, after: count };
+    if (after !== null && (exists || nsproxy !== null)) {
+        head.append(element("span", "role", "count ", drawCount(before, after)));
+    }
+    const isMoved = isSwitch || (nsproxy !== null && before !== after);
+    head.classList.toggle("moved", isMoved);
+    return head;
+}
+
+function drawRow(kind, id, set, step, counts) {
+    const entry = step.counts.find((entry) => String(entry.id) === id);
+    const isAbout = step.about !== null && String(step.about.id) === id;
+    const isCounted = (count) => entry !== undefined && entry[count][0] !== entry[count][1];
+    const name = element("th", "", `${kind} ${id}`);
+    if (counts?.constant) {
+        name.append(" ", element("span", "note", "initial"));
+    }
+    const count = (name) => {
+        const [before, after] = counts?.[name] ?? ["–", "–"];
+        return element("td", "", drawCount(entry === undefined ? after : before, after));
+    };
+    const isMoved = isAbout || isCounted("ns_ref") || isCounted("active");
+    return element(
+        "tr",
+        isMoved ? "moved" : "",
+        drawPointer(kind, id, set.old, "old"),
+        name,
+        count("ns_ref"),
+        count("active"),
+        drawPointer(kind, id, set.new, "new"),
+    );
+}
+
+function drawCount(before, after) {
+    return before === after
+        ? String(after)
+        : element("span", before < after ? "nowrap up" : "nowrap down", `${before} → ${after}`);
+}
+
+// Draws the members of a set that point at a namespace.
+function drawPointer(kind, id, { exists, members }, side) {
+    const pointing = MEMBERS[kind].filter((member) => exists && String(members[member]) === id);
+    const cell = element("td", `set ${side}${exists ? "" : " gone"}`);
+    for (const member of pointing) {
+        // Allows a line break after each underscore.
+        const parts = member.split(/(?<=_)/).flatMap((part) => [part, element("wbr", "")]);
+        cell.append(element("code", "member", ...parts));
     }
     return cell;
-}
-
-// A name that may be broken after its underscores.
-function breakable(name) {
-    return name.split(/(?<=_)/).flatMap((part) => [part, element("wbr")]);
 }

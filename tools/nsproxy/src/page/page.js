@@ -1,69 +1,65 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-function address(call, step) {
-    return `call=${call}&step=${step}`;
-}
-
 const { calls } = JSON.parse(document.getElementById("trace").textContent);
 const byId = (id) => document.getElementById(id);
+const address = (call, step) => `#call=${call}&step=${step}`;
 
-// What is shown.
-const shown = { call: 0, step: 0, links: [] };
+const shown = { call: 0, step: 0 };
 
 function show(call, step) {
-    const isOther = call !== shown.call || shown.links.length === 0;
     shown.call = call;
     shown.step = step;
-    if (isOther) {
-        showCall();
-    }
-    showStep();
-}
-
-function showCall() {
-    const call = calls[shown.call];
-    calls.forEach((_, number) => {
-        byId(`call-${number}`).classList.toggle("other", number !== shown.call);
+    document.querySelectorAll(".call").forEach((each, number) => {
+        each.hidden = number !== call;
     });
-    for (const link of byId("calls").querySelectorAll("a")) {
-        link.setAttribute("aria-current", Number(link.dataset.call) === shown.call);
-    }
-    byId("slider").max = call.steps.length - 1;
-    shown.links = drawPath(byId("path"), shown.call, call);
-}
+    document.querySelectorAll("#calls a").forEach((link, number) => {
+        link.setAttribute("aria-current", number === call);
+    });
 
-function showStep() {
-    const call = calls[shown.call];
-    const at = shown.step;
-    const last = call.steps.length - 1;
-    const state = replay(call, at);
-    markPath(shown.links, at);
-    drawSets(byId("sets"), call, at, state);
-    byId("now").replaceChildren(...now(call, at, state));
-    byId("where").value = `step ${at} of ${last}`;
-    byId("slider").value = at;
-    byId("slider").setAttribute("aria-valuetext", `${at} of ${last}`);
-    for (const [id, isAtEnd] of [
-        ["first", at === 0],
-        ["back", at === 0],
-        ["next", at === last],
-        ["last", at === last],
-    ]) {
-        // Not `disabled`, which would take the focus away.
-        byId(id).setAttribute("aria-disabled", isAtEnd);
+    const last = calls[call].steps.length - 1;
+    byId("slider").max = last;
+    byId("slider").value = step;
+    byId("where").value = `step ${step} of ${last}`;
+    for (const [id, end] of [["first", 0], ["back", 0], ["next", last], ["last", last]]) {
+        // The attribute "disabled" would remove the focus.
+        byId(id).setAttribute("aria-disabled", step === end);
     }
-    const hash = `#${address(shown.call, at)}`;
-    if (location.hash !== hash) {
-        history.replaceState(null, "", hash);
+
+    const path = byId(`call-${call}`).querySelector(".path");
+    const steps = [...path.querySelectorAll(".step")];
+    steps.forEach((each, number) => {
+        each.classList.toggle("future", number > step);
+        each.setAttribute("aria-current", number === step ? "step" : "false");
+    });
+    byId("now").replaceChildren(
+        element("h3", "", ...steps[step].querySelector("a").cloneNode(true).childNodes),
+        ...steps[step].querySelector(".detail").cloneNode(true).childNodes,
+    );
+    byId("sets").replaceChildren(...drawSets(calls[call], step));
+    scroll(path, steps[step]);
+    if (location.hash !== address(call, step)) {
+        history.replaceState(null, "", address(call, step));
     }
 }
 
-// The step that the address names, or the first one.
+// Scrolls to what moved. If not all of it fits, the first row is visible.
+function scroll(path, step) {
+    document.documentElement.style.setProperty("--bar", `${byId("bar").offsetHeight}px`);
+    const moved = [...document.querySelectorAll("#sets .moved")];
+    for (const each of [moved.at(-1), moved[0]]) {
+        each?.scrollIntoView({ block: "nearest" });
+    }
+    // On a narrow screen the path is below the table, and not scrolled to.
+    if (getComputedStyle(path).overflowY === "auto") {
+        step.scrollIntoView({ block: "nearest" });
+    }
+}
+
+// Shows the step in the address of the page, or the first step.
 function follow() {
     const named = /^#call=(\d+)(?:&step=(\d+))?$/.exec(location.hash);
     const call = Math.min(Number(named?.[1] ?? 0), calls.length - 1);
-    const step = Math.min(Number(named?.[2] ?? 0), calls[call].steps.length - 1);
-    show(call, step);
+    show(call, Math.min(Number(named?.[2] ?? 0), calls[call].steps.length - 1));
 }
 
 function move(to) {
@@ -71,9 +67,8 @@ function move(to) {
 }
 
 function moveCall(by) {
-    const call = shown.call + by;
-    if (call >= 0 && call < calls.length) {
-        show(call, 0);
+    if (calls[shown.call + by] !== undefined) {
+        show(shown.call + by, 0);
     }
 }
 
@@ -82,10 +77,12 @@ const KEYS = {
     ArrowRight: () => move(shown.step + 1),
     Home: () => move(0),
     End: () => move(Infinity),
+    ArrowUp: () => moveCall(-1),
+    ArrowDown: () => moveCall(1),
 };
-if (calls.length > 1) {
-    KEYS.ArrowUp = () => moveCall(-1);
-    KEYS.ArrowDown = () => moveCall(1);
+if (calls.length === 1) {
+    delete KEYS.ArrowUp;
+    delete KEYS.ArrowDown;
 }
 
 function start() {
@@ -103,40 +100,17 @@ function start() {
     });
     window.addEventListener("hashchange", follow);
 
-    if (calls.length > 1) {
-        document.documentElement.classList.add("several");
-        byId("calls").hidden = false;
-        byId("keys-calls").hidden = false;
-        byId("calls").append(
-            element(
-                "ul",
-                {},
-                ...calls.map(({ call, refusal, dry_run, as_of_2011 }, number) =>
-                    element(
-                        "li",
-                        {},
-                        element(
-                            "a",
-                            {
-                                href: `#${address(number, 0)}`,
-                                "data-call": number,
-                                class: refusal === null ? "" : "refused",
-                            },
-                            element("span", { class: "result" }, refusal === null ? "✓" : `✕ ${refusal.errno}`),
-                            element("span", {}, call),
-                            dry_run ? element("span", { class: "badge" }, "dry run") : null,
-                            as_of_2011 ? element("span", { class: "badge" }, "as of 2011") : null,
-                        ),
-                    ),
-                ),
-            ),
-        );
-    }
-    // An address leads to the picture, and takes the focus nowhere else.
-    for (const line of document.querySelectorAll(".written li")) {
-        line.removeAttribute("id");
-    }
-    byId("stage").hidden = false;
+    // A link would scroll to the element with its address.
+    document.querySelectorAll(".step").forEach((step) => step.removeAttribute("id"));
+    byId("calls").hidden = calls.length === 1;
+    calls.forEach(({ call, refusal }, number) => {
+        const result = refusal === null ? "✓" : `✕ ${refusal.errno}`;
+        const link = element("a", refusal === null ? "" : "refused", `${result} ${call}`);
+        link.href = address(number, 0);
+        byId("calls").append(link);
+    });
+    document.documentElement.classList.add("js");
+    byId("bar").hidden = false;
     follow();
 }
 

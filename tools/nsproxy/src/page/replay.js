@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-// The members of struct nsproxy by the kinds of what they point at, and the cred's.
-const SLOTS = {
+// The members of struct nsproxy and struct cred, by the kind of namespace that they point at.
+const MEMBERS = {
     mnt: ["mnt"],
     uts: ["uts"],
     ipc: ["ipc"],
@@ -12,35 +12,25 @@ const SLOTS = {
     user: ["user"],
 };
 
-// Which nsproxy it is whose count a step tells.
-const WHOSE = {
+// The nsproxy whose count a step reports.
+const COUNTED = {
     caller: "old",
     "create-new-namespaces": "new",
-    target: "target",
-    "target-put": "target",
     "put-nsproxy": "old",
     return: "new",
 };
 
-// What there was after the step `at`: the caller's old and new nsproxy and cred, which of the two
-// the caller has, and the counts of every namespace that was seen until then.
+// Returns the state after a step: the old and new nsproxy and cred, which of them the caller has,
+// and the last counts of each namespace.
 function replay(call, at) {
+    const pair = (ids) => ({
+        old: { exists: true, isPut: false, members: ids, count: null },
+        new: { exists: false, isPut: false, members: {}, count: null },
+        callers: "old",
+    });
     const state = {
-        // Of a set: is it there, was it given back, what do its members point at, and its count,
-        // if it was told.
-        nsproxy: {
-            old: { there: true, isPut: false, slots: { ...call.before }, count: null },
-            new: { there: false, isPut: false, slots: {}, count: null },
-            callers: "old",
-        },
-        cred: {
-            old: { there: true, isPut: false, slots: { user: call.before.user }, count: null },
-            new: { there: false, isPut: false, slots: {}, count: null },
-            callers: "old",
-        },
-        // Whose nsproxy it was whose count the step tells: "old", "new", or "target" for the one of
-        // the process behind a pidfd.
-        whose: null,
+        nsproxy: pair(call.before),
+        cred: pair({ user: call.before.user }),
         counts: new Map(),
     };
     for (const step of call.steps.slice(0, at + 1)) {
@@ -49,53 +39,51 @@ function replay(call, at) {
     return state;
 }
 
-function apply(step, state) {
-    const { nsproxy, cred } = state;
-    for (const counts of step.counts) {
-        state.counts.set(String(counts.id), counts);
+function apply(step, { nsproxy, cred, counts }) {
+    for (const entry of step.counts) {
+        counts.set(String(entry.id), entry);
     }
-    const whose = step.nsproxy === null ? null : WHOSE[step.step];
-    state.whose = whose ?? null;
-    if (whose === "old" || whose === "new") {
-        nsproxy[whose].count = step.nsproxy.after;
+    const counted = step.nsproxy === null ? undefined : nsproxy[COUNTED[step.step]];
+    if (counted !== undefined) {
+        counted.count = step.nsproxy.after;
     }
     if (step.errno !== null) {
         return;
     }
-
+    const copy = (set) => {
+        set.new.exists = true;
+        set.new.members = { ...set.old.members };
+    };
     switch (step.step) {
         case "create-new-namespaces":
-            nsproxy.new.there = true;
-            nsproxy.new.slots = { ...nsproxy.old.slots };
+            copy(nsproxy);
             break;
         case "prepare-creds":
-            cred.new.there = true;
-            cred.new.slots = { ...cred.old.slots };
+            copy(cred);
             break;
         case "install": {
             const set = step.about.kind === "user" ? cred : nsproxy;
-            for (const member of SLOTS[step.about.kind]) {
-                set.new.slots[member] = step.about.id;
+            for (const member of MEMBERS[step.about.kind]) {
+                set.new.members[member] = step.about.id;
             }
             break;
         }
         case "commit-creds":
             cred.callers = "new";
-            cred.old.there = false;
+            cred.old.exists = false;
             cred.old.isPut = true;
             break;
         case "switch":
             nsproxy.callers = "new";
             break;
         case "put-nsproxy":
-            nsproxy.old.there = step.nsproxy.after > 0;
+            nsproxy.old.exists = step.nsproxy.after > 0;
             nsproxy.old.isPut = true;
             break;
         case "return":
-            // What was committed is the caller's by now, and not released.
             for (const { new: set, callers } of [nsproxy, cred]) {
-                set.isPut = set.there && callers === "old";
-                set.there &&= callers === "new";
+                set.isPut = set.exists && callers === "old";
+                set.exists &&= callers === "new";
             }
             break;
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the page says in writing: each call, what came of it, and its steps.
+//! The part of the page that needs no scripts: each call, its outcome and its steps.
 
 use serde::Deserialize;
 use serde_json::{Map, Number, Value};
 use std::fmt::Write as _;
 
-/// The document, as far as it is written out here.
+/// The fields of the document that this part needs.
 #[derive(Deserialize)]
 pub(super) struct Document {
     calls: Vec<Call>,
@@ -17,8 +17,9 @@ struct Call {
     call: String,
     dry_run: bool,
     as_of_2011: bool,
+    timed: bool,
     refusal: Option<Refusal>,
-    /// The ids by the members that point at them.
+    /// Namespace ids by member.
     before: Map<String, Value>,
     after: Map<String, Value>,
     steps: Vec<Step>,
@@ -47,11 +48,19 @@ struct Step {
     within: Vec<String>,
     depth: usize,
     says: String,
+    kernel: Place,
+    module: Place,
     time: u64,
     errno: Option<String>,
     about: Option<Ns>,
     nsproxy: Option<Nsproxy>,
     counts: Vec<Counts>,
+}
+
+#[derive(Deserialize)]
+struct Place {
+    file: String,
+    name: String,
 }
 
 #[derive(Deserialize)]
@@ -68,7 +77,7 @@ struct Counts {
     active: [i64; 2],
 }
 
-/// The members in the order of `struct nsproxy`, and the user namespace of the cred.
+/// The user namespace, and the members of `struct nsproxy` in their order.
 const MEMBERS: [&str; 9] = [
     "user",
     "uts",
@@ -81,7 +90,19 @@ const MEMBERS: [&str; 9] = [
     "cgroup",
 ];
 
-/// The title of the page, in HTML.
+/// The functions that make up setns(2), and the contract of each.
+const PHASES: [(&str, &str); 4] = [
+    ("prepare_nsset", "prepare: allocates all memory"),
+    ("validate_ns", "validate: may refuse"),
+    ("validate_nsset", "validate: the first refusal ends it"),
+    ("commit_nsset", "commit: cannot fail"),
+];
+
+/// An index of the kernel's identifiers. The text of each link names the function and its file,
+/// which is enough offline.
+const IDENTIFIER: &str = "https://elixir.bootlin.com/linux/latest/C/ident/";
+
+/// Returns the title of the page.
 pub(super) fn title(document: &Document) -> String {
     match document.calls.as_slice() {
         [call] => escape(&call.call),
@@ -89,221 +110,270 @@ pub(super) fn title(document: &Document) -> String {
     }
 }
 
-/// All calls, in HTML.
+/// Returns all calls.
 pub(super) fn calls(document: &Document) -> String {
-    let mut html = String::new();
-    for (number, call) in document.calls.iter().enumerate() {
-        call.write(&mut html, number);
-    }
-    html
+    let calls = document.calls.iter().enumerate();
+    calls.map(|(number, call)| call.html(number)).collect()
 }
 
 impl Call {
-    fn write(&self, html: &mut String, number: usize) {
-        let name = escape(&self.call);
-        let _ = write!(
-            html,
-            "<article class=\"call\" id=\"call-{number}\" aria-labelledby=\"name-{number}\">\n\
-             <h2 id=\"name-{number}\"><code>setns</code>: <span class=\"what\">{name}</span>"
+    fn html(&self, number: usize) -> String {
+        let mut html = format!(
+            "<article class=\"call\" id=\"call-{number}\">\n<header><h2><code>setns</code>: {}",
+            escape(&self.call)
         );
-        if self.dry_run {
-            *html += " <span class=\"badge\">dry run</span>";
-        }
-        if self.as_of_2011 {
-            *html += " <span class=\"badge\">as of 2011</span>";
-        }
-        *html += "</h2>\n";
-        match &self.refusal {
-            None => self.write_success(html),
-            Some(refusal) => {
-                let decided = self.steps.iter().position(|step| step.errno.is_some());
-                refusal.write(html, self.dry_run, decided.map(|at| address(number, at)));
+        for (is_set, badge) in [(self.dry_run, "dry run"), (self.as_of_2011, "as of 2011")] {
+            if is_set {
+                let _ = write!(html, " <span class=\"badge\">{badge}</span>");
             }
         }
-        *html += "<ol class=\"written\" start=\"0\">\n";
-        for (at, step) in self.steps.iter().enumerate() {
-            step.write(html, number, at);
+        html += "</h2>\n";
+        match &self.refusal {
+            None => html += &self.success(),
+            Some(refusal) => {
+                let step = self.steps.iter().position(|step| step.errno.is_some());
+                html += &refusal.html(self.dry_run, step.map(|step| address(number, step)));
+            }
         }
-        *html += "</ol>\n</article>\n";
+        if !self.timed {
+            html += "<p class=\"note\">No times: the clock of this kernel is too coarse.</p>\n";
+        }
+        html += "</header>\n";
+        self.write_path(&mut html, number);
+        html += "</article>\n";
+        html
     }
 
-    fn write_success(&self, html: &mut String) {
-        *html += "<div class=\"verdict\">";
+    fn success(&self) -> String {
         if self.dry_run {
-            *html += "<p><strong>It would succeed.</strong> Nothing was changed.</p></div>\n";
-            return;
+            return "<div class=\"verdict\"><p><strong>Would succeed.</strong> A dry run changes \
+                    nothing.</p></div>\n"
+                .to_owned();
         }
-        *html += "<p><strong>It succeeded.</strong>";
-        let members = MEMBERS.iter().copied();
-        let mut moved =
-            members.filter(|member| self.before.get(*member) != self.after.get(*member));
-        match moved.next() {
-            None => *html += " The caller is where it was.",
-            Some(first) => {
-                *html += " The caller moved: ";
-                let moved: Vec<_> = std::iter::once(first)
-                    .chain(moved)
-                    .map(|member| {
-                        let id = |of: &Map<String, Value>| {
-                            of.get(member).map_or("none".to_owned(), Value::to_string)
-                        };
-                        format!(
-                            "<span class=\"nowrap\"><code>{member}</code> {} → {}</span>",
-                            escape(&id(&self.before)),
-                            escape(&id(&self.after))
-                        )
-                    })
-                    .collect();
-                *html += &moved.join(", ");
-                *html += ".";
+        let ids = |member| [&self.before, &self.after].map(|ids| ids.get(member));
+        let moved: Vec<_> = MEMBERS
+            .into_iter()
+            .map(|member| (member, ids(member)))
+            .filter(|(_, [before, after])| before != after)
+            .map(|(member, ids)| {
+                let [before, after] =
+                    ids.map(|id| id.map_or("none".to_owned(), |id| escape(&id.to_string())));
+                format!("<span class=\"nowrap\"><code>{member}</code> {before} → {after}</span>")
+            })
+            .collect();
+        let change = match moved.as_slice() {
+            [] => "The caller was in these namespaces before.".to_owned(),
+            moved => format!("The caller moved: {}.", moved.join(", ")),
+        };
+        format!("<div class=\"verdict\"><p><strong>Succeeded.</strong> {change}</p></div>\n")
+    }
+
+    /// Writes the steps as lists in lists: a list for each function that takes several steps.
+    fn write_path(&self, html: &mut String, call: usize) {
+        let mut open: Vec<&str> = Vec::new();
+        *html += "<div class=\"path\">\n";
+        *html += "<ol>\n";
+        for (number, step) in self.steps.iter().enumerate() {
+            let mut within: Vec<&str> = step.within.iter().map(String::as_str).collect();
+            if step.depth > 0 {
+                within.insert(0, "setns");
             }
+            let pairs = open.iter().zip(&within);
+            let shared = pairs.take_while(|(open, within)| open == within).count();
+            for _ in open.drain(shared..) {
+                *html += "</ol></li>\n";
+            }
+            for function in &within[shared..] {
+                let phase = PHASES.iter().find(|(name, _)| name == function);
+                let phase = phase.map_or(String::new(), |(_, phase)| format!(" {phase}"));
+                let _ = writeln!(
+                    html,
+                    "<li class=\"frame\"><p><code>{}()</code>{phase}</p><ol>",
+                    escape(function)
+                );
+                open.push(function);
+            }
+            let before = number.checked_sub(1).map(|before| self.steps[before].time);
+            let time = self.timed.then(|| step.since(before));
+            step.write(html, &address(call, number), time);
         }
-        *html += "</p></div>\n";
+        for _ in open {
+            *html += "</ol></li>\n";
+        }
+        *html += "</ol>\n</div>\n";
     }
 }
 
 impl Refusal {
-    fn write(&self, html: &mut String, dry_run: bool, decided: Option<String>) {
-        let verb = if dry_run {
-            "It would be refused"
-        } else {
-            "It was refused"
-        };
-        let _ = write!(
-            html,
-            "<div class=\"verdict refused\"><p><strong>{verb}: {}</strong>: {}.</p><dl>",
-            escape(&self.errno),
-            escape(&self.says)
+    fn html(&self, dry_run: bool, step: Option<String>) -> String {
+        let verb = if dry_run { "Would fail" } else { "Failed" };
+        let (errno, says) = (escape(&self.errno), escape(&self.says));
+        let mut html = format!(
+            "<div class=\"verdict refused\"><p><strong>{verb} with {errno}</strong>: {says}."
         );
-        let mut line = |term: &str, text: String| {
-            let _ = write!(html, "<div><dt>{term}</dt><dd>{}</dd></div>", escape(&text));
+        if let Some(address) = step {
+            let _ = write!(html, " <a href=\"#{address}\">Show the step</a>");
+        }
+        html += "</p>";
+        let mut line = |term, text: &str| {
+            let _ = write!(html, "<p>{term}: {}</p>", escape(text));
         };
         if let Some(cap) = &self.cap {
-            let place = match &self.user_ns {
-                Some(id) => format!(" in user namespace {id}"),
-                None => String::new(),
-            };
-            line("missing", format!("{cap}{place}"));
+            let user_ns = self.user_ns.as_ref();
+            let place = user_ns.map_or(String::new(), |id| format!(" in user namespace {id}"));
+            line("missing", &format!("{cap}{place}"));
         }
         if let Some(ns) = &self.namespace {
-            line("about", format!("{} namespace {}", ns.kind, ns.id));
+            line("about", &format!("{} namespace {}", ns.kind, ns.id));
         }
         for hint in &self.hints {
-            line("hint", hint.clone());
+            line("hint", hint);
         }
-        *html += "</dl>";
-        if let Some(address) = decided {
-            let _ = write!(
-                html,
-                "<p><a href=\"#{address}\">the step that decided</a></p>"
-            );
-        }
-        *html += "</div>\n";
+        html + "</div>\n"
     }
 }
 
 impl Step {
-    /// With the address that the picture of this step has, too: where there is no picture, it
-    /// leads here.
-    fn write(&self, html: &mut String, call: usize, at: usize) {
-        let class = if self.errno.is_some() {
-            " class=\"refused\""
-        } else {
-            ""
+    fn write(&self, html: &mut String, address: &str, time: Option<String>) {
+        let class = match self.errno {
+            Some(_) => "step refused",
+            None => "step",
+        };
+        let function = match self.depth {
+            0 => "<span>before the call</span>".to_owned(),
+            _ => format!("<code>{}</code>", escape(&self.function)),
+        };
+        let about = match &self.about {
+            Some(Ns { kind, id }) => format!(" <span class=\"note\">{} {id}</span>", escape(kind)),
+            None => String::new(),
         };
         let _ = write!(
             html,
-            "<li id=\"{}\"{class}><p style=\"--depth: {}\"><code>{}</code>: {}",
-            address(call, at),
-            self.depth,
-            escape(&self.function),
-            escape(&self.says)
+            "<li class=\"{class}\" id=\"{address}\">\
+             <a href=\"#{address}\">{function}{about}{}</a>\n<div class=\"detail\"><p>{}.",
+            self.balance(),
+            capitalized(&escape(&self.says))
         );
-        if let Some(Ns { kind, id }) = &self.about {
-            let _ = write!(html, " ({} {id})", escape(kind));
-        }
-        if !self.within.is_empty() {
-            let within = escape(&self.within.join(" › "));
-            let _ = write!(
-                html,
-                " <span class=\"within\">in <code>{within}</code></span>"
-            );
-        }
         if let Some(errno) = &self.errno {
-            let _ = write!(html, " <strong>✕ {}: decided here</strong>", escape(errno));
+            let _ = write!(html, " <strong>Refused with {}.</strong>", escape(errno));
         }
-        let _ = write!(html, " <span class=\"time\">{}</span></p>", time(self.time));
-        self.write_moves(html);
-        *html += "</li>\n";
+        if let Some(time) = time {
+            let _ = write!(html, " <span class=\"note\">{time}</span>");
+        }
+        *html += "</p>\n";
+        let Place { file, name } = &self.kernel;
+        let (file, name) = (escape(file), escape(name));
+        let _ = write!(
+            html,
+            "<p class=\"places\">C: <a href=\"{IDENTIFIER}{name}\">\
+             <code>{file}: {name}()</code></a>"
+        );
+        let Place { file, name } = &self.module;
+        let (file, name) = (escape(file), escape(name));
+        let _ = writeln!(html, " Rust: <code>{file}: {name}</code></p>");
+        let changes = self.changes();
+        if !changes.is_empty() {
+            let _ = writeln!(html, "<p class=\"changes\">{}</p>", changes.join("; "));
+        }
+        *html += "</div></li>\n";
     }
 
-    fn write_moves(&self, html: &mut String) {
-        let moves = self.moves();
-        if !moves.is_empty() {
-            let _ = write!(html, "<p class=\"moves\">{}</p>", moves.join("; "));
-        }
+    /// Returns whether the step reads an nsproxy for the first time, whose `before` is unknown.
+    fn is_first_read(&self) -> bool {
+        self.step == "target" && self.nsproxy.as_ref().is_some_and(|count| count.before == 0)
     }
 
-    fn moves(&self) -> Vec<String> {
-        let mut moves = Vec::new();
-        match (self.step.as_str(), &self.nsproxy) {
-            (_, None) => {}
-            // Only looked at: 0 is not its count.
-            ("target", Some(Nsproxy { before: 0, after })) => {
-                moves.push(format!("nsproxy of the process: count {after}"));
+    /// Returns the sums of references that the step acquired and released.
+    fn balance(&self) -> String {
+        let counts = self
+            .counts
+            .iter()
+            .flat_map(|counts| [counts.ns_ref, counts.active]);
+        let nsproxy = self.nsproxy.as_ref().filter(|_| !self.is_first_read());
+        let all = counts.chain(nsproxy.map(|count| [count.before, count.after]));
+        let (mut acquired, mut released) = (0, 0);
+        for [before, after] in all {
+            acquired += (after - before).max(0);
+            released += (before - after).max(0);
+        }
+        let mut balance = "<span class=\"balance\">".to_owned();
+        for (class, sign, sum) in [("up", '+', acquired), ("down", '−', released)] {
+            if sum > 0 {
+                let _ = write!(balance, " <span class=\"{class}\">{sign}{sum}</span>");
             }
-            (step, Some(Nsproxy { before, after })) => {
-                let whose = match step {
-                    "create-new-namespaces" => "new nsproxy",
-                    "target-put" => "nsproxy of the process",
-                    _ => "nsproxy",
-                };
-                moves.extend(moved(whose, [*before, *after]));
+        }
+        balance + "</span>"
+    }
+
+    /// Describes the counts that changed.
+    fn changes(&self) -> Vec<String> {
+        let mut changes = Vec::new();
+        if let Some(Nsproxy { before, after }) = self.nsproxy {
+            let whose = match self.step.as_str() {
+                "create-new-namespaces" | "return" => "new nsproxy",
+                "target" | "target-put" => "nsproxy of the target",
+                _ => "old nsproxy",
+            };
+            if self.is_first_read() {
+                changes.push(format!("{whose}: count {after}, with the new reference"));
+            } else {
+                changes.extend(change(&format!("{whose} count"), [before, after]));
             }
         }
         for counts in &self.counts {
             let name = format!("{} {}", escape(&counts.kind), counts.id);
-            moves.extend(moved(&format!("{name} ns_ref"), counts.ns_ref));
-            moves.extend(moved(&format!("{name} active"), counts.active));
+            changes.extend(change(&format!("{name} ns_ref"), counts.ns_ref));
+            changes.extend(change(&format!("{name} active"), counts.active));
         }
-        moves
+        changes
+    }
+
+    /// Returns the time since the first step, and since the step at the time `before`.
+    fn since(&self, before: Option<u64>) -> String {
+        let total = time(self.time);
+        match before {
+            Some(before) => format!("{total} (+{})", time(self.time - before)),
+            None => total,
+        }
     }
 }
 
-/// Where a step is found in the page, in HTML: what comes after `#`.
+/// Returns the address of a step in the page, without `#`.
 fn address(call: usize, step: usize) -> String {
     format!("call={call}&amp;step={step}")
 }
 
-fn moved(what: &str, [before, after]: [i64; 2]) -> Option<String> {
-    (before != after).then(|| {
-        let sign = if after > before { '+' } else { '−' };
-        let by = after.abs_diff(before);
-        format!("{what} {before} → {after} ({sign}{by})")
-    })
+fn change(name: &str, [before, after]: [i64; 2]) -> Option<String> {
+    let (class, sign) = match before.cmp(&after) {
+        std::cmp::Ordering::Less => ("up", '+'),
+        std::cmp::Ordering::Greater => ("down", '−'),
+        std::cmp::Ordering::Equal => return None,
+    };
+    let by = after.abs_diff(before);
+    Some(format!(
+        "<span class=\"nowrap\">{name} {before} → {after} \
+         <span class=\"{class}\">({sign}{by})</span></span>"
+    ))
 }
 
-/// Time since the first step.
 fn time(ns: u64) -> String {
-    if ns < 1000 {
-        format!("{ns} ns")
-    } else {
-        format!("{}.{} µs", ns / 1000, ns % 1000 / 100)
+    match ns {
+        ..1000 => format!("{ns} ns"),
+        _ => format!("{}.{} µs", ns / 1000, ns % 1000 / 100),
     }
 }
 
-/// Text in HTML, also within quotes.
+fn capitalized(text: &str) -> String {
+    let mut rest = text.chars();
+    let first = rest.next().map(|first| first.to_ascii_uppercase());
+    first.into_iter().chain(rest).collect()
+}
+
+/// Escapes text for HTML, also within quotes.
 fn escape(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => html += "&amp;",
-            '<' => html += "&lt;",
-            '>' => html += "&gt;",
-            '"' => html += "&quot;",
-            '\'' => html += "&#39;",
-            other => html.push(other),
-        }
-    }
-    html
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
 }

@@ -1,52 +1,51 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Chromium, and tabs in it: the DevTools protocol over a pipe, which needs no port, and ends the
-//! browser when it is closed.
+//! Chromium, driven by the DevTools protocol over a pipe. It exits when the pipe is closed.
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde_json::{Value, json};
 use std::{
-    env,
-    ffi::OsString,
+    env, fs,
     io::{BufRead as _, BufReader, Write as _},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdin, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-/// Long, for a machine that has other things to do.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Long enough for a busy host.
+const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// What is not there without `CHROMIUM` or one of these on the `PATH`.
-const NAMES: [&str; 4] = [
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "google-chrome-stable",
+const OPTIONS: [&str; 7] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--remote-debugging-pipe",
 ];
 
-/// A browser with nothing in it, and nothing kept of it.
+/// A browser with one tab and an empty profile.
 pub(crate) struct Browser {
     child: Child,
     commands: Option<ChildStdin>,
     messages: Receiver<Value>,
-    /// What was said while something else was waited for.
     events: Vec<Value>,
+    session: Value,
     last_id: u64,
-    profile: PathBuf,
 }
 
 impl Browser {
-    /// Starts one that keeps what it has to keep in `profile`, which is emptied.
+    /// Starts `CHROMIUM` or `chromium` with a new profile.
     pub(crate) fn start(profile: &Path) -> Result<Self> {
-        let program = program()?;
         if profile.exists() {
-            std::fs::remove_dir_all(profile)?;
+            fs::remove_dir_all(profile)?;
         }
-        std::fs::create_dir_all(profile)?;
-        // The protocol is spoken on descriptors 3 and 4: a shell moves the pipes there.
+        fs::create_dir_all(profile)?;
+        let program = env::var_os("CHROMIUM").map_or("chromium".into(), PathBuf::from);
+        // The protocol uses the descriptors 3 and 4.
         let mut child = Command::new("sh")
             .args([
                 "-c",
@@ -54,77 +53,52 @@ impl Browser {
                 "sh",
             ])
             .arg(&program)
-            .args([
-                "--headless",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-quic",
-                "--no-first-run",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-                "--remote-debugging-pipe",
-            ])
+            .args(OPTIONS)
             .arg(format!("--user-data-dir={}", profile.display()))
             .arg("about:blank")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .spawn()
-            .with_context(|| format!("cannot start {}", program.display()))?;
+            .spawn()?;
         let commands = child.stdin.take();
+        let replies = BufReader::new(child.stdout.take().context("no pipe")?);
         let (sender, messages) = channel();
-        let replies: BufReader<ChildStdout> =
-            BufReader::new(child.stdout.take().context("no pipe from the browser")?);
         thread::spawn(move || {
-            for message in replies.split(0).map_while(Result::ok) {
-                let message = serde_json::from_slice(&message).expect("the browser speaks JSON");
-                if sender.send(message).is_err() {
-                    break;
-                }
-            }
+            let replies = replies.split(0).map_while(Result::ok);
+            let mut parsed = replies.map_while(|reply| serde_json::from_slice(&reply).ok());
+            while parsed
+                .next()
+                .is_some_and(|message| sender.send(message).is_ok())
+            {}
         });
-        Ok(Self {
+        let mut browser = Self {
             child,
             commands,
             messages,
             events: Vec::new(),
+            session: Value::Null,
             last_id: 0,
-            profile: profile.to_owned(),
-        })
-    }
-
-    /// An empty tab, which is told of everything that goes on in it.
-    pub(crate) fn tab(&mut self) -> Result<Tab<'_>> {
-        let target = self.command(None, "Target.createTarget", json!({ "url": "about:blank" }))?;
-        let target = text(&target["targetId"])?;
-        let attach = json!({ "targetId": target, "flatten": true });
-        let session = self.command(None, "Target.attachToTarget", attach)?;
-        let session = text(&session["sessionId"])?;
-        let mut tab = Tab {
-            browser: self,
-            target,
-            session,
         };
-        for domain in ["Page", "Runtime", "Log", "Network", "Accessibility"] {
-            tab.command(&format!("{domain}.enable"), json!({}))?;
+        let target = browser.command("Target.createTarget", json!({ "url": "about:blank" }))?;
+        let attach = json!({ "targetId": target["targetId"], "flatten": true });
+        let attached = browser.command("Target.attachToTarget", attach)?;
+        browser.session = attached["sessionId"].clone();
+        for domain in ["Page", "Runtime", "Log"] {
+            browser.command(&format!("{domain}.enable"), json!({}))?;
         }
-        Ok(tab)
+        Ok(browser)
     }
 
-    fn command(&mut self, session: Option<&str>, method: &str, params: Value) -> Result<Value> {
+    fn command(&mut self, method: &str, params: Value) -> Result<Value> {
         self.last_id += 1;
-        let id = self.last_id;
-        let mut command = json!({ "id": id, "method": method, "params": params });
-        if let Some(session) = session {
-            command["sessionId"] = json!(session);
+        let mut command = json!({ "id": self.last_id, "method": method, "params": params });
+        if !self.session.is_null() {
+            command["sessionId"] = self.session.clone();
         }
-        let commands = self.commands.as_mut().context("the browser has ended")?;
-        commands.write_all(command.to_string().as_bytes())?;
-        commands.write_all(&[0])?;
-        commands.flush()?;
+        let pipe = self.commands.as_mut().context("the pipe is closed")?;
+        pipe.write_all(format!("{command}\0").as_bytes())?;
         loop {
             let mut message = self.receive(method)?;
-            if message["id"] != id {
+            if message["id"] != self.last_id {
                 self.events.push(message);
             } else if message["error"].is_null() {
                 return Ok(message["result"].take());
@@ -134,80 +108,29 @@ impl Browser {
         }
     }
 
-    fn receive(&mut self, waiting_for: &str) -> Result<Value> {
-        self.messages
-            .recv_timeout(PATIENCE)
-            .map_err(|error| anyhow!("waiting for {waiting_for}: the browser is silent: {error}"))
-    }
-}
-
-impl Drop for Browser {
-    fn drop(&mut self) {
-        // It ends itself when nobody commands it.
-        self.commands = None;
-        let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.profile);
-    }
-}
-
-/// The browser of this machine.
-fn program() -> Result<PathBuf> {
-    if let Some(named) = env::var_os("CHROMIUM") {
-        return Ok(named.into());
-    }
-    let path: OsString = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path)
-        .flat_map(|dir| NAMES.map(|name| dir.join(name)))
-        .find(|program| program.is_file())
-        .context(
-            "there is no Chromium on the PATH; get it, as root, with\n    \
-             apt-get install --no-install-recommends chromium\n\
-             or name another one: CHROMIUM=/path/to/it",
-        )
-}
-
-/// A tab, closed in the end.
-pub(crate) struct Tab<'a> {
-    browser: &'a mut Browser,
-    target: String,
-    session: String,
-}
-
-impl Tab<'_> {
-    pub(crate) fn command(&mut self, method: &str, params: Value) -> Result<Value> {
-        self.browser.command(Some(&self.session), method, params)
+    fn receive(&mut self, awaited: &str) -> Result<Value> {
+        let message = self.messages.recv_timeout(TIMEOUT);
+        message.map_err(|error| anyhow!("no reply to {awaited}: {error}; is chromium installed?"))
     }
 
-    /// Opens a page, and waits until it is there.
+    /// Opens a page, and waits until it is loaded.
     pub(crate) fn open(&mut self, url: &str) -> Result<()> {
-        // From another page: from the same one it would only be another part of it.
+        // The same page with another fragment would not be loaded again.
         for url in ["about:blank", url] {
-            let before = self.loaded();
+            let is_load = |event: &Value| event["method"] == "Page.loadEventFired";
+            let loads = self.events.iter().filter(|event| is_load(event)).count();
             self.command("Page.navigate", json!({ "url": url }))?;
-            while self.loaded() == before {
-                let message = self.browser.receive("a page to load")?;
-                self.browser.events.push(message);
+            while self.events.iter().filter(|event| is_load(event)).count() == loads {
+                let message = self.receive("Page.navigate")?;
+                self.events.push(message);
             }
         }
         Ok(())
     }
 
-    /// How many pages were loaded here.
-    fn loaded(&self) -> usize {
-        let events = self.events();
-        let loaded = events
-            .iter()
-            .filter(|event| event["method"] == "Page.loadEventFired");
-        loaded.count()
-    }
-
-    /// What an expression comes to in the page.
+    /// Evaluates an expression in the page.
     pub(crate) fn eval(&mut self, expression: &str) -> Result<Value> {
-        let params = json!({
-            "expression": expression,
-            "returnByValue": true,
-            "awaitPromise": true,
-        });
+        let params = json!({ "expression": expression, "returnByValue": true });
         let mut result = self.command("Runtime.evaluate", params)?;
         if !result["exceptionDetails"].is_null() {
             bail!("{expression}: {}", result["exceptionDetails"]);
@@ -215,62 +138,28 @@ impl Tab<'_> {
         Ok(result["result"]["value"].take())
     }
 
+    /// Evaluates an expression until it has a value, since a click on a link takes effect later.
+    /// Returns the last value.
+    pub(crate) fn eval_until(&mut self, expression: &str, wanted: &Value) -> Result<Value> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let value = self.eval(expression)?;
+            if value == *wanted || Instant::now() > deadline {
+                return Ok(value);
+            }
+        }
+    }
+
     /// Presses a key, by its name in `KeyboardEvent.key`.
     pub(crate) fn key(&mut self, key: &str) -> Result<()> {
-        self.key_with(key, false)
-    }
-
-    /// Presses a key, while shift is held or not.
-    pub(crate) fn key_with(&mut self, key: &str, shift: bool) -> Result<()> {
-        let code = match key {
-            "Tab" => 9,
-            "Enter" => 13,
-            "End" => 35,
-            "Home" => 36,
-            "ArrowLeft" => 37,
-            "ArrowUp" => 38,
-            "ArrowRight" => 39,
-            "ArrowDown" => 40,
-            _ => bail!("no key {key}"),
-        };
-        let mut params = json!({
-            "key": key,
-            "code": key,
-            "windowsVirtualKeyCode": code,
-            "modifiers": if shift { 8 } else { 0 },
-        });
-        if key == "Enter" {
-            params["text"] = json!("\r");
-        }
-        for kind in ["keyDown", "keyUp"] {
-            params["type"] = json!(kind);
-            self.command("Input.dispatchKeyEvent", params.clone())?;
+        for event in ["keyDown", "keyUp"] {
+            let params = json!({ "type": event, "key": key, "code": key });
+            self.command("Input.dispatchKeyEvent", params)?;
         }
         Ok(())
     }
 
-    /// Clicks on an element, at a part of its width.
-    pub(crate) fn click_at(&mut self, selector: &str, part: f64) -> Result<()> {
-        let place = self.eval(&format!(
-            "(() => {{ const element = document.querySelector({selector:?}); \
-             element.scrollIntoView({{ block: 'nearest' }}); \
-             const {{ x, y, width, height }} = element.getBoundingClientRect(); \
-             return [x + width * {part}, y + height / 2]; }})()"
-        ))?;
-        for kind in ["mouseMoved", "mousePressed", "mouseReleased"] {
-            let params = json!({
-                "type": kind, "x": place[0], "y": place[1], "button": "left", "clickCount": 1,
-            });
-            self.command("Input.dispatchMouseEvent", params)?;
-        }
-        Ok(())
-    }
-
-    pub(crate) fn click(&mut self, selector: &str) -> Result<()> {
-        self.click_at(selector, 0.5)
-    }
-
-    /// A window of that size.
+    /// Sets the size of the page's view.
     pub(crate) fn size(&mut self, width: u32, height: u32) -> Result<()> {
         let params = json!({
             "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false,
@@ -279,62 +168,21 @@ impl Tab<'_> {
         Ok(())
     }
 
-    /// The medium, and what its user prefers: `[("prefers-color-scheme", "dark")]`.
-    pub(crate) fn media(&mut self, media: &str, features: &[(&str, &str)]) -> Result<()> {
-        let features: Vec<_> = features
-            .iter()
-            .map(|(name, value)| json!({ "name": name, "value": value }))
-            .collect();
-        let params = json!({ "media": media, "features": features });
-        self.command("Emulation.setEmulatedMedia", params)?;
-        Ok(())
-    }
-
-    /// A picture of the window, in PNG, in Base64.
-    pub(crate) fn screenshot(&mut self) -> Result<String> {
-        text(&self.command("Page.captureScreenshot", json!({}))?["data"])
-    }
-
-    /// What the page said on the console, and what was said of it there.
-    pub(crate) fn complaints(&mut self) -> Vec<String> {
-        let said = self.events().into_iter().filter(|event| {
-            matches!(
-                event["method"].as_str(),
-                Some("Runtime.consoleAPICalled" | "Runtime.exceptionThrown" | "Log.entryAdded")
-            )
-        });
-        said.map(|event| event["params"].to_string()).collect()
-    }
-
-    /// The addresses that were asked for.
-    pub(crate) fn requests(&mut self) -> Vec<String> {
-        let sent = self
-            .events()
-            .into_iter()
-            .filter(|event| event["method"] == "Network.requestWillBeSent");
-        sent.filter_map(|event| text(&event["params"]["request"]["url"]).ok())
-            .collect()
-    }
-
-    /// All that has happened in this tab.
-    fn events(&self) -> Vec<Value> {
-        let events = self.browser.events.iter();
-        events
-            .filter(|event| event["sessionId"] == self.session.as_str())
-            .cloned()
-            .collect()
+    /// Returns the exceptions and the messages on the console.
+    pub(crate) fn errors(&self) -> Vec<&Value> {
+        let methods = [
+            "Runtime.consoleAPICalled",
+            "Runtime.exceptionThrown",
+            "Log.entryAdded",
+        ];
+        let is_error = |event: &&Value| methods.iter().any(|method| event["method"] == *method);
+        self.events.iter().filter(is_error).collect()
     }
 }
 
-impl Drop for Tab<'_> {
+impl Drop for Browser {
     fn drop(&mut self) {
-        let close = json!({ "targetId": self.target });
-        let _ = self.browser.command(None, "Target.closeTarget", close);
-        self.browser.events.clear();
+        self.commands = None;
+        let _ = self.child.wait();
     }
-}
-
-fn text(value: &Value) -> Result<String> {
-    let text = value.as_str().context("the browser left something out")?;
-    Ok(text.to_owned())
 }

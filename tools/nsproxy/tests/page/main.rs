@@ -1,68 +1,141 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the page of a trace says, shows and does.
+//! Tests the page of a trace: its HTML, and what it shows in a browser.
 //!
-//! Most of it is seen in a browser, and such trials are ignored unless asked for, as with
-//! `cargo test --test page -- --include-ignored`. The pages that they open, and pictures of them,
-//! are left in `page/` of the directory that cargo has for what tests write.
+//! The test in a browser is ignored by default, since it needs Chromium: run
+//! `cargo test --test page -- --ignored`.
 
 mod browser;
-mod looks;
-mod page {
-    pub(crate) use nsproxy::page;
-}
-mod picture;
-mod reach;
-mod samples;
-mod steps;
-mod stored;
-mod written;
+mod generated;
 
-use anyhow::Result;
-use browser::{Browser, Tab};
-use libtest_mimic::{Arguments, Trial};
-use std::{
-    process::ExitCode,
-    sync::{Mutex, PoisonError},
-};
+use anyhow::{Context as _, Result, ensure};
+use browser::Browser;
+use nsproxy::page;
+use serde_json::{Value, json};
+use std::{fs, path::Path};
 
-/// The one for all trials, started by the first.
-static BROWSER: Mutex<Option<Browser>> = Mutex::new(None);
+/// A screen of a desktop, and one of a phone.
+const SIZES: [(u32, u32); 2] = [(1400, 1000), (390, 844)];
 
-/// What a trial does, with a tab of its own.
-type InTab = fn(&mut Tab<'_>) -> Result<()>;
-
-fn main() -> ExitCode {
-    let mut arguments = Arguments::from_args();
-    // There is one browser, and one trial at a time in it.
-    arguments.test_threads = Some(1);
-
-    let written = written::TRIALS
-        .iter()
-        .map(|(name, trial)| Trial::test(*name, || Ok(trial()?)));
-    let in_tab = [steps::TRIALS, picture::TRIALS, reach::TRIALS, looks::TRIALS];
-    let in_tab = in_tab.into_iter().flatten().map(|(name, trial)| {
-        Trial::test(*name, || Ok(with_tab(*trial)?))
-            .with_kind("browser")
-            .with_ignored_flag(true)
-    });
-    let trials = written.chain(in_tab).collect();
-    let conclusion = libtest_mimic::run(&arguments, trials);
-    // Nothing that is static is ever dropped.
-    drop(
-        BROWSER
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take(),
-    );
-    conclusion.exit_code()
-}
-
-fn with_tab(trial: InTab) -> Result<()> {
-    let mut browser = BROWSER.lock().unwrap_or_else(PoisonError::into_inner);
-    let browser = match &mut *browser {
-        Some(browser) => browser,
-        none => none.insert(Browser::start(&stored::dir().join("profile"))?),
+/// Returns the state of the page after a step, by everything that shows it.
+const SHOWN: &str = "(() => {
+    const steps = [...document.querySelectorAll('.call:not([hidden]) .step')];
+    return {
+        address: location.hash,
+        slider: Number(document.getElementById('slider').value),
+        where: document.getElementById('where').value,
+        current: steps.flatMap((step, at) => step.ariaCurrent === 'step' ? [at] : []),
     };
-    trial(&mut browser.tab()?)
+})()";
+
+/// Returns the rows and heads that the step changed, each with whether all of it is visible.
+const MOVED: &str = "[...document.querySelectorAll('#sets .moved')].map((moved) => {
+    const { left, top, right, bottom } = moved.getBoundingClientRect();
+    const at = (x, y) => moved.contains(document.elementFromPoint(x, y));
+    return {
+        text: moved.textContent,
+        visible: at(left + 2, top + 2) && at(right - 2, bottom - 2),
+    };
+})";
+
+/// The page of a real trace.
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/trace-example.html");
+
+/// Returns the document that a page contains.
+fn document_of(html: &str) -> Result<Value> {
+    let json = html.split_once("id=\"trace\">").map(|(_, rest)| rest);
+    let json = json.and_then(|rest| rest.split_once("</script>"));
+    Ok(serde_json::from_str(json.map_or("", |(json, _)| json))?)
+}
+
+/// Returns the ids of the namespaces whose counts a step changes.
+fn moved(step: &Value) -> Vec<String> {
+    let counts = step["counts"].as_array().into_iter().flatten();
+    let moved = counts.filter(|entry| {
+        let changes = |count: &str| entry[count][0] != entry[count][1];
+        changes("ns_ref") || changes("active")
+    });
+    moved
+        .map(|entry| format!("{} {}", entry["kind"].as_str().unwrap_or(""), entry["id"]))
+        .collect()
+}
+
+#[test]
+#[ignore = "needs Chromium"]
+fn each_step_shows_what_moves() -> Result<()> {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("page");
+    let mut browser = Browser::start(&dir.join("profile"))?;
+    let file = dir.join("page.html");
+    fs::copy(EXAMPLE, &file)?;
+    let mut document = document_of(&fs::read_to_string(EXAMPLE)?)?;
+    let steps = document["calls"][0]["steps"].clone();
+    let steps = steps.as_array().map_or(&[][..], Vec::as_slice);
+    ensure!(steps.len() > 10, "the example has {} steps", steps.len());
+    let last = steps.len() - 1;
+
+    for (width, height) in SIZES {
+        browser.size(width, height)?;
+        browser.open(&format!("file://{}", file.display()))?;
+        for (at, step) in steps.iter().enumerate() {
+            let shown = browser.eval(SHOWN)?;
+            let wanted = json!({
+                "address": format!("#call=0&step={at}"),
+                "slider": at,
+                "where": format!("step {at} of {last}"),
+                "current": [at],
+            });
+            ensure!(shown == wanted, "{shown} instead of {wanted}");
+
+            let lit = browser.eval(MOVED)?;
+            let lit = lit.as_array().map_or(&[][..], Vec::as_slice);
+            for name in moved(step) {
+                let row = lit.iter().find(|row| {
+                    row["text"]
+                        .as_str()
+                        .is_some_and(|text| text.contains(&name))
+                });
+                ensure!(row.is_some(), "step {at} does not light up {name}: {lit:?}");
+            }
+            let is_visible = lit.first().is_none_or(|first| first["visible"] == true);
+            ensure!(
+                is_visible,
+                "{width}×{height}, step {at}: not visible: {}",
+                lit[0]
+            );
+
+            let wide = browser.eval("document.documentElement.scrollWidth")?;
+            ensure!(
+                wide.as_u64() <= Some(width.into()),
+                "step {at} is {wide} px wide"
+            );
+            browser.key("ArrowRight")?;
+        }
+        for (action, at) in [
+            ("document.getElementById('first').click()", 0),
+            ("document.getElementById('next').click()", 1),
+            ("document.getElementById('last').click()", last),
+            ("document.getElementById('back').click()", last - 1),
+            ("document.querySelectorAll('.step > a')[3].click()", 3),
+        ] {
+            browser.eval(&format!("{action} ?? true"))?;
+            let address = json!(format!("#call=0&step={at}"));
+            let shown = browser.eval_until("location.hash", &address)?;
+            ensure!(shown == address, "{action}: {shown} instead of {address}");
+        }
+    }
+
+    let calls = document["calls"].as_array_mut().context("no calls")?;
+    calls.push(calls[0].clone());
+    fs::write(&file, page(&document.to_string()))?;
+    browser.open(&format!("file://{}#call=1&step=4", file.display()))?;
+    for (key, call, step) in [("End", 1, last), ("ArrowUp", 0, 0), ("ArrowDown", 1, 0)] {
+        browser.key(key)?;
+        let shown =
+            browser.eval("[location.hash, document.querySelector('.call:not([hidden])').id]")?;
+        let wanted = json!([format!("#call={call}&step={step}"), format!("call-{call}")]);
+        ensure!(shown == wanted, "{key}: {shown} instead of {wanted}");
+    }
+    let errors = browser.errors();
+    ensure!(errors.is_empty(), "the page reports {errors:?}");
+    Ok(())
 }
