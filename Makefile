@@ -16,6 +16,8 @@ TEST ?=
 # The mutants of `make mutants` and `make kernel-mutants`: those with one of these words in
 # their names; all of them if empty
 MUTANTS ?=
+# The arguments of `make trace`, for nsproxy trace; $$target is a process in other namespaces
+ARGS ?=
 # A file that `make bundle` wrote: `make run` and `make shell` use it, and build nothing
 BUNDLE ?=
 

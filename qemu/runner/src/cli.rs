@@ -23,8 +23,10 @@ pub(crate) enum Command {
     /// missing on the host, 124 timed out or hung, 125 the guest panicked or warned, or a sanitizer
     /// reported, 128 the guest exited without a verdict.
     Run(RunArgs),
-    /// A shell in a guest, with the module loaded.
-    Shell(GuestArgs),
+    /// Open a shell in a guest, with the module loaded.
+    ///
+    /// In the guest, `save FILE...` saves files on the host.
+    Shell(ShellArgs),
     /// Print the accelerator for guests, kvm or tcg, and the kernel parameters for their clock
     Accel(GuestArgs),
     /// Say by function where the instructions of calls go.
@@ -91,6 +93,18 @@ pub(crate) struct GuestArgs {
     /// Virtual machine or emulation; auto finds out whether KVM works
     #[arg(long, env, value_enum, default_value_t = Accel::Auto, hide_env = true)]
     pub(crate) accel: Accel,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct ShellArgs {
+    #[command(flatten)]
+    pub(crate) guest: GuestArgs,
+    /// Save the files of the guest in DIR
+    #[arg(long, value_name = "DIR", default_value = "build/host")]
+    pub(crate) save_dir: PathBuf,
+    /// Run the shell command LINE instead of an interactive shell
+    #[arg(long, value_name = "LINE", value_parser = shell_line)]
+    pub(crate) command: Option<String>,
 }
 
 /// More than every guest has.
@@ -216,6 +230,15 @@ pub(crate) fn file_name(text: &str) -> Result<String, &'static str> {
         Ok(text.to_owned())
     } else {
         Err("a name is letters, digits and any of `-_.+`, a letter or digit first")
+    }
+}
+
+/// Parses a command for the guest's shell. The guest reads it as one line.
+fn shell_line(text: &str) -> Result<String, &'static str> {
+    if text.contains('\n') {
+        Err("a command is a single line")
+    } else {
+        Ok(text.to_owned())
     }
 }
 

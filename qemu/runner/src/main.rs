@@ -10,6 +10,7 @@ mod classify;
 mod cli;
 mod clock;
 mod guest;
+mod host_port;
 mod initramfs;
 mod kcsan;
 mod kernel;

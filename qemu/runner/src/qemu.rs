@@ -21,6 +21,9 @@ pub(crate) const TRACER_PORT: &str = "org.nsproxy-rs.tracer";
 /// The name of the port through which the host sends the size of its terminal.
 const SIZE_PORT: &str = "org.nsproxy-rs.size";
 
+/// The name of the port through which a guest saves files on the host.
+const HOST_PORT: &str = "org.nsproxy-rs.host";
+
 /// Kernel parameters of every guest. Any fault ends the guest at once. Slab caches are not merged,
 /// so that objects can be counted. The guest reboots by a triple fault, which needs no ACPI, and
 /// with `-no-reboot` QEMU then exits.
@@ -31,9 +34,13 @@ const PARAMETERS: &str = "console=ttyS0 loglevel=7 panic=-1 reboot=t oops=panic 
 pub(crate) enum Consoles<'a> {
     /// Files: the kernel's messages, what the suite prints, its verdict.
     Files(&'a Path),
-    /// Standard input and output for a shell, a file for the kernel's messages, and a socket that
-    /// QEMU inherits for the size of the terminal.
-    Terminal(&'a Path, BorrowedFd<'a>),
+    /// Standard input and output for a shell, and a file for the kernel's messages. QEMU inherits
+    /// two sockets: for the size of the terminal, and for files that the guest saves.
+    Terminal {
+        logs: &'a Path,
+        size: BorrowedFd<'a>,
+        host: BorrowedFd<'a>,
+    },
 }
 
 /// What the kernel writes, in the directory of a run.
@@ -99,7 +106,7 @@ pub(crate) fn arguments(
         )
     };
     let dir = match consoles {
-        Consoles::Files(dir) | Consoles::Terminal(dir, _) => dir,
+        Consoles::Files(dir) | Consoles::Terminal { logs: dir, .. } => dir,
     };
     add(&["-chardev", &file("console", dir, CONSOLE)]);
     add(&["-serial", "chardev:console"]);
@@ -111,13 +118,17 @@ pub(crate) fn arguments(
             let port = format!("virtserialport,chardev=verdict,name={VERDICT_PORT}");
             add(&["-device", &port]);
         }
-        Consoles::Terminal(_, size) => {
+        Consoles::Terminal { size, host, .. } => {
             add(&["-chardev", "stdio,id=terminal,signal=off"]);
             add(&["-device", "virtconsole,chardev=terminal"]);
-            let size = format!("socket,id=size,fd={}", size.as_raw_fd());
-            add(&["-chardev", &size]);
-            let port = format!("virtserialport,chardev=size,name={SIZE_PORT}");
-            add(&["-device", &port]);
+            for (id, socket, name) in [("size", size, SIZE_PORT), ("host", host, HOST_PORT)] {
+                let socket = format!("socket,id={id},fd={}", socket.as_raw_fd());
+                add(&["-chardev", &socket]);
+                add(&[
+                    "-device",
+                    &format!("virtserialport,chardev={id},name={name}"),
+                ]);
+            }
         }
     }
 

@@ -59,7 +59,7 @@ impl Drop for RawTerminal {
 /// # Errors
 ///
 /// Of reading.
-pub(crate) fn pass_on(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
+pub(crate) fn forward_keys(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
     let mut buffer = [0; 1024];
     let mut escaped = false;
     loop {
@@ -111,7 +111,7 @@ mod tests {
     fn typed(keys: &str) -> String {
         let mut guest = [0; 16];
         let mut room = &mut guest[..];
-        pass_on(keys.as_bytes(), &mut room).unwrap();
+        forward_keys(keys.as_bytes(), &mut room).unwrap();
         let n = 16 - room.len();
         String::from_utf8_lossy(&guest[..n]).into_owned()
     }

@@ -279,6 +279,8 @@ fn main() -> ExitCode {
         trial(&results, "shell-pipe", shell::pipe),
         trial(&results, "shell-poweroff", shell::poweroff),
         trial(&results, "shell-terminal", shell::terminal),
+        trial(&results, "shell-save", shell::save),
+        trial(&results, "shell-command", shell::command),
     ]);
     let conclusion = libtest_mimic::run(&arguments, trials);
     let _ = fs::remove_dir_all(&results);

@@ -9,8 +9,9 @@ use rustix::{
     termios::{Winsize, tcgetattr, tcsetwinsize},
 };
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{Read, Write as _},
+    path::Path,
     process::{Child, ChildStdin, ExitStatus, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
@@ -42,9 +43,54 @@ pub(crate) fn poweroff(results: &str) -> Result<()> {
     Ok(())
 }
 
+/// Checks that `save` replaces a file on the host, and that the runner names the file in the end.
+pub(crate) fn save(results: &str) -> Result<()> {
+    let dir = Path::new(results).join("saved");
+    fs::create_dir_all(&dir)?;
+    fs::write(dir.join("a"), "old")?;
+    let text = b"seq 20000 >a; save a; save b; echo status $?\n";
+    let said = typed(results, text, drop)?;
+    let path = dir.canonicalize()?.join("a").display().to_string();
+    for words in [path.as_str(), "save: b: no such file", "status 1"] {
+        ensure!(said.contains(words), "no {words:?} in\n{said}");
+    }
+    let saved = fs::read_to_string(&path)?;
+    let expected: String = (1..=20000).map(|n| format!("{n}\n")).collect();
+    ensure!(saved == expected, "{path} has {} bytes", saved.len());
+    Ok(())
+}
+
+/// Checks that a command has the exit status and the output of the guest.
+pub(crate) fn command(results: &str) -> Result<()> {
+    let output = runner("shell", results)?
+        .args(["--command", "echo 'a  b' >c; cat c; save c; exit 7"])
+        .args(["--save-dir", results])
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot start the runner")?;
+    let (said, errors) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    ensure!(
+        output.status.code() == Some(7),
+        "{}: {errors}",
+        output.status
+    );
+    ensure!(said.starts_with("a  b\n/"), "{said:?}");
+    let saved = Path::new(results).canonicalize()?.join("c");
+    let words = format!("saved on the host: {}\n", saved.display());
+    ensure!(errors.ends_with(&words), "{errors}");
+    ensure!(fs::read_to_string(saved)? == "a  b\n");
+    Ok(())
+}
+
 /// What a shell says that is typed into by a pipe, of which `then` has the end that is written to.
 fn typed(results: &str, text: &[u8], then: impl FnOnce(ChildStdin)) -> Result<String> {
+    let saved = Path::new(results).join("saved");
     let mut child = runner("shell", results)?
+        .arg("--save-dir")
+        .arg(saved)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -76,6 +122,7 @@ pub(crate) fn terminal(results: &str) -> Result<()> {
     tcsetwinsize(&slave, size(33, 111))?;
 
     let mut child = runner("shell", results)?
+        .args(["--save-dir", results])
         .stdin(slave.try_clone()?)
         .stdout(slave.try_clone()?)
         .stderr(Stdio::null())
