@@ -5,7 +5,12 @@
 use crate::suite::Suite;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use nsproxy_results::Shard;
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{
+    fmt::{self, Display, Formatter},
+    num::NonZeroUsize,
+    path::PathBuf,
+    time::Duration,
+};
 
 /// Boots guests with nsproxy_rs and judges what they did.
 #[derive(Parser)]
@@ -33,21 +38,56 @@ pub(crate) enum Command {
     Profile(ProfileArgs),
     /// Write the pages that say what all runs came to.
     Pages(PagesArgs),
-    /// Print what came of suites on several kernels, when they were run the last time.
-    Table(TableArgs),
+    /// Run suites on several kernels, and print a table.
+    TestKernels(TestKernelsArgs),
+    /// Run suites in this guest, one of virtme-ng.
+    InGuest(InGuestArgs),
+    /// Print the sum of the counts in the outputs of programs.
+    ///
+    /// The exit status is 1 if a test failed, or an output has no counts.
+    Sum(SumArgs),
 }
 
 #[derive(ClapArgs)]
-pub(crate) struct TableArgs {
-    /// Where logs and verdicts are kept, in KERNEL/SUITE
+pub(crate) struct TestKernelsArgs {
+    /// Read results from DIR/KERNEL/SUITE
     #[arg(long, value_name = "DIR", default_value = "build/results")]
     pub(crate) results: PathBuf,
-    /// The kernels, a column each
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',', required = true)]
+    /// The script that builds a kernel and runs its guests
+    #[arg(long, value_name = "FILE", default_value = "scripts/guest")]
+    pub(crate) guest_script: PathBuf,
+    /// The directory of nsproxy-tests
+    #[arg(long, value_name = "DIR")]
+    pub(crate) bin_dir: PathBuf,
+    /// The kernels, separated by spaces
+    #[arg(long, value_name = "NAMES", value_delimiter = ' ', required = true)]
     pub(crate) kernels: Vec<String>,
-    /// The suites, a line each
+    /// The suites [default: all]
+    #[arg(value_name = "SUITE")]
+    pub(crate) suites: Vec<String>,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct InGuestArgs {
+    /// The file nsproxy_rs.ko for this kernel
+    #[arg(long, value_name = "FILE")]
+    pub(crate) module: PathBuf,
+    /// The directory of nsproxy and nsproxy-tests
+    #[arg(long, value_name = "DIR")]
+    pub(crate) bin_dir: PathBuf,
+    /// Run the test NAME, or else all tests with NAME in theirs
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub(crate) test: String,
+    /// The suites
     #[arg(value_name = "SUITE", required = true)]
     pub(crate) suites: Vec<String>,
+}
+
+#[derive(ClapArgs)]
+pub(crate) struct SumArgs {
+    /// The outputs: the last line with counts of each is added
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
 }
 
 #[derive(ClapArgs)]
@@ -95,6 +135,31 @@ pub(crate) struct GuestArgs {
     pub(crate) accel: Accel,
 }
 
+impl GuestArgs {
+    /// Returns the arguments as words of a command line, except the directory of the results.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let accel = self.accel.to_possible_value();
+        let accel = accel.map(|value| value.get_name().to_owned());
+        let extra = self.extra.as_ref();
+        let path = |path: &PathBuf| Some(path.display().to_string());
+        [
+            ("--kernel-name", Some(self.kernel_name.clone())),
+            ("--kernel-dir", path(&self.kernel_dir)),
+            ("--make-kernel", self.make_kernel.clone()),
+            ("--module", path(&self.module)),
+            ("--bin-dir", path(&self.bin_dir)),
+            ("--qemu-dir", path(&self.qemu_dir)),
+            ("--busybox", path(&self.busybox)),
+            ("--extra", extra.map(ToString::to_string)),
+            ("--accel", accel),
+        ]
+        .into_iter()
+        .filter_map(|(option, value)| Some([option.to_owned(), value?]))
+        .flatten()
+        .collect()
+    }
+}
+
 #[derive(ClapArgs)]
 pub(crate) struct ShellArgs {
     #[command(flatten)]
@@ -113,6 +178,12 @@ pub(crate) struct Extra {
     pub(crate) suites: Vec<String>,
     /// For `gen_init_cpio`.
     pub(crate) list: PathBuf,
+}
+
+impl Display for Extra {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.suites.join(","), self.list.display())
+    }
 }
 
 #[derive(ClapArgs)]
@@ -162,9 +233,12 @@ pub(crate) struct RunArgs {
         value_parser = test_name
     )]
     pub(crate) test: String,
-    /// Show what the suite prints while it runs
+    /// Print the output of each suite while it runs
     #[arg(long)]
     pub(crate) show: bool,
+    /// Run the tests of the runner after the suites
+    #[arg(long)]
+    pub(crate) self_test: bool,
     /// The long form of those suites that have one
     #[arg(long)]
     pub(crate) long: bool,
@@ -265,6 +339,9 @@ mod tests {
         Args::try_parse_from(run.iter().chain(options).chain([&suite]))
     }
 
+    const GUEST_WORDS: &str = "--kernel-name lab --kernel-dir k --module m --bin-dir b \
+        --qemu-dir qemu --busybox /bin/busybox --extra third-party,labs=/a=b --accel auto";
+
     #[test]
     fn no_name_leads_out_of_the_results() {
         for name in ["kinds", "setns-2011", "linux-7.3"] {
@@ -306,7 +383,8 @@ mod tests {
 
     #[test]
     fn an_extra_list_is_for_suites() {
-        let args = parse("kinds", &["--extra=third-party,labs=/a=b"]);
+        let options = ["--extra=third-party,labs=/a=b", "--accel=auto"];
+        let args = parse("kinds", &options);
         let Ok(Command::Run(run)) = args.map(|args| args.command) else {
             panic!("--extra is refused");
         };
@@ -314,6 +392,7 @@ mod tests {
             suites: vec!["third-party".to_owned(), "labs".to_owned()],
             list: "/a=b".into(),
         };
+        assert_eq!(run.guest.words().join(" "), GUEST_WORDS);
         assert_eq!(run.guest.extra, Some(expected));
         for extra in ["third-party", "=list", "../kinds=list", "labs,=list"] {
             assert!(parse("kinds", &["--extra", extra]).is_err(), "{extra}");

@@ -10,15 +10,15 @@ use crate::{
     qemu::{self, Consoles},
     results::{self, ktap::Printed},
     suite::Suite,
+    sys,
     verdict::Verdict,
 };
 use anyhow::{Context as _, Result, anyhow};
-use rustix::process::{Signal, set_parent_process_death_signal};
 use std::{
     ffi::OsString,
     fs::{self, File},
     io::{ErrorKind, Read as _},
-    os::unix::process::{CommandExt as _, ExitStatusExt as _},
+    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -260,10 +260,7 @@ pub(crate) fn start(arguments: &[OsString], stdio: impl FnOnce(&mut Command)) ->
     let mut command = Command::new(qemu::QEMU);
     command.args(arguments);
     stdio(&mut command);
-    // SAFETY: Between fork and exec this makes one system call, and allocates nothing.
-    unsafe {
-        command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::TERM))?));
-    }
+    sys::exit_with_parent(&mut command);
     command.spawn().map_err(|error| match error.kind() {
         ErrorKind::NotFound => anyhow!(
             "{} is missing; as root: apt-get install qemu-system-x86",

@@ -11,6 +11,7 @@ mod cli;
 mod clock;
 mod guest;
 mod host_port;
+mod in_guest;
 mod initramfs;
 mod kcsan;
 mod kernel;
@@ -20,9 +21,13 @@ mod qemu;
 mod report;
 mod results;
 mod run;
+mod self_test;
 mod shell;
 mod suite;
+mod sum;
+mod sys;
 mod terminal;
+mod test_kernels;
 mod verdict;
 
 use clap::Parser as _;
@@ -38,7 +43,9 @@ fn main() -> ExitCode {
         cli::Command::Accel(args) => accel::main(&args),
         cli::Command::Profile(args) => profile::main(&args),
         cli::Command::Pages(args) => pages::main(&args),
-        cli::Command::Table(args) => pages::table::main(&args),
+        cli::Command::TestKernels(args) => test_kernels::main(&args),
+        cli::Command::InGuest(args) => in_guest::main(&args),
+        cli::Command::Sum(args) => sum::main(&args),
     };
     result.unwrap_or_else(|error| {
         eprintln!("nsproxy-vm: {error:#}");

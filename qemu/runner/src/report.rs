@@ -14,7 +14,9 @@ use crate::{
 };
 use anyhow::Result;
 use nsproxy_results::{Class, Counts, Failure, Source, SuiteResult};
-use std::{collections::BTreeSet, env, fmt::Write as _, io::IsTerminal as _, path::Path};
+use std::{
+    collections::BTreeSet, env, fmt::Write as _, io::IsTerminal as _, path::Path, time::Duration,
+};
 
 /// One suite's line of the table.
 pub(crate) struct Line {
@@ -83,6 +85,24 @@ pub(crate) fn head() {
     );
 }
 
+/// Formats the line of a suite in the table.
+pub(crate) fn row(
+    suite: &str,
+    class: Class,
+    counts: Counts,
+    took: Duration,
+    paint: &Paint,
+) -> String {
+    let Counts {
+        passed,
+        failed,
+        skipped,
+    } = counts;
+    let verdict = paint.class(class, &format!("{:<8}", class.word()));
+    let seconds = took.as_secs_f64();
+    format!("{suite:<16} {verdict} {passed:>6} {failed:>6} {skipped:>7} {seconds:>6.1}")
+}
+
 /// The command on the host that runs a test again.
 pub(crate) struct Again<'a> {
     /// `KERNEL=`
@@ -142,15 +162,9 @@ pub(crate) fn line(line: &Line, again: Option<&Again<'_>>, paint: &Paint) {
         printed: Printed { tests, running },
         dir,
     } = &line.ran;
-    let verdict = format!("{:<8}", outcome.class.word());
     println!(
-        "{:<16} {} {:>6} {:>6} {:>7} {:>6.1}",
-        line.suite,
-        paint.class(outcome.class, &verdict),
-        outcome.counts.passed,
-        outcome.counts.failed,
-        outcome.counts.skipped,
-        took.as_secs_f64(),
+        "{}",
+        row(&line.suite, outcome.class, outcome.counts, *took, paint)
     );
     if let Some(summary) = &said.summary {
         println!("    {summary}");

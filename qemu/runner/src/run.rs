@@ -9,6 +9,7 @@ use crate::{
     kernel::Kernel,
     report::{self, Again, Line, Paint},
     results::{Arrivals, Run},
+    self_test,
 };
 use anyhow::{Context as _, Result};
 use nsproxy_results::Class;
@@ -124,9 +125,18 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     if let Some(clocksources) = report::clocksources(&lines) {
         eprintln!("{clocksources}");
     }
-    println!("{}", report::sum(&lines));
+    let mut sum = report::sum(&lines);
     let worst = lines.iter().map(|line| line.ran.outcome.class).max();
-    Ok(ExitCode::from(worst.unwrap_or(Class::Passed).status()))
+    let mut worst = worst.unwrap_or(Class::Passed);
+    if args.self_test {
+        let counts = self_test::run(&args.guest)?;
+        if counts.failed > 0 {
+            worst = worst.max(Class::Failed);
+        }
+        sum += counts;
+    }
+    println!("{sum}");
+    Ok(ExitCode::from(worst.status()))
 }
 
 /// As many as the host has CPUs and memory for, by halves if there are two runners; but one.

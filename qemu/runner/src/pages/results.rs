@@ -11,7 +11,7 @@ use std::{
 
 /// The results of the mutants.
 #[derive(Default)]
-pub(super) struct Mutants {
+pub(crate) struct Mutants {
     pub(super) of_module: Vec<Mutant>,
     pub(super) of_kernel: Vec<Mutant>,
 }
@@ -24,7 +24,7 @@ impl Mutants {
 }
 
 /// Reads the results of every kernel, except those of the runner's own tests.
-pub(super) fn read_all(results: &Path) -> Result<(Vec<SuiteResult>, Mutants)> {
+pub(crate) fn read_all(results: &Path) -> Result<(Vec<SuiteResult>, Mutants)> {
     let mut records: Vec<SuiteResult> = Vec::new();
     let mut mutants = Mutants::default();
     for kernel in entries(results)? {

@@ -1,22 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `nsproxy-vm table`: what came of suites on several kernels.
+//! The table of suites on several kernels.
 
-use super::results;
-use crate::cli::TableArgs;
-use anyhow::Result;
 use nsproxy_results::{Class, Counts, SuiteResult};
-use std::process::ExitCode;
-
-pub(crate) fn main(args: &TableArgs) -> Result<ExitCode> {
-    let (records, _) = results::read_all(&args.results)?;
-    print!("{}", table(&records, &args.kernels, &args.suites));
-    Ok(ExitCode::SUCCESS)
-}
 
 /// A line for each suite, a column for each kernel: what failed, or how many passed, and seconds. The
 /// last line is the sum, in which a suite that did not run has failed.
-fn table(records: &[SuiteResult], kernels: &[String], suites: &[String]) -> String {
+pub(crate) fn table(records: &[SuiteResult], kernels: &[String], suites: &[String]) -> String {
     let mut text = format!("{:<16}", "suite");
     let mut sum = Counts::default();
     for kernel in kernels {

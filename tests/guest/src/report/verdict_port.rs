@@ -11,7 +11,7 @@ pub(crate) fn summary(text: impl Display) -> Result<()> {
     tell(&format!("summary {text}"))
 }
 
-/// Something to keep beside the counts, for `docs/fidelity.md`. `name` has no spaces.
+/// Something to keep beside the counts, for `docs/results/fidelity.md`. `name` has no spaces.
 pub(crate) fn fact(name: impl Display, value: impl Display) -> Result<()> {
     tell(&format!("fact {name} {value}"))
 }
