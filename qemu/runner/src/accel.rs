@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Whether KVM works here. That its device can be opened says little: there are hosts on which
-//! the guest never gets past its first instructions. So one is booted.
+//! The choice between KVM and emulation. On some hosts the KVM device can be opened, but a guest
+//! hangs at its first instructions. Therefore the probe boots a guest.
 
 use crate::{
     cli::{Accel, GuestArgs},
@@ -21,10 +21,10 @@ use std::{
     time::Duration,
 };
 
-/// A guest with KVM is up long before that.
+/// The time limit of the probe. A guest with KVM boots in about a second.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What to use, and why, for people.
+/// The accelerator, and the reason for the choice.
 pub(crate) struct Choice {
     pub(crate) accel: Accel,
     pub(crate) why: String,
@@ -52,7 +52,7 @@ pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
     let parts = Parts::make(args)?;
     let choice = choose(args.accel, &parts)?;
     eprintln!("Kernel {}, {}", parts.kernel.name, choice.why);
-    // Those programs know no other form of emulation.
+    // Such programs support no other form of emulation.
     let (name, accel) = match choice.accel {
         Accel::Kvm => ("kvm", Accel::Kvm),
         _ => ("tcg", Accel::Tcg),
@@ -61,15 +61,16 @@ pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Follows what was asked for, or finds out: once, until the host boots again or QEMU is another.
+/// Returns the accelerator that the user named, or probes KVM. The result of the probe is kept
+/// until the host reboots or QEMU is updated.
 pub(crate) fn choose(asked: Accel, parts: &Parts) -> Result<Choice> {
     match asked {
-        Accel::Kvm => return Ok(Choice::kvm("asked for")),
-        Accel::Tcg => return Ok(Choice::tcg("asked for")),
+        Accel::Kvm => return Ok(Choice::kvm("ACCEL=kvm")),
+        Accel::Tcg => return Ok(Choice::tcg("ACCEL=tcg")),
         Accel::Icount => {
             return Ok(Choice {
                 accel: Accel::Icount,
-                why: "emulation, its clock counts instructions".to_owned(),
+                why: "emulation (the clock counts instructions)".to_owned(),
             });
         }
         Accel::Parallel => {
@@ -89,19 +90,19 @@ pub(crate) fn choose(asked: Accel, parts: &Parts) -> Result<Choice> {
     }
 
     let known = answer_file();
-    // One tries, and whoever comes meanwhile waits for the answer.
+    // One process runs the probe, and the others wait for its result.
     let _turn = known.as_deref().and_then(turn);
     match known
         .as_ref()
         .and_then(|file| fs::read_to_string(file).ok())
         .as_deref()
     {
-        Some("kvm") => return Ok(Choice::kvm("a guest came up with it before")),
-        Some("tcg") => return Ok(Choice::tcg("no guest came up with KVM when it was tried")),
+        Some("kvm") => return Ok(Choice::kvm("an earlier probe succeeded")),
+        Some("tcg") => return Ok(Choice::tcg("an earlier probe of KVM failed")),
         _ => {}
     }
 
-    eprintln!("Trying whether a guest comes up with KVM ...");
+    eprintln!("Probing KVM ...");
     let guest = Guest {
         parts,
         accel: Accel::Kvm,
@@ -117,21 +118,21 @@ pub(crate) fn choose(asked: Accel, parts: &Parts) -> Result<Choice> {
     )?;
     let works = ran.outcome.class == Class::Passed;
     if let Some(file) = known {
-        // Not to know it the next time costs the same seconds again, nothing else.
+        // If the result cannot be kept, the next run probes again.
         let _ = fs::write(file, if works { "kvm" } else { "tcg" });
     }
     Ok(if works {
-        Choice::kvm("a guest came up with it")
+        Choice::kvm("the probe succeeded")
     } else {
         Choice::tcg(format!(
-            "/dev/kvm is there, but a guest with it did not come up in {} s",
+            "/dev/kvm exists, but a guest with KVM did not boot in {} s",
             PATIENCE.as_secs()
         ))
     })
 }
 
-/// Waits until nobody else tries, as long as the returned file is open. [`None`] where no file can
-/// be made, and no answer kept.
+/// Acquires the lock of the probe, which is held while the returned file is open. [`None`] if the
+/// file cannot be created, so that the result cannot be kept.
 fn turn(answer: &Path) -> Option<File> {
     let dir = answer.parent()?;
     fs::create_dir_all(dir).ok()?;
@@ -140,7 +141,8 @@ fn turn(answer: &Path) -> Option<File> {
     Some(lock)
 }
 
-/// Where the answer is kept: for this boot of the host and this QEMU.
+/// Returns the file of the result, whose name contains the boot of the host and the version of
+/// QEMU.
 fn answer_file() -> Option<PathBuf> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     let version = Command::new(QEMU).arg("--version").output().ok()?.stdout;

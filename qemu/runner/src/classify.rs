@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! From what was seen of a guest to what that means.
+//! Classifies the run of a guest by its exit, its messages and its verdict.
 
 use crate::{kcsan, results::ktap::Printed, verdict::Verdict};
 use nsproxy_results::{Class, Counts};
 
-/// How a run of QEMU ended.
+/// The end of a run of QEMU.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// By itself: the guest switched itself off, or rebooted, which counts as that.
+    /// QEMU exited by itself: the guest powered off or rebooted.
     Off,
-    /// QEMU failed, or was killed; in words.
+    /// QEMU failed or was killed, with a message.
     Broken(String),
-    /// It was ended after this many seconds.
+    /// The runner killed it after this many seconds.
     TimedOut(u64),
-    /// The runner ended it after this many seconds without progress.
+    /// The runner killed it after this many seconds without progress.
     Hung(u64),
 }
 
-/// What a run came to, and why if it did not pass.
+/// The classified run, with a reason if it did not pass.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) class: Class,
     pub(crate) counts: Counts,
     pub(crate) why: Option<String>,
-    /// Data races in which the module has no part.
+    /// The number of data races that do not involve the module.
     pub(crate) races_of_kernel: usize,
 }
 
@@ -88,7 +88,7 @@ fn judge(
         return (Class::Failed, Some(gates(verdict)));
     }
     let Some(counts) = verdict.counts else {
-        let why = "the suite ended before it could say how it was".to_owned();
+        let why = "the suite exited without a result".to_owned();
         return (Class::Failed, Some(why));
     };
     if counts.failed > 0 {
@@ -135,7 +135,7 @@ fn gates(verdict: &Verdict) -> String {
     format!("after the suite: {}", gates.join("; "))
 }
 
-/// What the kernel would not have said if all was well.
+/// Messages of the kernel that report a fault.
 #[derive(Default)]
 struct Alarms<'a> {
     first: Option<&'a str>,
@@ -161,7 +161,7 @@ impl<'a> Alarms<'a> {
     }
 }
 
-/// A line without the time, and the task or CPU, which it has if the kernel was built to tell.
+/// Returns a line without its time stamp, and without the task or CPU that some kernels add.
 fn message(line: &str) -> &str {
     let mut line = line.trim_start();
     while let Some((_, rest)) = line.strip_prefix('[').and_then(|line| line.split_once(']')) {
@@ -170,7 +170,7 @@ fn message(line: &str) -> &str {
     line
 }
 
-/// Whether the kernel would not have said that if all was well.
+/// Returns whether a line reports a fault.
 fn is_alarm(line: &str) -> bool {
     const BEGINNINGS: &[&str] = &[
         "BUG: ",
@@ -240,20 +240,20 @@ mod tests {
          gate taint ok\nverdict pass\n";
 
     #[test]
-    fn a_pass_needs_everything() {
+    fn a_pass_requires_result_clock_and_verdict() {
         assert_eq!(class(End::Off, "all is well", GOOD).0, Class::Passed);
-        for (lacking, expected) in [
+        for (missing, expected) in [
             ("result", Class::Failed),
             ("clocksource", Class::Failed),
             ("verdict", Class::Lost),
         ] {
             let verdict: Vec<_> = GOOD
                 .lines()
-                .filter(|line| !line.contains(lacking))
+                .filter(|line| !line.contains(missing))
                 .collect();
             let (class, counts, _) = class(End::Off, "", &verdict.join("\n"));
-            assert_eq!(class, expected, "without {lacking}");
-            assert_eq!(counts.failed, 1, "without {lacking}");
+            assert_eq!(class, expected, "without {missing}");
+            assert_eq!(counts.failed, 1, "without {missing}");
         }
     }
 
@@ -282,14 +282,14 @@ mod tests {
         let both = outcome(&format!("{kernels}{ours}"));
         assert_eq!((both.class, both.races_of_kernel), (Class::Alarm, 1));
         assert!(both.why.is_some_and(|why| why.contains("nsproxy_rs")));
-        // Whatever else is wrong is as wrong as ever.
+        // Other faults count even with races of the kernel.
         let other = outcome(&format!("{kernels}BUG: sleeping function called\n"));
         assert_eq!(other.class, Class::Alarm);
         assert_eq!(outcome("BUG: KASAN: exit_mm\n").class, Class::Alarm);
     }
 
     #[test]
-    fn words_that_are_no_alarm() {
+    fn harmless_messages_are_no_alarm() {
         for line in [
             "kmemleak: Kernel memory leak detector initialized",
             "UBSAN is on",
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stopped_a_suite_counts_beside_its_tests() {
+    fn a_failure_that_stops_a_suite_counts_as_one_more() {
         let printed = results::ktap::read("ok 1 a\nnot ok 2 b\nok 3 c # SKIP d\n# begin e\n");
         let outcome = classify(&End::Hung(5), "", &Verdict::default(), &printed);
         let Counts {
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_reported_counts() {
+    fn the_counts_must_match_the_reported_tests() {
         let reported = results::ktap::read("ok 1 a\nok 2 b\n");
         // The suite counted one test more than it reported.
         let outcome = classify(&End::Off, "", &Verdict::parse(GOOD), &reported);
@@ -368,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hangs_has_a_name() {
+    fn a_hang_names_its_test() {
         for (end, output, verdict, expected) in [
             (
                 End::Hung(5),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The command line. `make` types it.
+//! The command line, which the scripts of `make` use.
 
 use crate::suite::Suite;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-/// Boots guests with nsproxy_rs and judges what they did.
+/// Boot guests with nsproxy_rs, and classify their results.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 pub(crate) struct Args {
@@ -24,19 +24,28 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Run suites, each in a guest of its own.
     ///
-    /// The exit status is the worst of: 0 passed, 1 a test failed, 2 no such test, 3 something is
-    /// missing on the host, 124 timed out or hung, 125 the guest panicked or warned, or a sanitizer
-    /// reported, 128 the guest exited without a verdict.
+    /// The exit status is the highest of the suites:
+    ///
+    ///   0  all tests passed
+    ///   1  a test failed
+    ///   2  usage error, or no such test
+    ///   3  something is missing on the host
+    /// 124  a guest timed out or hung
+    /// 125  a guest panicked or warned, or a sanitizer reported
+    /// 128  a guest exited without a verdict
+    ///
+    /// Example: nsproxy-vm run --jobs 2 ... kinds races@4
+    #[command(verbatim_doc_comment)]
     Run(RunArgs),
     /// Open a shell in a guest, with the module loaded.
     ///
     /// In the guest, `save FILE...` saves files on the host.
     Shell(ShellArgs),
-    /// Print the accelerator for guests, kvm or tcg, and the kernel parameters for their clock
+    /// Print the accelerator (kvm or tcg) and clock parameters.
     Accel(GuestArgs),
-    /// Say by function where the instructions of calls go.
+    /// Count the instructions of calls by function.
     Profile(ProfileArgs),
-    /// Write the pages that say what all runs came to.
+    /// Write pages about the results of all runs.
     Pages(PagesArgs),
     /// Run suites on several kernels, and print a table.
     TestKernels(TestKernelsArgs),
@@ -75,7 +84,7 @@ pub(crate) struct InGuestArgs {
     /// The directory of nsproxy and nsproxy-tests
     #[arg(long, value_name = "DIR")]
     pub(crate) bin_dir: PathBuf,
-    /// Run the test NAME, or else all tests with NAME in theirs
+    /// Run the test NAME, or else tests with NAME in theirs
     #[arg(long, value_name = "NAME", default_value = "")]
     pub(crate) test: String,
     /// The suites
@@ -92,45 +101,45 @@ pub(crate) struct SumArgs {
 
 #[derive(ClapArgs)]
 pub(crate) struct PagesArgs {
-    /// Where logs and verdicts are kept, in KERNEL/SUITE
+    /// Read results from DIR/KERNEL/SUITE
     #[arg(long, value_name = "DIR", default_value = "build/results")]
     pub(crate) results: PathBuf,
-    /// Where the pages go
-    #[arg(long, value_name = "DIR", default_value = "docs")]
+    /// Write the pages to DIR
+    #[arg(long, value_name = "DIR", default_value = "build/results")]
     pub(crate) out: PathBuf,
 }
 
-/// What a guest is made of.
+/// The parts of a guest.
 #[derive(ClapArgs)]
 pub(crate) struct GuestArgs {
-    /// What the kernel is called
+    /// The kernel's name in results
     #[arg(long, value_name = "NAME", default_value = "lab", value_parser = file_name)]
     pub(crate) kernel_name: String,
-    /// Where the kernel was built
+    /// The build directory of the kernel
     #[arg(long, value_name = "DIR")]
     pub(crate) kernel_dir: PathBuf,
-    /// KERNEL= as `make` was called with it [default: the name]
+    /// The value of KERNEL= for make [default: the name]
     #[arg(long, value_name = "KERNEL")]
     pub(crate) make_kernel: Option<String>,
-    /// nsproxy_rs.ko, built for that kernel
+    /// The file nsproxy_rs.ko for that kernel
     #[arg(long, value_name = "FILE")]
     pub(crate) module: PathBuf,
-    /// Where nsproxy and nsproxy-tests are
+    /// The directory of nsproxy and nsproxy-tests
     #[arg(long, value_name = "DIR")]
     pub(crate) bin_dir: PathBuf,
-    /// Where init and initramfs.list are
+    /// The directory of init and initramfs.list
     #[arg(long, value_name = "DIR", default_value = "qemu")]
     pub(crate) qemu_dir: PathBuf,
-    /// A busybox that is linked statically
+    /// A statically linked busybox
     #[arg(long, value_name = "FILE", default_value = "/bin/busybox")]
     pub(crate) busybox: PathBuf,
-    /// What the guests of some suites have besides, and a shell's: a list like initramfs.list
+    /// Add the files of LIST to guests of these suites
     #[arg(long, value_name = "SUITE,...=LIST", value_parser = extra)]
     pub(crate) extra: Option<Extra>,
-    /// Where logs and verdicts are kept, in KERNEL/SUITE
+    /// Write logs and results to DIR/KERNEL/SUITE
     #[arg(long, value_name = "DIR", default_value = "build/results")]
     pub(crate) results: PathBuf,
-    /// Virtual machine or emulation; auto finds out whether KVM works
+    /// Accelerator of QEMU; auto probes KVM
     #[arg(long, env, value_enum, default_value_t = Accel::Auto, hide_env = true)]
     pub(crate) accel: Accel,
 }
@@ -164,19 +173,19 @@ impl GuestArgs {
 pub(crate) struct ShellArgs {
     #[command(flatten)]
     pub(crate) guest: GuestArgs,
-    /// Save the files of the guest in DIR
-    #[arg(long, value_name = "DIR", default_value = "build/host")]
-    pub(crate) save_dir: PathBuf,
+    /// Save files of the guest in DIR [default: host in results]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) save_dir: Option<PathBuf>,
     /// Run the shell command LINE instead of an interactive shell
     #[arg(long, value_name = "LINE", value_parser = shell_line)]
     pub(crate) command: Option<String>,
 }
 
-/// More than every guest has.
+/// Additional files of some guests.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Extra {
     pub(crate) suites: Vec<String>,
-    /// For `gen_init_cpio`.
+    /// A list in the format of initramfs.list.
     pub(crate) list: PathBuf,
 }
 
@@ -190,7 +199,7 @@ impl Display for Extra {
 pub(crate) struct ProfileArgs {
     #[command(flatten)]
     pub(crate) guest: GuestArgs,
-    /// Which calls are shown: those with this in their names, as `make bench` has them
+    /// Print the calls with WORDS in their names
     #[arg(
         long,
         value_name = "WORDS",
@@ -205,10 +214,10 @@ pub(crate) struct ProfileArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) guest: GuestArgs,
-    /// Guests at a time; as many as there are CPUs and memory for if it is not given
+    /// Run N guests in parallel [default: by CPUs and memory]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<usize>,
-    /// How many runners share the host, this one among them
+    /// Share the host with N - 1 other runners
     #[arg(
         long,
         value_name = "N",
@@ -217,13 +226,14 @@ pub(crate) struct RunArgs {
         default_value = "1"
     )]
     pub(crate) runners: NonZeroUsize,
-    /// How long a guest may take; depends on the kernel if it is not given
+    /// Kill a guest after SECONDS [default: by kernel]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Option<Duration>,
-    /// End a guest that shows no progress for this long [default: depends on the kernel]
+    /// Kill a guest without progress for SECONDS
+    /// [default: by kernel]
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(crate) silence: Option<Duration>,
-    /// Run the test NAME, or else all tests with NAME in theirs
+    /// Run the test NAME, or else tests with NAME in theirs
     #[arg(
         long,
         value_name = "NAME",
@@ -239,37 +249,37 @@ pub(crate) struct RunArgs {
     /// Run the tests of the runner after the suites
     #[arg(long)]
     pub(crate) self_test: bool,
-    /// The long form of those suites that have one
+    /// Run the long form of suites that have one
     #[arg(long)]
     pub(crate) long: bool,
-    /// Where what is random begins, to see again what an earlier run has seen
+    /// Seed of random choices, to repeat an earlier run
     #[arg(long, value_name = "N", env, hide_env = true)]
     pub(crate) seed: Option<u64>,
-    /// Part I of N of the matrix, to run the others elsewhere
+    /// Run part I of N of the matrix [default: all]
     #[arg(long, value_name = "I/N", env, hide_env = true, value_parser = shard)]
     pub(crate) shard: Option<Shard>,
-    /// End each suite at the first test that fails
+    /// Stop each suite at the first failed test
     #[arg(long)]
     pub(crate) fail_fast: bool,
-    /// The suites, as `nsproxy-tests --list` names them; SUITE@N runs in a guest with N CPUs
+    /// The suites; SUITE@N runs in a guest with N CPUs
     #[arg(value_name = "SUITE", required = true)]
     pub(crate) suites: Vec<Suite>,
 }
 
-/// How QEMU runs the guest's CPUs.
+/// The accelerator of a guest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Accel {
-    /// KVM if a guest comes up with it; also if the environment says `ACCEL=`.
+    /// KVM if a guest boots with it, else emulation [ACCEL=].
     #[value(alias = "")]
     Auto,
-    /// The host's virtual machines.
+    /// Hardware virtualization.
     Kvm,
-    /// Emulation, which works everywhere.
+    /// Emulation, which works on all hosts.
     Tcg,
-    /// KVM if a guest comes up with it, or else emulation in which CPUs run beside each other,
-    /// whatever the kernel: for a suite that has it change nothing about itself.
+    /// Like auto, but emulates each CPU in its own thread.
+    // Only for suites during which the kernel does not patch its code.
     Parallel,
-    /// Emulation in which the guest's clock counts instructions, for guests with one CPU.
+    /// Emulation in which the clock counts instructions.
     Icount,
 }
 
@@ -296,8 +306,8 @@ fn test_name(text: &str) -> Result<String, &'static str> {
     }
 }
 
-/// Names become directories below the results, and a suite's is emptied before it runs: so none may
-/// lead elsewhere. A suite is also a word of the guest's kernel command line.
+/// Parses a name that becomes a file or directory, and must not lead to another directory. The name
+/// of a suite is also a word of the guest's kernel command line.
 pub(crate) fn file_name(text: &str) -> Result<String, &'static str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.+".contains(c);
     if text.starts_with(|c: char| c.is_ascii_alphanumeric()) && text.chars().all(plain) {
@@ -317,7 +327,7 @@ fn shell_line(text: &str) -> Result<String, &'static str> {
 }
 
 fn extra(text: &str) -> Result<Extra, &'static str> {
-    let (suites, list) = text.split_once('=').ok_or("that is SUITE,...=LIST")?;
+    let (suites, list) = text.split_once('=').ok_or("expected SUITE,...=LIST")?;
     Ok(Extra {
         suites: suites.split(',').map(file_name).collect::<Result<_, _>>()?,
         list: list.into(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! One guest, from QEMU's start to its end.
+//! A guest, from the start of QEMU to its exit.
 
 use crate::{
     classify::{End, Outcome, classify},
@@ -25,18 +25,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What guests are made of, ready to be booted.
+/// The parts of a guest, ready to boot.
 pub(crate) struct Parts {
     pub(crate) kernel: Kernel,
     pub(crate) initramfs: Initramfs,
-    /// Where what is kept of the kernel's guests is: of each suite in a directory of its own.
+    /// The directory of the kernel's results, with a directory for each suite.
     pub(crate) results: PathBuf,
-    /// The program that guests run, which runs here as well.
+    /// The program of the suites, which also runs on the host.
     tests: PathBuf,
 }
 
 impl Parts {
-    /// Looks at the kernel, and makes the initramfs.
+    /// Reads the kernel's configuration and creates the initramfs.
     pub(crate) fn make(args: &GuestArgs) -> Result<Self> {
         let kernel = Kernel::new(args)?;
         let results = args.results.join(&kernel.name);
@@ -49,17 +49,17 @@ impl Parts {
         })
     }
 
-    /// How many CPUs the guest of a suite has.
+    /// Returns the number of CPUs of the guest of a suite.
     ///
     /// # Errors
     ///
-    /// There is no such suite.
+    /// The suite does not exist.
     pub(crate) fn cpus_of(&self, suite: &Suite) -> Result<u32> {
         suite.cpus(&self.tests)
     }
 }
 
-/// What is to be booted, and how.
+/// The configuration of a guest.
 pub(crate) struct Guest<'a> {
     pub(crate) parts: &'a Parts,
     pub(crate) accel: Accel,
@@ -79,17 +79,17 @@ pub(crate) struct Ran {
     pub(crate) took: Duration,
     /// The output of the suite.
     pub(crate) printed: Printed,
-    /// Where its logs are.
+    /// The directory of its logs.
     pub(crate) dir: PathBuf,
 }
 
 impl Guest<'_> {
-    /// Boots a guest for `suite`, and waits for its end. Whatever it left of an earlier run in `dir`
-    /// is replaced; what the suite prints goes to `show` as it comes.
+    /// Boots a guest for `suite`, and waits until it exits. The files of an earlier run in `dir`
+    /// are replaced. The output of the suite is passed to `show` as it arrives.
     ///
     /// # Errors
     ///
-    /// What the host cannot do. What the guest does wrong is an outcome.
+    /// The host cannot run the guest. A failure of the guest is an outcome, not an error.
     pub(crate) fn run(&self, suite: &Suite, dir: PathBuf, show: impl FnMut(&[u8])) -> Result<Ran> {
         let arguments = self.prepare(suite, &dir)?;
         let running = self.start(&dir, &arguments, |command| {
@@ -98,7 +98,8 @@ impl Guest<'_> {
         running.wait(show)
     }
 
-    /// QEMU's arguments for a guest that runs `suite`, with its files in `dir`, which is emptied.
+    /// Empties `dir`, and returns QEMU's arguments for a guest that runs `suite` with its files
+    /// there.
     pub(crate) fn prepare(&self, suite: &Suite, dir: &Path) -> Result<Vec<OsString>> {
         let kernel = &self.parts.kernel;
         let is_single_threaded = qemu::is_single_threaded(kernel, self.accel);
@@ -109,7 +110,7 @@ impl Guest<'_> {
         if dir.exists() {
             fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
         }
-        fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+        fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let mut parameters = format!("nsproxy.suite={}", suite.name);
         for option in self.options {
             parameters += &format!(" nsproxy.option={option}");
@@ -132,7 +133,7 @@ impl Guest<'_> {
         ))
     }
 
-    /// Starts what was prepared, and perhaps added to.
+    /// Starts QEMU with arguments of `prepare()`, which the caller may have extended.
     pub(crate) fn start(
         &self,
         dir: &Path,
@@ -156,7 +157,7 @@ impl Guest<'_> {
     }
 }
 
-/// A guest that runs.
+/// A running guest.
 pub(crate) struct Running {
     pub(crate) child: Child,
     dir: PathBuf,
@@ -166,7 +167,7 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Waits for its end, or ends it when it takes too long.
+    /// Waits until the guest exits, or kills it at the time limit.
     pub(crate) fn wait(mut self, show: impl FnMut(&[u8])) -> Result<Ran> {
         let end = self.watch(show)?;
         let took = self.begun.elapsed();
@@ -211,7 +212,7 @@ impl Running {
                 None
             };
             if let Some(end) = end {
-                child.kill().context("cannot end QEMU")?;
+                child.kill().context("cannot kill QEMU")?;
                 child.wait().context("cannot wait for QEMU")?;
                 return Ok(end);
             }
@@ -250,12 +251,12 @@ impl Progress {
     }
 }
 
-/// Starts QEMU, which ends when the thread that did so does, however that comes: no guest outlives
-/// its runner.
+/// Starts QEMU. It exits when the thread that started it exits, so that no guest outlives its
+/// runner.
 ///
 /// # Errors
 ///
-/// It is not there, in words that say how to get it.
+/// QEMU is not installed, with a hint.
 pub(crate) fn start(arguments: &[OsString], stdio: impl FnOnce(&mut Command)) -> Result<Child> {
     let mut command = Command::new(qemu::QEMU);
     command.args(arguments);
@@ -263,7 +264,7 @@ pub(crate) fn start(arguments: &[OsString], stdio: impl FnOnce(&mut Command)) ->
     sys::exit_with_parent(&mut command);
     command.spawn().map_err(|error| match error.kind() {
         ErrorKind::NotFound => anyhow!(
-            "{} is missing; as root: apt-get install qemu-system-x86",
+            "{} is missing; hint: as root, apt-get install qemu-system-x86",
             qemu::QEMU
         ),
         _ => anyhow!("cannot start {}: {error}", qemu::QEMU),
@@ -285,7 +286,7 @@ fn end(status: ExitStatus, errors: &str) -> End {
     })
 }
 
-/// A log, whatever is in it. One that is not there is empty.
+/// Reads a log. Invalid UTF-8 is replaced. A missing log is empty.
 pub(crate) fn read(path: &Path) -> String {
     let bytes = fs::read(path).unwrap_or_default();
     String::from_utf8_lossy(&bytes).into_owned()

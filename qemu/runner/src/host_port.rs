@@ -4,8 +4,8 @@
 //!
 //! The guest sends lines: `save NAME`, the content of the file in base64 and a full stop, which the
 //! host answers by `ok PATH` or `error WHY`; `command`, which the host answers by a line for the
-//! shell; `status N`, the exit status of that line. A transfer that was interrupted ends at the next
-//! request, because no request is valid base64.
+//! shell; `status N`, the exit status of that line. A transfer that was interrupted ends at the
+//! next request, because no request is valid base64.
 
 use crate::cli::file_name;
 use anyhow::{Context as _, Result, anyhow, ensure};

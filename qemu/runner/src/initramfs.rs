@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The guest's file system, made without root by the kernel's `gen_init_cpio`.
+//! The file system of a guest. The kernel's `gen_init_cpio` creates it without root.
 
 use crate::{
     cli::{Extra, GuestArgs},
@@ -13,15 +13,15 @@ use std::{
     process::{self, Command},
 };
 
-/// What guests boot with: most of them the same, and a few more than that.
+/// The initramfs of most guests, and a larger one for some.
 pub(crate) struct Initramfs {
     common: PathBuf,
-    /// Some suites, and what they have instead.
+    /// The larger initramfs, and the suites that need it.
     extra: Option<(Vec<String>, PathBuf)>,
 }
 
 impl Initramfs {
-    /// For a guest that runs `suite`.
+    /// Returns the initramfs of a guest that runs `suite`.
     pub(crate) fn of_suite(&self, suite: &str) -> &Path {
         match &self.extra {
             Some((suites, path)) if suites.iter().any(|name| name == suite) => path,
@@ -29,19 +29,19 @@ impl Initramfs {
         }
     }
 
-    /// For a guest in which a person can do what any suite does.
+    /// Returns the initramfs of a shell, which has the files of all suites.
     pub(crate) fn of_shell(&self) -> &Path {
         self.extra.as_ref().map_or(&self.common, |(_, path)| path)
     }
 }
 
-/// Writes what `initramfs.list` describes to `dir`, with what the kernel's own list does, and both
-/// once more with what an extra list does.
+/// Writes the initramfs of `initramfs.list` and of the kernel's own list to `dir`, and another one
+/// with the extra list.
 pub(crate) fn make(kernel: &Kernel, args: &GuestArgs, dir: &Path) -> Result<Initramfs> {
     for file in [&args.module, &args.busybox] {
         ensure!(file.exists(), "{} is missing", file.display());
     }
-    fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let mut entries = read(&args.qemu_dir.join("initramfs.list"))?;
     if let Some(list) = kernel.list() {
         entries += &read(&list)?;
@@ -62,8 +62,8 @@ fn read(list: &Path) -> Result<String> {
     fs::read_to_string(list).with_context(|| format!("cannot read {}", list.display()))
 }
 
-/// Writes the list and what it describes, beside each other. Both are there whole or not at all:
-/// another runner may be about to boot what it wrote there.
+/// Writes a list and its initramfs to the same directory. Each file is replaced as a whole, since
+/// another runner may be about to boot it.
 fn generate(kernel: &Kernel, args: &GuestArgs, entries: &str, at: &Path) -> Result<PathBuf> {
     let paths = ["list", "cpio"].map(|kind| at.with_extension(kind));
     let [list, to] = paths
@@ -80,10 +80,10 @@ fn generate(kernel: &Kernel, args: &GuestArgs, entries: &str, at: &Path) -> Resu
         .output()
         .context("cannot run gen_init_cpio")?;
     let said = String::from_utf8_lossy(&output.stderr);
-    // It goes on after a file that it could not read.
+    // The program continues after a file that it cannot read.
     ensure!(
         output.status.success() && said.is_empty(),
-        "the initramfs could not be made: {said}"
+        "cannot create the initramfs: {said}"
     );
     for (new, path) in [&list, &to].into_iter().zip(&paths) {
         fs::rename(new, path).with_context(|| format!("cannot write {}", path.display()))?;

@@ -2,23 +2,23 @@
 
 //! Data races that KCSAN reports: the module's, or the kernel's own.
 //!
-//! A kernel that nobody changed has races, which plain setns(2) meets as well; they are counted
-//! and said, and no more. Nothing else that the kernel says is judged like this.
+//! An unmodified kernel has races that plain setns(2) triggers as well. The runner counts and
+//! prints them, but they are no failures. No other message of the kernel is exempt.
 
-/// How the first line of a report begins.
+/// The prefix of the first line of a report.
 pub(crate) const BEGINNING: &str = "BUG: KCSAN: ";
-/// What follows the two stacks.
+/// The line after the two stacks.
 const END: &str = "Reported by Kernel Concurrency Sanitizer";
-/// A report with one stack: the other side was not seen.
+/// The text in a report with one stack: the other access was not observed.
 const UNKNOWN: &str = "race at unknown origin";
 
-/// The module's name, as stacks have it: in its functions' names and in brackets behind them.
+/// The module's name in stacks: part of its functions' names, or in brackets after them.
 const MODULE: &str = "nsproxy_rs";
-/// Names of the kernel's functions that read what the module writes. KCSAN does not see what Rust
-/// writes, so that a race with it is of unknown origin, and the one stack is that of the reader.
+/// Names of kernel functions that read data of the module. KCSAN does not instrument Rust, so a
+/// race with a write in Rust has an unknown origin, and the only stack is the reader's.
 const READERS: &[&str] = &["nsproxy", "nsset", "setns", "proc_ns_", "ns_get+"];
 
-/// Whether the module has part in a race: `report` are the lines from the first one on.
+/// Returns whether a race involves the module. `report` begins at the first line of the report.
 pub(crate) fn is_of_module<'a>(report: impl Iterator<Item = &'a str>) -> bool {
     let mut unknown = false;
     for line in report.take_while(|line| !line.contains(END)) {
@@ -71,7 +71,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_rust_writes_is_of_unknown_origin() {
+    fn a_write_in_rust_has_an_unknown_origin() {
         let of = |reader| {
             format!(
                 "BUG: KCSAN: data-race in {reader}+0x41/0x80\n\n\
@@ -83,7 +83,7 @@ pub(crate) mod tests {
         assert!(is_of_module(of("utsns_get").lines()));
         assert!(is_of_module(of("proc_ns_get_link").lines()));
         assert!(!is_of_module(of("__alloc_pages").lines()));
-        // Two known sides of the kernel's are the kernel's.
+        // With two known stacks of the kernel, the race is the kernel's.
         assert!(!judge(&report("switch_task_namespaces", "utsns_get")));
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The kernel that is booted.
+//! The kernel of a guest.
 
 use crate::cli::GuestArgs;
 use anyhow::{Context as _, Result, ensure};
@@ -9,9 +9,9 @@ use std::{fs, path::PathBuf, time::Duration};
 /// A kernel that was built.
 #[derive(Clone, Debug)]
 pub(crate) struct Kernel {
-    /// What its results are filed under.
+    /// The name that its results are filed under.
     pub(crate) name: String,
-    /// `KERNEL=` as `make` was called with it.
+    /// The value of `KERNEL=` for `make`.
     pub(crate) make_name: String,
     dir: PathBuf,
     config: String,
@@ -34,48 +34,49 @@ impl Kernel {
                 .unwrap_or(&args.kernel_name)
                 .clone(),
             dir: dir.clone(),
-            config: fs::read_to_string(&config)
-                .with_context(|| format!("{} is no kernel that was built", dir.display()))?,
+            config: fs::read_to_string(&config).with_context(|| {
+                format!("{} is not the build directory of a kernel", dir.display())
+            })?,
         };
         for file in [kernel.image(), kernel.gen_init_cpio()] {
             ensure!(
                 file.exists(),
-                "{} is missing; `make bzImage modules` builds it",
+                "{} is missing; hint: make bzImage modules",
                 file.display()
             );
         }
         Ok(kernel)
     }
 
-    /// What QEMU boots: the kernel itself where that has an entry for it (PVH), and is there; else
-    /// the one that unpacks itself, which in emulation takes its time.
+    /// Returns the image that QEMU boots: `vmlinux` if it exists and has an entry point for QEMU
+    /// (PVH), else the compressed one, which is slow to decompress in emulation.
     pub(crate) fn image(&self) -> PathBuf {
-        let itself = self.dir.join("vmlinux");
-        if self.has("PVH") && itself.exists() {
-            itself
+        let uncompressed = self.dir.join("vmlinux");
+        if self.has("PVH") && uncompressed.exists() {
+            uncompressed
         } else {
             self.dir.join("arch/x86/boot/bzImage")
         }
     }
 
-    /// Whether it is one for QEMU's microvm, which has no PCI: the command line says where its
-    /// devices are.
+    /// Returns whether it is for QEMU's microvm, which has no PCI and passes the addresses of its
+    /// devices on the command line.
     pub(crate) fn is_for_microvm(&self) -> bool {
         self.has("VIRTIO_MMIO_CMDLINE_DEVICES") && !self.has("VIRTIO_PCI")
     }
 
-    /// The kernel's own program to make an initramfs with.
+    /// Returns the kernel's own program for creating an initramfs.
     pub(crate) fn gen_init_cpio(&self) -> PathBuf {
         self.dir.join("usr/gen_init_cpio")
     }
 
-    /// What its guests have besides, a list like initramfs.list: modules of its own. Few have one.
+    /// Returns the list of its own modules for the guest, in the format of initramfs.list, if any.
     pub(crate) fn list(&self) -> Option<PathBuf> {
         let path = self.dir.join("initramfs.list");
         path.exists().then_some(path)
     }
 
-    /// Its configuration, whole.
+    /// Returns the complete configuration.
     pub(crate) fn config(&self) -> &str {
         &self.config
     }
@@ -113,12 +114,13 @@ impl Kernel {
         self.config.lines().any(|other| other == line)
     }
 
-    /// Whether it reports data races: then each of them counts as a warning, and not each is ours.
+    /// Returns whether it reports data races. Each one is a warning, but not each is the module's.
     pub(crate) fn reports_races(&self) -> bool {
         self.has("KCSAN")
     }
 
-    /// Returns whether it patches its own code at run time, for switches that cost nothing otherwise.
+    /// Returns whether it patches its own code at run time, for switches that cost nothing
+    /// otherwise.
     pub(crate) fn patches_itself(&self) -> bool {
         self.has("JUMP_LABEL")
     }
@@ -134,19 +136,18 @@ impl Kernel {
         }
     }
 
-    /// The memory that a guest wants; sanitizers want a shadow of it.
+    /// Returns the memory of a guest. Sanitizers need shadow memory.
     pub(crate) fn memory_mib(&self) -> u32 {
         if self.has("KASAN") { 2048 } else { 512 }
     }
 
-    /// Returns how long a guest may show no progress. It is longer than the limits inside of the
-    /// guest, 240 s for a program or a command of a lab: those name what hangs, and the suite
-    /// continues after it.
+    /// Returns how long a guest may show no progress. The limits inside of the guest are shorter,
+    /// 240 s for a program or a command of a lab: they name what hangs, and the suite continues.
     pub(crate) fn silence(&self) -> Duration {
         self.timeout() / 2
     }
 
-    /// How long a suite may take in emulation on a busy host.
+    /// Returns the time limit of a suite, for emulation on a busy host.
     pub(crate) fn timeout(&self) -> Duration {
         let slow = self.has("KASAN") || self.has("KCSAN") || self.has("PROVE_LOCKING");
         Duration::from_secs(if slow { 1800 } else { 600 })

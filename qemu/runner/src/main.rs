@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Boots guests, one for each suite, and judges what they did.
+//! Boots a guest for each suite, and classifies the result.
 //!
-//! It fails closed: a guest that does not say on its verdict port that all is well has failed,
-//! whatever else it printed.
+//! The runner fails closed: a guest that does not report a pass on its verdict port has failed,
+//! regardless of its other output.
 
 mod accel;
 mod classify;
@@ -33,8 +33,8 @@ mod verdict;
 use clap::Parser as _;
 use std::process::ExitCode;
 
-/// The host lacks something that was named.
-const LACKS: u8 = 3;
+/// The exit status if something is missing on the host.
+const MISSING: u8 = 3;
 
 fn main() -> ExitCode {
     let result = match cli::Args::parse().command {
@@ -49,6 +49,6 @@ fn main() -> ExitCode {
     };
     result.unwrap_or_else(|error| {
         eprintln!("nsproxy-vm: {error:#}");
-        ExitCode::from(LACKS)
+        ExitCode::from(MISSING)
     })
 }

@@ -12,10 +12,10 @@ use std::{
 /// The program.
 pub(crate) const QEMU: &str = "qemu-system-x86_64";
 
-/// The name of the port that the verdict comes through.
+/// The name of the port through which a guest sends its verdict.
 const VERDICT_PORT: &str = "org.nsproxy-rs.verdict";
 
-/// That of the port through which a guest says what is to be traced, and is told when it may go on.
+/// The name of the port through which a guest requests traces of calls, see `profile`.
 pub(crate) const TRACER_PORT: &str = "org.nsproxy-rs.tracer";
 
 /// The name of the port through which the host sends the size of its terminal.
@@ -25,14 +25,14 @@ const SIZE_PORT: &str = "org.nsproxy-rs.size";
 const HOST_PORT: &str = "org.nsproxy-rs.host";
 
 /// Kernel parameters of every guest. Any fault ends the guest at once. Slab caches are not merged,
-/// so that objects can be counted. The guest reboots by a triple fault, which needs no ACPI, and
+/// so that suites can count objects. The guest reboots by a triple fault, which needs no ACPI, and
 /// with `-no-reboot` QEMU then exits.
 const PARAMETERS: &str = "console=ttyS0 loglevel=7 panic=-1 reboot=t oops=panic \
      softlockup_panic=1 hung_task_panic=1 no_timer_check slab_nomerge";
 
-/// What the guest's two consoles are on the host.
+/// The host's end of the guest's two consoles.
 pub(crate) enum Consoles<'a> {
-    /// Files: the kernel's messages, what the suite prints, its verdict.
+    /// Files: the kernel's messages, the output of the suite, its verdict.
     Files(&'a Path),
     /// Standard input and output for a shell, and a file for the kernel's messages. QEMU inherits
     /// two sockets: for the size of the terminal, and for files that the guest saves.
@@ -43,14 +43,14 @@ pub(crate) enum Consoles<'a> {
     },
 }
 
-/// What the kernel writes, in the directory of a run.
+/// The file of the kernel's messages, in the directory of a run.
 pub(crate) const CONSOLE: &str = "console.log";
-/// What the suite prints.
+/// The file of the suite's output.
 pub(crate) const OUTPUT: &str = "output.log";
-/// What the guest says about it.
+/// The file of the verdict.
 pub(crate) const VERDICT: &str = "verdict";
 
-/// The arguments for a guest that boots `kernel`, with `parameters` added to those of the kernel.
+/// Returns the arguments for a guest that boots `kernel`, with additional kernel `parameters`.
 pub(crate) fn arguments(
     kernel: &Kernel,
     initramfs: &Path,
@@ -69,7 +69,7 @@ pub(crate) fn arguments(
         "-display",
         "none",
     ]);
-    // Without the firmware's tables and a bus to be searched, a boot takes a sixth less.
+    // Without tables of the firmware and a bus scan, a boot takes a sixth less.
     let (machine, bus) = if kernel.is_for_microvm() {
         ("microvm,acpi=off", "device")
     } else {
@@ -94,7 +94,8 @@ pub(crate) fn arguments(
             add(&["-accel", "tcg,thread=single"]);
         }
         Accel::Tcg | Accel::Auto | Accel::Parallel => add(&["-accel", "tcg,thread=multi"]),
-        // An instruction takes a nanosecond. When all CPUs are idle, the clock jumps to the next timer.
+        // An instruction takes a nanosecond. When all CPUs are idle, the clock jumps to the next
+        // timer.
         Accel::Icount => add(&["-accel", "tcg", "-icount", "shift=0,sleep=off"]),
     }
     add(&["-device", &format!("virtio-serial-{bus}")]);
@@ -159,7 +160,7 @@ fn escape(path: &str) -> String {
     path.replace(',', ",,")
 }
 
-/// The command as it can be pasted into a shell.
+/// Formats the command for a shell.
 pub(crate) fn as_shell(arguments: &[OsString]) -> String {
     let words: Vec<_> = arguments
         .iter()

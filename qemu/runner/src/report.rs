@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a person sees of a run, and what is kept of it for programs.
+//! The report of a run on the terminal, and `result.json` for programs.
 
 use crate::{
     cli::Accel,
@@ -26,11 +26,11 @@ pub(crate) struct Line {
     pub(crate) arrivals: Arrivals,
 }
 
-/// Paints words, on a terminal whose user does not mind.
+/// Colours words, on a terminal and without `NO_COLOR`.
 pub(crate) struct Paint(bool);
 
 impl Paint {
-    /// For what goes to standard output.
+    /// Returns the painter for standard output.
     pub(crate) fn new() -> Self {
         let wanted = env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
         Self(wanted && std::io::stdout().is_terminal())
@@ -77,7 +77,7 @@ pub(crate) fn keep(line: &Line, kernel: &Kernel, accel: &str, source: &Source) -
     nsproxy_results::write(&dir.join("result.json"), &result)
 }
 
-/// The head of the table.
+/// Prints the head of the table.
 pub(crate) fn head() {
     println!(
         "{:<16} {:<8} {:>6} {:>6} {:>7} {:>6}",
@@ -193,7 +193,7 @@ pub(crate) fn line(line: &Line, again: Option<&Again<'_>>, paint: &Paint) {
     println!("    logs: {}", dir.display());
 }
 
-/// The lines of the tests that were skipped; where many are for one reason, that.
+/// Returns the lines of the skipped tests. Many tests with the same reason share a line.
 fn skips(output: &str) -> Vec<String> {
     const MANY: usize = 5;
     let mut by_reason: Vec<(&str, Vec<&str>)> = Vec::new();
@@ -280,20 +280,20 @@ fn tail(log: &str, n: usize) {
     }
 }
 
-/// Where the time of the guests went, in seconds of all of them together.
+/// Formats the time of the guests by phase, in seconds of all guests together.
 pub(crate) fn phases(lines: &[Line]) -> Option<String> {
     let [mut boot, mut suites, mut gates] = [0.0; 3];
     for line in lines {
         let Ran { verdict, took, .. } = &line.ran;
         let at = |phase| verdict.facts.get(phase)?.parse::<f64>().ok();
-        // One that did not come to its end is in no phase.
+        // A guest that did not finish has no phases.
         let (Some(suite), Some(gate), Some(end)) =
             (at("time.suite"), at("time.gates"), at("time.end"))
         else {
             continue;
         };
-        // Its clock begins with its kernel, and before that is what starts that. One that was set
-        // by a busy host can run ahead.
+        // The clock of a guest starts with its kernel, after the boot loader. On a busy host it can
+        // be ahead of the host's clock.
         let took = took.as_secs_f64();
         let second = (took / end).min(1.0);
         suites += (gate - suite) * second;
@@ -313,7 +313,7 @@ pub(crate) fn clocksources(lines: &[Line]) -> Option<String> {
     (!names.is_empty()).then(|| format!("clocksource of the guests: {}", names.join(", ")))
 }
 
-/// The last line of a run.
+/// Returns the sum of the counts.
 pub(crate) fn sum(lines: &[Line]) -> Counts {
     lines.iter().map(|line| line.ran.outcome.counts).sum()
 }
@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_counted() {
+    fn omitted_lines_are_counted() {
         let lines: String = (1..=39).map(|n| format!("# line {n}\n")).collect();
         let long = failures(&format!("{lines}not ok 1 a\n"));
         assert!(

@@ -25,12 +25,12 @@ use std::{
     thread,
 };
 
-/// How many times as long the long form of a suite may take.
+/// The factor of the time limits for the long form of a suite.
 const LONG: u32 = 6;
 
 pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     let parts = Parts::make(&args.guest)?;
-    // One that nobody knows is named now, and not when it would be its turn.
+    // Reports an unknown suite before the first one runs.
     for suite in &args.suites {
         parts.cpus_of(suite)?;
     }
@@ -53,7 +53,7 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
         target: if args.long { "test-long" } else { "test" },
         accel: choice.accel,
     };
-    // Suites that are shown one after the other can be read.
+    // The output of suites that run in parallel would be mixed.
     let jobs = if args.show {
         1
     } else {
@@ -104,7 +104,7 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
             lines.push(line);
             lines.sort_by_key(position);
             run.write(&parts.results, &lines)?;
-            still(args.suites.len() - lines.len());
+            print_remaining(args.suites.len() - lines.len());
         }
         Ok(())
     };
@@ -139,7 +139,8 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     Ok(ExitCode::from(worst.status()))
 }
 
-/// As many as the host has CPUs and memory for, by halves if there are two runners; but one.
+/// Returns the number of guests that the host has CPUs and memory for, divided by the number of
+/// runners, but at least one.
 fn guests_at_a_time(kernel: &Kernel, runners: NonZeroUsize) -> usize {
     let cpus = thread::available_parallelism().map_or(1, usize::from);
     let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
@@ -152,7 +153,7 @@ fn guests_at_a_time(kernel: &Kernel, runners: NonZeroUsize) -> usize {
     (guests / runners).max(1)
 }
 
-/// What `nsproxy-tests` is told besides the suite.
+/// Returns the options of `nsproxy-tests`.
 fn options(args: &RunArgs) -> Vec<String> {
     let mut options = Vec::new();
     if args.long {
@@ -170,8 +171,8 @@ fn options(args: &RunArgs) -> Vec<String> {
     options
 }
 
-/// On a terminal, how many suites are still to come.
-fn still(n: usize) {
+/// Prints the number of suites that have not run yet, on a terminal.
+fn print_remaining(n: usize) {
     if n > 0 && io::stderr().is_terminal() {
         eprint!("... {n} more");
         let _ = io::stderr().flush();

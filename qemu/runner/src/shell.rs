@@ -68,7 +68,9 @@ pub(crate) fn main(args: &ShellArgs) -> Result<ExitCode> {
         choice.why,
         logs.display()
     );
-    let port = HostPort::new(&args.save_dir, args.command.as_deref())?;
+    let default_dir = || args.guest.results.join("host");
+    let save_dir = args.save_dir.clone().unwrap_or_else(default_dir);
+    let port = HostPort::new(&save_dir, args.command.as_deref())?;
 
     // QEMU could own the terminal, and its multiplexer handles Ctrl-A X, too. However, the
     // multiplexer drops input that arrives before the guest reads. Without the multiplexer, QEMU

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A suite, as it is asked for: `races`, or `races@4` in a guest with four CPUs.
+//! A suite as named by the user: `races`, or `races@4` in a guest with four CPUs.
 
 use crate::cli::file_name;
 use anyhow::{Context as _, Result, bail};
@@ -14,17 +14,17 @@ use std::{
 /// The suite whose cases are independent, and run on all CPUs of the guest.
 const PARALLEL_SUITE: &str = "matrix";
 
-/// What a guest is booted for.
+/// The suite of a guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Suite {
-    /// The name that it has in the guest.
+    /// Its name in the guest.
     pub(crate) name: String,
-    /// How many CPUs, if it is to be another number than usually.
+    /// The number of CPUs, if the user named one.
     cpus: Option<u32>,
 }
 
 impl Suite {
-    /// The one of that name.
+    /// Returns the suite of that name.
     pub(crate) fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -32,7 +32,7 @@ impl Suite {
         }
     }
 
-    /// The same in a guest with that many CPUs.
+    /// Sets the number of CPUs of its guest.
     pub(crate) fn with_cpus(self, cpus: u32) -> Self {
         Self {
             cpus: Some(cpus),
@@ -48,12 +48,12 @@ impl Suite {
         applies.then_some(1)
     }
 
-    /// How many CPUs its guest has: what is asked for, or what `tests`, which is `nsproxy-tests`,
-    /// says. For the runner's own (`runner-*`) it is one.
+    /// Returns the number of CPUs of its guest. If the user named none, `tests`, the program
+    /// `nsproxy-tests`, prints the number. The runner's own suites (`runner-*`) have one.
     ///
     /// # Errors
     ///
-    /// There is no such suite.
+    /// The suite does not exist.
     pub(crate) fn cpus(&self, tests: &Path) -> Result<u32> {
         if self.name.starts_with("runner-") {
             return Ok(self.cpus.unwrap_or(1));
@@ -61,7 +61,7 @@ impl Suite {
         let asked = Command::new(tests).args(["--cpus", &self.name]).output();
         let asked = asked.with_context(|| tests.display().to_string())?;
         match String::from_utf8_lossy(&asked.stdout).trim().parse() {
-            Ok(usually) => Ok(self.cpus.unwrap_or(usually)),
+            Ok(default) => Ok(self.cpus.unwrap_or(default)),
             Err(_) => {
                 let why = String::from_utf8_lossy(&asked.stderr);
                 let why = why.lines().next().unwrap_or_default();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a person types, on its way to the guest.
+//! The user's terminal: keys for the guest, and the size of the window.
 
 use rustix::termios::{
     OptionalActions, OutputModes, Termios, isatty, tcgetattr, tcgetwinsize, tcsetattr,
@@ -11,19 +11,19 @@ use std::{
     time::Duration,
 };
 
-/// Ctrl-A: the next key is meant for us.
+/// Ctrl-A: the next key is for the runner.
 const ESCAPE: u8 = 0x01;
-/// Ctrl-D: the end of the input, to a terminal.
+/// Ctrl-D: the end of input on a terminal.
 const END: u8 = 0x04;
 
-/// The terminal, as long as each key goes to the guest as it is typed, Ctrl-C as well. As it was
-/// before when it is dropped.
+/// The terminal in raw mode, so that every key reaches the guest at once, including Ctrl-C.
+/// Dropping this value restores the previous mode.
 pub(crate) struct RawTerminal {
     before: Option<Termios>,
 }
 
 impl RawTerminal {
-    /// Does nothing if the standard input is no terminal.
+    /// Does nothing if standard input is not a terminal.
     pub(crate) fn new() -> io::Result<Self> {
         let stdin = io::stdin();
         if !isatty(&stdin) {
@@ -32,7 +32,7 @@ impl RawTerminal {
         let before = tcgetattr(&stdin)?;
         let mut raw = before.clone();
         raw.make_raw();
-        // What we and QEMU say begins at the left, too.
+        // Messages of the runner and of QEMU end in a line feed only.
         raw.output_modes |= OutputModes::OPOST;
         tcsetattr(&stdin, OptionalActions::Now, &raw)?;
         Ok(Self {
@@ -44,21 +44,21 @@ impl RawTerminal {
 impl Drop for RawTerminal {
     fn drop(&mut self) {
         if let Some(before) = &self.before {
-            // There is nobody to tell if the terminal is gone.
+            // If the terminal has been closed, there is no place for an error message.
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, before);
         }
     }
 }
 
-/// Passes on what is typed until Ctrl-A X is, as in QEMU, or the guest takes nothing any more.
-/// Ctrl-A twice is one for the guest.
+/// Forwards keys until Ctrl-A X, as in QEMU, or until the guest closes its end. Ctrl-A twice sends
+/// one Ctrl-A.
 ///
-/// The end of the input becomes a Ctrl-D, and that each second: one that comes before a program
-/// reads from its terminal is none, and an input that has ended stays so.
+/// At the end of the input, sends a Ctrl-D each second: a Ctrl-D that arrives before a program
+/// reads from its terminal has no effect.
 ///
 /// # Errors
 ///
-/// Of reading.
+/// The input cannot be read.
 pub(crate) fn forward_keys(mut from: impl Read, mut to: impl Write) -> io::Result<()> {
     let mut buffer = [0; 1024];
     let mut escaped = false;
@@ -107,7 +107,7 @@ pub(crate) fn send_size(mut to: impl Write) {
 mod tests {
     use super::*;
 
-    /// What reaches the guest, which takes 16 bytes.
+    /// Returns the bytes that reach a guest that reads 16 bytes.
     fn typed(keys: &str) -> String {
         let mut guest = [0; 16];
         let mut room = &mut guest[..];
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_told() {
+    fn the_end_of_input_is_sent() {
         assert_eq!(typed("0123456789abcde"), "0123456789abcde\x04");
     }
 }

@@ -93,8 +93,8 @@ fn all_suites(args: &TestKernelsArgs) -> Result<Vec<String>> {
     Ok(list.lines().map(str::to_owned).collect())
 }
 
-/// Runs the suites on one kernel, and returns the exit status. If kernels run in parallel, each line
-/// of output begins with the name of its kernel.
+/// Runs the suites on one kernel, and returns the exit status. If kernels run in parallel, each
+/// line of output begins with the name of its kernel.
 fn test(
     args: &TestKernelsArgs,
     kernel: &str,
@@ -141,8 +141,8 @@ fn test(
     Ok(code.and_then(|code| code.try_into().ok()).unwrap_or(1))
 }
 
-/// Terminates all process groups and exits on SIGINT or SIGTERM. A terminal sends SIGINT only to the
-/// group of this process.
+/// Terminates all process groups and exits on SIGINT or SIGTERM. A terminal sends SIGINT only to
+/// the group of this process.
 fn stop_on_signals(groups: Groups) -> Result<()> {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGINT);

@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the guest says on its verdict port: lines of words, the last one `verdict pass` or
+//! The lines that a guest sends on its verdict port. The last one is `verdict pass` or
 //! `verdict fail`.
 
 use nsproxy_results::Counts;
 use std::collections::BTreeMap;
 
-/// All that the guest said.
+/// The content of the lines.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
-    /// From the suite itself.
+    /// The counts of the suite.
     pub(crate) counts: Option<Counts>,
-    /// What the suite came to, in a line for people.
+    /// The summary of the suite, one line.
     pub(crate) summary: Option<String>,
-    /// What is to be kept of it besides, by name.
+    /// The facts that the suite reported, by name.
     pub(crate) facts: BTreeMap<String, String>,
     /// A usage error: a test that does not exist.
     pub(crate) usage: Option<String>,
-    /// What did not hold after the suite: the gate's name, and why.
+    /// The gates that failed after the suite: name and reason.
     pub(crate) failed_gates: Vec<(String, String)>,
-    /// The last word; [`None`] when there was none.
+    /// The last line; [`None`] if it is not a verdict.
     pub(crate) pass: Option<bool>,
 }
 
 impl Verdict {
-    /// Reads the lines. What is not understood counts as not said.
+    /// Parses the lines. Unknown lines are ignored.
     pub(crate) fn parse(text: &str) -> Self {
         let mut verdict = Self::default();
         for line in text.lines() {
-            // Nothing may come after the last word.
+            // A verdict must be the last line.
             verdict.pass = None;
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             match word {
@@ -61,7 +61,7 @@ impl Verdict {
     }
 }
 
-/// `passed=1 failed=2 skipped=3`
+/// Parses `passed=1 failed=2 skipped=3`.
 fn counts(text: &str) -> Option<Counts> {
     let mut counts = Counts::default();
     let mut seen = 0;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Whether the runner notices: guests that go wrong on purpose must be reported as what they are.
+//! Tests of the runner: guests that fail on purpose must be classified correctly.
 //!
-//! `NSPROXY_VM` is the runner, `NSPROXY_VM_GUEST` what a guest is made of, one word a line.
+//! `NSPROXY_VM` is the runner, `NSPROXY_VM_GUEST` its arguments for a guest, one word per line.
 
 mod shell;
 
@@ -17,11 +17,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A suite of `qemu/init`, and what the runner must say and return.
+/// A suite of `qemu/init`, with the expected output and exit status of the runner.
 struct Case {
     suite: &'static str,
     options: &'static [&'static str],
-    /// What happens to QEMU while it runs.
+    /// An action on the runner's QEMU while it runs.
     meanwhile: fn(&Child) -> Result<()>,
     status: i32,
     says: &'static [&'static str],
@@ -66,7 +66,7 @@ const CASES: &[Case] = &[
         status: 2,
         ..Case::QUIET
     },
-    // All of them: also the one that hangs.
+    // All tests, including the one that hangs.
     Case {
         suite: "failing",
         options: &["--silence", "30"],
@@ -81,7 +81,7 @@ const CASES: &[Case] = &[
             "not ok: fails without a reason\n      (no reason reported)\n      rerun: ",
             "not ok: fails as one of many: 1\n      the reason of 1\n      rerun: ",
             "    ... 199 more failed tests in ",
-            // It is one of those that failed.
+            // The test that hung counts as failed.
             "2 passed, 205 failed, 1 skipped",
         ],
         status: 124,
@@ -164,19 +164,19 @@ impl Case {
         let status = output.status.code();
         ensure!(
             status == Some(self.status),
-            "the status is {status:?} and not {}:\n{said}",
+            "exit status {status:?}, expected {}:\n{said}",
             self.status
         );
         for words in self.says {
-            ensure!(said.contains(words), "it does not say {words:?}:\n{said}");
+            ensure!(said.contains(words), "{words:?} is missing in:\n{said}");
         }
         Ok(())
     }
 }
 
-/// The runner, with all but the suites if it is to run any.
+/// Returns the command of the runner, without suites.
 fn runner(subcommand: &str, results: &str) -> Result<Command> {
-    let get = |name| env::var(name).with_context(|| format!("{name} is not set; `make test` does"));
+    let get = |name| env::var(name).with_context(|| format!("{name} is not set; hint: make test"));
     let mut command = Command::new(get("NSPROXY_VM")?);
     command
         .arg(subcommand)
@@ -190,8 +190,8 @@ fn kill_qemu(runner: &Child) -> Result<()> {
     Ok(kill_process(qemu_of(runner)?, Signal::KILL)?)
 }
 
-/// The QEMU that the runner started, once the guest is up: before, the runner asks QEMU for its
-/// version, which is another process.
+/// Returns the QEMU of the runner once the guest runs. Earlier, the runner starts another QEMU to
+/// read its version.
 fn qemu_of(runner: &Child) -> Result<Pid> {
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(30) {
@@ -203,7 +203,7 @@ fn qemu_of(runner: &Child) -> Result<Pid> {
     anyhow::bail!("the runner started no QEMU")
 }
 
-/// A runner that is killed leaves no guest behind, which would go on for ever.
+/// Checks that a guest exits when its runner is killed.
 fn no_orphan(results: &str) -> Result<()> {
     let mut child = runner("run", results)?
         .arg("runner-hang")
@@ -218,17 +218,17 @@ fn no_orphan(results: &str) -> Result<()> {
     let cmdline = format!("/proc/{}/cmdline", qemu.as_raw_nonzero());
     let begun = Instant::now();
     while begun.elapsed() < Duration::from_secs(15) {
-        // A zombie, which nobody may have waited for, has no command line either.
+        // A zombie has no command line either.
         if fs::read(&cmdline).unwrap_or_default().is_empty() {
             return Ok(());
         }
         thread::sleep(Duration::from_millis(100));
     }
     let _ = kill_process(qemu, Signal::KILL);
-    anyhow::bail!("its QEMU was still there after 15 s")
+    anyhow::bail!("QEMU was still running after 15 s")
 }
 
-/// A child of `parent` that is QEMU.
+/// Returns the child of `parent` that is QEMU.
 fn child_of(parent: u32) -> Result<Option<Pid>> {
     for entry in fs::read_dir("/proc")? {
         let Ok(stat) = fs::read_to_string(entry?.path().join("stat")) else {
@@ -250,7 +250,7 @@ fn child_of(parent: u32) -> Result<Option<Pid>> {
     Ok(None)
 }
 
-/// A test with a directory of its own in `results`.
+/// Returns a test with its own directory in `results`.
 fn trial(
     results: &Path,
     name: &str,
@@ -264,7 +264,7 @@ fn trial(
 
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
-    // Some of these guests do nothing for a while. When too many share the CPUs they time out.
+    // Some of these guests are idle for a while. If too many share the CPUs, they time out.
     arguments.test_threads.get_or_insert(4);
     let results = env::temp_dir().join(format!("nsproxy-runner-tests.{}", std::process::id()));
     let mut trials: Vec<_> = CASES

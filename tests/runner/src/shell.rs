@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `make shell`: what a person or a pipe types arrives, and there is a way out.
+//! Tests of `make shell`: input from a terminal or a pipe arrives, files leave the guest, and the
+//! user can leave.
 
 use crate::runner;
 use anyhow::{Context as _, Result, ensure};
@@ -18,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What a guest takes to come up and go on a busy host.
+/// The time limit of a guest on a busy host.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Checks that input arrives which is sent before the guest is up, and that its end ends the guest.
@@ -85,7 +86,7 @@ pub(crate) fn command(results: &str) -> Result<()> {
     Ok(())
 }
 
-/// What a shell says that is typed into by a pipe, of which `then` has the end that is written to.
+/// Returns the output of a shell whose input is a pipe. `then` gets the writing end.
 fn typed(results: &str, text: &[u8], then: impl FnOnce(ChildStdin)) -> Result<String> {
     let saved = Path::new(results).join("saved");
     let mut child = runner("shell", results)?
@@ -146,7 +147,7 @@ pub(crate) fn terminal(results: &str) -> Result<()> {
     said.until("44000", &mut child)?;
     ensure!(
         format!("{:?}", tcgetattr(&slave)?) != before,
-        "keys are not passed on as they are typed"
+        "the terminal is not in raw mode"
     );
     master.write_all(b"\x01x")?;
     let status = said.until_end(&mut child)?;
@@ -168,7 +169,7 @@ fn size(rows: u16, columns: u16) -> Winsize {
     }
 }
 
-/// What a program printed, as it comes.
+/// The output of a program, as it arrives.
 struct Said {
     text: String,
     more: Receiver<Vec<u8>>,
@@ -203,7 +204,7 @@ impl Said {
         Ok(())
     }
 
-    /// Waits until it has printed `words`.
+    /// Waits until the program has printed `words`.
     fn until(&mut self, words: &str, child: &mut Child) -> Result<()> {
         while !self.text.contains(words) {
             self.listen(child)?;
@@ -211,7 +212,7 @@ impl Said {
         Ok(())
     }
 
-    /// Waits until it has ended.
+    /// Waits until the program has exited.
     fn until_end(&mut self, child: &mut Child) -> Result<ExitStatus> {
         loop {
             self.listen(child)?;

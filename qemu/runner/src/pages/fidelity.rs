@@ -20,9 +20,9 @@ pub(super) fn page(records: &[SuiteResult], mutants: &Mutants) -> String {
         (true, false) => suites(records),
         (true, true) => mutants_only(mutants),
     });
-    page += "\nThe results of setns(2) and of `/dev/nsproxy`, as reported by the guests. The runs of\n\
-             `make test` on each kernel, `make mutants` and `make kernel-mutants` add to this page;\n\
-             `make results` writes it here.\n";
+    page += "\nThe results of setns(2) and of `/dev/nsproxy`, as reported by the guests. `make test`\n\
+             on each kernel, `make mutants` and `make kernel-mutants` add to this page.\n\
+             `make results` writes it to `docs/results/`.\n";
     origin(&mut page, records);
     runs(&mut page, records);
     failures(&mut page, records);

@@ -4,8 +4,9 @@
 
 use nsproxy_results::{Class, Counts, SuiteResult};
 
-/// A line for each suite, a column for each kernel: what failed, or how many passed, and seconds. The
-/// last line is the sum, in which a suite that did not run has failed.
+/// Formats the table: a line for each suite, a column for each kernel. A cell has the number of
+/// tests that failed or passed, and the seconds. The last line is the sum, in which a suite that did
+/// not run counts as a failure.
 pub(crate) fn table(records: &[SuiteResult], kernels: &[String], suites: &[String]) -> String {
     let mut text = format!("{:<16}", "suite");
     let mut sum = Counts::default();

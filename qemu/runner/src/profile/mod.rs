@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `nsproxy-vm profile`: where the instructions of a call go, by function, beside those of what it
-//! is compared with.
+//! `nsproxy-vm profile`: the instructions of a call by function, for two implementations.
 //!
-//! The guest's suite `profile` makes the calls that `bench` measures. QEMU notes every instruction
-//! of some of them: its monitor is told to run blocks of one instruction, and to log each. Neither
-//! changes what the guest executes, so the sums are those of `make bench`.
+//! The guest's suite `profile` makes the calls that `bench` measures. QEMU logs every instruction
+//! of some calls: the runner sets translation blocks to one instruction, and logs each block.
+//! Neither changes the instructions that the guest executes, so the sums are those of `make bench`.
 
 mod monitor;
 mod symbols;
@@ -33,7 +32,7 @@ use std::{
 };
 use tracer::{Profiles, Tracer};
 
-/// The suite, and the name that its results are kept under.
+/// The suite, and the name that its results are filed under.
 const SUITE: &str = "profile";
 
 pub(crate) fn main(args: &ProfileArgs) -> Result<ExitCode> {
@@ -48,14 +47,14 @@ pub(crate) fn main(args: &ProfileArgs) -> Result<ExitCode> {
         test: "",
     };
     eprintln!(
-        "Kernel {}, every instruction of some calls is noted",
+        "Kernel {}, QEMU logs every instruction of some calls",
         kernel.name
     );
 
     let dir = parts.results.join(SUITE);
     let mut arguments = guest.prepare(&Suite::new(SUITE).with_cpus(1), &dir)?;
     let (ours, theirs) = UnixStream::pair()?;
-    // QEMU has it by its number.
+    // QEMU inherits the descriptor and refers to it by number.
     fcntl_setfd(&theirs, FdFlags::empty())?;
     let socket = format!("socket,id=monitor,fd={}", theirs.as_raw_fd());
     let port = format!("virtserialport,chardev=tracer,name={TRACER_PORT}");
@@ -81,11 +80,11 @@ pub(crate) fn main(args: &ProfileArgs) -> Result<ExitCode> {
     let tracer = Tracer::new(Monitor::new(ours)?, dir.join("trace.log"));
     let tracer = thread::spawn(move || tracer.serve(from_guest, to_guest));
     let ran = running.wait(|_| ())?;
-    let noted = tracer.join().map_err(|_| anyhow!("the tracer panicked"))?;
-    let profiles = match noted {
+    let logged = tracer.join().map_err(|_| anyhow!("the tracer panicked"))?;
+    let profiles = match logged {
         Ok(profiles) => profiles,
         Err(error) if ran.outcome.class == Class::Passed => return Err(error),
-        // What became of the guest says more.
+        // The failure of the guest is the more specific error.
         Err(_) => Profiles::default(),
     };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! QEMU's monitor, by QMP.
+//! QEMU's monitor (QMP).
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use std::{
     path::Path,
 };
 
-/// A connection to it.
+/// A connection to the monitor.
 pub(super) struct Monitor {
     from: BufReader<UnixStream>,
     to: UnixStream,
@@ -24,33 +24,33 @@ impl Monitor {
         })
     }
 
-    /// Has it take commands. To be called once, when QEMU runs.
+    /// Begins the session. The caller does so once, when QEMU runs.
     pub(super) fn greet(&mut self) -> Result<()> {
         self.execute(&json!({ "execute": "qmp_capabilities" }))?;
         Ok(())
     }
 
-    /// Notes each instruction in that file from here on.
+    /// Logs each instruction to a file from now on.
     pub(super) fn log_to(&mut self, path: &Path) -> Result<()> {
         self.one_instruction_a_block(true)?;
         self.human(&format!("logfile {}", path.display()))?;
         self.human("log exec,nochain")
     }
 
-    /// Stops that; the file is whole then.
+    /// Stops logging. The file is complete then.
     pub(super) fn log_end(&mut self) -> Result<()> {
         self.human("log none")?;
         self.one_instruction_a_block(false)
     }
 
-    /// QEMU 8.1 has another name for it.
+    /// Limits translation blocks to one instruction. QEMU 8.1 renamed the command.
     fn one_instruction_a_block(&mut self, on: bool) -> Result<()> {
         let on = if on { "on" } else { "off" };
         self.human(&format!("one-insn-per-tb {on}"))
             .or_else(|_| self.human(&format!("singlestep {on}")))
     }
 
-    /// A command for people, which is to say nothing.
+    /// Runs a command of the human monitor that prints nothing on success.
     fn human(&mut self, line: &str) -> Result<()> {
         let command = json!({
             "execute": "human-monitor-command",
@@ -67,12 +67,12 @@ impl Monitor {
         loop {
             let mut line = String::new();
             self.from.read_line(&mut line).context("QEMU's monitor")?;
-            ensure!(!line.is_empty(), "QEMU's monitor is gone");
+            ensure!(!line.is_empty(), "QEMU's monitor closed the connection");
             let mut message: Value = serde_json::from_str(&line).context("QEMU's monitor")?;
             if let Some(error) = message.get("error") {
                 bail!("QEMU's monitor: {command}: {error}");
             }
-            // Before the first answer comes a greeting, and events come whenever.
+            // A greeting precedes the first reply, and events arrive at any time.
             if let Some(result) = message.get_mut("return") {
                 return Ok(result.take());
             }

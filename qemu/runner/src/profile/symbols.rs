@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Where functions are.
+//! The addresses of functions.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,8 @@ pub(super) struct Symbols {
 }
 
 impl Symbols {
-    /// Adds one as the guest tells it: `ADDRESS NAME [MODULE]`. Of several at an address the first
-    /// one counts. What is not understood is none.
+    /// Adds a symbol as the guest sends it: `ADDRESS NAME [MODULE]`. The first symbol at an address
+    /// counts. Other lines are ignored.
     pub(super) fn add(&mut self, line: &str) {
         let mut words = line.split_whitespace();
         let (Some(address), Some(name)) = (words.next(), words.next()) else {
@@ -30,7 +30,7 @@ impl Symbols {
         });
     }
 
-    /// The function that an instruction is of, and whether it is its first.
+    /// Returns the function of an instruction, and whether the instruction is its first one.
     pub(super) fn find(&self, pc: u64) -> (&str, bool) {
         self.names
             .range(..=pc)
@@ -38,7 +38,7 @@ impl Symbols {
             .map_or(("?", false), |(at, name)| (name, *at == pc))
     }
 
-    /// Where a function is.
+    /// Returns the address of a function.
     pub(super) fn address(&self, name: &str) -> Option<u64> {
         let mut all = self.names.iter();
         all.find_map(|(at, known)| (known == name).then_some(*at))

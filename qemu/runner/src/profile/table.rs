@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Two calls beside each other, function by function.
+//! The table of two calls, by function.
 
 use super::{
     trace::{Call, Part},
@@ -8,7 +8,7 @@ use super::{
 };
 use std::fmt::Write as _;
 
-/// The table: what costs most comes first.
+/// Formats the table. The largest difference comes first.
 pub(super) fn table(name: &str, reference: &Side, subject: &Side) -> String {
     let part = |call: &Call, function: &str| {
         let part = call.parts.iter().find(|part| part.function == function);

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What QEMU notes of single calls.
+//! QEMU's log of single calls.
 
 use super::symbols::Symbols;
 use anyhow::{Context as _, Result};
 use std::io::BufRead;
 
-/// The system call that the guest makes before and after each that is meant.
+/// The system call that the guest makes before and after each measured call.
 const MARK: &str = "__x64_sys_sched_get_priority_max";
 
 /// A function's part in a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Part {
     pub(super) function: String,
-    /// How often it was begun.
+    /// The number of calls of the function.
     pub(super) calls: u64,
-    /// Its own instructions.
+    /// Its instructions, without those of its callees.
     pub(super) instructions: u64,
 }
 
-/// A call, by function in the order in which they were come upon.
+/// A call, by function in the order of their first instructions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Call {
     pub(super) parts: Vec<Part>,
@@ -45,11 +45,11 @@ impl Call {
     }
 }
 
-/// The shortest of the calls in a log. Whatever comes between makes one longer.
+/// Returns the shortest call in a log. An interrupt makes a call longer.
 ///
 /// # Errors
 ///
-/// There is none.
+/// The log contains no call.
 pub(super) fn shortest(log: impl BufRead, symbols: &Symbols) -> Result<Call> {
     let mark = symbols
         .address(MARK)
@@ -64,15 +64,15 @@ pub(super) fn shortest(log: impl BufRead, symbols: &Symbols) -> Result<Call> {
             }
             call
         })
-        .context("QEMU noted no call")
+        .context("QEMU logged no call")
 }
 
-/// The calls between marks, by their instructions in the kernel.
+/// Iterates over the calls between marks, by their instructions in the kernel.
 fn calls(log: impl BufRead, mark: u64) -> Result<Vec<Vec<u64>>> {
     /// Kernel addresses are the upper half.
     const KERNEL: u64 = 1 << 63;
     let mut calls = Vec::new();
-    // What came since the last mark, each time that the kernel was entered.
+    // The entries of the kernel since the last mark.
     let mut entries: Option<Vec<Vec<u64>>> = None;
     let mut entry = Vec::new();
     for line in log.lines() {
@@ -91,7 +91,7 @@ fn calls(log: impl BufRead, mark: u64) -> Result<Vec<Vec<u64>>> {
             }
             continue;
         }
-        // More than one: somebody interrupted.
+        // With more than one entry, an interrupt arrived.
         if let Some(mut between) = entries.replace(Vec::new())
             && between.len() == 1
         {
@@ -101,7 +101,8 @@ fn calls(log: impl BufRead, mark: u64) -> Result<Vec<Vec<u64>>> {
     Ok(calls)
 }
 
-/// The address in a line like `Trace 0: 0x7f2c98000100 [0000000000000000/ffffffff81000000/...] name`.
+/// Parses the address in a line like `Trace 0: 0x7f2c98000100
+/// [0000000000000000/ffffffff81000000/...] name`.
 fn pc(line: &str) -> Option<u64> {
     let (_, rest) = line.strip_prefix("Trace ")?.split_once('/')?;
     u64::from_str_radix(rest.split('/').next()?, 16).ok()
@@ -152,6 +153,6 @@ mod tests {
 
         let interrupted = marked(&[&[ENTRY, WORK], &[ENTRY]]);
         let error = shortest(interrupted.as_bytes(), &symbols()).unwrap_err();
-        assert_eq!(error.to_string(), "QEMU noted no call");
+        assert_eq!(error.to_string(), "QEMU logged no call");
     }
 }

@@ -14,32 +14,32 @@ use std::{
     path::PathBuf,
 };
 
-/// Does what the guest asks for.
+/// Handles the requests of the guest.
 pub(super) struct Tracer {
     monitor: Monitor,
-    /// What QEMU notes, until it has been read.
+    /// The log of QEMU, until it has been read.
     log: PathBuf,
     symbols: Symbols,
     profiles: Profiles,
-    /// What is being noted.
+    /// The call that is being logged, and its implementation.
     noting: Option<(String, String)>,
 }
 
-/// All that was noted, in the order in which it was.
+/// All logged calls, in order.
 #[derive(Default)]
 pub(super) struct Profiles {
-    /// What was called, and by whom.
+    /// The name of each call, with its implementation.
     calls: Vec<(String, Side)>,
 }
 
-/// What one of two that are compared has done.
+/// A call by one of two compared implementations.
 pub(super) struct Side {
     pub(super) who: String,
     pub(super) call: Call,
 }
 
 impl Profiles {
-    /// Those that are beside each other, by name.
+    /// Iterates over pairs of successive calls with the same name.
     pub(super) fn pairs(&self) -> impl Iterator<Item = (&str, [&Side; 2])> {
         self.calls.windows(2).filter_map(|calls| match calls {
             [(name, reference), (other, subject)] if name == other => {
@@ -49,7 +49,7 @@ impl Profiles {
         })
     }
 
-    /// Of several by the same one, the shortest is kept.
+    /// Adds a call. Of several with the same name and implementation, the shortest is kept.
     fn add(&mut self, what: String, who: String, call: Call) {
         let known = self
             .calls
@@ -74,7 +74,7 @@ impl Tracer {
         }
     }
 
-    /// Answers the guest until it ends. What goes wrong the guest is told, whose test fails of it.
+    /// Answers the guest until it exits. Errors are sent to the guest, where they fail the test.
     pub(super) fn serve(mut self, from: impl Read, mut to: impl Write) -> Result<Profiles> {
         self.monitor.greet()?;
         for line in BufReader::new(from).lines() {
@@ -87,7 +87,7 @@ impl Tracer {
                 Ok(()) => "ok".to_owned(),
                 Err(error) => format!("{error:#}"),
             };
-            // It may have ended meanwhile.
+            // The guest may have exited meanwhile.
             let _ = writeln!(to, "{answer}").and_then(|()| to.flush());
         }
         Ok(self.profiles)
@@ -99,14 +99,14 @@ impl Tracer {
             Some("symbols-end") => Ok(()),
             Some("begin") => {
                 let (Some(who), Some(what)) = (words.next(), words.next()) else {
-                    anyhow::bail!("begin what?");
+                    anyhow::bail!("begin: missing name");
                 };
                 self.noting = Some((what.to_owned(), who.to_owned()));
                 self.monitor.log_to(&self.log)
             }
             Some("end") => {
                 self.monitor.log_end()?;
-                let (what, who) = self.noting.take().context("nothing was begun")?;
+                let (what, who) = self.noting.take().context("end without begin")?;
                 let log = File::open(&self.log)
                     .with_context(|| format!("cannot read {}", self.log.display()))?;
                 let call = trace::shortest(BufReader::new(log), &self.symbols)?;
@@ -115,7 +115,7 @@ impl Tracer {
                 self.profiles.add(what, who, call);
                 Ok(())
             }
-            _ => anyhow::bail!("not understood: {line}"),
+            _ => anyhow::bail!("unknown request {line:?}"),
         }
     }
 }

@@ -29,7 +29,7 @@ impl Printed {
     }
 }
 
-/// The tests in what a suite printed. One that printed no KTAP has none.
+/// Returns the tests in the output of a suite. Output without KTAP has none.
 ///
 /// The lines of a test precede its result, and begin with `#`. Of a failed test, the lines of the
 /// reason are kept, followed by the line with the command that reproduces it.
@@ -71,7 +71,7 @@ pub(super) fn is_result(line: &str) -> bool {
     result(line.trim()).is_some()
 }
 
-/// `ok 1 name`, `not ok 2 name`, `ok 3 name # SKIP why`
+/// Parses `ok 1 name`, `not ok 2 name` or `ok 3 name # SKIP why`.
 fn result(line: &str) -> Option<Test> {
     let (rest, outcome) = match line.strip_prefix("not ok ") {
         Some(rest) => (rest, Outcome::Failed),
@@ -90,7 +90,7 @@ fn result(line: &str) -> Option<Test> {
     })
 }
 
-/// All of it: a test for each suite, of the tests that are in it.
+/// Formats a run: each suite is a test, with its tests as subtests.
 pub(super) fn write(suites: &[Suite]) -> String {
     let mut text = format!("KTAP version 1\n1..{}\n", suites.len());
     for (number, suite) in (1..).zip(suites) {
@@ -122,7 +122,7 @@ mod tests {
     use super::{super::examples, *};
 
     #[test]
-    fn what_suites_print_is_read() {
+    fn the_output_of_suites_is_parsed() {
         let output = "KTAP version 1\n1..6\nok 1 a b\n# c\n#   d\nnot ok 2 e\n\
                       # f\n# reproduce: g\n# h\n#\nnot ok 3 i\n# j\nok 4 k # SKIP l\n\
                       ok then\nnot ok 5 m\n# n\nok 6 o\n# p\nnot ok 7 q\n\
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn it_reads_what_it_writes() {
+    fn written_results_can_be_read() {
         let text = write(&examples());
         let tests = read(&text).tests;
         assert_eq!(tests[1].said, ["setns(2): 1", "device: \u{1b}[2m"]);

@@ -58,7 +58,7 @@ struct Suite {
 pub(crate) struct Test {
     pub(crate) name: String,
     pub(crate) outcome: Outcome,
-    /// What it said, line by line.
+    /// The lines that it printed.
     pub(crate) said: Vec<String>,
 }
 
@@ -66,9 +66,9 @@ pub(crate) struct Test {
 pub(crate) enum Outcome {
     Passed,
     Failed,
-    /// Why it could not be tried.
+    /// The reason why it could not run.
     Skipped(String),
-    /// Not a test that failed, but something that had no right to happen.
+    /// A failure that is not of a test, such as a panic.
     Error(String),
 }
 
@@ -94,9 +94,9 @@ impl<'a> Run<'a> {
         &self.source
     }
 
-    /// Writes `run.ktap`, `run.xml` and `run.json`. In each a suite that has not run yet has failed:
-    /// a run that ends early passed in no file. Each file is replaced as a whole, so a runner that
-    /// is killed never leaves half of one.
+    /// Writes `run.ktap`, `run.xml` and `run.json`. In each a suite that has not run yet has
+    /// failed: a run that ends early passed in no file. Each file is replaced as a whole, so a
+    /// runner that is killed never leaves half of one.
     ///
     /// # Errors
     ///

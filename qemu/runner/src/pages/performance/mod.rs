@@ -13,8 +13,8 @@ use plot::Plot;
 const PARTS: &[(&str, &str, [&str; 2])] = &[
     (
         "device",
-        "The ioctl. The cost of an ioctl is added to that of a failing setns(2): an `ENOTTY` of the \
-         same device, minus the cheapest system call.",
+        "The ioctl. The cost of an ioctl is added to that of a failing setns(2): an `ENOTTY` of \
+         the same device, minus the cheapest system call.",
         ["setns(2)", "`NSPROXY_SETNS`"],
     ),
     (
@@ -55,10 +55,11 @@ pub(super) fn pages(records: &[SuiteResult]) -> Result<Vec<Page>> {
     };
     let mut text = title(first.summary.as_deref().unwrap_or("no summary"));
     text += "\nInstructions per call, in kernel and user space, in a guest whose clock counts them \
-             (`-icount shift=0,sleep=off`, one CPU). The counts are reproducible. The kernel copies by \
-             words, because each byte of `rep movsb` counts as an instruction. The kernel `speed` has \
-             `qemu/config/speed.config` on top of `qemu/config/lab.config`. `make results` writes this \
-             page; `make profile` prints the instructions of a call by function.\n";
+             (`-icount shift=0,sleep=off`, one CPU). The counts are reproducible. The kernel copies \
+             by words, because each byte of `rep movsb` counts as an instruction. The kernel \
+             `speed` has `qemu/config/speed.config` on top of `qemu/config/lab.config`. \
+             `make results` writes this page; `make profile` prints the instructions of a call \
+             by function.\n";
     origin(&mut text, records);
     let mut pictures = Vec::new();
     for record in measured {
@@ -99,8 +100,8 @@ fn module(text: &mut String, record: &SuiteResult) {
     }
     heading(text, &format!("{}, the module", record.kernel));
     *text += &format!(
-        "Loads in {:.1} ms and unloads in {:.1} ms of the guest's clock, in which an instruction takes \
-         a nanosecond; uses {:.0} KiB of memory.\n",
+        "Loads in {:.1} ms and unloads in {:.1} ms of the guest's clock, in which an instruction \
+         takes a nanosecond. Uses {:.0} KiB of memory.\n",
         fact("module.load") / 1e6,
         fact("module.unload") / 1e6,
         fact("module.memory") / 1024.0,
@@ -117,7 +118,7 @@ fn growth(text: &mut String, pictures: &mut Vec<Page>, record: &SuiteResult) -> 
         }
         if lines.is_empty() {
             heading(text, &format!("{}, growth", record.kernel));
-            *text += "A call for a uts namespace by its nsfs file, with that many namespaces or tasks.\n";
+            *text += "A call for a uts namespace by its nsfs file, with that many objects.\n";
         }
         *text += "\n";
         table(text, &[what, "setns(2)", "`NSPROXY_SETNS`"], &points);
@@ -146,9 +147,9 @@ fn scale(
     for record in guests.filter(|record| record.facts("scale.").next().is_some()) {
         if lines.is_empty() {
             heading(text, &format!("{kernel}, concurrent callers"));
-            *text += "Calls per second of all callers together. Each caller switches between two uts \
-                      namespaces by nsfs files: two of its own, or two that all callers share. The \
-                      time is wall-clock time of a host that was not idle.\n";
+            *text += "Calls per second of all callers together. Each caller switches between two \
+                      uts namespaces by nsfs files: two of its own, or two that all callers \
+                      share. The time is wall-clock time of a host that was not idle.\n";
         }
         lines.clear();
         let cpus = record.suite.split_once('@').map_or("1", |(_, cpus)| cpus);

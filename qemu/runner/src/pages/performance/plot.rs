@@ -5,22 +5,22 @@
 use anyhow::{Result, anyhow};
 use plotters::prelude::*;
 
-/// What a plot shows.
+/// The data of a plot.
 pub(super) struct Plot<'a> {
     pub(super) title: &'a str,
-    /// What is along the axes.
+    /// The labels of the axes.
     pub(super) x: &'a str,
     pub(super) y: &'a str,
-    /// Each mark along x is so many times the one before.
+    /// The ratio of two successive marks along x.
     pub(super) base: f64,
-    /// What each line stands for, and its points from left to right.
+    /// The label of each line, and its points from left to right.
     pub(super) lines: Vec<(String, Vec<(f64, f64)>)>,
 }
 
 /// Width and height, in pixels.
 const SIZE: (u32, u32) = (760, 440);
 const FONT: (&str, i32) = ("sans-serif", 15);
-/// Told apart with any kind of sight (Okabe and Ito), and used one after the other.
+/// Colours that are distinct for colour-blind readers (Okabe and Ito), used in order.
 const COLOURS: [RGBColor; 4] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),
@@ -29,7 +29,7 @@ const COLOURS: [RGBColor; 4] = [
 ];
 
 impl Plot<'_> {
-    /// The picture; from 0 upwards, so that what looks twice as much is.
+    /// Draws the picture. The y axis begins at 0, so that heights are proportional to values.
     pub(super) fn svg(&self) -> Result<String> {
         let points = || self.lines.iter().flat_map(|(_, points)| points);
         let least = points().map(|point| point.0).fold(f64::INFINITY, f64::min);
