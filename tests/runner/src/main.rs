@@ -4,6 +4,7 @@
 //!
 //! `NSPROXY_VM` is the runner, `NSPROXY_VM_GUEST` its arguments for a guest, one word per line.
 
+mod kernels;
 mod shell;
 
 use anyhow::{Context as _, Result, ensure};
@@ -281,6 +282,8 @@ fn main() -> ExitCode {
         trial(&results, "shell-terminal", shell::terminal),
         trial(&results, "shell-save", shell::save),
         trial(&results, "shell-command", shell::command),
+        trial(&results, "kernels-statuses", kernels::statuses),
+        trial(&results, "kernels-interrupted", kernels::interrupted),
     ]);
     let conclusion = libtest_mimic::run(&arguments, trials);
     let _ = fs::remove_dir_all(&results);
