@@ -75,12 +75,26 @@ flavours() {
 	done
 }
 
+# heartbeat LOG - reports every 15 s how long the caller's command takes, with the last line of its
+# log, until it is killed. sleep gets no file of the script, since it outlives this function
+heartbeat() {
+	local begun=$SECONDS
+	while sleep 15 >/dev/null 2>&1 9>&- && kill -0 $$ 2>/dev/null; do
+		printf '    %d:%02d  %s\n' $(((SECONDS - begun) / 60)) $(((SECONDS - begun) % 60)) \
+			"$(tail -n 1 "$1" 2>/dev/null | tr -d '\r' | cut -c1-70)" >&2
+	done
+}
+
 # logged LOG COMMAND... - runs a command with its output in a file, which a failure names
 logged() {
-	local log=$1
+	local log=$1 status=0 beat
 	shift
 	mkdir -p "$(dirname "$log")"
-	"$@" >"$log" 2>&1 && return
+	heartbeat "$log" >/dev/null &
+	beat=$!
+	"$@" >"$log" 2>&1 || status=$?
+	{ kill "$beat" && wait "$beat"; } 2>/dev/null || true
+	((status)) || return 0
 	tail -n 15 "$log" >&2
 	printf '%s\n' "${red}nsproxy_rs:$plain $1 failed; its output is in $log" >&2
 	return 1
