@@ -16,7 +16,7 @@ TEST ?=
 # The mutants of `make mutants` and `make kernel-mutants`: those with one of these words in
 # their names; all of them if empty
 MUTANTS ?=
-# The arguments of `make trace`, for nsproxy trace
+# The arguments of `make trace`, for nsproxy trace; $$target is a process in other namespaces
 ARGS ?=
 # A file that `make bundle` wrote: `make run` and `make shell` use it, and build nothing
 BUNDLE ?=
@@ -46,7 +46,7 @@ tools:
 bundle:
 	@kernel=$$(scripts/prepare $(KERNEL)) && scripts/bundle "$$kernel"
 
-.PHONY: run test test-long shell trace
+.PHONY: run test test-long shell
 ifdef BUNDLE
 run test shell:
 	@scripts/unbundle "$(BUNDLE)" $@ $(SUITES)
@@ -61,15 +61,14 @@ endif
 test-long:
 	@$(call guest,test-long,,$(SUITES))
 
+.PHONY: trace results test-kernels mutants kernel-mutants bench profile vng
 trace:
 	@$(call guest,trace,,$(if $(ARGS),'$(ARGS)'))
-
-.PHONY: test-kernels results mutants kernel-mutants bench profile vng
+results:
+	@$(call guest,results,lab)
 test-kernels:
 	@scripts/deps install build run
 	@scripts/test-kernels "$(KERNELS)" $(SUITES)
-results:
-	@$(call guest,results,lab)
 mutants:
 	@$(call guest,mutants,lab,$(MUTANTS))
 kernel-mutants:
