@@ -63,14 +63,14 @@ pub(crate) fn expect(outcome: Outcome, expected: Outcome) -> anyhow::Result<()> 
     anyhow::ensure!(
         outcome == expected,
         "returned {}, expected {}",
-        word(outcome),
-        word(expected)
+        outcome_name(outcome),
+        outcome_name(expected)
     );
     Ok(())
 }
 
 /// An outcome in a word: `0` or the name of the error.
-pub(crate) fn word(outcome: Outcome) -> String {
+pub(crate) fn outcome_name(outcome: Outcome) -> String {
     match outcome {
         Ok(()) => "0".to_owned(),
         Err(code) => code.to_string(),

@@ -14,8 +14,8 @@ mod suites;
 mod sys;
 
 use anyhow::{Result, ensure};
+use case::effort::{Effort, Shard};
 use case::implementation::Device;
-use case::target::{Effort, Shard};
 use clap::Parser;
 use report::ktap::Usage;
 use std::{path::Path, process::ExitCode};
@@ -101,7 +101,7 @@ fn main() -> Result<ExitCode> {
     let effort = Effort::new(args.long, args.seed, args.fail_fast, args.shard);
     let tally = match suite.run(&args.filter, effort) {
         Err(error) if error.is::<Usage>() => {
-            report::verdict_port::tell(&format!("usage {error}"))?;
+            report::verdict_port::send_line(&format!("usage {error}"))?;
             eprintln!("{error}");
             return Ok(ExitCode::from(USAGE));
         }

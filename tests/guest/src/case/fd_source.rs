@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How the file descriptor of a call comes about: see [`Handle`].
+//! Opens the files that a [`FdSource`] describes.
 
 use crate::{
     case::{
-        Handle, Unrelated, Way,
+        FdSource, NsPath, Unrelated,
+        fixtures::Fixtures,
         implementation::{Device, Entry, Kind},
-        target::{Process, World},
+        target::TargetProcess,
     },
     process::{
         Actor,
@@ -31,31 +32,35 @@ use std::{
     sync::Arc,
 };
 
-/// What the test has in its hands of a handle.
+/// A source, opened as far as the test can open it.
 pub(crate) enum Prepared {
-    /// The file, to be handed to the caller.
+    /// A file to pass to the caller.
     File(Arc<OwnedFd>),
-    /// What only the caller can open.
+    /// A source that only the caller can open.
     ByCaller(Source),
-    /// `/proc/<child>/<path>`, or a pidfd, of the child that the caller has.
+    /// `/proc/<child>/ns/<link>` or a pidfd, where the child is that of the caller.
     OfChild(Option<&'static str>),
 }
 
-impl Handle {
-    /// Opens it, as far as the test can: as root, from where everything can be reached. What
-    /// counts is who calls.
-    pub(crate) fn prepare(self, target: Option<&Process>, world: &World) -> Result<Prepared> {
+impl FdSource {
+    /// Opens the source as root in the initial namespaces, which grants access to all files. The
+    /// calls are checked against the credentials of the caller.
+    pub(crate) fn prepare(
+        self,
+        target: Option<&TargetProcess>,
+        fixtures: &Fixtures,
+    ) -> Result<Prepared> {
         let target = || target.context("a case without a target");
         Ok(Prepared::File(match self {
             Self::Target(link) => target()?.file(self, |target| target.ns(link))?,
-            Self::TargetBy(way, kind) => target()?.file(self, |target| way.open(target, kind))?,
+            Self::TargetBy(path, kind) => target()?.file(self, |target| path.open(target, kind))?,
             Self::Pidfd => Arc::new(target()?.pidfd()?),
             Self::ProcDirectory => {
-                target()?.file(self, |target| path(&format!("/proc/{}", target.pid)))?
+                target()?.file(self, |target| open_path(&format!("/proc/{}", target.pid)))?
             }
-            Self::Home(link) => world.file(self, || path(&format!("/proc/self/ns/{link}")))?,
-            Self::HomePidfd => world.file(self, || pidfd(std::process::id()))?,
-            Self::Unrelated(kind) => world.file(self, || kind.open())?,
+            Self::Home(link) => fixtures.file(self, || open_ns("self", link))?,
+            Self::HomePidfd => fixtures.file(self, || open_pidfd(std::process::id()))?,
+            Self::Unrelated(kind) => fixtures.file(self, || kind.open())?,
             Self::Own(link) => {
                 return Ok(Prepared::ByCaller(Source::Own {
                     link: link.to_owned(),
@@ -69,19 +74,19 @@ impl Handle {
     }
 }
 
-/// The namespace at `link` of the process at `of` in `/proc`.
-pub(crate) fn ns_of(of: &str, link: &str) -> Result<OwnedFd> {
-    path(&format!("/proc/{of}/ns/{link}"))
+/// Opens a namespace of a process, given its name in `/proc`.
+pub(crate) fn open_ns(process: &str, link: &str) -> Result<OwnedFd> {
+    open_path(&format!("/proc/{process}/ns/{link}"))
 }
 
-/// A pidfd.
-pub(crate) fn pidfd(pid: u32) -> Result<OwnedFd> {
+/// Opens a pidfd.
+pub(crate) fn open_pidfd(pid: u32) -> Result<OwnedFd> {
     let pid = Pid::from_raw(pid as i32).context("pid 0")?;
     rustix::process::pidfd_open(pid, PidfdFlags::empty())
         .with_context(|| format!("pidfd_open({pid:?})"))
 }
 
-fn path(path: &str) -> Result<OwnedFd> {
+fn open_path(path: &str) -> Result<OwnedFd> {
     open(path, OFlags::RDONLY)
 }
 
@@ -89,22 +94,22 @@ fn open(path: &str, flags: OFlags) -> Result<OwnedFd> {
     rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty()).with_context(|| path.to_owned())
 }
 
-impl Way {
-    fn open(self, target: &Process, kind: Kind) -> Result<OwnedFd> {
+impl NsPath {
+    fn open(self, target: &TargetProcess, kind: Kind) -> Result<OwnedFd> {
         let link = kind.name();
         let proc = format!("/proc/{}/ns/{link}", target.pid);
         let ns = || target.ns(link);
         Ok(match self {
             Self::OPath => open(&proc, OFlags::PATH)?,
             Self::BindMount => {
-                let place = format!("/tmp/nsproxy-tests-bind.{}", std::process::id());
-                File::create(&place)?;
-                rustix::mount::mount_bind(&proc, &place)
+                let mount_point = format!("/tmp/nsproxy-tests-bind.{}", std::process::id());
+                File::create(&mount_point)?;
+                rustix::mount::mount_bind(&proc, &mount_point)
                     .with_context(|| format!("bind mount of {proc}"))?;
-                let opened = path(&place);
+                let opened = open_path(&mount_point);
                 // The open file keeps the mount.
-                rustix::mount::unmount(&place, UnmountFlags::DETACH)?;
-                fs::remove_file(&place)?;
+                rustix::mount::unmount(&mount_point, UnmountFlags::DETACH)?;
+                fs::remove_file(&mount_point)?;
                 opened?
             }
             Self::FileHandle => nsfs::by_file_handle(ns()?).context("open_by_handle_at")?,
@@ -115,28 +120,23 @@ impl Way {
             }
             Self::Owner => nsfs::relative(ns()?, Relative::Owner).context("NS_GET_USERNS")?,
             Self::Parent => nsfs::relative(ns()?, Relative::Parent).context("NS_GET_PARENT")?,
-            Self::Socket => nsfs::net_of_socket(socket_of(target)?).context("SIOCGSKNS")?,
+            Self::Socket => nsfs::net_of_socket(socket_in_net_of(target)?).context("SIOCGSKNS")?,
         })
     }
 }
 
-/// A socket in the network namespace of the target, made by somebody who goes there for it.
-fn socket_of(target: &Process) -> Result<OwnedFd> {
+/// Returns a socket in the network namespace of the target, created by an actor that enters it.
+fn socket_in_net_of(target: &TargetProcess) -> Result<OwnedFd> {
     let mut actor = Actor::spawn()?;
-    let net = actor.take(target.ns("net")?)?;
-    let entered = actor.call(Call {
-        entry: Entry::Syscall,
-        slot: net.slot,
-        nstype: 0,
-        fail_nth: None,
-    })?;
+    let slot = actor.pass_file(target.ns("net")?)?.slot;
+    let entered = actor.call(Call::new(Entry::Syscall, slot, 0))?;
     ensure!(entered.is_ok(), "setns: {entered:?}");
     let slot = actor.open(Source::Socket)?.slot;
-    actor.give(&Command::Give { slot })
+    actor.fetch_file(&Command::Give { slot })
 }
 
 impl Unrelated {
-    /// All of them, by name.
+    /// All variants, by name.
     pub(crate) const ALL: [(&'static str, Self); 9] = [
         ("regular file", Self::Regular),
         ("directory", Self::Directory),
@@ -151,9 +151,9 @@ impl Unrelated {
 
     fn open(self) -> Result<OwnedFd> {
         Ok(match self {
-            Self::Regular => path("/proc/self/exe")?,
-            Self::Directory => path("/")?,
-            Self::CharDevice => path("/dev/null")?,
+            Self::Regular => open_path("/proc/self/exe")?,
+            Self::Directory => open_path("/")?,
+            Self::CharDevice => open_path("/dev/null")?,
             Self::Pipe => std::io::pipe()?.0.into(),
             Self::Socket => UnixDatagram::unbound()?.into(),
             Self::Epoll => epoll::create(epoll::CreateFlags::CLOEXEC)?,

@@ -52,7 +52,11 @@ impl Entry {
                 result
             }
             Self::Explain { dry_run, journal } => {
-                let explain = if journal { traced } else { explained };
+                let explain = if journal {
+                    explain_with_journal
+                } else {
+                    explain
+                };
                 let how = Explain {
                     dry_run,
                     as_of_2011: false,
@@ -69,8 +73,8 @@ impl Entry {
     }
 }
 
-/// Makes a call by `NSPROXY_EXPLAIN`; returns its outcome, and the refusal, if any.
-pub(crate) fn explained(
+/// Makes a call by `NSPROXY_EXPLAIN`. Returns its outcome, and the refusal if there is one.
+pub(crate) fn explain(
     device: &Device,
     fd: i32,
     nstype: i32,
@@ -88,29 +92,29 @@ fn outcome_of(refusal: Option<Refusal>) -> (Outcome, Option<Refusal>) {
     (outcome, refusal)
 }
 
-/// What is said of a journal whose counts do not add up.
+/// The message about a journal whose counts are inconsistent.
 pub(crate) const UNBALANCED: &str = "the journal does not add up";
 
-/// The same with a journal, whose counts have to add up.
+/// Makes a call by `NSPROXY_EXPLAIN` with a journal, and audits the counts of the journal.
 ///
-/// A call that changes nothing is made again if they do not: others come and go, and what is wrong
-/// is so every time.
-pub(crate) fn traced(
+/// A call without effect is repeated when the audit fails, since another process may have changed a
+/// count meanwhile. A bug fails the audit each time.
+pub(crate) fn explain_with_journal(
     device: &Device,
     fd: i32,
     nstype: i32,
     how: Explain,
 ) -> Result<(Outcome, Option<Refusal>)> {
-    const TIMES: usize = 4;
-    let mut times = 0;
+    const ATTEMPTS: usize = 4;
+    let mut attempts = 0;
     loop {
-        times += 1;
+        attempts += 1;
         let (refusal, journal) = device.trace(fd, nstype, how).context("NSPROXY_EXPLAIN")?;
         let changed = refusal.is_none() && !how.dry_run;
         match journal.audit() {
             Ok(()) => return Ok(outcome_of(refusal)),
-            Err(what) if changed || times == TIMES => {
-                bail!("{UNBALANCED}: {what}\n{journal:#?}")
+            Err(error) if changed || attempts == ATTEMPTS => {
+                bail!("{UNBALANCED}: {error}\n{journal:#?}")
             }
             Err(_) => {}
         }
@@ -130,25 +134,25 @@ impl fmt::Display for Entry {
     }
 }
 
-/// Names of kinds, from their `CLONE_NEW*`: `mnt+uts`.
-pub(crate) fn kinds_word(flags: u32) -> String {
+/// Returns the names of kinds, given their `CLONE_NEW*`: `mnt+uts`.
+pub(crate) fn kind_names(flags: u32) -> String {
     let names: Vec<_> = kinds_of(flags).map(Kind::name).collect();
     names.join("+")
 }
 
-/// The kinds whose `CLONE_NEW*` is among `flags`, in the order in which they are installed.
+/// Returns the kinds whose `CLONE_NEW*` is in `flags`, in the order in which they are installed.
 pub(crate) fn kinds_of(flags: u32) -> impl Iterator<Item = Kind> {
     Kind::ALL
         .into_iter()
         .filter(move |kind| flags & kind.flag() != 0)
 }
 
-/// The `CLONE_NEW*` of all kinds.
+/// Returns the `CLONE_NEW*` of all kinds.
 pub(crate) fn all_kinds() -> u32 {
     flags_of(&Kind::ALL)
 }
 
-/// The `CLONE_NEW*` of some kinds.
+/// Returns the `CLONE_NEW*` of some kinds.
 pub(crate) fn flags_of(kinds: &[Kind]) -> u32 {
     kinds.iter().fold(0, |flags, kind| flags | kind.flag())
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A case: a state, a call and what is to come of it, as data. How it is run: [`crate::case::run`].
+//! A case: a state, a call and the expected outcome, as data. [`run`] runs it.
 
+pub(crate) mod effort;
 pub(crate) mod fd_source;
+pub(crate) mod fixtures;
 pub(crate) mod implementation;
 pub(crate) mod run;
 pub(crate) mod target;
@@ -14,51 +16,51 @@ use crate::{
     },
     env::kernel,
     errno::Code,
-    process::setup::Step,
+    process::setup::Setup,
 };
 use nsproxy_uapi::Reason;
 
-/// What the file descriptor of a call refers to. How it comes about: [`crate::case::fd_source`].
+/// The file that the descriptor of a call refers to. [`fd_source`] opens it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Handle {
+pub(crate) enum FdSource {
     /// `/proc/<target>/ns/<link>`.
     Target(&'static str),
-    /// The same namespace, by another way.
-    TargetBy(Way, Kind),
-    /// `/proc/self/ns/<link>` of the test: where it all started, and the caller's parent is.
+    /// The namespace of this kind of the target, by another path.
+    TargetBy(NsPath, Kind),
+    /// `/proc/self/ns/<link>` of the test, which is in the initial namespaces.
     Home(&'static str),
-    /// `/proc/self/ns/<link>` of the caller, opened when it is in its state.
+    /// `/proc/self/ns/<link>` of the caller, opened after its setups.
     Own(&'static str),
-    /// `/proc/<child>/ns/<link>` of the caller's child, see [`Step::Child`].
+    /// `/proc/<child>/ns/<link>` of the caller's child, see [`Setup::Child`].
     Child(&'static str),
     /// A pidfd of the target.
     Pidfd,
-    /// A pidfd of the test, the caller's parent.
+    /// A pidfd of the test, which is the parent of the caller.
     HomePidfd,
-    /// A pidfd of the caller, opened when it is in its state.
+    /// A pidfd of the caller, opened after its setups.
     OwnPidfd,
-    /// A pidfd of the caller's child, see [`Step::Child`].
+    /// A pidfd of the caller's child, see [`Setup::Child`].
     ChildPidfd,
     /// `/proc/<target>`.
     ProcDirectory,
-    /// A file that has nothing to do with any of this.
+    /// A file that is neither a namespace nor a process.
     Unrelated(Unrelated),
-    /// A number, with no file behind it.
+    /// A number, usually without an open file.
     Number(i32),
 }
 
-/// A way to the namespace of a target other than its file in `/proc`.
+/// A path to a namespace of a target other than its file in `/proc`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Way {
-    /// That file, opened with `O_PATH`.
+pub(crate) enum NsPath {
+    /// The file in `/proc`, opened with `O_PATH`.
     OPath,
-    /// That file, bind mounted elsewhere and opened there.
+    /// A bind mount of the file in `/proc`.
     BindMount,
-    /// Its file handle: `open_by_handle_at(2)`.
+    /// A file handle: `open_by_handle_at(2)`.
     FileHandle,
     /// `PIDFD_GET_*_NAMESPACE` of a pidfd of the target.
     PidfdIoctl,
-    /// `NS_GET_USERNS`: not the namespace itself but the user namespace that owns it.
+    /// `NS_GET_USERNS`: the user namespace that owns the namespace.
     Owner,
     /// `NS_GET_PARENT`: the parent of a user or pid namespace.
     Parent,
@@ -66,7 +68,7 @@ pub(crate) enum Way {
     Socket,
 }
 
-/// Files that setns(2) has no use for.
+/// Files that setns(2) does not accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Unrelated {
     Regular,
@@ -81,59 +83,59 @@ pub(crate) enum Unrelated {
     Nsproxy,
 }
 
-/// What is to come of a call.
+/// The expected outcome of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Expect {
-    /// Success: the caller is in the namespaces of these kinds that the handle refers to, and
-    /// everywhere else where it was.
+    /// Success: the caller is in the namespaces of these kinds that the file refers to, and its
+    /// other namespaces are unchanged.
     Moved(u32),
-    /// An error, and nothing has changed.
+    /// An error without any effect.
     Fails(Code),
-    /// Whatever the reference does.
+    /// The outcome of the reference.
     AsReference,
 }
 
-/// Who looks at what came of a call, besides the caller itself.
+/// Processes that take a snapshot after the call, in addition to the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Witnesses {
-    /// A child that is forked afterwards, one that executes a program, and perf.
+    /// A child that is forked after the call, one that executes a program, and perf.
     All,
-    /// A child that is forked afterwards. In an emulator that is twice as fast.
+    /// A child that is forked after the call. In an emulator that is twice as fast.
     Child,
 }
 
-/// A state, a call and what is to come of it.
+/// A state, a call and the expected outcome.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
-    /// What it is called in the report; the filter on the command line looks here.
+    /// The name in the report, and for the filter on the command line.
     pub(crate) name: String,
-    /// The process that the handle refers to, if it does.
+    /// The target, if the file refers to one.
     pub(crate) target: Option<Target>,
-    /// The steps that the callers take before the call.
-    pub(crate) caller: Vec<Step>,
-    pub(crate) handle: Handle,
+    /// The setups of the callers.
+    pub(crate) caller: Vec<Setup>,
+    pub(crate) fd: FdSource,
     pub(crate) nstype: i32,
     pub(crate) expect: Expect,
-    /// The check that it fails, if it is to be a certain one.
+    /// The check that must refuse the call, if a certain one must.
     pub(crate) reason: Option<Reason>,
-    /// Who looks, besides the caller itself.
     pub(crate) witnesses: Witnesses,
-    /// Which allocation of the call is to fail, counted from 1, if one is: see [`crate::checks::fault_injection`].
+    /// The allocation of the call that fails, counted from 1: see
+    /// [`crate::checks::fault_injection`].
     pub(crate) fail_allocation: Option<u32>,
-    /// What is tested.
+    /// The entry under test.
     pub(crate) subject: Entry,
-    /// What it is compared with, if with anything.
+    /// The entry that the subject is compared with.
     pub(crate) reference: Option<Entry>,
 }
 
 impl Case {
-    /// A call through the device, made by root, to be compared with setns(2).
-    pub(crate) fn new(name: impl Into<String>, handle: Handle, nstype: i32) -> Self {
+    /// Creates a case: a call by root through the device, compared with setns(2).
+    pub(crate) fn new(name: impl Into<String>, fd: FdSource, nstype: i32) -> Self {
         Self {
             name: name.into(),
             target: None,
             caller: Vec::new(),
-            handle,
+            fd,
             nstype,
             expect: Expect::AsReference,
             reason: None,
@@ -149,8 +151,8 @@ impl Case {
         self
     }
 
-    pub(crate) fn caller(mut self, steps: impl Into<Vec<Step>>) -> Self {
-        self.caller = steps.into();
+    pub(crate) fn caller(mut self, setups: impl Into<Vec<Setup>>) -> Self {
+        self.caller = setups.into();
         self
     }
 
@@ -159,7 +161,7 @@ impl Case {
         self
     }
 
-    /// It fails, for this reason.
+    /// Expects that this check refuses the call.
     pub(crate) fn refused(mut self, reason: Reason) -> Self {
         self.reason = Some(reason);
         match reason.errno() {
@@ -168,8 +170,8 @@ impl Case {
         }
     }
 
-    /// It fails since root and working directory are shared, though the set has a copy of them; or
-    /// whatever the reference does, where the kernel asks the copy.
+    /// Expects a refusal because `fs_struct` is shared, although the `nsset` has a copy. Expects the
+    /// outcome of the reference on a kernel that checks the copy.
     pub(crate) fn refused_despite_the_copy(self) -> Self {
         if kernel::asks_the_copy() {
             self
@@ -185,12 +187,15 @@ impl Case {
 
     /// Returns the kind of namespace that the call is about, if it is about one.
     pub(crate) fn kind(&self) -> Option<Kind> {
-        match self.handle {
-            Handle::Target(link) | Handle::Home(link) | Handle::Own(link) | Handle::Child(link) => {
+        match self.fd {
+            FdSource::Target(link)
+            | FdSource::Home(link)
+            | FdSource::Own(link)
+            | FdSource::Child(link) => {
                 let name = link.trim_end_matches("_for_children");
                 Kind::ALL.into_iter().find(|kind| kind.name() == name)
             }
-            Handle::TargetBy(_, kind) => Some(kind),
+            FdSource::TargetBy(_, kind) => Some(kind),
             _ => {
                 let mut kinds = implementation::kinds_of(self.nstype as u32);
                 let kind = kinds.next();
@@ -200,15 +205,19 @@ impl Case {
     }
 }
 
-impl Handle {
-    /// Whether it leads to a namespace that the case's target is in.
+impl FdSource {
+    /// Returns whether the file refers to a namespace of the target.
     pub(crate) fn is_of_target(&self) -> bool {
         matches!(
             self,
             Self::Target(_)
                 | Self::Pidfd
                 | Self::TargetBy(
-                    Way::OPath | Way::BindMount | Way::FileHandle | Way::PidfdIoctl | Way::Socket,
+                    NsPath::OPath
+                        | NsPath::BindMount
+                        | NsPath::FileHandle
+                        | NsPath::PidfdIoctl
+                        | NsPath::Socket,
                     _
                 )
         )

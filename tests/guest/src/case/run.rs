@@ -2,23 +2,24 @@
 
 //! Runs a case.
 //!
-//! Two actors, siblings, are put into the same state. One makes the call through the system
-//! call, the other through the device. Both must return the same, and see the same afterwards;
-//! and it must be what the case says.
+//! Two actors get the same setups. One calls through the reference entry, the other one through the
+//! entry under test. Both must return the same result and have equal snapshots afterwards, as the
+//! case expects.
 
 use crate::{
     case::{
-        Case, Handle, Witnesses,
+        Case, FdSource, Witnesses,
         fd_source::{self, Prepared},
+        fixtures::Fixtures,
         implementation::{Device, Entry},
-        target::{self, Process, World},
+        target::{self, TargetProcess},
     },
     checks::outcome,
-    errno::{Outcome, word},
+    errno::{Outcome, outcome_name},
     process::{
         Actor,
-        command::{Call, Called, Command, Foreseen, Program, Repeated, Reply, Source},
-        setup::Step,
+        command::{Call, Called, Command, DryRun, Program, Repeated, Reply, Source},
+        setup::Setup,
     },
     snapshot::{Children, ClockBase, OF_CHILD, Snapshot},
     sys::{NAMESPACES_IN_ORDER, NamespacesWatch, Semaphore},
@@ -27,37 +28,32 @@ use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::Pid;
 use std::{fs::File, mem};
 
-/// What one caller did and saw.
-pub(crate) struct Side {
+/// The call of one caller, with snapshots before and after it.
+pub(crate) struct CallerRun {
     pub(crate) entry: Entry,
+    /// The inode number of the file, which for an nsfs file is that of the namespace.
+    pub(crate) opened: Option<u64>,
     pub(crate) before: Snapshot,
     pub(crate) outcome: Outcome,
-    /// If an allocation was to fail: how many more there were to go until that one.
+    /// If an allocation was to fail: the number of allocations that remained until that one.
     pub(crate) to_go: Option<u32>,
     /// The result of a dry run before the call, if there was one.
-    pub(crate) foreseen: Option<Foreseen>,
+    pub(crate) dry_run: Option<DryRun>,
     pub(crate) after: Snapshot,
 }
 
-/// The same, and what its handle was.
-pub(crate) struct Ran {
-    pub(crate) side: Side,
-    /// The inode number of what was opened, which for an nsfs file is the namespace's.
-    pub(crate) opened: Option<u64>,
-}
-
-/// Both sides, compared.
-pub(crate) struct Report {
-    pub(crate) subject: Side,
-    pub(crate) reference: Option<Side>,
-    /// All that is wrong; empty if nothing is.
+/// The runs of both callers, compared.
+pub(crate) struct CaseRun {
+    pub(crate) subject: CallerRun,
+    pub(crate) reference: Option<CallerRun>,
+    /// The differences from the expectation.
     pub(crate) wrong: Vec<String>,
 }
 
-/// Runs a case, and fails if anything is not as it is to be.
-pub(crate) fn check(case: &Case, world: &mut World) -> Result<()> {
-    let report = run(case, world)?;
-    ensure!(report.wrong.is_empty(), report.wrong.join("\n"));
+/// Runs a case, and fails if there is a difference from its expectation.
+pub(crate) fn check(case: &Case, fixtures: &mut Fixtures) -> Result<()> {
+    let run = run(case, fixtures)?;
+    ensure!(run.wrong.is_empty(), run.wrong.join("\n"));
     Ok(())
 }
 
@@ -65,95 +61,86 @@ pub(crate) fn check(case: &Case, world: &mut World) -> Result<()> {
 ///
 /// # Errors
 ///
-/// When it could not be run. What is wrong with the outcome is in the report.
-pub(crate) fn run(case: &Case, world: &mut World) -> Result<Report> {
-    let target = match &case.target {
-        Some(target) => Some(world.target(target)?),
-        None => None,
-    };
+/// The case could not be run. A difference from the expectation is not an error.
+pub(crate) fn run(case: &Case, fixtures: &mut Fixtures) -> Result<CaseRun> {
+    let target = fixtures.target_of(case)?;
     let target = target.as_deref();
-    let handle = case.handle.prepare(target, world)?;
+    let fd = case.fd.prepare(target, fixtures)?;
 
-    let mut subject = Caller::prepare(case, case.subject, target, world)?;
+    let mut subject = Caller::prepare(case, case.subject, target, fixtures)?;
     let mut reference = match case.reference {
-        Some(entry) => Some(Caller::prepare(case, entry, target, world)?),
+        Some(entry) => Some(Caller::prepare(case, entry, target, fixtures)?),
         None => None,
     };
 
-    // The reference first: should the subject take the guest down, this much is known.
-    let reference_ran = match &mut reference {
-        Some(caller) => Some(caller.run(case, &handle, &world.clocks)?),
+    // The reference first: its result is known even if the subject crashes the guest.
+    let reference_run = match &mut reference {
+        Some(caller) => Some(caller.run(case, &fd, &fixtures.clocks)?),
         None => None,
     };
-    let subject_ran = subject.run(case, &handle, &world.clocks)?;
+    let subject_run = subject.run(case, &fd, &fixtures.clocks)?;
 
     let mut wrong = Vec::new();
-    for ran in reference_ran.iter().chain([&subject_ran]) {
-        outcome::judge(case, ran, target, &mut wrong);
+    for run in reference_run.iter().chain([&subject_run]) {
+        outcome::check(case, run, target, &mut wrong);
     }
-    if let Some(reference) = &reference_ran {
-        outcome::compare(&reference.side, &subject_ran.side, &mut wrong);
+    if let Some(reference) = &reference_run {
+        outcome::compare(reference, &subject_run, &mut wrong);
     }
-    if target::links_of("self") != world.home {
+    if target::links_of("self") != fixtures.home {
         wrong.push("the test itself is in other namespaces than before".to_owned());
     }
 
-    if !wrong.is_empty() {
-        let reference = reference_ran.as_ref().map(|ran| &ran.side);
-        wrong.insert(0, outcome::results(case, &subject_ran.side, reference));
-    }
-
     if wrong.is_empty() {
-        subject.rest(case, &subject_ran.side, world)?;
-        if let (Some(caller), Some(ran)) = (reference, &reference_ran) {
-            caller.rest(case, &ran.side, world)?;
+        subject.keep_if_unchanged(case, &subject_run, fixtures);
+        if let (Some(caller), Some(run)) = (reference, &reference_run) {
+            caller.keep_if_unchanged(case, run, fixtures);
         }
+    } else {
+        let results = outcome::results(case, &subject_run, reference_run.as_ref());
+        wrong.insert(0, results);
     }
-    Ok(Report {
-        subject: subject_ran.side,
-        reference: reference_ran.map(|ran| ran.side),
+    Ok(CaseRun {
+        subject: subject_run,
+        reference: reference_run,
         wrong,
     })
 }
 
-/// How often calls are begun again of which one did not make the allocation that was to fail, or
-/// could do without.
-const BEGINNINGS: u32 = 10;
+/// How many times to restart a series in which an injected failure was not hit, or was tolerated.
+const SERIES: u32 = 10;
 
-/// Makes the call of a case many times through `entry`, one after another by the same caller or
-/// each by a child of it, and says what all of them returned.
+/// Makes the call of a case many times through `entry`, by one caller or each time by a child of
+/// it. Returns the outcome.
 ///
 /// # Errors
 ///
-/// When it could not be done, or not all of them returned the same.
+/// A call could not be made, or the outcomes differ.
 pub(crate) fn repeat(
     case: &Case,
     entry: Entry,
     times: u32,
     in_children: bool,
-    world: &mut World,
+    fixtures: &mut Fixtures,
 ) -> Result<Outcome> {
-    let target = match &case.target {
-        Some(target) => Some(world.target(target)?),
-        None => None,
-    };
-    let handle = case.handle.prepare(target.as_deref(), world)?;
-    // What is made for witnesses is not to be counted.
+    let target = fixtures.target_of(case)?;
+    let fd = case.fd.prepare(target.as_deref(), fixtures)?;
+    // Witnesses would allocate memory that `faults` counts.
     let case = &Case {
         witnesses: Witnesses::Child,
         ..case.clone()
     };
     let mut made = 0;
     let mut outcome = None;
-    for _ in 0..BEGINNINGS {
-        let mut caller = Caller::prepare(case, entry, target.as_deref(), world)?;
-        let repeated = caller.repeat(case, &handle, times - made, in_children)?;
+    for _ in 0..SERIES {
+        let mut caller = Caller::prepare(case, entry, target.as_deref(), fixtures)?;
+        let repeated = caller.repeat(case, &fd, times - made, in_children)?;
         if repeated.times > 0 {
             ensure!(
                 outcome.is_none_or(|outcome| outcome == repeated.outcome),
-                "{entry} returned {}, and {} by another caller",
-                word(outcome.unwrap_or(Ok(()))),
-                word(repeated.outcome)
+                "{entry} returned {}, and {} to another caller",
+                outcome_name(outcome.unwrap_or(Ok(()))),
+                outcome_name(repeated.outcome)
             );
             outcome = Some(repeated.outcome);
             made += repeated.times;
@@ -162,75 +149,61 @@ pub(crate) fn repeat(
             return outcome.context("repeated no times");
         }
     }
-    bail!(
-        "{entry}: an allocation was to fail, and the call succeeded all the same, {BEGINNINGS} times"
-    );
+    bail!("{entry}: the call succeeded despite an injected allocation failure, {SERIES} times");
 }
 
-/// Runs programs as a caller in the state of a case. Their standard input is the handle, if that is
-/// a file. `lines` returns their words for the caller's pid.
-pub(crate) fn programs(
+/// Runs programs as the caller of a case. Their standard input is the file of the case, if there is
+/// one. `lines` returns their command lines for the caller's pid.
+pub(crate) fn run_programs(
     case: &Case,
     lines: impl FnOnce(u32) -> Vec<Vec<String>>,
-    world: &mut World,
+    fixtures: &mut Fixtures,
 ) -> Result<Vec<Program>> {
-    let target = match &case.target {
-        Some(target) => Some(world.target(target)?),
-        None => None,
-    };
+    let target = fixtures.target_of(case)?;
     let target = target.as_deref();
-    // An entry that changes nothing.
+    // This entry has no effect, so that the caller can be used again.
     let entry = Entry::DRY_RUN;
-    let mut caller = Caller::prepare(case, entry, target, world)?;
-    let input = match case.handle {
-        Handle::Pidfd | Handle::OwnPidfd | Handle::Number(_) => None,
+    let mut caller = Caller::prepare(case, entry, target, fixtures)?;
+    let input = match case.fd {
+        FdSource::Pidfd | FdSource::OwnPidfd | FdSource::Number(_) => None,
         _ => {
-            let handle = case.handle.prepare(target, world)?;
-            let take = caller.hand(&handle)?.map_or(Command::Take, Command::Open);
-            caller.actor.tell(&take)?;
+            let fd = case.fd.prepare(target, fixtures)?;
+            caller.open(&fd)?;
             Some(0)
         }
     };
     let lines = lines(caller.actor.pid()?);
-    let asked = [
+    let commands = [
         Command::Programs {
             lines,
             input,
-            share_fs: case.caller.contains(&Step::ShareFs),
+            share_fs: case.caller.contains(&Setup::ShareFs),
         },
         Command::Close,
     ];
-    let mut replies = caller.actor.tell_all(&asked)?;
+    let mut replies = caller.actor.run_commands(&commands)?;
     let Reply::Programs(programs) = replies.swap_remove(0) else {
-        bail!("unexpected reply to {:?}", asked[0]);
+        bail!("unexpected reply to {:?}", commands[0]);
     };
-    if !case.caller.iter().any(is_of_target) {
-        world.rest(State::of(case, entry), caller);
-    }
+    caller.keep(case, fixtures);
     Ok(programs)
 }
 
-fn is_of_target(step: &Step) -> bool {
-    matches!(step, Step::EnterTarget(_))
-}
-
-/// What a caller is like before a call.
+/// Callers with equal keys are interchangeable before a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct State {
-    /// By which way it calls.
+pub(crate) struct CallerKey {
     entry: Entry,
-    /// The steps that it took.
-    steps: Vec<Step>,
-    /// Whether perf is to be told of it.
+    setups: Vec<Setup>,
+    /// `true` if perf watches the caller.
     perf: bool,
 }
 
-impl State {
-    fn of(case: &Case, entry: Entry) -> Self {
+impl CallerKey {
+    fn new(case: &Case, entry: Entry) -> Self {
         Self {
             entry,
-            steps: case.caller.clone(),
-            // What perf is told today it was not in 2011. And telling it takes memory.
+            setups: case.caller.clone(),
+            // The path of 2011 does not notify perf, and a notification allocates memory.
             perf: case.witnesses == Witnesses::All
                 && case.subject != Entry::Device2011
                 && case.fail_allocation.is_none(),
@@ -243,16 +216,17 @@ pub(crate) struct Caller {
     actor: Actor,
     entry: Entry,
     semaphore: Option<RaisedSemaphore>,
+    /// The path in `/proc` of a task that shares the nsproxy.
     companion: Option<String>,
-    /// Its child that is in namespaces of its own, by its path in `/proc`.
+    /// The path in `/proc` of a child that is in namespaces of its own.
     child: Option<String>,
     /// [`None`] in a kernel without perf.
     perf: Option<NamespacesWatch>,
-    /// What it saw last.
-    seen: Snapshot,
+    /// The last snapshot.
+    snapshot: Snapshot,
 }
 
-/// A semaphore that is removed when nobody looks at it any more.
+/// A semaphore that is removed when dropped.
 struct RaisedSemaphore(Semaphore);
 
 impl Drop for RaisedSemaphore {
@@ -265,11 +239,11 @@ impl Caller {
     fn prepare(
         case: &Case,
         entry: Entry,
-        target: Option<&Process>,
-        world: &mut World,
+        target: Option<&TargetProcess>,
+        fixtures: &mut Fixtures,
     ) -> Result<Self> {
-        let state = State::of(case, entry);
-        if let Some(idle) = world.wake(&state) {
+        let key = CallerKey::new(case, entry);
+        if let Some(idle) = fixtures.take_idle(&key) {
             return Ok(idle);
         }
         let mut caller = Self {
@@ -279,50 +253,55 @@ impl Caller {
             companion: None,
             child: None,
             perf: None,
-            seen: Snapshot::default(),
+            snapshot: Snapshot::default(),
         };
         let mut commands = Vec::new();
         if entry != Entry::Syscall {
-            // The device is opened as root: what counts is who calls.
+            // As root: the module checks the credentials at the time of the call.
             commands.push(Command::OpenDevice);
         }
-        for step in &case.caller {
-            if let Step::EnterTarget(kinds) = step {
+        for setup in &case.caller {
+            if let Setup::EnterTarget(kinds) = setup {
                 let target = target.context("a case without a target")?;
-                caller.obey(&mem::take(&mut commands))?;
+                caller.run_commands(&mem::take(&mut commands))?;
                 caller.enter(target, *kinds)?;
             } else {
-                commands.push(Command::Do(step.clone()));
+                commands.push(Command::SetUp(setup.clone()));
             }
         }
-        if state.perf {
+        if key.perf {
             commands.push(Command::Pid);
         }
-        commands.push(Command::Look {
-            clocks: world.clocks.clone(),
+        commands.push(Command::Snapshot {
+            clocks: fixtures.clocks.clone(),
             children: Children::None,
         });
-        caller.obey(&commands)?;
+        caller.run_commands(&commands)?;
         Ok(caller)
     }
 
-    /// May serve another case if nothing has happened to it, which the case has just looked at.
-    fn rest(mut self, case: &Case, ran: &Side, world: &mut World) -> Result<()> {
-        if (ran.outcome.is_err() || !self.entry.has_effect())
-            && !case.caller.iter().any(is_of_target)
-        {
-            self.seen = ran.after.clone();
-            world.rest(State::of(case, self.entry), self);
+    /// Keeps the caller for another case if the call had no effect, which was checked.
+    fn keep_if_unchanged(mut self, case: &Case, run: &CallerRun, fixtures: &mut Fixtures) {
+        if run.outcome.is_err() || !self.entry.has_effect() {
+            self.snapshot = run.after.clone();
+            self.keep(case, fixtures);
         }
-        Ok(())
     }
 
-    /// Has the actor do all that, and keeps what it says of itself.
-    fn obey(&mut self, commands: &[Command]) -> Result<()> {
-        for reply in self.actor.tell_all(commands)? {
+    fn keep(self, case: &Case, fixtures: &mut Fixtures) {
+        // The key does not contain the target.
+        let depends_on_target = |setup: &Setup| matches!(setup, Setup::EnterTarget(_));
+        if !case.caller.iter().any(depends_on_target) {
+            fixtures.add_idle(CallerKey::new(case, self.entry), self);
+        }
+    }
+
+    /// Runs commands, and keeps the replies that are about the actor itself.
+    fn run_commands(&mut self, commands: &[Command]) -> Result<()> {
+        for reply in self.actor.run_commands(commands)? {
             match reply {
                 Reply::Returned(opened) => {
-                    ensure!(opened.is_ok(), "{}: {}", Device::PATH, word(opened));
+                    ensure!(opened.is_ok(), "{}: {}", Device::PATH, outcome_name(opened));
                 }
                 Reply::Semaphore(id) => self.semaphore = Some(RaisedSemaphore(Semaphore(id))),
                 Reply::Companion(path) => self.companion = Some(path),
@@ -331,88 +310,85 @@ impl Caller {
                     let pid = Pid::from_raw(pid as i32).context("pid 0")?;
                     self.perf = NamespacesWatch::new(pid).ok();
                 }
-                Reply::Seen(seen) => self.seen = self.seen_from_outside(seen)?,
+                Reply::Snapshot(snapshot) => self.snapshot = self.add_outside_view(snapshot)?,
                 _ => {}
             }
         }
         Ok(())
     }
 
-    /// Has it enter namespaces of these kinds of the target.
-    fn enter(&mut self, target: &Process, kinds: u32) -> Result<()> {
-        let pidfd = self.actor.take(target.pidfd()?)?;
-        let entered = self.actor.call(Call {
-            entry: Entry::Syscall,
-            slot: pidfd.slot,
-            nstype: kinds as i32,
-            fail_nth: None,
-        })?;
+    /// Enters namespaces of these kinds of the target.
+    fn enter(&mut self, target: &TargetProcess, kinds: u32) -> Result<()> {
+        let slot = self.actor.pass_file(target.pidfd()?)?.slot;
+        let call = Call::new(Entry::Syscall, slot, kinds as i32);
+        let entered = self.actor.call(call)?;
         ensure!(
             entered.is_ok(),
             "cannot enter the target: {}",
-            word(entered)
+            outcome_name(entered)
         );
-        self.actor.tell(&Command::Close)?;
+        self.actor.run_command(&Command::Close)?;
         Ok(())
     }
 
-    /// What it is to open to have the handle of the call in its hands; [`None`]: it is to take what
-    /// it was sent.
-    fn hand(&mut self, handle: &Prepared) -> Result<Option<Source>> {
-        match handle {
-            Prepared::File(file) => self.actor.send(file)?,
+    /// Sends the file of the call, or returns the source that the actor must open.
+    fn send_file(&mut self, fd: &Prepared) -> Result<Option<Source>> {
+        match fd {
+            Prepared::File(file) => self.actor.send_file(file)?,
             Prepared::ByCaller(source) => return Ok(Some(source.clone())),
             Prepared::OfChild(link) => {
                 let child = self.child.as_deref().context("a caller without a child")?;
-                self.actor.send(match link {
-                    Some(link) => fd_source::ns_of(child, link)?,
-                    None => fd_source::pidfd(child.parse()?)?,
+                self.actor.send_file(match link {
+                    Some(link) => fd_source::open_ns(child, link)?,
+                    None => fd_source::open_pidfd(child.parse()?)?,
                 })?;
             }
         }
         Ok(None)
     }
 
-    /// Adds what the test sees of the caller: it is root in the namespaces that all of this began
-    /// in, wherever the actor is and whatever it has become.
-    fn seen_from_outside(&mut self, mut seen: Snapshot) -> Result<Snapshot> {
-        if let Some(semaphore) = &self.semaphore {
-            seen.add("semaphore", semaphore.0.value()?);
-        }
-        if let Some(companion) = &self.companion {
-            seen.add_links(File::open("/proc")?, companion, "companion/ns");
-        }
-        if let Some(child) = &self.child {
-            seen.add_links(File::open("/proc")?, child, OF_CHILD);
-        }
-        Ok(seen)
+    /// Opens the file of the call in the first free slot.
+    fn open(&mut self, fd: &Prepared) -> Result<()> {
+        let command = self.send_file(fd)?.map_or(Command::Take, Command::Open);
+        self.actor.run_command(&command).map(drop)
     }
 
-    /// The call of the case, of what it took last.
+    /// Adds the state that the test sees from the initial namespaces, as root.
+    fn add_outside_view(&mut self, mut snapshot: Snapshot) -> Result<Snapshot> {
+        if let Some(semaphore) = &self.semaphore {
+            snapshot.add("semaphore", semaphore.0.value()?);
+        }
+        if let Some(companion) = &self.companion {
+            snapshot.add_links(File::open("/proc")?, companion, "companion/ns");
+        }
+        if let Some(child) = &self.child {
+            snapshot.add_links(File::open("/proc")?, child, OF_CHILD);
+        }
+        Ok(snapshot)
+    }
+
+    /// Returns the call of the case, with the file in the first slot.
     fn call(&self, case: &Case) -> Call {
         Call {
-            entry: self.entry,
-            slot: 0,
-            nstype: case.nstype,
             fail_nth: case.fail_allocation,
+            ..Call::new(self.entry, 0, case.nstype)
         }
     }
 
     fn repeat(
         &mut self,
         case: &Case,
-        handle: &Prepared,
+        fd: &Prepared,
         times: u32,
         in_children: bool,
     ) -> Result<Repeated> {
-        let take = self.hand(handle)?.map_or(Command::Take, Command::Open);
-        self.actor.tell(&take)?;
+        self.open(fd)?;
         self.actor.repeat(self.call(case), times, in_children)
     }
 
-    fn run(&mut self, case: &Case, handle: &Prepared, clocks: &ClockBase) -> Result<Ran> {
+    fn run(&mut self, case: &Case, fd: &Prepared, clocks: &ClockBase) -> Result<CallerRun> {
         let attempt = Command::Attempt {
-            source: self.hand(handle)?,
+            source: self.send_file(fd)?,
             call: self.call(case),
             clocks: clocks.clone(),
             children: match case.witnesses {
@@ -420,45 +396,43 @@ impl Caller {
                 Witnesses::Child => Children::Forked,
             },
         };
-        let Reply::Attempted(opened, called, after) = self.actor.tell(&attempt)? else {
-            bail!("an odd answer to {attempt:?}");
+        let Reply::Attempted(opened, called, after) = self.actor.run_command(&attempt)? else {
+            bail!("unexpected reply to {attempt:?}");
         };
         let Called {
             outcome,
             to_go,
-            foreseen,
+            dry_run,
         } = called;
         let records = self.perf.as_mut().map(NamespacesWatch::take);
-        let mut after = self.seen_from_outside(after)?;
+        let mut after = self.add_outside_view(after)?;
         if outcome.is_ok() && self.entry.has_effect() {
-            perf_records(&mut after, records.as_deref());
+            add_perf_records(&mut after, records.as_deref());
         }
-        Ok(Ran {
-            side: Side {
-                entry: self.entry,
-                before: mem::take(&mut self.seen),
-                outcome,
-                to_go,
-                foreseen,
-                after,
-            },
+        Ok(CallerRun {
+            entry: self.entry,
             opened: opened.inode,
+            before: mem::take(&mut self.snapshot),
+            outcome,
+            to_go,
+            dry_run,
+            after,
         })
     }
 }
 
-/// Adds what perf was told of the call: how often, and whether it is what the links say.
-fn perf_records(seen: &mut Snapshot, records: Option<&[Vec<u64>]>) {
+/// Adds the number of perf records of the call, and whether the last one agrees with `/proc`.
+fn add_perf_records(snapshot: &mut Snapshot, records: Option<&[Vec<u64>]>) {
     let Some(records) = records else {
         return;
     };
-    seen.add("perf/records", records.len());
+    snapshot.add("perf/records", records.len());
     for (link, inode) in NAMESPACES_IN_ORDER
         .iter()
         .zip(records.last().into_iter().flatten())
     {
-        let agrees = target::inode(seen.link(link)) == Some(*inode);
-        let word = if agrees { "as in /proc" } else { "another" };
-        seen.add(format_args!("perf/{link}"), word);
+        let agrees = target::inode(snapshot.link(link)) == Some(*inode);
+        let value = if agrees { "as in /proc" } else { "another" };
+        snapshot.add(format_args!("perf/{link}"), value);
     }
 }

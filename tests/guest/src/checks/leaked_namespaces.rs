@@ -13,7 +13,7 @@ use crate::{
         implementation::{Kind, all_kinds},
         target::USER,
     },
-    process::{Actor, setup::Step},
+    process::{Actor, setup::Setup},
     sys,
 };
 use anyhow::{Context as _, Result};
@@ -206,13 +206,13 @@ impl Maker {
     fn try_new(maker: u32, kind: Kind) -> Result<Option<Self>> {
         let mut actor = Actor::spawn()?;
         if maker != 0 {
-            actor.step(&Step::SetIds(maker))?;
+            actor.set_up(&Setup::SetIds(maker))?;
             if kind != Kind::User {
                 // Who has no rights needs a user namespace to have some in.
-                actor.step(&Step::Unshare(Kind::User.flag()))?;
+                actor.set_up(&Setup::Unshare(Kind::User.flag()))?;
             }
         }
-        let made = actor.step(&Step::Unshare(kind.flag()));
+        let made = actor.set_up(&Setup::Unshare(kind.flag()));
         Ok(made.is_ok().then_some(Self { _actor: actor }))
     }
 }

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Whether what came of a call is what was to come of it.
+//! Checks the outcome of a call against the case's expectation.
 
 use crate::{
     case::{
-        Case, Expect, Handle,
+        Case, Expect, FdSource,
         implementation::{self, Kind},
-        run::{Ran, Side},
-        target::{self, Process},
+        run::CallerRun,
+        target::{self, TargetProcess},
     },
-    errno::{Outcome, word},
-    process::command::Foreseen,
+    errno::{Outcome, outcome_name},
+    process::command::DryRun,
     snapshot::{Difference, LINKS},
 };
 use nsproxy_uapi::Reason;
 use std::fmt::Write as _;
 
-/// Returns the first lines of the report of a failed case: the results of both sides, and the check
-/// that decided, with its place in the kernel's source.
-pub(crate) fn results(case: &Case, subject: &Side, reference: Option<&Side>) -> String {
-    let sides = reference.into_iter().chain([subject]);
-    let returned = sides.map(|side| format!("{} returned {}", side.entry, word(side.outcome)));
+/// Returns the first lines of the report of a failed case: the results of both callers, and the
+/// check that refused, with its place in the kernel's source.
+pub(crate) fn results(case: &Case, subject: &CallerRun, reference: Option<&CallerRun>) -> String {
+    let runs = reference.into_iter().chain([subject]);
+    let returned = runs.map(|run| format!("{} returned {}", run.entry, outcome_name(run.outcome)));
     let mut text = returned.collect::<Vec<_>>().join(", ");
-    let foreseen = subject.foreseen;
-    let refused = foreseen.and_then(|foreseen| Some((foreseen.reason()?, foreseen.kind())));
+    let dry_run = subject.dry_run;
+    let refused = dry_run.and_then(|dry_run| Some((dry_run.reason()?, dry_run.kind())));
     let (word, check) = match (refused, case.reason) {
         (Some(refused), _) => ("check", refused),
         (None, Some(reason)) => ("expected check", (reason, case.kind())),
@@ -37,19 +37,24 @@ pub(crate) fn results(case: &Case, subject: &Side, reference: Option<&Side>) -> 
     text
 }
 
-/// One side against what the case says.
-pub(crate) fn judge(case: &Case, ran: &Ran, target: Option<&Process>, wrong: &mut Vec<String>) {
-    let moved_to = destinations(case, target, ran.opened);
-    let Side {
+/// Checks the run of one caller.
+pub(crate) fn check(
+    case: &Case,
+    run: &CallerRun,
+    target: Option<&TargetProcess>,
+    wrong: &mut Vec<String>,
+) {
+    let CallerRun {
         entry,
+        opened,
         before,
         outcome,
         to_go,
-        foreseen,
+        dry_run,
         after,
-    } = &ran.side;
-    if let Some(foreseen) = foreseen {
-        judge_foreseen(case, *outcome, *foreseen, wrong);
+    } = run;
+    if let Some(dry_run) = dry_run {
+        check_dry_run(case, *outcome, *dry_run, wrong);
     }
     match (case.expect, outcome) {
         (Expect::Moved(_), Err(code)) => {
@@ -58,27 +63,28 @@ pub(crate) fn judge(case: &Case, ran: &Ran, target: Option<&Process>, wrong: &mu
         (Expect::Fails(expected), outcome) if *outcome != Err(expected) => {
             wrong.push(format!(
                 "{entry} returned {}, expected {expected}",
-                word(*outcome)
+                outcome_name(*outcome)
             ));
         }
         _ => {}
     }
     if let (Expect::Fails(_), Some(to_go @ 1..)) = (case.expect, to_go) {
         wrong.push(format!(
-            "{entry} made too few allocations: {to_go} to go until the one that was to fail"
+            "{entry} made too few allocations: {to_go} remained until the one that fails"
         ));
     }
     if outcome.is_err() || !entry.has_effect() {
         // All or nothing.
-        let word = word(*outcome);
+        let result = outcome_name(*outcome);
         for Difference { key, left, right } in before.differences(after) {
             wrong.push(format!(
-                "{entry} returned {word}, and yet {key} changed: {left} -> {right}"
+                "{entry} returned {result}, and yet {key} changed: {left} -> {right}"
             ));
         }
         return;
     }
     if let Expect::Moved(_) = case.expect {
+        let moved_to = destinations(case, target, *opened);
         for link in LINKS {
             let now = after.link(link);
             match moved_to.iter().find(|(moved, _)| *moved == link) {
@@ -93,8 +99,8 @@ pub(crate) fn judge(case: &Case, ran: &Ran, target: Option<&Process>, wrong: &mu
             }
         }
     }
-    judge_sights(case, &ran.side, wrong);
-    // Whoever shared the nsproxy stays where it was.
+    check_marks(case, run, wrong);
+    // A task that shared the nsproxy does not move.
     for (rest, was) in before.below("companion") {
         let key = format!("companion/{rest}");
         let now = after.get(&key);
@@ -104,38 +110,36 @@ pub(crate) fn judge(case: &Case, ran: &Ran, target: Option<&Process>, wrong: &mu
     }
 }
 
-/// A dry run knows what comes of the call, and why.
-fn judge_foreseen(case: &Case, outcome: Outcome, foreseen: Foreseen, wrong: &mut Vec<String>) {
-    let reason = foreseen.reason();
-    let foreseen = foreseen.outcome;
-    if foreseen != outcome {
+/// Checks that the dry run predicted the outcome of the call, with the reason of a refusal.
+fn check_dry_run(case: &Case, outcome: Outcome, dry_run: DryRun, wrong: &mut Vec<String>) {
+    let reason = dry_run.reason();
+    let name = |reason: Option<Reason>| reason.map_or("none", Reason::name);
+    let predicted = outcome_name(dry_run.outcome);
+    if dry_run.outcome != outcome {
+        let returned = outcome_name(outcome);
         wrong.push(format!(
-            "the dry run said {}, the call returned {}",
-            word(foreseen),
-            word(outcome)
+            "the dry run predicted {predicted}, the call returned {returned}"
         ));
     }
-    let name = |reason: Option<Reason>| reason.map_or("none", Reason::name);
-    if reason == Some(Reason::Unexplained) || reason.is_some() != foreseen.is_err() {
+    if reason == Some(Reason::Unexplained) || reason.is_some() != dry_run.outcome.is_err() {
         wrong.push(format!(
-            "the dry run said {}, for this reason: {}",
-            word(foreseen),
+            "the dry run predicted {predicted} with reason {}",
             name(reason)
         ));
     }
     if case.reason.is_some() && reason != case.reason {
         wrong.push(format!(
-            "the dry run gave this reason: {}, expected {}",
+            "the dry run predicted reason {}, expected {}",
             name(reason),
             name(case.reason)
         ));
     }
 }
 
-/// Where each link is to lead after a call that succeeded, as far as it is another.
+/// Returns the links that a successful call changes, each with the inode number that it must have.
 fn destinations(
     case: &Case,
-    target: Option<&Process>,
+    target: Option<&TargetProcess>,
     opened: Option<u64>,
 ) -> Vec<(&'static str, u64)> {
     let Expect::Moved(kinds) = case.expect else {
@@ -143,9 +147,9 @@ fn destinations(
     };
     let mut destinations = Vec::new();
     for kind in implementation::kinds_of(kinds) {
-        let namespace = match case.handle {
-            Handle::Pidfd => target.and_then(|process| process.link(kind.name())),
-            Handle::OwnPidfd => None,
+        let namespace = match case.fd {
+            FdSource::Pidfd => target.and_then(|process| process.link(kind.name())),
+            FdSource::OwnPidfd => None,
             _ => opened,
         };
         if let Some(namespace) = namespace {
@@ -157,14 +161,14 @@ fn destinations(
     destinations
 }
 
-/// The links of a process that change when it enters a namespace of a kind.
+/// Returns the links of a process that change when it enters a namespace of a kind.
 fn links_moved_by(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::User => &["user"],
         Kind::Mnt => &["mnt"],
         Kind::Uts => &["uts"],
         Kind::Ipc => &["ipc"],
-        // Only the children will be in it.
+        // Only the children enter it.
         Kind::Pid => &["pid_for_children"],
         Kind::Cgroup => &["cgroup"],
         Kind::Net => &["net"],
@@ -172,27 +176,28 @@ fn links_moved_by(kind: Kind) -> &'static [&'static str] {
     }
 }
 
-/// What a caller that moved must see: a comparison finds nothing if both sides see nothing.
-fn judge_sights(case: &Case, side: &Side, wrong: &mut Vec<String>) {
+/// Checks that a caller that moved sees the marks of the target: a comparison of the two callers
+/// would not notice if neither saw them.
+fn check_marks(case: &Case, run: &CallerRun, wrong: &mut Vec<String>) {
     let Expect::Moved(kinds) = case.expect else {
         return;
     };
-    let Side {
+    let CallerRun {
         entry,
         before,
         after,
         ..
-    } = side;
+    } = run;
     let mut want = |key: &str, value: &str| {
         if after.get(key) != value {
             let now = after.get(key);
             wrong.push(format!("{entry}: {key} is {now:?}, expected {value:?}"));
         }
     };
-    let sights = case.target.as_ref().map_or(0, |target| target.sights);
-    for kind in implementation::kinds_of(kinds & sights) {
+    let marked = case.target.as_ref().map_or(0, |target| target.marked);
+    for kind in implementation::kinds_of(kinds & marked) {
         let link = links_moved_by(kind)[0];
-        if !case.handle.is_of_target() || after.link(link) == before.link(link) {
+        if !case.fd.is_of_target() || after.link(link) == before.link(link) {
             continue;
         }
         match kind {
@@ -224,12 +229,12 @@ fn judge_sights(case: &Case, side: &Side, wrong: &mut Vec<String>) {
     }
 }
 
-/// The two sides against each other.
-pub(crate) fn compare(reference: &Side, subject: &Side, wrong: &mut Vec<String>) {
+/// Compares the runs of both callers.
+pub(crate) fn compare(reference: &CallerRun, subject: &CallerRun, wrong: &mut Vec<String>) {
     if reference.outcome != subject.outcome {
         wrong.push("the results differ".to_owned());
     }
-    // What is the same as it is has no other name to be the same by.
+    // Fast path: equal snapshots have equal relative snapshots.
     if reference.before.is_same(&subject.before) && reference.after.is_same(&subject.after) {
         return;
     }

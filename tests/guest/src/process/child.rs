@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The actor's own side: reads commands, obeys, answers.
+//! Runs in an actor: reads commands, carries them out, and replies.
 
 use super::{
     channel::Channel,
-    command::{Call, Called, Command, Foreseen, Opened, Program, Repeated, Reply, Source},
+    command::{Call, Called, Command, DryRun, Opened, Program, Repeated, Reply, Source},
     measure, profile,
 };
 use crate::{
     case::implementation::{self, Device, Entry},
     checks::fault_injection::Armed,
-    errno::{Code, Outcome, word},
+    errno::{Code, Outcome, outcome_name},
     snapshot::{Children, Snapshot},
-    suites::Ask,
+    suites::Query,
     sys::{self, Fork, PAGE},
 };
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
@@ -34,7 +34,7 @@ use std::{
     process::{self, Stdio},
 };
 
-/// A process that does as it is told.
+/// The state of an actor.
 pub(crate) struct Process {
     channel: Channel,
     /// Commands that were received and not yet carried out. They are kept here, since a forked child
@@ -45,11 +45,11 @@ pub(crate) struct Process {
     given: Option<OwnedFd>,
     /// Files that were received and not yet taken.
     received: VecDeque<OwnedFd>,
-    /// The `/proc` of the test: stays at hand whatever root and mount namespace are.
+    /// The `/proc` of the test, independent of root and mount namespace.
     pub(crate) proc: OwnedFd,
     device: Option<Device>,
-    files: Vec<Slot>,
-    /// User and group that it is, as the initial user namespace has them.
+    slots: Vec<Slot>,
+    /// The user and group, as seen from the initial user namespace.
     pub(crate) id: u32,
 }
 
@@ -59,9 +59,9 @@ enum Slot {
 }
 
 /// Runs the actor in a child of the test. Commands arrive on the channel.
-pub(super) fn live(channel: Channel) -> ! {
-    let obey = || -> Result<i32> {
-        // Of the files of the test, those that keep other actors alive above all.
+pub(super) fn run(channel: Channel) -> ! {
+    let run = || -> Result<i32> {
+        // Inherited files of the test would keep other actors alive.
         let [channel] = sys::keep_only([channel.into()])?;
         let mut process = Process {
             channel: channel.into(),
@@ -71,37 +71,37 @@ pub(super) fn live(channel: Channel) -> ! {
             received: VecDeque::new(),
             proc: open_proc()?,
             device: None,
-            files: Vec::new(),
+            slots: Vec::new(),
             id: 0,
         };
-        process.stand_alone();
-        Ok(process.serve())
+        Process::die_with_parent();
+        Ok(process.run_commands())
     };
-    // Not to return: what the parent's variables stand for is the parent's.
-    sys::exit(obey().unwrap_or(1))
+    // Not by returning: the values on the stack belong to the parent.
+    sys::exit(run().unwrap_or(1))
 }
 
-/// `/proc`, to look into from wherever root and mount namespace will be.
+/// Opens the `/proc` of the test.
 ///
-/// Not with `O_PATH`: it is to be some program's standard input, and Rust replaces one that
-/// poll(2) does not take.
+/// Not with `O_PATH`: it becomes the standard input of a program, which Rust replaces if poll(2)
+/// does not accept it.
 fn open_proc() -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::open("/proc", flags, Mode::empty()).context("/proc")
 }
 
 impl Process {
-    /// Dies with its parent. (So does whoever reads no more commands; this is for the rest.)
-    pub(crate) fn stand_alone(&self) {
+    /// Kills the process when its parent dies, in case it does not read commands.
+    pub(crate) fn die_with_parent() {
         let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     }
 
     /// Carries out commands until the channel is closed. Returns the exit status.
-    pub(crate) fn serve(&mut self) -> i32 {
+    pub(crate) fn run_commands(&mut self) -> i32 {
         loop {
             while let Some(command) = self.commands.pop_front() {
-                let reply = self.obey(command);
-                self.answer(reply.unwrap_or_else(|e| Reply::Failed(format!("{e:#}"))));
+                let reply = self.run_command(command);
+                self.add_reply(reply.unwrap_or_else(|e| Reply::Failed(format!("{e:#}"))));
             }
             if !self.replies.is_empty() {
                 let file = self.given.take();
@@ -123,11 +123,11 @@ impl Process {
     }
 
     /// Adds a reply to those that are sent when no command is left.
-    pub(crate) fn answer(&mut self, reply: Reply) {
+    pub(crate) fn add_reply(&mut self, reply: Reply) {
         self.replies.push(reply);
     }
 
-    fn obey(&mut self, command: Command) -> Result<Reply> {
+    fn run_command(&mut self, command: Command) -> Result<Reply> {
         Ok(match command {
             Command::OpenDevice => Reply::Returned(match Device::open() {
                 Ok(device) => {
@@ -151,10 +151,10 @@ impl Process {
                 Reply::Done
             }
             Command::Close => {
-                self.files.clear();
+                self.slots.clear();
                 Reply::Done
             }
-            Command::Do(step) => step.take(self)?,
+            Command::SetUp(setup) => setup.apply(self)?,
             Command::Call(call) => Reply::Called(self.call(call)?),
             Command::Attempt {
                 source,
@@ -172,9 +172,9 @@ impl Process {
                 } else {
                     Children::None
                 };
-                let seen = Snapshot::take(&self.proc, &clocks, children)?;
-                self.files.clear();
-                Reply::Attempted(opened, called, seen)
+                let snapshot = Snapshot::take(&self.proc, &clocks, children)?;
+                self.slots.clear();
+                Reply::Attempted(opened, called, snapshot)
             }
             Command::Repeat {
                 call,
@@ -198,23 +198,23 @@ impl Process {
                 let shown = self.device()?.show_raw(self.fd(slot)?);
                 Reply::Returned(shown.map(drop).map_err(Code::from))
             }
-            Command::Ask {
+            Command::Query {
                 pidfd,
                 files,
                 other,
             } => {
                 let files = files.into_iter().map(|slot| self.file(slot));
                 let files = files.collect::<Result<Vec<_>>>()?;
-                let ask = Ask {
+                let query = Query {
                     pidfd: self.file(pidfd)?,
                     files,
                     other,
                     proc: self.proc.as_fd(),
                 };
-                Reply::Told(ask.both(self.device()?)?)
+                Reply::Knowledge(query.run(self.device()?)?)
             }
-            Command::Look { clocks, children } => {
-                Reply::Seen(Snapshot::take(&self.proc, &clocks, children)?)
+            Command::Snapshot { clocks, children } => {
+                Reply::Snapshot(Snapshot::take(&self.proc, &clocks, children)?)
             }
             Command::Pid => Reply::Pid(self.pid()?),
             Command::Programs {
@@ -222,7 +222,7 @@ impl Process {
                 input,
                 share_fs,
             } => {
-                let run = |words: &Vec<String>| self.program(words, input, share_fs);
+                let run = |words: &Vec<String>| self.run_program(words, input, share_fs);
                 Reply::Programs(lines.iter().map(run).collect::<Result<_>>()?)
             }
         })
@@ -237,9 +237,9 @@ impl Process {
     fn open(&mut self, source: Source) -> Result<Opened> {
         let file = match source {
             Source::Number(n) => {
-                self.files.push(Slot::Number(n));
+                self.slots.push(Slot::Number(n));
                 return Ok(Opened {
-                    slot: self.files.len() - 1,
+                    slot: self.slots.len() - 1,
                     inode: None,
                 });
             }
@@ -270,22 +270,22 @@ impl Process {
 
     fn keep(&mut self, file: OwnedFd) -> Result<Opened> {
         let inode = rustix::fs::fstat(&file)?.st_ino;
-        self.files.push(Slot::File(file));
+        self.slots.push(Slot::File(file));
         Ok(Opened {
-            slot: self.files.len() - 1,
+            slot: self.slots.len() - 1,
             inode: Some(inode),
         })
     }
 
     fn fd(&self, slot: usize) -> Result<RawFd> {
-        Ok(match self.files.get(slot).context("no such slot")? {
+        Ok(match self.slots.get(slot).context("no such slot")? {
             Slot::File(file) => file.as_raw_fd(),
             Slot::Number(n) => *n,
         })
     }
 
     fn file(&self, slot: usize) -> Result<BorrowedFd<'_>> {
-        match self.files.get(slot) {
+        match self.slots.get(slot) {
             Some(Slot::File(file)) => Ok(file.as_fd()),
             _ => bail!("no such slot"),
         }
@@ -293,19 +293,19 @@ impl Process {
 
     fn call(&self, call: Call) -> Result<Called> {
         let fd = self.fd(call.slot)?;
-        let foreseen = self.foresee(call, fd)?;
+        let dry_run = self.dry_run(call, fd)?;
         let armed = call.fail_nth.map(Armed::new).transpose()?;
         let outcome = call.entry.setns(self.device.as_ref(), fd, call.nstype)?;
         let to_go = armed.map(|armed| armed.to_go()).transpose()?;
         Ok(Called {
             outcome,
             to_go,
-            foreseen,
+            dry_run,
         })
     }
 
-    /// What a dry run says of a call by the device that is about to be made, with nothing in its way.
-    fn foresee(&self, call: Call, fd: RawFd) -> Result<Option<Foreseen>> {
+    /// Makes a dry run of a call by the device, unless an allocation is to fail.
+    fn dry_run(&self, call: Call, fd: RawFd) -> Result<Option<DryRun>> {
         let as_of_2011 = call.entry == Entry::Device2011;
         let (Some(device), None, true) = (
             &self.device,
@@ -315,9 +315,9 @@ impl Process {
             return Ok(None);
         };
         let how = Explain::dry_run(as_of_2011);
-        match implementation::traced(device, fd, call.nstype, how) {
-            Ok((outcome, refusal)) => Ok(Some(Foreseen::new(outcome, refusal))),
-            // Under a seccomp filter, and only there, nothing is said.
+        match implementation::explain_with_journal(device, fd, call.nstype, how) {
+            Ok((outcome, refusal)) => Ok(Some(DryRun::new(outcome, refusal))),
+            // The module refuses to explain under a seccomp filter only.
             Err(error)
                 if error.downcast_ref() == Some(&Errno::PERM)
                     && secure_computing_mode()? == SecureComputingMode::Filter =>
@@ -333,13 +333,13 @@ impl Process {
         let once = || call.entry.setns(self.device.as_ref(), fd, call.nstype);
         let armed = call.fail_nth.map(Armed::new).transpose()?;
         let mut repeated = Repeated {
-            // Of no call at all.
+            // Without any call.
             outcome: Ok(()),
             times: 0,
             one_more: false,
         };
         if let Some(armed) = &armed {
-            // What the allocator makes for itself is made before it counts.
+            // Before the series: the allocator allocates memory for itself.
             armed.again(0)?;
             let _ = in_child(once)?;
         }
@@ -353,7 +353,7 @@ impl Process {
                 once()?
             };
             if armed.is_some() && outcome.is_ok() {
-                // It has moved, perhaps to where the next one would be another call.
+                // The next call may start in another namespace.
                 repeated.one_more = true;
                 break;
             }
@@ -361,8 +361,8 @@ impl Process {
                 repeated.times == 0 || outcome == repeated.outcome,
                 "call {} returned {}, those before it {}",
                 repeated.times + 1,
-                word(outcome),
-                word(repeated.outcome)
+                outcome_name(outcome),
+                outcome_name(repeated.outcome)
             );
             repeated.outcome = outcome;
             repeated.times += 1;
@@ -371,9 +371,14 @@ impl Process {
     }
 
     /// Runs a program in a child.
-    fn program(&self, words: &[String], input: Option<usize>, share_fs: bool) -> Result<Program> {
+    fn run_program(
+        &self,
+        words: &[String],
+        input: Option<usize>,
+        share_fs: bool,
+    ) -> Result<Program> {
         let (program, arguments) = words.split_first().context("no program")?;
-        let input = match input.map(|slot| self.files.get(slot)) {
+        let input = match input.map(|slot| self.slots.get(slot)) {
             Some(Some(Slot::File(file))) => Stdio::from(file.try_clone()?),
             Some(_) => bail!("no such file"),
             None => Stdio::null(),
@@ -409,14 +414,14 @@ impl Process {
         })
     }
 
-    /// Its pid in the `/proc` of the test.
+    /// Returns the pid in the `/proc` of the test.
     fn pid(&self) -> Result<u32> {
         let name = rustix::fs::readlinkat(&self.proc, "self", Vec::new())?;
         Ok(name.to_str()?.parse()?)
     }
 }
 
-/// What a call returns when a child makes it.
+/// Makes a call in a child.
 fn in_child(call: impl FnOnce() -> Result<Outcome>) -> Result<Outcome> {
     /// The exit status of a child that could not make the call. No error has that number.
     const NOT_MADE: i32 = 255;
@@ -441,7 +446,7 @@ fn in_child(call: impl FnOnce() -> Result<Outcome>) -> Result<Outcome> {
 pub(crate) fn read_proc(proc: impl AsFd, path: &str) -> Result<String, Errno> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let file = rustix::fs::openat(proc, path, flags, Mode::empty())?;
-    // Whose size nobody knows, so that it is not asked for.
+    // The size of such a file is unknown.
     let mut text = Vec::with_capacity(PAGE);
     while rustix::io::read(&file, spare_capacity(&mut text))? > 0 {
         text.reserve(PAGE);

@@ -1,84 +1,83 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The messages between a test and an actor: a list of commands, and a list with a reply for each.
+//! Messages between a test and an actor: a list of commands, and a list with a reply for each.
 
 use super::{
     measure::{Measured, Work},
-    setup::Step,
+    setup::Setup,
 };
 use crate::{
     case::implementation::{self, Entry, Kind},
     errno::Outcome,
     snapshot::{Children, ClockBase, Snapshot},
-    suites::Told,
+    suites::Knowledge,
 };
 use nsproxy_uapi::{Reason, Refusal};
 use serde::{Deserialize, Serialize};
 
-/// What an actor is told to do.
+/// A command of the test to an actor.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Command {
-    /// Opens `/dev/nsproxy`, with the rights it has now. Answered with [`Reply::Returned`].
+    /// Opens `/dev/nsproxy` with the current credentials. Replies with [`Reply::Returned`].
     OpenDevice,
-    /// Hands its `/dev/nsproxy` to the test.
+    /// Sends the open `/dev/nsproxy` to the test.
     GiveDevice,
-    /// Takes a `/dev/nsproxy` that someone else opened, from the test.
+    /// Receives an open `/dev/nsproxy` from the test.
     TakeDevice,
-    /// Opens a file and keeps it. Answered with [`Reply::Opened`].
+    /// Opens a file in a new slot. Replies with [`Reply::Opened`].
     Open(Source),
-    /// Takes a file from the test and keeps it. Answered with [`Reply::Opened`].
+    /// Receives a file from the test in a new slot. Replies with [`Reply::Opened`].
     Take,
-    /// Hands a file that it keeps to the test.
+    /// Sends the file of a slot to the test.
     Give { slot: usize },
-    /// Closes all that it opened.
+    /// Closes the files of all slots.
     Close,
-    /// Changes its own state.
-    Do(Step),
-    /// The call that all of this is about. Answered with [`Reply::Called`].
+    /// Changes the state of the actor.
+    SetUp(Setup),
+    /// Makes the call. Replies with [`Reply::Called`].
     Call(Call),
-    /// Opens or takes a file, makes the call with it, looks, and closes all that it opened. It
-    /// looks at children, too, if the call succeeded: where its children will be is among what a
-    /// process sees of itself, and after a failure there is nothing to ask them. Answered with
-    /// [`Reply::Attempted`].
+    /// Opens or receives a file, makes the call with it, takes a snapshot, and closes all files.
+    /// `children` take part in the snapshot only if the call had an effect: they show the
+    /// namespaces for children. Replies with [`Reply::Attempted`].
     Attempt {
-        /// What it opens; [`None`]: it takes what the test has sent.
+        /// The file to open; [`None`] to receive a file from the test.
         source: Option<Source>,
         call: Call,
         clocks: ClockBase,
         children: Children,
     },
-    /// The call many times, each in a child of its own if that is wanted. Answered with
+    /// Makes the call many times, each time in a new child with `in_children`. Replies with
     /// [`Reply::Repeated`].
     Repeat {
         call: Call,
         times: u32,
         in_children: bool,
     },
-    /// Measures the cost of each call. Answered with [`Reply::Measured`].
+    /// Measures the cost of each call. Replies with [`Reply::Measured`].
     Measure { work: Work, measured: Vec<Measured> },
-    /// Makes each call while the host records it. Answered with [`Reply::Done`].
+    /// Makes each call while the host records it. Replies with [`Reply::Done`].
     Profile {
         name: String,
         work: Work,
         measured: Vec<Measured>,
     },
-    /// `NSPROXY_SHOW` of the process of a pidfd, answered with [`Reply::Returned`].
+    /// Calls `NSPROXY_SHOW` for a pidfd. Replies with [`Reply::Returned`].
     Show { slot: usize },
-    /// Asks the kernel and the module about the process of a pidfd, files of namespaces, and the id
-    /// of a namespace that the actor is not in. Answered with [`Reply::Told`].
-    Ask {
+    /// Queries the kernel and the module about the process of a pidfd, files of namespaces, and the
+    /// id of a namespace that the actor is not in. Replies with [`Reply::Knowledge`].
+    Query {
         pidfd: usize,
         files: Vec<usize>,
         other: u64,
     },
-    /// Looks at itself, and has children look. Answered with [`Reply::Seen`].
-    Look {
+    /// Takes a snapshot, in which children take part. Replies with [`Reply::Snapshot`].
+    Snapshot {
         clocks: ClockBase,
         children: Children,
     },
-    /// What its pid is in the `/proc` of the test. Answered with [`Reply::Pid`].
+    /// Determines the pid of the actor in the `/proc` of the test. Replies with [`Reply::Pid`].
     Pid,
-    /// Runs programs, one after another, each in its own child. Answered with
+    /// Runs programs, one after another, each in its own child. Replies with
     /// [`Reply::Programs`].
     Programs {
         /// The words of each command line.
@@ -90,24 +89,24 @@ pub(crate) enum Command {
     },
 }
 
-/// What only the actor itself can open.
+/// A file that only the actor itself can open.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Source {
-    /// Whatever has this number, open or not.
+    /// The descriptor with this number, open or not.
     Number(i32),
-    /// The file of that name in its own `/proc/self/ns`.
+    /// The file with that name in the actor's `/proc/self/ns`.
     Own { link: String },
-    /// A pidfd of itself.
+    /// A pidfd of the actor.
     OwnPidfd,
-    /// A socket in its own network namespace.
+    /// A socket in the actor's network namespace.
     Socket,
 }
 
-/// A file that an actor holds open.
+/// An open file of an actor.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Opened {
     pub(crate) slot: usize,
-    /// Inode number, which for an nsfs file is the namespace's.
+    /// The inode number, which for an nsfs file is that of the namespace.
     pub(crate) inode: Option<u64>,
 }
 
@@ -115,34 +114,45 @@ pub(crate) struct Opened {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Call {
     pub(crate) entry: Entry,
-    /// Index of what [`Command::Open`] opened.
+    /// The slot of the file.
     pub(crate) slot: usize,
     pub(crate) nstype: i32,
-    /// Which of its allocations is to fail, from 1, if one is.
+    /// The allocation of the call that fails, counted from 1.
     pub(crate) fail_nth: Option<u32>,
 }
 
-/// What came of one call.
+impl Call {
+    pub(crate) fn new(entry: Entry, slot: usize, nstype: i32) -> Self {
+        Self {
+            entry,
+            slot,
+            nstype,
+            fail_nth: None,
+        }
+    }
+}
+
+/// The outcome of one call.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Called {
     pub(crate) outcome: Outcome,
-    /// If an allocation was to fail: how many more there were to go until that one. 0: it failed.
+    /// If an allocation was to fail: the number of allocations that remained until that one.
     pub(crate) to_go: Option<u32>,
     /// The result of a dry run before the call, if there was one.
-    pub(crate) foreseen: Option<Foreseen>,
+    pub(crate) dry_run: Option<DryRun>,
 }
 
-/// The result of a dry run, in numbers that can be sent through a pipe.
+/// The result of a dry run, as serializable numbers.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(crate) struct Foreseen {
+pub(crate) struct DryRun {
     pub(crate) outcome: Outcome,
-    /// Number of the reason of a refusal, or 0.
+    /// The number of the reason of a refusal, or 0.
     reason: u32,
     /// The `CLONE_NEW*` of the namespace that was refused, or 0.
     kind: u32,
 }
 
-impl Foreseen {
+impl DryRun {
     pub(crate) fn new(outcome: Outcome, refusal: Option<Refusal>) -> Self {
         let namespace = refusal.and_then(|refusal| refusal.namespace);
         Self {
@@ -163,13 +173,14 @@ impl Foreseen {
     }
 }
 
-/// What came of many calls, which all returned the same.
+/// The outcome of a series of calls, which all returned the same.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Repeated {
     pub(crate) outcome: Outcome,
-    /// How many there were.
+    /// The number of calls.
     pub(crate) times: u32,
-    /// After them came one, the last, that succeeded although an allocation was to fail.
+    /// `true` if the series ended with an additional call that succeeded although an allocation was
+    /// to fail.
     pub(crate) one_more: bool,
 }
 
@@ -182,28 +193,28 @@ pub(crate) struct Program {
     pub(crate) text: String,
 }
 
-/// What an actor answers.
+/// The reply of an actor to a command.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Reply {
     Done,
     Opened(Opened),
-    /// A semaphore that was raised, by its id.
+    /// The id of a semaphore that was raised.
     Semaphore(i32),
-    /// A task that shares the actor's nsproxy was started, by its path in the test's `/proc`.
+    /// The path in the test's `/proc` of a new task that shares the actor's nsproxy.
     Companion(String),
-    /// A child in namespaces of its own was started, by its path in the test's `/proc`.
+    /// The path in the test's `/proc` of a new child in namespaces of its own.
     Child(String),
     Called(Called),
     Repeated(Repeated),
-    /// Instructions a call.
+    /// Instructions per call.
     Measured(Vec<f64>),
     Returned(Outcome),
     Attempted(Opened, Called, Snapshot),
     /// The answers of the kernel and of the module.
-    Told([Told; 2]),
-    Seen(Snapshot),
+    Knowledge([Knowledge; 2]),
+    Snapshot(Snapshot),
     Pid(u32),
     Programs(Vec<Program>),
-    /// The command itself could not be carried out: an error of the test, or of the guest.
+    /// The command could not be carried out: an error of the test, or of the guest.
     Failed(String),
 }

@@ -4,7 +4,7 @@
 
 use crate::{
     case::implementation::{Device, Entry},
-    errno::{Code, Outcome, word},
+    errno::{Code, Outcome, outcome_name},
     process::workers::run_in_child,
     sys::{self, Call, Shared},
 };
@@ -180,8 +180,8 @@ impl<'a> Caller<'a> {
             outcome == expected,
             "{:?} returned {}, expected {}",
             self.measured,
-            word(outcome),
-            word(expected)
+            outcome_name(outcome),
+            outcome_name(expected)
         );
         let lines = self.lines.len() as u32;
         ensure!(

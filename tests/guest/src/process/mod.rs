@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Actors: processes that a test puts into a state, has make a call, and asks what they see.
+//! Actors: processes that a test sets up, and that make calls and take snapshots.
 //!
-//! An actor is a child of the test. [`child`] is its side, [`Actor`] the test's.
+//! An actor is a child of the test. [`child`] runs in the actor, [`Actor`] in the test.
 
-pub(crate) mod caps;
 pub(crate) mod channel;
 mod child;
 pub(crate) mod command;
@@ -19,41 +18,43 @@ pub(crate) use child::read_proc;
 pub(crate) use workers::spawn_child;
 
 use crate::{
+    case::implementation::Device,
     errno::Outcome,
     sys::{self, Fork},
 };
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use channel::Channel;
 use command::{Call, Called, Command, Opened, Repeated, Reply, Source};
 use measure::{Measured, Work};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions};
-use setup::Step;
+use setup::Setup;
 use std::{
     os::fd::{AsFd, OwnedFd},
     time::Duration,
 };
 
-/// How long an actor may take to end when it is told to; then it is killed.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long an actor may take to exit before it is killed.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A process that does as it is told. Ends when dropped.
+/// A process that runs commands of the test. Exits when dropped.
 pub(crate) struct Actor {
-    /// The child; [`None`] once nothing is left of it.
+    /// The child; [`None`] after it was reaped.
     child: Option<Pid>,
-    /// It forked, its parent is the child, and may not know yet that it is dead.
+    /// `true` if the actor has forked and its parent, the child, was stopped before the actor was
+    /// killed.
     parent_is_stopped: bool,
-    /// [`None`] when the actor is to end.
+    /// [`None`] makes the actor exit.
     channel: Option<Channel>,
     /// The file that came with the last replies.
     file: Option<OwnedFd>,
 }
 
 impl Actor {
-    /// A new process, in the state that the test is in. To be called by a test with one thread.
+    /// Starts an actor in the state of the test, which must have one thread.
     pub(crate) fn spawn() -> Result<Self> {
         let (channel, theirs) = Channel::pair()?;
         match sys::fork().context("cannot start an actor")? {
-            Fork::Child => child::live(theirs),
+            Fork::Child => child::run(theirs),
             Fork::Parent(child) => Ok(Self {
                 child: Some(child),
                 parent_is_stopped: false,
@@ -63,21 +64,21 @@ impl Actor {
         }
     }
 
-    /// Tells it something and waits for the answer.
-    pub(crate) fn tell(&mut self, command: &Command) -> Result<Reply> {
-        let mut replies = self.tell_all(std::slice::from_ref(command))?;
-        replies.pop().context("no answer")
+    /// Runs a command, and returns its reply.
+    pub(crate) fn run_command(&mut self, command: &Command) -> Result<Reply> {
+        let mut replies = self.run_commands(std::slice::from_ref(command))?;
+        replies.pop().context("no reply")
     }
 
-    /// Tells it several things at once and waits for all answers, which come together: between two
-    /// processes that wait for each other each time, an emulator does little else. The actor goes
-    /// on after one that it could not do, which is the error here.
-    pub(crate) fn tell_all(&mut self, commands: &[Command]) -> Result<Vec<Reply>> {
-        let channel = self.channel.as_ref().context("the actor has ended")?;
+    /// Runs several commands, and returns their replies. All replies come together, since each
+    /// switch between two processes is slow in an emulator. The actor continues after a command
+    /// that fails; its error is returned.
+    pub(crate) fn run_commands(&mut self, commands: &[Command]) -> Result<Vec<Reply>> {
+        let channel = self.channel.as_ref().context("the actor has exited")?;
         channel.send(&commands, None)?;
         let received = channel.receive::<Vec<Reply>>()?;
         let (replies, file) =
-            received.with_context(|| format!("the actor died of one of {commands:?}"))?;
+            received.with_context(|| format!("the actor exited during {commands:?}"))?;
         self.file = file;
         let replies = replies.into_iter().zip(commands);
         replies
@@ -88,39 +89,39 @@ impl Actor {
             .collect()
     }
 
-    /// Takes a step.
-    pub(crate) fn step(&mut self, step: &Step) -> Result<Reply> {
-        self.tell(&Command::Do(step.clone()))
+    /// Applies a setup.
+    pub(crate) fn set_up(&mut self, setup: &Setup) -> Result<Reply> {
+        self.run_command(&Command::SetUp(setup.clone()))
     }
 
-    /// Has it open a file.
+    /// Opens a file in the actor.
     pub(crate) fn open(&mut self, source: Source) -> Result<Opened> {
-        self.opened(&Command::Open(source))
+        self.open_by(&Command::Open(source))
     }
 
-    /// Hands it a file.
-    pub(crate) fn take(&mut self, file: impl AsFd) -> Result<Opened> {
-        self.send(file)?;
-        self.opened(&Command::Take)
+    /// Passes a file to the actor, which keeps it in a new slot.
+    pub(crate) fn pass_file(&mut self, file: impl AsFd) -> Result<Opened> {
+        self.send_file(file)?;
+        self.open_by(&Command::Take)
     }
 
     /// Sends a file, which [`Command::Take`] or [`Command::TakeDevice`] takes.
-    pub(crate) fn send(&self, file: impl AsFd) -> Result<()> {
-        let channel = self.channel.as_ref().context("the actor has ended")?;
+    pub(crate) fn send_file(&self, file: impl AsFd) -> Result<()> {
+        let channel = self.channel.as_ref().context("the actor has exited")?;
         let no_command: &[Command] = &[];
         channel.send(&no_command, Some(file.as_fd()))
     }
 
     /// Returns the file that [`Command::Give`] or [`Command::GiveDevice`] sends.
-    pub(crate) fn give(&mut self, command: &Command) -> Result<OwnedFd> {
-        self.tell(command)?;
+    pub(crate) fn fetch_file(&mut self, command: &Command) -> Result<OwnedFd> {
+        self.run_command(command)?;
         self.file.take().context("the actor sent no file")
     }
 
-    fn opened(&mut self, command: &Command) -> Result<Opened> {
-        match self.tell(command)? {
+    fn open_by(&mut self, command: &Command) -> Result<Opened> {
+        match self.run_command(command)? {
             Reply::Opened(opened) => Ok(opened),
-            reply => bail!("an odd answer to {command:?}: {reply:?}"),
+            reply => bail!("unexpected reply to {command:?}: {reply:?}"),
         }
     }
 
@@ -129,11 +130,11 @@ impl Actor {
         Ok(self.try_call(call)?.outcome)
     }
 
-    /// The same where an allocation may have been to fail.
+    /// Makes a call in which an allocation may fail.
     pub(crate) fn try_call(&mut self, call: Call) -> Result<Called> {
-        match self.tell(&Command::Call(call))? {
+        match self.run_command(&Command::Call(call))? {
             Reply::Called(called) => Ok(called),
-            reply => bail!("an odd answer to {call:?}: {reply:?}"),
+            reply => bail!("unexpected reply to {call:?}: {reply:?}"),
         }
     }
 
@@ -144,24 +145,24 @@ impl Actor {
             times,
             in_children,
         };
-        match self.tell(&command)? {
+        match self.run_command(&command)? {
             Reply::Repeated(repeated) => Ok(repeated),
-            reply => bail!("an odd answer to {call:?}: {reply:?}"),
+            reply => bail!("unexpected reply to {call:?}: {reply:?}"),
         }
     }
 
     /// Returns the instructions of each measured call.
     pub(crate) fn measure(&mut self, work: Work, measured: &[Measured]) -> Result<Vec<f64>> {
         let measured = measured.to_vec();
-        match self.tell(&Command::Measure { work, measured })? {
+        match self.run_command(&Command::Measure { work, measured })? {
             Reply::Measured(instructions) => Ok(instructions),
-            reply => bail!("an odd answer to {work:?}: {reply:?}"),
+            reply => bail!("unexpected reply to {work:?}: {reply:?}"),
         }
     }
 
     /// Makes each measured call while the host records it.
     pub(crate) fn profile(&mut self, name: &str, work: Work, measured: &[Measured]) -> Result<()> {
-        self.tell(&Command::Profile {
+        self.run_command(&Command::Profile {
             name: name.to_owned(),
             work,
             measured: measured.to_vec(),
@@ -169,45 +170,51 @@ impl Actor {
         Ok(())
     }
 
-    /// What a command that ends in a system call returned.
-    pub(crate) fn returned(&mut self, command: &Command) -> Result<Outcome> {
-        match self.tell(command)? {
+    /// Runs a command that replies with the result of a system call.
+    pub(crate) fn run_syscall(&mut self, command: &Command) -> Result<Outcome> {
+        match self.run_command(command)? {
             Reply::Returned(outcome) => Ok(outcome),
-            reply => bail!("an odd answer to {command:?}: {reply:?}"),
+            reply => bail!("unexpected reply to {command:?}: {reply:?}"),
         }
     }
 
-    /// Its pid here.
+    /// Opens `/dev/nsproxy` in the actor.
+    pub(crate) fn open_device(&mut self) -> Result<()> {
+        let opened = self.run_syscall(&Command::OpenDevice)?;
+        opened.map_err(|code| anyhow!("{}: {code}", Device::PATH))
+    }
+
+    /// Returns the pid of the actor in the pid namespace of the test.
     pub(crate) fn pid(&mut self) -> Result<u32> {
-        match self.tell(&Command::Pid)? {
+        match self.run_command(&Command::Pid)? {
             Reply::Pid(pid) => Ok(pid),
-            reply => bail!("an odd answer to pid: {reply:?}"),
+            reply => bail!("unexpected reply to pid: {reply:?}"),
         }
     }
 
-    /// Kills it, and leaves a zombie until [`reap`](Self::reap).
+    /// Kills the actor, which stays a zombie until [`reap`](Self::reap).
     ///
-    /// For an actor that forked once at most.
+    /// The actor must not have forked more than once.
     pub(crate) fn kill(&mut self) -> Result<()> {
         let Some(child) = self.child else {
             return Ok(());
         };
         let itself = Pid::from_raw(self.pid()?.try_into()?).context("pid 0")?;
         if itself != child {
-            // Its parent would reap it, and does once it goes on.
+            // Its parent must not reap it until it is continued.
             rustix::process::kill_process(child, Signal::STOP)?;
             rustix::process::waitid(WaitId::Pid(child), WaitIdOptions::STOPPED)?;
             self.parent_is_stopped = true;
         }
         rustix::process::kill_process(itself, Signal::KILL)?;
         ensure!(
-            sys::has_ended_within(itself, PATIENCE)?,
-            "an actor does not die of SIGKILL"
+            sys::has_ended_within(itself, TIMEOUT)?,
+            "an actor is alive after SIGKILL"
         );
         Ok(())
     }
 
-    /// Takes what is left of it after [`kill`](Self::kill).
+    /// Reaps the actor after [`kill`](Self::kill).
     pub(crate) fn reap(&mut self) -> Result<()> {
         if let Some(child) = self.child.take() {
             if self.parent_is_stopped {
@@ -221,11 +228,11 @@ impl Actor {
 
 impl Drop for Actor {
     fn drop(&mut self) {
-        // It ends when the channel is closed.
+        // The actor exits when the channel is closed.
         self.channel = None;
         if let Some(child) = self.child
             && !self.parent_is_stopped
-            && !sys::has_ended_within(child, PATIENCE).unwrap_or(false)
+            && !sys::has_ended_within(child, TIMEOUT).unwrap_or(false)
         {
             let _ = rustix::process::kill_process(child, Signal::KILL);
         }

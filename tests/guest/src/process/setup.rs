@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The steps that put an actor into a state. They are data, so that cases can be made of them.
+//! Setups: the actions that bring an actor into the state of a case, as data.
 
-use super::{child::Process, command::Reply};
+use super::{child::Process, command::Reply, creds};
 use crate::{
     case::implementation::{self, Kind},
     sys::{self, Fork, Semaphore},
@@ -13,8 +13,7 @@ use rustix::{
     io::Errno,
     mount::{MountFlags, MountPropagationFlags},
     pipe::PipeFlags,
-    process::{DumpableBehavior, WaitOptions},
-    thread::{CapabilitySet, CapabilitySets},
+    process::{DumpableBehavior, Pid, WaitOptions},
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -25,132 +24,135 @@ use std::{
     process, thread,
 };
 
-/// Room for what `/proc/thread-self` leads to.
+/// Maximum length of the target of `/proc/thread-self`.
 const NAME: usize = 64;
 
 /// One change to the state of an actor.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) enum Step {
+pub(crate) enum Setup {
     /// `unshare()`, with `CLONE_NEW*`.
     Unshare(u32),
-    /// Goes on in a child, so that it is in the pid and time namespaces for children.
+    /// Continues in a child, which is in the pid and time namespaces for children.
     Fork,
-    /// Goes on in a child of `vfork()`: the parent stands still and shares the memory.
+    /// Continues in a child of `vfork()`: the parent is suspended and shares the memory.
     Vfork,
-    /// Maps the user and group that it is to root, in a user namespace that it just made.
+    /// Maps the user and group of the actor to root, in a user namespace that it just created.
     MapRoot,
-    /// Becomes that user and group, which takes its capabilities unless it is 0.
+    /// Becomes that user and group, which clears the capabilities unless the id is 0.
     SetIds(u32),
-    /// Keeps only these capabilities (bits), of those that it has.
+    /// Drops all capabilities but these (bits).
     KeepCaps(u64),
     /// Limits the capabilities of executed programs to these (bits).
     BoundCaps(u64),
-    /// Lowers all capabilities but these (bits), and could raise them again.
+    /// Makes only these capabilities (bits) effective. The others stay permitted.
     LowerCaps(u64),
     /// Starts a second thread, which sleeps.
     Thread,
-    /// Starts a process that shares its nsproxy, as all children do, and sleeps.
+    /// Starts a sleeping process that shares the nsproxy, as all children do.
     Sibling,
-    /// Starts a child that sleeps in new namespaces of all kinds, of its own making.
+    /// Starts a sleeping child in new namespaces of all kinds, which it creates.
     Child,
-    /// Goes on in a child whose parent ends: init is its parent then.
+    /// Continues in a child whose parent exits: init becomes its parent.
     Orphan,
-    /// Starts a process that shares root and working directory (`CLONE_FS`), and sleeps.
+    /// Starts a sleeping process that shares root and working directory (`CLONE_FS`).
     ShareFs,
-    /// Starts a process that shares its memory (`CLONE_VM`), and sleeps.
+    /// Starts a sleeping process that shares the memory (`CLONE_VM`).
     ShareVm,
-    /// Makes a directory and takes it as its root; the working directory stays outside.
+    /// Creates a directory and makes it the root; the working directory stays outside.
     Chroot(String),
-    /// Makes a directory and goes there.
+    /// Creates a directory and makes it the working directory.
     Chdir(String),
     /// Becomes not dumpable, which denies access by ptrace(2).
     NotDumpable,
     /// Sets `no_new_privs`.
     NoNewPrivs,
-    /// Goes under a seccomp filter that allows everything.
+    /// Installs a seccomp filter that allows everything.
     Seccomp,
-    /// Raises a semaphore, to be undone when it leaves the ipc namespace.
+    /// Raises a semaphore, which the kernel undoes when the actor leaves the ipc namespace.
     RaiseSemaphore,
-    /// Makes the message queue with [`MESSAGE_QUEUE`] as its key.
+    /// Creates the message queue with [`MESSAGE_QUEUE`] as its key.
     MessageQueue,
     /// Sets the host name.
     Hostname(String),
-    /// Sets the offsets (seconds) of the time namespace for its children.
+    /// Sets the offsets (seconds) of the time namespace for children.
     ClockOffsets { monotonic: i64, boottime: i64 },
-    /// Makes a directory and mounts a tmpfs there, for this mount namespace only.
+    /// Creates a directory and mounts a tmpfs there, in this mount namespace only.
     Mount(String),
-    /// Makes a network interface of that name.
+    /// Creates a network interface with that name.
     Interface(String),
-    /// Makes a cgroup of that name below the root cgroup and moves there.
+    /// Creates a cgroup with that name below the root cgroup, and moves there.
     Cgroup(String),
-    /// Enters namespaces of the case's target by setns(2), `CLONE_NEW*`. Done by the test.
+    /// Enters namespaces (`CLONE_NEW*`) of the case's target by setns(2). Done by the test.
     EnterTarget(u32),
 }
 
-/// The key of the message queue by which an ipc namespace is known.
+/// The key of the message queue that marks an ipc namespace.
 pub(crate) const MESSAGE_QUEUE: i32 = 0x6e73_7078;
 
-/// Where cgroups are made.
+/// The directory of cgroups.
 pub(crate) const CGROUPS: &str = "/sys/fs/cgroup";
 
-impl Step {
-    /// Takes the step in this process.
-    pub(crate) fn take(&self, process: &mut Process) -> Result<Reply> {
+impl Setup {
+    /// Applies the setup to this process.
+    pub(crate) fn apply(&self, process: &mut Process) -> Result<Reply> {
         match self {
             Self::Unshare(flags) => sys::unshare(*flags)?,
             Self::Fork => {
                 if let Fork::Parent(child) = sys::fork()? {
-                    stand_in_for(child);
+                    wait_and_exit_as(child);
                 }
-                process.stand_alone();
+                Process::die_with_parent();
             }
             Self::Vfork => {
                 let child = sys::vfork(|| {
-                    process.answer(Reply::Done);
-                    process.serve()
+                    process.add_reply(Reply::Done);
+                    process.run_commands()
                 })?;
-                stand_in_for(child);
+                wait_and_exit_as(child);
             }
             Self::MapRoot => map_root(&process.proc, process.id)?,
             Self::SetIds(id) => {
-                set_ids(*id)?;
+                creds::become_user(*id)?;
                 process.id = *id;
             }
-            Self::KeepCaps(bits) => keep_caps(*bits)?,
-            Self::BoundCaps(bits) => bound_caps(*bits)?,
-            Self::LowerCaps(but) => lower_caps(*but)?,
+            Self::KeepCaps(bits) => creds::keep_caps(*bits)?,
+            Self::BoundCaps(bits) => creds::bound_caps(*bits)?,
+            Self::LowerCaps(bits) => creds::lower_caps(*bits)?,
             Self::Thread => {
-                let (told, tell) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+                let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
                 let proc = process.proc.try_clone()?;
                 thread::Builder::new().stack_size(64 << 10).spawn(move || {
-                    // No lock of the allocator, which a child of the other thread would find taken
-                    // for ever: by system calls, and nothing is allocated or freed.
+                    // Allocates and frees nothing: a child of the other thread would inherit a locked
+                    // allocator.
                     let mut name = [0; NAME];
                     let n = rustix::fs::readlinkat_raw(&proc, c"thread-self", &mut name);
                     drop(proc);
-                    let _ = rustix::io::write(&tell, &name[..n.unwrap_or(0)]);
-                    drop(tell);
+                    let _ = rustix::io::write(&write, &name[..n.unwrap_or(0)]);
+                    drop(write);
                     sys::sleep_forever();
                 })?;
                 let mut name = [0; NAME];
-                let n = rustix::io::read(&told, &mut name)?;
+                let n = rustix::io::read(&read, &mut name)?;
                 ensure!(n != 0, "thread-self");
                 let name = String::from_utf8_lossy(&name[..n]);
                 return Ok(Reply::Companion(name.into_owned()));
             }
-            Self::Sibling => return companion(process, sys::fork, || Ok(())).map(Reply::Companion),
+            Self::Sibling => {
+                return spawn_companion(process, sys::fork, || Ok(())).map(Reply::Companion);
+            }
             Self::ShareFs => {
-                return companion(process, sys::fork_sharing_fs, || Ok(())).map(Reply::Companion);
+                return spawn_companion(process, sys::fork_sharing_fs, || Ok(()))
+                    .map(Reply::Companion);
             }
             Self::Child => {
-                // In a user namespace of one's own, one may make all others.
-                return companion(process, sys::fork, || {
+                // The creator of a user namespace may create the other kinds in it.
+                return spawn_companion(process, sys::fork, || {
                     sys::unshare(
                         implementation::all_kinds() & !(Kind::Pid.flag() | Kind::Time.flag()),
                     )?;
                     sys::unshare(Kind::Pid.flag() | Kind::Time.flag())?;
                     match sys::fork()? {
-                        Fork::Parent(child) => stand_in_for(child),
+                        Fork::Parent(child) => wait_and_exit_as(child),
                         Fork::Child => Ok(()),
                     }
                 })
@@ -160,7 +162,7 @@ impl Step {
                 if let Fork::Parent(_) = sys::fork()? {
                     sys::exit(0);
                 }
-                // It ends when there is nobody to take commands from.
+                // It exits when the test closes the pipe of commands.
             }
             Self::ShareVm => drop(sys::spawn_sharing_vm()?),
             Self::Chroot(path) => {
@@ -190,7 +192,7 @@ impl Step {
                 set_clock_offsets(&process.proc, *monotonic, *boottime)?;
             }
             Self::Mount(path) => {
-                // Whoever made the namespace may have shared its mounts with others.
+                // The mounts may be shared with the parent namespace.
                 let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
                 rustix::mount::mount_change("/", private)?;
                 fs::create_dir_all(path)?;
@@ -202,14 +204,14 @@ impl Step {
                 fs::create_dir_all(&path)?;
                 fs::write(format!("{path}/cgroup.procs"), "0").context(path)?;
             }
-            Self::EnterTarget(_) => bail!("only a test knows the target"),
+            Self::EnterTarget(_) => bail!("the target is only known to the test"),
         }
         Ok(Reply::Done)
     }
 }
 
-/// Waits for the child that goes on as the actor, and ends as it does.
-fn stand_in_for(child: rustix::process::Pid) -> ! {
+/// Waits for the child that continues as the actor, and exits with the same status.
+fn wait_and_exit_as(child: Pid) -> ! {
     let status = rustix::process::waitpid(Some(child), WaitOptions::empty());
     let code = status
         .ok()
@@ -218,8 +220,9 @@ fn stand_in_for(child: rustix::process::Pid) -> ! {
     sys::exit(code.unwrap_or(1))
 }
 
-/// A child that lives as long as this process and is prepared to: returns where it is in `/proc`.
-fn companion(
+/// Starts a child that lives as long as this process. Returns its path in `/proc`, after `prepare`
+/// has run in the child.
+fn spawn_companion(
     process: &Process,
     fork: fn() -> Result<Fork, Errno>,
     prepare: fn() -> Result<(), Errno>,
@@ -235,16 +238,19 @@ fn companion(
             let myself = rustix::fs::readlinkat(&process.proc, "self", Vec::new());
             let myself = myself.unwrap_or_default();
             let _ = write.write_all(&[myself.as_bytes(), b"\n"].concat());
-            // Not by a signal at the parent's death: it may be a user that may not kill root.
+            // Not by a parent death signal, which an unprivileged parent may not send to root.
             let _ = alive.read(&mut [0]);
             sys::exit(0)
         }
         Fork::Parent(_) => {
             drop(write);
-            // To the end of the line: others may have the pipe open for as long as they live.
+            // Only one line: other processes may keep the pipe open.
             let mut name = String::new();
             BufReader::new(read).read_line(&mut name)?;
-            ensure!(name.ends_with('\n'), "the companion did not say its pid");
+            ensure!(
+                name.ends_with('\n'),
+                "the companion has not written its pid"
+            );
             name.pop();
             mem::forget(keep_alive);
             Ok(name)
@@ -260,69 +266,22 @@ fn write_proc(proc: &OwnedFd, path: &str, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// Maps the user `id`, which this process was when it made its user namespace, to root in there.
+/// Maps the user `id`, which created the user namespace of this process, to root.
 pub(crate) fn map_root(proc: &OwnedFd, id: u32) -> Result<()> {
-    // The one map that whoever made the namespace may write without rights outside of it.
+    // The creator of the namespace may write this map without capabilities in the parent.
     let map = format!("0 {id} 1");
     write_proc(proc, "self/setgroups", "deny")?;
     write_proc(proc, "self/uid_map", &map)?;
     write_proc(proc, "self/gid_map", &map)
 }
 
-/// The offsets, in seconds, of the time namespace for this process' children.
+/// Sets the offsets, in seconds, of the time namespace for children.
 pub(crate) fn set_clock_offsets(proc: &OwnedFd, monotonic: i64, boottime: i64) -> Result<()> {
     let offsets = format!("monotonic {monotonic} 0\nboottime {boottime} 0\n");
     write_proc(proc, "self/timens_offsets", &offsets)
 }
 
-/// Becomes that user and group.
-pub(crate) fn set_ids(id: u32) -> Result<()> {
-    let (uid, gid) = (
-        rustix::process::Uid::from_raw(id),
-        rustix::process::Gid::from_raw(id),
-    );
-    rustix::thread::set_thread_groups(&[])?;
-    rustix::thread::set_thread_res_gid(gid, gid, gid)?;
-    rustix::thread::set_thread_res_uid(uid, uid, uid)?;
-    // As after exec: a process that cannot be looked into by itself is a state of its own.
-    rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)?;
-    Ok(())
-}
-
-/// Keeps only these capabilities (bits), of those that it has.
-pub(crate) fn keep_caps(bits: u64) -> Result<()> {
-    let keep = CapabilitySet::from_bits_retain(bits);
-    let sets = rustix::thread::capabilities(None)?;
-    rustix::thread::set_capabilities(
-        None,
-        CapabilitySets {
-            effective: sets.effective & keep,
-            permitted: sets.permitted & keep,
-            inheritable: sets.inheritable & keep,
-        },
-    )?;
-    Ok(())
-}
-
-fn bound_caps(bits: u64) -> Result<()> {
-    let bounding = rustix::thread::capabilities(None)?.permitted;
-    let others = bounding - CapabilitySet::from_bits_retain(bits);
-    for other in (0..u64::BITS).map(|number| CapabilitySet::from_bits_retain(1 << number)) {
-        if others.contains(other) {
-            rustix::thread::remove_capability_from_bounding_set(other)?;
-        }
-    }
-    Ok(())
-}
-
-fn lower_caps(but: u64) -> Result<()> {
-    let mut sets = rustix::thread::capabilities(None)?;
-    sets.effective &= CapabilitySet::from_bits_retain(but);
-    rustix::thread::set_capabilities(None, sets)?;
-    Ok(())
-}
-
-/// A dummy interface. By busybox: rtnetlink is a lot of code for one line of a shell.
+/// Creates a dummy interface. Uses busybox, since rtnetlink takes a lot of code.
 fn make_interface(name: &str) -> Result<()> {
     let done = process::Command::new("/bin/busybox")
         .args(["ip", "link", "add", "name", name, "type", "dummy"])

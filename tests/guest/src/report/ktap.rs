@@ -3,7 +3,7 @@
 //! Tests, and their results as the Kernel Test Anything Protocol (KTAP), version 1.
 
 use crate::{
-    case::target::{Effort, World},
+    case::{effort::Effort, fixtures::Fixtures},
     report::verdict_port,
 };
 use anyhow::{Result, bail, ensure};
@@ -23,13 +23,13 @@ pub(crate) struct Test {
     is_conclusion: bool,
 }
 
-type Run = Box<dyn FnOnce(&mut World) -> Result<()>>;
+type Run = Box<dyn FnOnce(&mut Fixtures) -> Result<()>>;
 
 impl Test {
     /// A test that passes when `run` returns `Ok`; see [`Skip`] for the third way out.
     pub(crate) fn new(
         name: impl Into<String>,
-        run: impl FnOnce(&mut World) -> Result<()> + 'static,
+        run: impl FnOnce(&mut Fixtures) -> Result<()> + 'static,
     ) -> Self {
         Self {
             name: name.into(),
@@ -170,7 +170,7 @@ impl Tally {
             failed,
             skipped,
         } = self;
-        verdict_port::tell(&format!(
+        verdict_port::send_line(&format!(
             "result passed={passed} failed={failed} skipped={skipped}"
         ))
     }
@@ -322,7 +322,7 @@ pub(crate) fn run(
     suite: &'static str,
     mut tests: Vec<Test>,
     filter: &str,
-    world: &mut World,
+    fixtures: &mut Fixtures,
 ) -> Result<Tally> {
     if !filter.is_empty() {
         tests = select(suite, filter, tests, |test| test.name.clone())?;
@@ -332,7 +332,7 @@ pub(crate) fn run(
         }
         tests.retain(|test| !test.is_conclusion);
     }
-    let mut printer = Printer::new(suite, tests.len(), world.effort);
+    let mut printer = Printer::new(suite, tests.len(), fixtures.effort);
     for test in tests {
         let Test {
             name,
@@ -340,7 +340,7 @@ pub(crate) fn run(
             is_conclusion,
         } = test;
         printer.begin(&name);
-        let result = run(world);
+        let result = run(fixtures);
         let goes_on = match is_conclusion {
             true => printer.print_conclusion(&name, result),
             false => printer.print(&name, result),
@@ -406,23 +406,23 @@ mod tests {
 
     #[test]
     fn a_part_of_a_name_selects_tests() {
-        let mut world = World::new(Effort::default());
+        let mut fixtures = Fixtures::new(Effort::default());
         for (filter, passed) in [("", 3), ("net", 2), ("net: two", 1)] {
-            let tally = run("kinds", tests(), filter, &mut world).unwrap();
+            let tally = run("kinds", tests(), filter, &mut fixtures).unwrap();
             assert_eq!(tally.passed, passed, "{filter}");
         }
     }
 
     #[test]
     fn a_test_that_cannot_be_run_is_a_mistake_of_the_user() {
-        let mut world = World::new(Effort::default());
+        let mut fixtures = Fixtures::new(Effort::default());
         for (filter, words) in [
             ("one, net", "no test \"one, net\"; it has \"net: one\" or"),
             ("net: all", "needs all of them"),
             ("all", "needs all of them"),
             ("one's", "no test"),
         ] {
-            let error = run("kinds", tests(), filter, &mut world).unwrap_err();
+            let error = run("kinds", tests(), filter, &mut fixtures).unwrap_err();
             assert!(error.is::<Usage>(), "{error}");
             assert!(error.to_string().contains(words), "{error}");
         }

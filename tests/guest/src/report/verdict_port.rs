@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What goes to the host, line by line, through the verdict port that `NSPROXY_VERDICT` names.
-//! Without one, as in a shell, nothing is told.
+//! Sends lines to the host, through the verdict port that `NSPROXY_VERDICT` names. Sends nothing if
+//! the variable is not set, as in a shell.
 
 use anyhow::{Context as _, Result};
 use std::{env, fmt::Display, fs::OpenOptions, io::Write as _};
 
-/// The one line that says what a suite came to; the host shows it below the suite's counts.
+/// Sends the summary of a suite, a line that the host prints below the suite's counts.
 pub(crate) fn summary(text: impl Display) -> Result<()> {
-    tell(&format!("summary {text}"))
+    send_line(&format!("summary {text}"))
 }
 
-/// Something to keep beside the counts, for `docs/results/fidelity.md`. `name` has no spaces.
+/// Sends a fact that the host stores with the counts, for its pages. `name` has no spaces.
 pub(crate) fn fact(name: impl Display, value: impl Display) -> Result<()> {
-    tell(&format!("fact {name} {value}"))
+    send_line(&format!("fact {name} {value}"))
 }
 
-/// Tells the host a line.
-pub(crate) fn tell(line: &str) -> Result<()> {
+/// Sends a line to the host.
+pub(crate) fn send_line(line: &str) -> Result<()> {
     let Some(port) = env::var_os("NSPROXY_VERDICT") else {
         return Ok(());
     };
-    // One write: a port hands each on as it comes.
+    // In one write, which the port forwards as it is.
     OpenOptions::new()
         .append(true)
         .open(&port)

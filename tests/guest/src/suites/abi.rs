@@ -5,10 +5,11 @@
 use super::module::stuck_page;
 use crate::{
     case::{
+        fixtures::Fixtures,
         implementation::{Device, Kind, all_kinds},
-        target::{Target, World, links_of},
+        target::{Target, links_of},
     },
-    errno::{Code, word},
+    errno::{Code, outcome_name},
     report::ktap::Test,
     sys::{self, LastPage, PAGE},
 };
@@ -110,8 +111,8 @@ fn expect(command: u32, address: usize, expected: Result<(), Code>) -> Result<()
     ensure!(
         outcome == expected,
         "ioctl({command:#x}, {address:#x}) returned {}, expected {}",
-        word(outcome),
-        word(expected)
+        outcome_name(outcome),
+        outcome_name(expected)
     );
     Ok(())
 }
@@ -288,8 +289,8 @@ fn under_a_filter(command: u32, argument: Argument, makes_the_call: bool) -> Res
     ensure!(
         (free.is_ok() || !makes_the_call) && filtered == expected,
         "without a filter {}, under one {}",
-        word(free),
-        word(filtered)
+        outcome_name(free),
+        outcome_name(filtered)
     );
     Ok(())
 }
@@ -373,7 +374,11 @@ fn growing(tests: &mut Vec<Test>, growing: Growing) {
             move |_| {
                 let mut bytes = blank(command, PAGE);
                 let outcome = call_on(command, &mut bytes[..size])?;
-                ensure!(outcome == Err(Code::EINVAL), "returned {}", word(outcome));
+                ensure!(
+                    outcome == Err(Code::EINVAL),
+                    "returned {}",
+                    outcome_name(outcome)
+                );
                 ensure!(bytes == blank(command, PAGE), "wrote something");
                 Ok(())
             },
@@ -387,7 +392,7 @@ fn growing(tests: &mut Vec<Test>, growing: Growing) {
                 call_on(command, &mut known)?.ok().context(name)?;
                 let mut bytes = blank(command, size);
                 let outcome = call_on(command, &mut bytes)?;
-                ensure!(outcome.is_ok(), "returned {}", word(outcome));
+                ensure!(outcome.is_ok(), "returned {}", outcome_name(outcome));
                 ensure!(
                     bytes[..right] == known,
                     "other bytes than in the right size"
@@ -406,7 +411,11 @@ fn growing(tests: &mut Vec<Test>, growing: Growing) {
                     let mut bytes = blank(command, size);
                     bytes[at] = 1;
                     let outcome = call_on(command, &mut bytes)?;
-                    ensure!(outcome == Err(Code::E2BIG), "returned {}", word(outcome));
+                    ensure!(
+                        outcome == Err(Code::E2BIG),
+                        "returned {}",
+                        outcome_name(outcome)
+                    );
                     ensure!(bytes[..right] == blank(command, right), "wrote");
                     Ok(())
                 },
@@ -416,14 +425,18 @@ fn growing(tests: &mut Vec<Test>, growing: Growing) {
 }
 
 /// A program that was made for an older module.
-fn shorter(_: &mut World) -> Result<()> {
+fn shorter(_: &mut Fixtures) -> Result<()> {
     let (name, command, right) = EXPLAIN;
     let mut known = vec![0; right];
     call_on(command, &mut known)?.ok().context(name)?;
     for size in [EXPLAIN_FIRST, EXPLAIN_FIRST + 1, right - 1] {
         let mut bytes = vec![0; right];
         let outcome = call_on(command, &mut bytes[..size])?;
-        ensure!(outcome.is_ok(), "{size} bytes: returned {}", word(outcome));
+        ensure!(
+            outcome.is_ok(),
+            "{size} bytes: returned {}",
+            outcome_name(outcome)
+        );
         ensure!(bytes[..size] == known[..size], "{size} bytes: others");
         let beyond = &bytes[size..];
         ensure!(beyond.iter().all(|byte| *byte == 0), "{size} bytes: beyond");
@@ -471,7 +484,11 @@ fn bits_are_unknown(
                 let mut bytes = blank(command, size);
                 bytes[at..at + 4].copy_from_slice(&(1_u32 << bit).to_ne_bytes());
                 let outcome = call_on(command, &mut bytes)?;
-                ensure!(outcome == Err(Code::EINVAL), "returned {}", word(outcome));
+                ensure!(
+                    outcome == Err(Code::EINVAL),
+                    "returned {}",
+                    outcome_name(outcome)
+                );
                 Ok(())
             },
         ));
@@ -487,7 +504,7 @@ fn does_not_read((_, command, size): Growing, inputs: &[usize]) -> Result<()> {
     }
     for bytes in [&mut zero, &mut junk] {
         let outcome = call_on(command, bytes)?;
-        ensure!(outcome.is_ok(), "returned {}", word(outcome));
+        ensure!(outcome.is_ok(), "returned {}", outcome_name(outcome));
     }
     ensure!(zero == junk, "what was there before shows through");
     Ok(())
@@ -518,13 +535,13 @@ fn explain(tests: &mut Vec<Test>) {
     for (what, address) in NOWHERE {
         tests.push(Test::new(
             format!("a journal at {what} is EFAULT, and the call is not made"),
-            move |world| no_journal(world, address, 1),
+            move |fixtures| no_journal(fixtures, address, 1),
         ));
     }
     tests.push(Test::new("a journal without room may be anywhere", no_room));
     tests.push(Test::new(
         "a journal that ends beyond memory is EFAULT, and the call is not made",
-        |world| no_journal(world, LastPage::new()?.end() - STEP_SIZE, 2),
+        |fixtures| no_journal(fixtures, LastPage::new()?.end() - STEP_SIZE, 2),
     ));
     tests.push(Test::new(
         "a journal longer than its place is not written beyond it, and says so",
@@ -569,8 +586,8 @@ fn explain(tests: &mut Vec<Test>) {
 const STEP_SIZE: usize = mem::size_of::<uapi::nsproxy_step>();
 
 /// A journal has nowhere to go.
-fn no_journal(world: &mut World, address: usize, room: u32) -> Result<()> {
-    let target = world.target(&Target::in_new(Kind::Uts.flag()))?;
+fn no_journal(fixtures: &mut Fixtures, address: usize, room: u32) -> Result<()> {
+    let target = fixtures.target(&Target::in_new(Kind::Uts.flag()))?;
     let file = File::open(format!("/proc/{}/ns/uts", target.pid))?;
     let mut args = uapi::nsproxy_explain {
         fd: file.as_raw_fd(),
@@ -585,7 +602,7 @@ fn no_journal(world: &mut World, address: usize, room: u32) -> Result<()> {
     )
 }
 
-fn no_room(_: &mut World) -> Result<()> {
+fn no_room(_: &mut Fixtures) -> Result<()> {
     let valid = Valid::new()?;
     for (_, address) in NOWHERE {
         let mut args = uapi::nsproxy_explain {
@@ -629,8 +646,8 @@ fn writes_nothing(flags: u32, room: u32, errno: Code) -> Result<()> {
 
 /// Checks the verdict of a call whose journal has a line at the end of one page and one in the
 /// next. The first page is writable when the call begins, and is not when it ends.
-fn verdict_first(world: &mut World) -> Result<()> {
-    let target = world.target(&Target::in_new(Kind::Uts.flag()))?;
+fn verdict_first(fixtures: &mut Fixtures) -> Result<()> {
+    let target = fixtures.target(&Target::in_new(Kind::Uts.flag()))?;
     let there = File::open(format!("/proc/{}/ns/uts", target.pid))?;
     let pages = stuck_page()?;
     let journal = (pages.address() - STEP_SIZE) as u64;
@@ -668,7 +685,7 @@ fn verdict_first(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-fn since_the_call_began(_: &mut World) -> Result<()> {
+fn since_the_call_began(_: &mut Fixtures) -> Result<()> {
     let valid = Valid::new()?;
     let device = Device::open()?;
     let before = clock_gettime(ClockId::Monotonic);
@@ -701,7 +718,7 @@ fn journal(room: u32, there: usize) -> Result<(usize, Vec<uapi::nsproxy_step>)> 
     Ok((args.lines as usize, lines))
 }
 
-fn short_journal(_: &mut World) -> Result<()> {
+fn short_journal(_: &mut Fixtures) -> Result<()> {
     let (all, whole) = journal(128, 128)?;
     ensure!((5..128).contains(&all), "{all} lines");
     for room in [1, 2, all - 1, all, all + 1] {
@@ -736,8 +753,8 @@ fn show(tests: &mut Vec<Test>) {
 }
 
 /// Into a namespace in which the test would be seen to be afterwards.
-fn not_heard_of(world: &mut World) -> Result<()> {
-    let target = world.target(&Target::in_new(Kind::Uts.flag()))?;
+fn not_heard_of(fixtures: &mut Fixtures) -> Result<()> {
+    let target = fixtures.target(&Target::in_new(Kind::Uts.flag()))?;
     let file = File::open(format!("/proc/{}/ns/uts", target.pid))?;
     let page = LastPage::new()?;
     let mut bytes = [0; EXPLAIN_SIZE];
@@ -751,7 +768,7 @@ fn not_heard_of(world: &mut World) -> Result<()> {
     )
 }
 
-fn version_is_true(_: &mut World) -> Result<()> {
+fn version_is_true(_: &mut Fixtures) -> Result<()> {
     let version = Device::open()?.version()?;
     ensure!(
         version.abi == uapi::NSPROXY_ABI_VERSION,

@@ -8,7 +8,7 @@ use crate::{
     process::{
         Actor,
         command::{Call, Command, Source},
-        setup::Step,
+        setup::Setup,
     },
     report::ktap::Test,
     sys::{self, nsfs},
@@ -36,26 +36,21 @@ pub(super) fn tests() -> Vec<Test> {
 /// then, and is only kept in memory.
 fn by(entry: Entry) -> Result<()> {
     let mut owner = Actor::spawn()?;
-    owner.step(&Step::Unshare(Kind::User.flag() | Kind::Uts.flag()))?;
-    owner.step(&Step::MapRoot)?;
+    owner.set_up(&Setup::Unshare(Kind::User.flag() | Kind::Uts.flag()))?;
+    owner.set_up(&Setup::MapRoot)?;
     let pid = owner.pid()?;
     let user = nsfs::id(ns(pid, Kind::User)?)?;
     let uts = ns(pid, Kind::Uts)?;
     // An open file has the credentials of who opened it, and they the user namespace.
     let file = owner.open(Source::OwnPidfd)?;
-    let keeper = owner.give(&Command::Give { slot: file.slot })?;
+    let keeper = owner.fetch_file(&Command::Give { slot: file.slot })?;
 
     let mut caller = Actor::spawn()?;
-    ensure!(caller.returned(&Command::OpenDevice)?.is_ok(), "no device");
-    let there = caller.take(&uts)?.slot;
-    let back = caller.take(ns(std::process::id(), Kind::Uts)?)?.slot;
+    caller.open_device()?;
+    let there = caller.pass_file(&uts)?.slot;
+    let back = caller.pass_file(ns(std::process::id(), Kind::Uts)?)?.slot;
     let mut go = |slot| {
-        let call = Call {
-            entry,
-            slot,
-            nstype: 0,
-            fail_nth: None,
-        };
+        let call = Call::new(entry, slot, 0);
         expect(caller.call(call)?, Ok(()))
     };
 
@@ -69,7 +64,7 @@ fn by(entry: Entry) -> Result<()> {
     );
     go(back)?;
     // The caller has a file of it as well.
-    caller.tell(&Command::Close)?;
+    caller.run_command(&Command::Close)?;
     ensure!(
         !is_active(user)?,
         "the owner is active, and nobody is in what it owns any more"

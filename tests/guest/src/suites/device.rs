@@ -5,16 +5,17 @@
 use super::of_cases;
 use crate::{
     case::{
-        Case, Handle,
+        Case, FdSource,
+        fixtures::Fixtures,
         implementation::{Device, Entry, Kind},
-        target::{Target, USER, World},
+        target::{Target, USER},
     },
     env::module,
     errno::{Code, expect},
     process::{
         Actor,
         command::{Call, Command},
-        setup::Step,
+        setup::Setup,
     },
     report::ktap::Test,
 };
@@ -65,7 +66,7 @@ pub(crate) fn tests() -> Vec<Test> {
 
 const UTS: u32 = Kind::Uts.flag();
 
-fn mode(_: &mut World) -> Result<()> {
+fn mode(_: &mut Fixtures) -> Result<()> {
     let metadata = fs::metadata(Device::PATH)?;
     ensure!(
         metadata.file_type().is_char_device(),
@@ -80,76 +81,71 @@ fn mode(_: &mut World) -> Result<()> {
     Ok(())
 }
 
-fn user_may_not_open(_: &mut World) -> Result<()> {
+fn user_may_not_open(_: &mut Fixtures) -> Result<()> {
     let mut actor = Actor::spawn()?;
-    actor.step(&Step::SetIds(USER))?;
-    expect(actor.returned(&Command::OpenDevice)?, Err(Code::EACCES))
+    actor.set_up(&Setup::SetIds(USER))?;
+    expect(actor.run_syscall(&Command::OpenDevice)?, Err(Code::EACCES))
 }
 
 /// Each caller opens the device as root, and then takes these steps.
 fn cases() -> Vec<Case> {
-    let case = |name: &str, steps: Vec<Step>| {
-        Case::new(name, Handle::Target("uts"), 0)
+    let case = |name: &str, steps: Vec<Setup>| {
+        Case::new(name, FdSource::Target("uts"), 0)
             .target(Target::in_new(UTS))
             .caller(steps)
     };
     vec![
         case(
             "opened as root, called by a user: EPERM",
-            vec![Step::SetIds(USER)],
+            vec![Setup::SetIds(USER)],
         )
         .fails(Code::EPERM),
         case(
             "opened as root, called without capabilities: EPERM",
-            vec![Step::KeepCaps(0)],
+            vec![Setup::KeepCaps(0)],
         )
         .fails(Code::EPERM),
         case(
             "opened as root, called from a user namespace: EPERM",
-            vec![Step::Unshare(Kind::User.flag()), Step::MapRoot],
+            vec![Setup::Unshare(Kind::User.flag()), Setup::MapRoot],
         )
         .fails(Code::EPERM),
         case(
             "opened before a fork, called by the child",
-            vec![Step::Fork],
+            vec![Setup::Fork],
         )
         .moves(UTS),
         case(
             "opened before a mount namespace and a chroot",
             vec![
-                Step::Unshare(Kind::Mnt.flag()),
-                Step::Chroot("/tmp/nsproxy-tests-root".into()),
+                Setup::Unshare(Kind::Mnt.flag()),
+                Setup::Chroot("/tmp/nsproxy-tests-root".into()),
             ],
         )
         .moves(UTS),
-        case("with no_new_privs alone", vec![Step::NoNewPrivs]).moves(UTS),
+        case("with no_new_privs alone", vec![Setup::NoNewPrivs]).moves(UTS),
     ]
 }
 
 /// One actor hands its device to another.
 fn pass(from: &mut Actor, to: &mut Actor) -> Result<()> {
-    let device = from.give(&Command::GiveDevice)?;
-    to.send(device)?;
-    to.tell(&Command::TakeDevice)?;
+    let device = from.fetch_file(&Command::GiveDevice)?;
+    to.send_file(device)?;
+    to.run_command(&Command::TakeDevice)?;
     Ok(())
 }
 
 /// An actor with the uts namespace of a target open, and the inode number of that.
-fn actor_with_handle(world: &mut World) -> Result<(Actor, usize, u64)> {
-    let target = world.target(&Target::in_new(UTS))?;
+fn actor_with_handle(fixtures: &mut Fixtures) -> Result<(Actor, usize, u64)> {
+    let target = fixtures.target(&Target::in_new(UTS))?;
     let mut actor = Actor::spawn()?;
-    let opened = actor.take(target.ns("uts")?)?;
+    let opened = actor.pass_file(target.ns("uts")?)?;
     let inode = opened.inode.context("no inode")?;
     Ok((actor, opened.slot, inode))
 }
 
 fn call(entry: Entry, slot: usize) -> Call {
-    Call {
-        entry,
-        slot,
-        nstype: UTS as i32,
-        fail_nth: None,
-    }
+    Call::new(entry, slot, UTS as i32)
 }
 
 fn uts_of(actor: &mut Actor) -> Result<String> {
@@ -157,11 +153,11 @@ fn uts_of(actor: &mut Actor) -> Result<String> {
     Ok(link.to_string_lossy().into_owned())
 }
 
-fn pass_down(world: &mut World) -> Result<()> {
+fn pass_down(fixtures: &mut Fixtures) -> Result<()> {
     let mut root = Actor::spawn()?;
-    expect(root.returned(&Command::OpenDevice)?, Ok(()))?;
-    let (mut user, slot, _) = actor_with_handle(world)?;
-    user.step(&Step::SetIds(USER))?;
+    root.open_device()?;
+    let (mut user, slot, _) = actor_with_handle(fixtures)?;
+    user.set_up(&Setup::SetIds(USER))?;
     pass(&mut root, &mut user)?;
 
     let before = (uts_of(&mut user)?, uts_of(&mut root)?);
@@ -174,11 +170,11 @@ fn pass_down(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-fn pass_up(world: &mut World) -> Result<()> {
+fn pass_up(fixtures: &mut Fixtures) -> Result<()> {
     let mut user = Actor::spawn()?;
-    expect(user.returned(&Command::OpenDevice)?, Ok(()))?;
-    user.step(&Step::SetIds(USER))?;
-    let (mut root, slot, inode) = actor_with_handle(world)?;
+    user.open_device()?;
+    user.set_up(&Setup::SetIds(USER))?;
+    let (mut root, slot, inode) = actor_with_handle(fixtures)?;
     pass(&mut user, &mut root)?;
 
     let users = uts_of(&mut user)?;
@@ -193,15 +189,15 @@ fn pass_up(world: &mut World) -> Result<()> {
 }
 
 /// An actor under a filter that allows everything, with the device and a target at hand.
-fn under_seccomp(world: &mut World) -> Result<(Actor, usize, u64)> {
-    let (mut actor, slot, inode) = actor_with_handle(world)?;
-    expect(actor.returned(&Command::OpenDevice)?, Ok(()))?;
-    actor.step(&Step::Seccomp)?;
+fn under_seccomp(fixtures: &mut Fixtures) -> Result<(Actor, usize, u64)> {
+    let (mut actor, slot, inode) = actor_with_handle(fixtures)?;
+    actor.open_device()?;
+    actor.set_up(&Setup::Seccomp)?;
     Ok((actor, slot, inode))
 }
 
-fn seccomp(world: &mut World) -> Result<()> {
-    let (mut actor, slot, inode) = under_seccomp(world)?;
+fn seccomp(fixtures: &mut Fixtures) -> Result<()> {
+    let (mut actor, slot, inode) = under_seccomp(fixtures)?;
     let before = uts_of(&mut actor)?;
     expect(actor.call(call(Entry::Device, slot))?, Err(Code::EPERM))?;
     expect(actor.call(call(Entry::Device2011, slot))?, Err(Code::EPERM))?;
@@ -219,9 +215,9 @@ fn seccomp(world: &mut World) -> Result<()> {
 struct Reloaded;
 
 impl Reloaded {
-    fn with(parameters: &std::ffi::CStr, world: &mut World) -> Result<Self> {
+    fn with(parameters: &std::ffi::CStr, fixtures: &mut Fixtures) -> Result<Self> {
         // They have the device open.
-        world.end_idle();
+        fixtures.end_idle();
         module::unload_soon()?;
         let reloaded = Self;
         module::load(parameters)?.with_context(|| format!("insmod {parameters:?}"))?;
@@ -237,24 +233,24 @@ impl Drop for Reloaded {
     }
 }
 
-fn allow_seccomp(world: &mut World) -> Result<()> {
+fn allow_seccomp(fixtures: &mut Fixtures) -> Result<()> {
     {
-        let _reloaded = Reloaded::with(c"allow_seccomp=1", world)?;
+        let _reloaded = Reloaded::with(c"allow_seccomp=1", fixtures)?;
         for entry in [Entry::Device, Entry::Device2011] {
-            let (mut actor, slot, inode) = under_seccomp(world)?;
+            let (mut actor, slot, inode) = under_seccomp(fixtures)?;
             expect(actor.call(call(entry, slot))?, Ok(()))?;
             let (is, expected) = (uts_of(&mut actor)?, format!("uts:[{inode}]"));
             ensure!(is == expected, "{entry}: in {is}, expected {expected}");
         }
     }
     // And not by default.
-    seccomp(world)
+    seccomp(fixtures)
 }
 
 /// How often each call is made while the log is watched.
 const CALLS: usize = 50;
 
-fn no_log_lines(_: &mut World) -> Result<()> {
+fn no_log_lines(_: &mut Fixtures) -> Result<()> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let mut log = File::from(rustix::fs::open("/dev/kmsg", flags, Mode::empty())?);
     rustix::fs::seek(&log, SeekFrom::End(0))?;
@@ -294,7 +290,7 @@ fn no_log_lines(_: &mut World) -> Result<()> {
     Ok(())
 }
 
-fn symbols(_: &mut World) -> Result<()> {
+fn symbols(_: &mut Fixtures) -> Result<()> {
     let addresses = symbols_as_in_kallsyms()?;
     ensure!(
         addresses.iter().all(|address| address != NO_ADDRESS),
@@ -303,7 +299,7 @@ fn symbols(_: &mut World) -> Result<()> {
     Ok(())
 }
 
-fn symbols_restricted(_: &mut World) -> Result<()> {
+fn symbols_restricted(_: &mut Fixtures) -> Result<()> {
     let before = fs::read_to_string(KPTR_RESTRICT)?;
     fs::write(KPTR_RESTRICT, "2")?;
     let addresses = symbols_as_in_kallsyms();

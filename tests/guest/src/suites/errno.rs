@@ -9,11 +9,11 @@
 use super::of_cases;
 use crate::{
     case::{
-        Case, Handle, Unrelated, Way,
+        Case, FdSource, NsPath, Unrelated,
         implementation::{self, Kind},
-        target::{Fate, Target, USER},
+        target::{Liveness, Target, USER},
     },
-    process::{caps, setup::Step},
+    process::{creds, setup::Setup},
     report::ktap::Test,
 };
 use nsproxy_uapi::Reason;
@@ -54,7 +54,7 @@ pub(super) fn cases() -> Vec<Case> {
 fn entry() -> Vec<Case> {
     let uts = Kind::Uts.flag() as i32;
     let mut cases = Vec::new();
-    let mut case = |name: String, handle: Handle, nstype: i32, reason: Reason| {
+    let mut case = |name: String, handle: FdSource, nstype: i32, reason: Reason| {
         cases.push(
             Case::new(name, handle, nstype)
                 .target(Target::in_all_new())
@@ -64,14 +64,14 @@ fn entry() -> Vec<Case> {
     for number in [-1, 999, i32::MIN, i32::MAX, libc::AT_FDCWD] {
         case(
             format!("E1 fd {number} is not open"),
-            Handle::Number(number),
+            FdSource::Number(number),
             0,
             Reason::BadFd,
         );
     }
     case(
         "E1 nsfs file opened with O_PATH".into(),
-        Handle::TargetBy(Way::OPath, Kind::Uts),
+        FdSource::TargetBy(NsPath::OPath, Kind::Uts),
         0,
         Reason::BadFd,
     );
@@ -80,14 +80,14 @@ fn entry() -> Vec<Case> {
         for other in Kind::ALL.into_iter().filter(|other| *other != kind) {
             case(
                 format!("E2 nsfs file of {name}, nstype of {}", other.name()),
-                Handle::Target(name),
+                FdSource::Target(name),
                 other.flag() as i32,
                 Reason::NsType,
             );
         }
         case(
             format!("E2 nsfs file of {name}, nstype of it and another"),
-            Handle::Target(name),
+            FdSource::Target(name),
             (kind.flag() | Kind::ALL[(kind as usize + 1) % 8].flag()) as i32,
             Reason::NsType,
         );
@@ -98,7 +98,7 @@ fn entry() -> Vec<Case> {
         ] {
             case(
                 format!("E2 nsfs file of {name}, nstype of it and {word}"),
-                Handle::Target(name),
+                FdSource::Target(name),
                 kind.flag() as i32 | junk,
                 Reason::NsType,
             );
@@ -106,7 +106,7 @@ fn entry() -> Vec<Case> {
     }
     case(
         "E3 pidfd, nstype 0".into(),
-        Handle::Pidfd,
+        FdSource::Pidfd,
         0,
         Reason::NoFlags,
     );
@@ -124,7 +124,7 @@ fn entry() -> Vec<Case> {
     ] {
         case(
             format!("E4 pidfd, nstype {word}"),
-            Handle::Pidfd,
+            FdSource::Pidfd,
             bits,
             Reason::UnknownFlags,
         );
@@ -132,10 +132,10 @@ fn entry() -> Vec<Case> {
     for nstype in [0, uts] {
         let word = if nstype == 0 { "0" } else { "uts" };
         for (what, handle) in [
-            ("a /proc/PID directory", Handle::ProcDirectory),
-            ("a regular file", Handle::Unrelated(Unrelated::Regular)),
-            ("a pipe", Handle::Unrelated(Unrelated::Pipe)),
-            ("a socket", Handle::Unrelated(Unrelated::Socket)),
+            ("a /proc/PID directory", FdSource::ProcDirectory),
+            ("a regular file", FdSource::Unrelated(Unrelated::Regular)),
+            ("a pipe", FdSource::Unrelated(Unrelated::Pipe)),
+            ("a socket", FdSource::Unrelated(Unrelated::Socket)),
         ] {
             case(
                 format!("E6 {what}, nstype {word}"),
@@ -147,18 +147,23 @@ fn entry() -> Vec<Case> {
     }
     // No capability is needed up to here.
     for (name, handle, nstype, reason) in [
-        ("E1 fd -1", Handle::Number(-1), 0, Reason::BadFd),
+        ("E1 fd -1", FdSource::Number(-1), 0, Reason::BadFd),
         (
             "E2 nsfs file of uts, nstype of net",
-            Handle::Target("uts"),
+            FdSource::Target("uts"),
             Kind::Net.flag() as i32,
             Reason::NsType,
         ),
-        ("E3 pidfd, nstype 0", Handle::Pidfd, 0, Reason::NoFlags),
-        ("E4 pidfd, nstype 1", Handle::Pidfd, 1, Reason::UnknownFlags),
+        ("E3 pidfd, nstype 0", FdSource::Pidfd, 0, Reason::NoFlags),
+        (
+            "E4 pidfd, nstype 1",
+            FdSource::Pidfd,
+            1,
+            Reason::UnknownFlags,
+        ),
         (
             "E6 a pipe",
-            Handle::Unrelated(Unrelated::Pipe),
+            FdSource::Unrelated(Unrelated::Pipe),
             uts,
             Reason::Neither,
         ),
@@ -166,7 +171,7 @@ fn entry() -> Vec<Case> {
         cases.push(
             Case::new(format!("{name}, by a user without rights"), handle, nstype)
                 .target(Target::in_all_new())
-                .caller([Step::SetIds(USER)])
+                .caller([Setup::SetIds(USER)])
                 .refused(reason),
         );
     }
@@ -182,33 +187,33 @@ fn target() -> Vec<Case> {
         Kind::Uts.flag(),
         implementation::all_kinds() & !Kind::User.flag(),
     ] {
-        let word = implementation::kinds_word(kinds);
+        let word = implementation::kind_names(kinds);
         cases.push(
             Case::new(
                 format!("V1 the target was reaped: {word}"),
-                Handle::Pidfd,
+                FdSource::Pidfd,
                 kinds as i32,
             )
-            .target(target.clone().with_fate(Fate::Reaped))
+            .target(target.clone().with_liveness(Liveness::Reaped))
             .refused(Reason::Reaped),
         );
         cases.push(
             Case::new(
                 format!("V3 the target is a zombie: {word}"),
-                Handle::Pidfd,
+                FdSource::Pidfd,
                 kinds as i32,
             )
-            .target(target.clone().with_fate(Fate::Zombie))
+            .target(target.clone().with_liveness(Liveness::Zombie))
             .refused(Reason::Exiting),
         );
     }
     let uts = Kind::Uts.flag() as i32;
     // The rights to enter, but none to look into a process that has more.
-    let curious = Step::KeepCaps(caps::SYS_ADMIN);
+    let curious = Setup::KeepCaps(creds::SYS_ADMIN);
     cases.extend([
         Case::new(
             "V2 ptrace access: without CAP_SYS_PTRACE to a target that has it",
-            Handle::Pidfd,
+            FdSource::Pidfd,
             uts,
         )
         .target(target.clone())
@@ -216,42 +221,46 @@ fn target() -> Vec<Case> {
         .refused(Reason::Ptrace),
         Case::new(
             "V2 ptrace access: a user to a target of root",
-            Handle::Pidfd,
+            FdSource::Pidfd,
             uts,
         )
         .target(target.clone())
-        .caller([Step::SetIds(USER)])
+        .caller([Setup::SetIds(USER)])
         .refused(Reason::Ptrace),
         Case::new(
             "V2 before V3: a zombie that may not be looked into",
-            Handle::Pidfd,
+            FdSource::Pidfd,
             uts,
         )
-        .target(target.clone().with_fate(Fate::Zombie))
+        .target(target.clone().with_liveness(Liveness::Zombie))
         .caller([curious.clone()])
         .refused(Reason::Ptrace),
         Case::new(
             "V1 before V2: a reaped one that could not have been looked into",
-            Handle::Pidfd,
+            FdSource::Pidfd,
             uts,
         )
-        .target(target.clone().with_fate(Fate::Reaped))
+        .target(target.clone().with_liveness(Liveness::Reaped))
         .caller([curious])
         .refused(Reason::Reaped),
         // The real credentials count, and of these what is permitted.
         Case::new(
             "V2 ptrace access: CAP_SYS_PTRACE only permitted, to a target that has it",
-            Handle::Pidfd,
+            FdSource::Pidfd,
             uts,
         )
         .target(target.clone())
-        .caller([Step::LowerCaps(caps::SYS_ADMIN)])
+        .caller([Setup::LowerCaps(creds::SYS_ADMIN)])
         .moves(Kind::Uts.flag()),
         // The other side of the row: nothing but the capability is missing above.
-        Case::new("V2 ptrace access: with CAP_SYS_PTRACE", Handle::Pidfd, uts)
-            .target(target)
-            .caller([Step::KeepCaps(caps::SYS_ADMIN | caps::SYS_PTRACE)])
-            .moves(Kind::Uts.flag()),
+        Case::new(
+            "V2 ptrace access: with CAP_SYS_PTRACE",
+            FdSource::Pidfd,
+            uts,
+        )
+        .target(target)
+        .caller([Setup::KeepCaps(creds::SYS_ADMIN | creds::SYS_PTRACE)])
+        .moves(Kind::Uts.flag()),
     ]);
     cases
 }
@@ -262,9 +271,9 @@ fn mnt() -> Vec<Case> {
     let both = implementation::flags_of(&[Kind::Mnt, Kind::Uts]);
     let mut cases = Vec::new();
     for (word, handle, nstype) in [
-        ("nsfs", Handle::Target("mnt"), 0),
-        ("pidfd", Handle::Pidfd, mnt),
-        ("pidfd with uts", Handle::Pidfd, both),
+        ("nsfs", FdSource::Target("mnt"), 0),
+        ("pidfd", FdSource::Pidfd, mnt),
+        ("pidfd with uts", FdSource::Pidfd, both),
     ] {
         let case = |name: &str| {
             Case::new(format!("mnt {name}: {word}"), handle, nstype as i32)
@@ -277,30 +286,34 @@ fn mnt() -> Vec<Case> {
             false => case.refused(Reason::FsShared),
         };
         cases.push(refused(
-            case("EINVAL CLONE_FS shared with a process").caller([Step::ShareFs]),
+            case("EINVAL CLONE_FS shared with a process").caller([Setup::ShareFs]),
         ));
         cases.push(refused(
-            case("EINVAL CLONE_FS shared with a thread").caller([Step::Thread]),
+            case("EINVAL CLONE_FS shared with a thread").caller([Setup::Thread]),
         ));
         cases.push(
             case("EPERM without CAP_SYS_CHROOT")
-                .caller([Step::KeepCaps(caps::SYS_ADMIN | caps::SYS_PTRACE)])
+                .caller([Setup::KeepCaps(creds::SYS_ADMIN | creds::SYS_PTRACE)])
                 .refused(Reason::Chroot),
         );
         cases.push(
             case("EPERM before EINVAL")
                 .caller([
-                    Step::ShareFs,
-                    Step::KeepCaps(caps::SYS_ADMIN | caps::SYS_PTRACE),
+                    Setup::ShareFs,
+                    Setup::KeepCaps(creds::SYS_ADMIN | creds::SYS_PTRACE),
                 ])
                 .refused(Reason::Chroot),
         );
         cases.push(
             case("with no more than it asks for")
-                .caller([Step::KeepCaps(
-                    caps::SYS_ADMIN | caps::SYS_CHROOT | caps::SYS_PTRACE,
+                .caller([Setup::KeepCaps(
+                    creds::SYS_ADMIN | creds::SYS_CHROOT | creds::SYS_PTRACE,
                 )])
-                .moves(if handle == Handle::Pidfd { nstype } else { mnt }),
+                .moves(if handle == FdSource::Pidfd {
+                    nstype
+                } else {
+                    mnt
+                }),
         );
     }
     cases
@@ -309,41 +322,41 @@ fn mnt() -> Vec<Case> {
 /// What only pid namespaces ask for.
 fn pid() -> Vec<Case> {
     let pid = Kind::Pid.flag();
-    let nested = [Step::Unshare(pid), Step::Fork];
-    let case = |name: &str, handle: Handle| {
+    let nested = [Setup::Unshare(pid), Setup::Fork];
+    let case = |name: &str, handle: FdSource| {
         Case::new(format!("pid {name}"), handle, pid as i32).target(Target::in_new(pid))
     };
     vec![
         case(
             "EINVAL an ancestor of that of the caller: nsfs",
-            Handle::Home("pid"),
+            FdSource::Home("pid"),
         )
         .caller(nested.clone())
         .refused(Reason::NotBelow),
         case(
             "EINVAL a sibling of that of the caller: nsfs",
-            Handle::Target("pid"),
+            FdSource::Target("pid"),
         )
         .caller(nested.clone())
         .refused(Reason::NotBelow),
         case(
             "EINVAL a sibling of that of the caller: pidfd",
-            Handle::Pidfd,
+            FdSource::Pidfd,
         )
         .caller(nested.clone())
         .refused(Reason::NotBelow),
         // It is the caller's own that counts, not the one for its children.
         case(
             "the active one of the caller, its children being in another",
-            Handle::Own("pid"),
+            FdSource::Own("pid"),
         )
-        .caller([Step::Unshare(pid)])
+        .caller([Setup::Unshare(pid)])
         .moves(pid),
         case(
             "that of a descendant, its children being in another",
-            Handle::Target("pid"),
+            FdSource::Target("pid"),
         )
-        .caller([Step::Unshare(pid)])
+        .caller([Setup::Unshare(pid)])
         .moves(pid),
     ]
 }
@@ -351,12 +364,15 @@ fn pid() -> Vec<Case> {
 /// What only user namespaces ask for.
 fn user() -> Vec<Case> {
     let user = Kind::User.flag();
-    let nested = [Step::Unshare(user), Step::MapRoot];
+    let nested = [Setup::Unshare(user), Setup::MapRoot];
     let mut cases = Vec::new();
-    for (word, handle) in [("nsfs", Handle::Target("user")), ("pidfd", Handle::Pidfd)] {
+    for (word, handle) in [
+        ("nsfs", FdSource::Target("user")),
+        ("pidfd", FdSource::Pidfd),
+    ] {
         // Who may not look at the target does not get that far.
         let unless_pidfd = |reason| match handle {
-            Handle::Pidfd => Reason::Ptrace,
+            FdSource::Pidfd => Reason::Ptrace,
             _ => reason,
         };
         let case = |name: &str| {
@@ -365,39 +381,39 @@ fn user() -> Vec<Case> {
         };
         cases.extend([
             case("EINVAL the one that the caller is in")
-                .caller([Step::EnterTarget(user)])
+                .caller([Setup::EnterTarget(user)])
                 .refused(Reason::SameUser),
             case("EINVAL the caller has threads")
-                .caller([Step::Thread])
+                .caller([Setup::Thread])
                 .refused(Reason::Threads),
             case("EINVAL the caller has threads that share nothing but memory")
-                .caller([Step::Thread, Step::Unshare(libc::CLONE_FS as u32)])
+                .caller([Setup::Thread, Setup::Unshare(libc::CLONE_FS as u32)])
                 .refused(Reason::Threads),
             case("EINVAL CLONE_FS shared with a process")
-                .caller([Step::ShareFs])
+                .caller([Setup::ShareFs])
                 .refused(Reason::FsShared),
             case("EINVAL before EPERM: CLONE_FS shared by a user without rights")
-                .caller([Step::ShareFs, Step::SetIds(USER)])
+                .caller([Setup::ShareFs, Setup::SetIds(USER)])
                 .refused(unless_pidfd(Reason::FsShared)),
             case("EPERM not in the parent of the owner, no capability")
-                .caller([Step::SetIds(USER)])
+                .caller([Setup::SetIds(USER)])
                 .refused(unless_pidfd(Reason::CapUser)),
             case("EPERM from one beside it")
                 .caller(nested.clone())
                 .refused(unless_pidfd(Reason::CapUser)),
             case("by its owner without any capability")
-                .caller([Step::KeepCaps(caps::NONE)])
+                .caller([Setup::KeepCaps(creds::NONE)])
                 .moves(user),
             // Shared memory alone is no reason.
             case("memory shared with a process")
-                .caller([Step::ShareVm])
+                .caller([Setup::ShareVm])
                 .moves(user),
         ]);
     }
     cases.push(
         Case::new(
             "user EPERM a parent: nsfs",
-            Handle::Home("user"),
+            FdSource::Home("user"),
             user as i32,
         )
         .caller(nested)
@@ -410,34 +426,37 @@ fn user() -> Vec<Case> {
 fn time() -> Vec<Case> {
     let time = Kind::Time.flag();
     let mut cases = Vec::new();
-    for (word, handle) in [("nsfs", Handle::Target("time")), ("pidfd", Handle::Pidfd)] {
+    for (word, handle) in [
+        ("nsfs", FdSource::Target("time")),
+        ("pidfd", FdSource::Pidfd),
+    ] {
         let case = |name: &str| {
             Case::new(format!("time {name}: {word}"), handle, time as i32)
                 .target(Target::in_new(time))
         };
         cases.extend([
             case("EUSERS the caller has threads")
-                .caller([Step::Thread])
+                .caller([Setup::Thread])
                 .refused(Reason::MmShared),
             case("EUSERS memory shared with a process")
-                .caller([Step::ShareVm])
+                .caller([Setup::ShareVm])
                 .refused(Reason::MmShared),
             case("EUSERS the caller is a child of vfork")
-                .caller([Step::Vfork])
+                .caller([Setup::Vfork])
                 .refused(Reason::MmShared),
             case("root and working directory shared with a process")
-                .caller([Step::ShareFs])
+                .caller([Setup::ShareFs])
                 .moves(time),
         ]);
     }
     cases.push(
         Case::new(
             "time EUSERS before EPERM: threads of a user without rights",
-            Handle::Target("time"),
+            FdSource::Target("time"),
             0,
         )
         .target(Target::in_new(time))
-        .caller([Step::SetIds(USER), Step::Thread])
+        .caller([Setup::SetIds(USER), Setup::Thread])
         .refused(Reason::MmShared),
     );
     cases
@@ -451,10 +470,10 @@ fn capabilities() -> Vec<Case> {
         let name = kind.name();
         let flag = kind.flag();
         // Root of a user namespace of its own, towards what belongs to the initial one.
-        let root_below = [Step::Unshare(user), Step::MapRoot];
+        let root_below = [Setup::Unshare(user), Setup::MapRoot];
         // Owner of the target's user namespace, and so capable of everything in it, but of
         // nothing where it is itself. (A mount namespace asks for CAP_SYS_CHROOT before.)
-        let owner = [Step::KeepCaps(caps::SYS_CHROOT | caps::SYS_PTRACE)];
+        let owner = [Setup::KeepCaps(creds::SYS_CHROOT | creds::SYS_PTRACE)];
         let first_asked = match kind {
             Kind::Cgroup => Reason::CapSet,
             _ => Reason::CapOwner,
@@ -464,7 +483,7 @@ fn capabilities() -> Vec<Case> {
         cases.extend([
             Case::new(
                 format!("{name} EPERM cap in the owning user namespace: nsfs"),
-                Handle::Target(name),
+                FdSource::Target(name),
                 0,
             )
             .target(beside.clone())
@@ -472,7 +491,7 @@ fn capabilities() -> Vec<Case> {
             .refused(Reason::CapOwner),
             Case::new(
                 format!("{name} EPERM cap in the user namespace of the set: nsfs"),
-                Handle::Target(name),
+                FdSource::Target(name),
                 0,
             )
             .target(below.clone())
@@ -480,7 +499,7 @@ fn capabilities() -> Vec<Case> {
             .refused(Reason::CapSet),
             Case::new(
                 format!("{name} EPERM cap in the user namespace of the set: pidfd"),
-                Handle::Pidfd,
+                FdSource::Pidfd,
                 flag as i32,
             )
             .target(below.clone())
@@ -489,7 +508,7 @@ fn capabilities() -> Vec<Case> {
             // With the user namespace in the set it is the new one that counts.
             Case::new(
                 format!("{name} with user: the user namespace of the set is the new one"),
-                Handle::Pidfd,
+                FdSource::Pidfd,
                 (flag | user) as i32,
             )
             .target(below.clone())
@@ -497,19 +516,19 @@ fn capabilities() -> Vec<Case> {
             .moves(flag | user),
             Case::new(
                 format!("{name} EPERM with user: the namespace belongs to that of the caller"),
-                Handle::Pidfd,
+                FdSource::Pidfd,
                 (flag | user) as i32,
             )
             .target(owned_by_initial(flag))
-            .caller([Step::KeepCaps(caps::SYS_CHROOT | caps::SYS_PTRACE)])
+            .caller([Setup::KeepCaps(creds::SYS_CHROOT | creds::SYS_PTRACE)])
             .refused(Reason::CapOwner),
             Case::new(
                 format!("{name} EPERM no capability anywhere: nsfs"),
-                Handle::Target(name),
+                FdSource::Target(name),
                 0,
             )
             .target(beside)
-            .caller([Step::SetIds(USER)])
+            .caller([Setup::SetIds(USER)])
             .refused(first_asked),
         ]);
     }
@@ -521,7 +540,7 @@ fn capabilities() -> Vec<Case> {
 fn owned_by_initial(kind: u32) -> Target {
     let mut target = Target::in_new(kind);
     target
-        .steps
-        .extend([Step::Unshare(Kind::User.flag()), Step::MapRoot]);
+        .setups
+        .extend([Setup::Unshare(Kind::User.flag()), Setup::MapRoot]);
     target
 }

@@ -4,7 +4,7 @@
 //! The last one hangs.
 
 use crate::{
-    case::target::World,
+    case::fixtures::Fixtures,
     report::ktap::{Skip, Test},
 };
 use anyhow::{Error, Result, bail};
@@ -42,7 +42,7 @@ pub(super) fn tests() -> Vec<Test> {
     tests
 }
 
-fn many_lines(_: &mut World) -> Result<()> {
+fn many_lines(_: &mut Fixtures) -> Result<()> {
     let lines: Vec<_> = (1..=39).map(|n| format!("line {n}")).collect();
     bail!(lines.join("\n"))
 }

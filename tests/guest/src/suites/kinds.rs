@@ -5,12 +5,12 @@
 use super::of_cases;
 use crate::{
     case::{
-        Case, Handle,
+        Case, FdSource,
         implementation::{self, Kind},
         target::Target,
     },
     errno::Code,
-    process::setup::Step,
+    process::setup::Setup,
     report::ktap::Test,
 };
 
@@ -26,10 +26,10 @@ pub(super) fn cases() -> Vec<Case> {
         }
         cases.push(into_target_from_own(kind));
         cases.push(into_own(kind));
-        cases.push(into_target_with_company(kind, Step::Sibling));
+        cases.push(into_target_with_company(kind, Setup::Sibling));
         // These three want a caller without threads: see the suite `errno`.
         if !matches!(kind, Kind::User | Kind::Mnt | Kind::Time) {
-            cases.push(into_target_with_company(kind, Step::Thread));
+            cases.push(into_target_with_company(kind, Setup::Thread));
         }
     }
     cases.extend(effects());
@@ -37,11 +37,11 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 /// From where root is into a namespace of a target that is in new ones of all kinds.
-fn into_target(kind: Kind, nstype: u32, word: &str) -> Case {
+pub(super) fn into_target(kind: Kind, nstype: u32, word: &str) -> Case {
     let name = kind.name();
     Case::new(
         format!("{name} of a target, nstype {word}"),
-        Handle::Target(name),
+        FdSource::Target(name),
         nstype as i32,
     )
     .target(Target::in_all_new())
@@ -53,7 +53,7 @@ fn into_target_from_own(kind: Kind) -> Case {
     let name = kind.name();
     let case = Case::new(
         format!("{name} of a target, after unshare"),
-        Handle::Target(name),
+        FdSource::Target(name),
         0,
     );
     match kind {
@@ -61,11 +61,11 @@ fn into_target_from_own(kind: Kind) -> Case {
         // namespace must be one below the caller's.
         Kind::User => case
             .target(Target::in_all_new())
-            .caller([Step::EnterTarget(kind.flag())])
+            .caller([Setup::EnterTarget(kind.flag())])
             .fails(Code::EINVAL),
         _ => case
             .target(Target::in_all_new())
-            .caller([Step::Unshare(kind.flag())])
+            .caller([Setup::Unshare(kind.flag())])
             .moves(kind.flag()),
     }
 }
@@ -73,7 +73,11 @@ fn into_target_from_own(kind: Kind) -> Case {
 /// Into the namespace that the caller is in already.
 fn into_own(kind: Kind) -> Case {
     let name = kind.name();
-    let case = Case::new(format!("{name} of the caller itself"), Handle::Own(name), 0);
+    let case = Case::new(
+        format!("{name} of the caller itself"),
+        FdSource::Own(name),
+        0,
+    );
     match kind {
         Kind::User => case.fails(Code::EINVAL),
         _ => case.moves(kind.flag()),
@@ -81,15 +85,15 @@ fn into_own(kind: Kind) -> Case {
 }
 
 /// With a task beside it that shares the nsproxy: that one stays where it is.
-fn into_target_with_company(kind: Kind, company: Step) -> Case {
+fn into_target_with_company(kind: Kind, company: Setup) -> Case {
     let name = kind.name();
     let word = match company {
-        Step::Thread => "thread",
+        Setup::Thread => "thread",
         _ => "child",
     };
     Case::new(
         format!("{name} of a target, a {word} stays"),
-        Handle::Target(name),
+        FdSource::Target(name),
         0,
     )
     .target(Target::in_all_new())
@@ -99,8 +103,8 @@ fn into_target_with_company(kind: Kind, company: Step) -> Case {
 
 /// What comes with some kinds besides the namespace.
 fn effects() -> Vec<Case> {
-    let into = |name: &str, kind: Kind, steps: Vec<Step>| {
-        Case::new(name, Handle::Target(kind.name()), 0)
+    let into = |name: &str, kind: Kind, steps: Vec<Setup>| {
+        Case::new(name, FdSource::Target(kind.name()), 0)
             .target(Target::in_all_new())
             .caller(steps)
             .moves(kind.flag())
@@ -109,58 +113,62 @@ fn effects() -> Vec<Case> {
         into(
             "ipc leaves semaphores as they were before this process",
             Kind::Ipc,
-            vec![Step::RaiseSemaphore],
+            vec![Setup::RaiseSemaphore],
         ),
         into(
             "net leaves semaphores alone",
             Kind::Net,
-            vec![Step::RaiseSemaphore],
+            vec![Setup::RaiseSemaphore],
         ),
         into(
             "mnt takes root and working directory along",
             Kind::Mnt,
             vec![
-                Step::Chdir("/tmp/nsproxy-tests-cwd".into()),
-                Step::Chroot("/tmp/nsproxy-tests-root".into()),
+                Setup::Chdir("/tmp/nsproxy-tests-cwd".into()),
+                Setup::Chroot("/tmp/nsproxy-tests-root".into()),
             ],
         ),
         into(
             "uts leaves root and working directory alone",
             Kind::Uts,
             vec![
-                Step::Chdir("/tmp/nsproxy-tests-cwd".into()),
-                Step::Chroot("/tmp/nsproxy-tests-root".into()),
+                Setup::Chdir("/tmp/nsproxy-tests-cwd".into()),
+                Setup::Chroot("/tmp/nsproxy-tests-root".into()),
             ],
         ),
         into(
             "uts leaves alone where children will be",
             Kind::Uts,
-            vec![Step::Unshare(implementation::flags_of(&[
+            vec![Setup::Unshare(implementation::flags_of(&[
                 Kind::Pid,
                 Kind::Time,
             ]))],
         ),
-        into("user with no_new_privs", Kind::User, vec![Step::NoNewPrivs]),
+        into(
+            "user with no_new_privs",
+            Kind::User,
+            vec![Setup::NoNewPrivs],
+        ),
         into(
             "user with few capabilities",
             Kind::User,
-            vec![Step::KeepCaps(crate::process::caps::SYS_ADMIN)],
+            vec![Setup::KeepCaps(crate::process::creds::SYS_ADMIN)],
         ),
         Case::new(
             "pid_for_children of a target that only its children are in",
-            Handle::Target("pid_for_children"),
+            FdSource::Target("pid_for_children"),
             Kind::Pid.flag() as i32,
         )
         .target(Target::in_new(Kind::Pid.flag()))
         .moves(Kind::Pid.flag()),
         Case::new(
             "time_for_children of a target",
-            Handle::Target("time_for_children"),
+            FdSource::Target("time_for_children"),
             Kind::Time.flag() as i32,
         )
         .target(Target::new([
-            Step::Unshare(Kind::Time.flag()),
-            Step::ClockOffsets {
+            Setup::Unshare(Kind::Time.flag()),
+            Setup::ClockOffsets {
                 monotonic: 77,
                 boottime: 99,
             },
@@ -168,11 +176,11 @@ fn effects() -> Vec<Case> {
         .moves(Kind::Time.flag()),
         Case::new(
             "net of uid 1000, by that user from inside its user namespace",
-            Handle::Target("net"),
+            FdSource::Target("net"),
             0,
         )
         .target(Target::in_new(implementation::flags_of(&[Kind::User, Kind::Net])).of_user())
-        .caller([Step::EnterTarget(Kind::User.flag())])
+        .caller([Setup::EnterTarget(Kind::User.flag())])
         .moves(Kind::Net.flag()),
     ]
 }

@@ -29,13 +29,10 @@ mod third_party;
 mod visibility;
 mod watch;
 
-pub(crate) use visibility::{Ask, Told};
+pub(crate) use visibility::{Knowledge, Query};
 
 use crate::{
-    case::{
-        Case, run,
-        target::{Effort, World},
-    },
+    case::{Case, effort::Effort, fixtures::Fixtures, run},
     report::ktap::{self, Tally, Test, Usage},
 };
 use anyhow::{Context as _, Result};
@@ -57,11 +54,11 @@ enum Run {
     Tests(fn() -> Vec<Test>),
     /// The same, where the filter says more than which names it is in, or where it takes time to
     /// find out which tests there are: those that it cannot match need not be among them.
-    Found(fn(&str, &mut World) -> Vec<Test>),
+    Found(fn(&str, &mut Fixtures) -> Vec<Test>),
     /// What reports by itself, given a part of the names of what is to be run.
-    Itself(fn(&mut World, &str) -> Result<Tally>),
+    Itself(fn(&mut Fixtures, &str) -> Result<Tally>),
     /// A suite that reports by itself, and cannot run single tests.
-    Whole(fn(&mut World) -> Result<Tally>),
+    Whole(fn(&mut Fixtures) -> Result<Tally>),
 }
 
 /// A test and its actors take turns. On one CPU that is a switch; on two it is a call for attention
@@ -72,7 +69,7 @@ const AT_A_TIME: u32 = 2;
 
 /// All of them.
 const SUITES: &[Suite] = &[
-    Suite::of("demo", Run::Whole(demo::tell)),
+    Suite::of("demo", Run::Whole(demo::run)),
     // The longest first: two guests run at a time.
     Suite::of("matrix", Run::Itself(matrix::run)).with_cpus(AT_A_TIME),
     Suite::of("kinds", Run::Tests(kinds::tests)),
@@ -156,15 +153,15 @@ impl Suite {
     ///
     /// [`Usage`] if no such test can be run, among others.
     pub(crate) fn run(&self, filter: &str, effort: Effort) -> Result<Tally> {
-        let mut world = World::new(effort);
+        let mut fixtures = Fixtures::new(effort);
         let tests = match self.run {
             Run::Tests(tests) => tests(),
-            Run::Found(find) => find(filter, &mut world),
-            Run::Itself(run) => return run(&mut world, filter),
+            Run::Found(find) => find(filter, &mut fixtures),
+            Run::Itself(run) => return run(&mut fixtures, filter),
             Run::Whole(_) if !filter.is_empty() => return Err(Usage::indivisible(self.name)),
-            Run::Whole(run) => return run(&mut world),
+            Run::Whole(run) => return run(&mut fixtures),
         };
-        ktap::run(self.name, tests, filter, &mut world)
+        ktap::run(self.name, tests, filter, &mut fixtures)
     }
 }
 
@@ -172,7 +169,11 @@ impl Suite {
 fn of_cases(cases: impl IntoIterator<Item = Case>) -> Vec<Test> {
     cases
         .into_iter()
-        .map(|case| Test::new(case.name.clone(), move |world| run::check(&case, world)))
+        .map(|case| {
+            Test::new(case.name.clone(), move |fixtures| {
+                run::check(&case, fixtures)
+            })
+        })
         .collect()
 }
 

@@ -3,7 +3,7 @@
 //! Loading and unloading, and that nobody can do it under a call.
 
 use crate::{
-    case::{implementation::Device, target::World},
+    case::{fixtures::Fixtures, implementation::Device},
     env::module,
     errno::Code,
     process::channel::Channel,
@@ -93,13 +93,13 @@ fn is_not_unloaded() -> Result<()> {
     serves()
 }
 
-fn loaded_twice(_: &mut World) -> Result<()> {
+fn loaded_twice(_: &mut Fixtures) -> Result<()> {
     let again = module::load(c"")?;
     ensure!(again == Err(Errno::EXIST), "finit_module: {again:?}");
     serves()
 }
 
-fn fifty_times(_: &mut World) -> Result<()> {
+fn fifty_times(_: &mut Fixtures) -> Result<()> {
     for i in 1..=TIMES {
         module::unload_soon().with_context(|| format!("time {i}"))?;
         ensure!(!module::is_loaded()?, "time {i}: still loaded");
@@ -118,7 +118,7 @@ fn fifty_times(_: &mut World) -> Result<()> {
     Ok(())
 }
 
-fn while_open(_: &mut World) -> Result<()> {
+fn while_open(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
     is_not_unloaded()?;
     let copy = device.as_fd().try_clone_to_owned()?;
@@ -155,13 +155,13 @@ fn read(mut file: &File) {
     let _ = file.read(&mut [0; 4096]);
 }
 
-fn marked(_: &mut World) -> Result<()> {
+fn marked(_: &mut Fixtures) -> Result<()> {
     let taint = fs::read_to_string("/sys/module/nsproxy_rs/taint")?;
     ensure!(taint.contains('N'), "the taint is {taint:?}, without N");
     Ok(())
 }
 
-fn while_file_open(_: &mut World) -> Result<()> {
+fn while_file_open(_: &mut Fixtures) -> Result<()> {
     let mut files = files_below(Path::new(DEBUGFS))?;
     ensure!(!files.is_empty(), "no file in {DEBUGFS}");
     files.push(Device::PATH.into());
@@ -180,7 +180,7 @@ fn while_file_open(_: &mut World) -> Result<()> {
 
 /// Unloads the module while files of the kernel are open. The kernel may refuse; it must not access
 /// freed memory, which would show on the console.
-fn under_files_of_the_kernel(_: &mut World) -> Result<()> {
+fn under_files_of_the_kernel(_: &mut Fixtures) -> Result<()> {
     for directory in OF_THE_KERNEL {
         // The first of the paths is itself a link.
         let files = files_below(&fs::canonicalize(directory).context(directory)?)?;
@@ -200,7 +200,7 @@ fn under_files_of_the_kernel(_: &mut World) -> Result<()> {
     Ok(())
 }
 
-fn while_in_flight(_: &mut World) -> Result<()> {
+fn while_in_flight(_: &mut Fixtures) -> Result<()> {
     let (from, to) = Channel::pair()?;
     from.send(&(), Some(Device::open()?.as_fd()))?;
     is_not_unloaded()?;
@@ -223,7 +223,7 @@ pub(super) fn stuck_page() -> Result<StuckPage> {
     }
 }
 
-fn while_inside(_: &mut World) -> Result<()> {
+fn while_inside(_: &mut Fixtures) -> Result<()> {
     let page = stuck_page()?;
     let device = Device::open()?;
     let (fd, address) = (device.as_fd().as_raw_fd(), page.address());

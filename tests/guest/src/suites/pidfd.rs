@@ -5,12 +5,13 @@
 use super::of_cases;
 use crate::{
     case::{
-        Case, Handle,
+        Case, FdSource,
+        fixtures::Fixtures,
         implementation::{self, Device, Entry, Kind},
-        target::{Target, USER, World},
+        target::{Target, USER},
     },
-    errno::{Code, word},
-    process::setup::Step,
+    errno::{Code, outcome_name},
+    process::setup::Setup,
     report::ktap::Test,
     sys,
 };
@@ -42,6 +43,8 @@ pub(super) fn cases() -> Vec<Case> {
     }
     let user = Kind::User.flag();
     let all = implementation::all_kinds();
+    let uts_net_time = implementation::flags_of(&[Kind::Uts, Kind::Net, Kind::Time]);
+    cases.push(into_target("", uts_net_time));
     cases.push(into_target("all but user: ", all & !user));
     cases.push(into_target("all: ", all));
     cases.extend(mixes());
@@ -54,8 +57,8 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// From where root is into namespaces of a target that is in new ones of all kinds.
 fn into_target(prefix: &str, kinds: u32) -> Case {
-    let name = format!("{prefix}{}", implementation::kinds_word(kinds));
-    Case::new(name, Handle::Pidfd, kinds as i32)
+    let name = format!("{prefix}{}", implementation::kind_names(kinds));
+    Case::new(name, FdSource::Pidfd, kinds as i32)
         .target(Target::in_all_new())
         .moves(kinds)
 }
@@ -76,12 +79,12 @@ fn mixes() -> Vec<Case> {
         let target = Target::in_new(own);
         let word = match own {
             0 => "none".to_owned(),
-            _ => implementation::kinds_word(own),
+            _ => implementation::kind_names(own),
         };
         cases.push(
             Case::new(
                 format!("all but user of a target in new {word}"),
-                Handle::Pidfd,
+                FdSource::Pidfd,
                 (all & !user) as i32,
             )
             .target(target.clone())
@@ -90,7 +93,7 @@ fn mixes() -> Vec<Case> {
         cases.push(
             Case::new(
                 format!("all of a target in new {word}: user is that of the caller"),
-                Handle::Pidfd,
+                FdSource::Pidfd,
                 all as i32,
             )
             .target(target)
@@ -103,35 +106,35 @@ fn mixes() -> Vec<Case> {
     cases.extend([
         Case::new(
             "pid of a target whose children are in another",
-            Handle::Pidfd,
+            FdSource::Pidfd,
             pid as i32,
         )
         .target(Target::new([
-            Step::Unshare(pid),
-            Step::Fork,
-            Step::Unshare(pid),
-            Step::Sibling,
+            Setup::Unshare(pid),
+            Setup::Fork,
+            Setup::Unshare(pid),
+            Setup::Sibling,
         ]))
         .moves(pid),
         Case::new(
             "time of a target whose children are in another",
-            Handle::Pidfd,
+            FdSource::Pidfd,
             time as i32,
         )
         .target(Target::new([
-            Step::Unshare(time),
-            Step::ClockOffsets {
+            Setup::Unshare(time),
+            Setup::ClockOffsets {
                 monotonic: 77,
                 boottime: 99,
             },
         ]))
         .caller([
-            Step::Unshare(time),
-            Step::ClockOffsets {
+            Setup::Unshare(time),
+            Setup::ClockOffsets {
                 monotonic: 11,
                 boottime: 22,
             },
-            Step::Fork,
+            Setup::Fork,
         ])
         .moves(time),
     ]);
@@ -139,7 +142,7 @@ fn mixes() -> Vec<Case> {
     cases.push(
         Case::new(
             "all but user of the caller itself",
-            Handle::OwnPidfd,
+            FdSource::OwnPidfd,
             own as i32,
         )
         .moves(own),
@@ -153,11 +156,15 @@ fn owners() -> Vec<Case> {
     let user = Kind::User.flag();
     let of_user = || Target::in_all_new().of_user();
     let mut cases = vec![
-        Case::new("all, by the user that made them", Handle::Pidfd, all as i32)
-            .target(of_user())
-            .caller([Step::SetIds(USER)])
-            .moves(all),
-        Case::new("all of a user, by root", Handle::Pidfd, all as i32)
+        Case::new(
+            "all, by the user that made them",
+            FdSource::Pidfd,
+            all as i32,
+        )
+        .target(of_user())
+        .caller([Setup::SetIds(USER)])
+        .moves(all),
+        Case::new("all of a user, by root", FdSource::Pidfd, all as i32)
             .target(of_user())
             .moves(all),
     ];
@@ -167,24 +174,24 @@ fn owners() -> Vec<Case> {
             Case::new(
                 format!(
                     "{}, by the user that made them",
-                    implementation::kinds_word(kinds)
+                    implementation::kind_names(kinds)
                 ),
-                Handle::Pidfd,
+                FdSource::Pidfd,
                 kinds as i32,
             )
             .target(of_user())
-            .caller([Step::SetIds(USER)])
+            .caller([Setup::SetIds(USER)])
             .moves(kinds),
         );
         if kind != Kind::User {
             cases.push(
                 Case::new(
                     format!("{} without user, by the user that made it", kind.name()),
-                    Handle::Pidfd,
+                    FdSource::Pidfd,
                     kind.flag() as i32,
                 )
                 .target(of_user())
-                .caller([Step::SetIds(USER)])
+                .caller([Setup::SetIds(USER)])
                 .fails(Code::EPERM),
             );
         }
@@ -196,16 +203,16 @@ fn owners() -> Vec<Case> {
 fn effects() -> Vec<Case> {
     let away = || {
         [
-            Step::Chdir("/tmp/nsproxy-tests-cwd".into()),
-            Step::Chroot("/tmp/nsproxy-tests-root".into()),
+            Setup::Chdir("/tmp/nsproxy-tests-cwd".into()),
+            Setup::Chroot("/tmp/nsproxy-tests-root".into()),
         ]
     };
     let uts_ipc = implementation::flags_of(&[Kind::Uts, Kind::Ipc]);
     let uts_net = implementation::flags_of(&[Kind::Uts, Kind::Net]);
     let mnt_uts = implementation::flags_of(&[Kind::Mnt, Kind::Uts]);
     let mnt = Kind::Mnt.flag();
-    let case = |name: &str, kinds: u32, steps: Vec<Step>| {
-        Case::new(name, Handle::Pidfd, kinds as i32)
+    let case = |name: &str, kinds: u32, steps: Vec<Setup>| {
+        Case::new(name, FdSource::Pidfd, kinds as i32)
             .target(Target::in_all_new())
             .caller(steps)
             .moves(kinds)
@@ -214,12 +221,12 @@ fn effects() -> Vec<Case> {
         case(
             "uts+ipc leaves semaphores as they were before this process",
             uts_ipc,
-            vec![Step::RaiseSemaphore],
+            vec![Setup::RaiseSemaphore],
         ),
         case(
             "uts+net leaves semaphores alone",
             uts_net,
-            vec![Step::RaiseSemaphore],
+            vec![Setup::RaiseSemaphore],
         ),
         case(
             "mnt+uts takes root and working directory along",
@@ -236,18 +243,18 @@ fn effects() -> Vec<Case> {
             uts_net,
             away().into(),
         ),
-        case("uts+net, a child stays", uts_net, vec![Step::Sibling]),
-        case("uts+net, a thread stays", uts_net, vec![Step::Thread]),
+        case("uts+net, a child stays", uts_net, vec![Setup::Sibling]),
+        case("uts+net, a thread stays", uts_net, vec![Setup::Thread]),
         // A copy of root and working directory is what is checked and changed first, but the
         // task's own are shared all the same.
         case(
             "all, a child stays",
             implementation::all_kinds(),
-            vec![Step::Sibling],
+            vec![Setup::Sibling],
         ),
         Case::new(
             "mnt+uts of the caller itself",
-            Handle::OwnPidfd,
+            FdSource::OwnPidfd,
             mnt_uts as i32,
         )
         .caller(away())
@@ -264,20 +271,20 @@ fn all_or_nothing() -> Vec<Case> {
         Case::new(
             format!(
                 "{}: time fails, last",
-                implementation::kinds_word(before_time)
+                implementation::kind_names(before_time)
             ),
-            Handle::Pidfd,
+            FdSource::Pidfd,
             before_time as i32,
         )
         .target(Target::in_all_new())
-        .caller([Step::RaiseSemaphore, Step::Thread])
+        .caller([Setup::RaiseSemaphore, Setup::Thread])
         .fails(Code::EUSERS),
         Case::new(
             format!(
                 "{}: pid fails, in between",
-                implementation::kinds_word(before_pid)
+                implementation::kind_names(before_pid)
             ),
-            Handle::Pidfd,
+            FdSource::Pidfd,
             before_pid as i32,
         )
         .target(Target::in_new(implementation::flags_of(&[
@@ -286,20 +293,28 @@ fn all_or_nothing() -> Vec<Case> {
             Kind::Ipc,
         ])))
         .caller([
-            Step::RaiseSemaphore,
-            Step::Unshare(Kind::Pid.flag()),
-            Step::Fork,
-            Step::Chdir("/tmp/nsproxy-tests-cwd".into()),
-            Step::Chroot("/tmp/nsproxy-tests-root".into()),
+            Setup::RaiseSemaphore,
+            Setup::Unshare(Kind::Pid.flag()),
+            Setup::Fork,
+            Setup::Chdir("/tmp/nsproxy-tests-cwd".into()),
+            Setup::Chroot("/tmp/nsproxy-tests-root".into()),
         ])
         .fails(Code::EINVAL),
         Case::new(
+            "mnt+uts+net+time: time fails, last, and memory is shared",
+            FdSource::Pidfd,
+            implementation::flags_of(&[Kind::Mnt, Kind::Uts, Kind::Net, Kind::Time]) as i32,
+        )
+        .target(Target::in_all_new())
+        .caller([Setup::ShareVm])
+        .fails(Code::EUSERS),
+        Case::new(
             "user+time: time fails, the credentials stay",
-            Handle::Pidfd,
+            FdSource::Pidfd,
             implementation::flags_of(&[Kind::User, Kind::Time]) as i32,
         )
         .target(Target::in_all_new())
-        .caller([Step::ShareVm])
+        .caller([Setup::ShareVm])
         .fails(Code::EUSERS),
     ]
 }
@@ -308,23 +323,23 @@ fn all_or_nothing() -> Vec<Case> {
 fn first_error() -> Vec<Case> {
     let user = Kind::User.flag();
     // A target and a caller in the same user namespace, which owns the first of two kinds only.
-    let case = |own: Kind, other: Kind, state: Step| {
+    let case = |own: Kind, other: Kind, state: Setup| {
         Case::new(
             format!("{} and {} would fail", own.name(), other.name()),
-            Handle::Pidfd,
+            FdSource::Pidfd,
             implementation::flags_of(&[own, other]) as i32,
         )
         .target(Target::in_new(user | own.flag()))
-        .caller([Step::EnterTarget(user), state])
+        .caller([Setup::EnterTarget(user), state])
     };
     vec![
-        case(Kind::Mnt, Kind::Uts, Step::ShareFs).refused_despite_the_copy(),
-        case(Kind::Time, Kind::Net, Step::Thread).fails(Code::EPERM),
+        case(Kind::Mnt, Kind::Uts, Setup::ShareFs).refused_despite_the_copy(),
+        case(Kind::Time, Kind::Net, Setup::Thread).fails(Code::EPERM),
     ]
 }
 
 /// Threads have namespaces of their own, and a pidfd can be that of a thread.
-fn of_a_thread(_: &mut World) -> Result<()> {
+fn of_a_thread(_: &mut Fixtures) -> Result<()> {
     let (tell, told) = channel();
     let (done, wait) = channel();
     let target = thread::spawn(move || stay_elsewhere(|thread| tell.send(thread).is_ok(), &wait));
@@ -363,7 +378,11 @@ fn follow(entry: Entry, tid: i32) -> Result<String> {
     let pidfd = rustix::process::pidfd_open(pid, flags).context("pidfd_open")?;
     let device = Device::open()?;
     let outcome = entry.setns(Some(&device), pidfd.as_raw_fd(), Kind::Uts.flag() as i32)?;
-    ensure!(outcome.is_ok(), "{entry} returned {}", word(outcome));
+    ensure!(
+        outcome.is_ok(),
+        "{entry} returned {}",
+        outcome_name(outcome)
+    );
     uts_of_thread()
 }
 

@@ -6,8 +6,9 @@
 
 use crate::{
     case::{
+        fixtures::Fixtures,
         implementation::Device,
-        target::{Process, Target, World},
+        target::{Target, TargetProcess},
     },
     process::workers::Child,
     report::{
@@ -53,7 +54,7 @@ impl Namespaces {
 }
 
 /// Runs all measurements, and reports each figure to the host.
-pub(super) fn run(world: &mut World, filter: &str) -> Result<Tally> {
+pub(super) fn run(world: &mut Fixtures, filter: &str) -> Result<Tally> {
     let cpus = thread::available_parallelism()?.get();
     let mut tests = Vec::new();
     for namespaces in [Namespaces::Separate, Namespaces::Shared] {
@@ -87,8 +88,8 @@ pub(super) fn run(world: &mut World, filter: &str) -> Result<Tally> {
 
 /// Returns the calls per second of all callers together, by implementation.
 fn measure(namespaces: Namespaces, callers: usize) -> Result<[f64; 2]> {
-    let target = || Process::start(&Target::in_new(Kind::Uts.flag()));
-    let pair = || -> Result<[Process; 2]> { Ok([target()?, target()?]) };
+    let target = || TargetProcess::start(&Target::in_new(Kind::Uts.flag()));
+    let pair = || -> Result<[TargetProcess; 2]> { Ok([target()?, target()?]) };
     let pairs = match namespaces {
         Namespaces::Separate => (0..callers).map(|_| pair()).collect::<Result<Vec<_>>>()?,
         Namespaces::Shared => vec![pair()?],

@@ -6,9 +6,9 @@ use super::{errno, kinds, pidfd};
 use crate::{
     case::{
         Case,
+        fixtures::Fixtures,
         implementation::{Device, Entry},
         run,
-        target::World,
     },
     env::{
         module,
@@ -77,7 +77,7 @@ pub(crate) fn tests() -> Vec<Test> {
     ];
     tests.extend(ENTRIES.map(|entry| {
         let name = format!("somebody else has redirected {entry}: EBUSY");
-        Test::new(name, move |world| taken(entry, world))
+        Test::new(name, move |fixtures| taken(entry, fixtures))
     }));
     let served = |(suite, case): (&str, Case)| Case {
         name: format!("{suite}: {}", case.name),
@@ -89,8 +89,8 @@ pub(crate) fn tests() -> Vec<Test> {
         .chain(of("pidfd", pidfd::cases()))
         .chain(of("errno", errno::cases()));
     tests.extend(cases.map(served).map(|case| {
-        Test::new(case.name.clone(), move |world| {
-            serves(1, || run::check(&case, world))
+        Test::new(case.name.clone(), move |fixtures| {
+            serves(1, || run::check(&case, fixtures))
         })
     }));
     tests
@@ -208,7 +208,7 @@ fn call(fd: i32, expected: Result<(), Code>) -> Result<()> {
     Ok(())
 }
 
-fn nobody(_: &mut World) -> Result<()> {
+fn nobody(_: &mut Fixtures) -> Result<()> {
     in_child(|| {
         let device = Device::open()?;
         ensure!(!device.serves()?, "served from the start");
@@ -221,7 +221,7 @@ fn nobody(_: &mut World) -> Result<()> {
     })
 }
 
-fn on_and_off(_: &mut World) -> Result<()> {
+fn on_and_off(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
     in_child(|| {
         ensure!(!ask(&device)?, "served before it asked");
@@ -255,7 +255,7 @@ fn by_instruction(setns: fn(i32, i32) -> Result<(), Errno>) -> Result<()> {
     })
 }
 
-fn inherited(_: &mut World) -> Result<()> {
+fn inherited(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
     in_child(|| {
         let before = thread::spawn(move || {
@@ -284,7 +284,7 @@ fn inherited(_: &mut World) -> Result<()> {
     serves(0, call_twice)
 }
 
-fn given_up(_: &mut World) -> Result<()> {
+fn given_up(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
     in_child(|| {
         ask(&device)?;
@@ -299,7 +299,7 @@ fn given_up(_: &mut World) -> Result<()> {
     })
 }
 
-fn counted(_: &mut World) -> Result<()> {
+fn counted(_: &mut Fixtures) -> Result<()> {
     let counts = |expected: u64| {
         let count = serve_status::processes()?;
         ensure!(count == expected, "{count} processes, expected {expected}");
@@ -386,7 +386,7 @@ impl Drop for Locked {
     }
 }
 
-fn exits_without_lock(_: &mut World) -> Result<()> {
+fn exits_without_lock(_: &mut Fixtures) -> Result<()> {
     let Some(locked) = Locked::watch()? else {
         return Err(Skip::because(
             "the kernel is built without CONFIG_KPROBE_EVENTS",
@@ -399,7 +399,7 @@ fn exits_without_lock(_: &mut World) -> Result<()> {
     locked.takes(0, || in_child(|| Ok(())))
 }
 
-fn senseless(_: &mut World) -> Result<()> {
+fn senseless(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
     let fd = device.as_fd().as_raw_fd();
     for argument in [3, usize::MAX, 1 << 32, 1 << 32 | 1] {
@@ -414,7 +414,7 @@ fn senseless(_: &mut World) -> Result<()> {
     Ok(())
 }
 
-fn seccomp(_: &mut World) -> Result<()> {
+fn seccomp(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
     serves(0, || {
         let child = Child::start(|| {
@@ -431,7 +431,7 @@ fn seccomp(_: &mut World) -> Result<()> {
     })
 }
 
-fn traced(_: &mut World) -> Result<()> {
+fn traced(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
     in_child(|| {
         ask(&device)?;
@@ -453,8 +453,8 @@ fn traced(_: &mut World) -> Result<()> {
     })
 }
 
-fn while_served(world: &mut World) -> Result<()> {
-    world.end_idle();
+fn while_served(fixtures: &mut Fixtures) -> Result<()> {
+    fixtures.end_idle();
     let child = Child::served()?;
     let refused = module::unload();
     child.kill()?;
@@ -465,8 +465,8 @@ fn while_served(world: &mut World) -> Result<()> {
     serves(0, call_twice)
 }
 
-fn while_others_call(world: &mut World) -> Result<()> {
-    world.end_idle();
+fn while_others_call(fixtures: &mut Fixtures) -> Result<()> {
+    fixtures.end_idle();
     in_child(|| {
         stay_on_one_cpu_if_emulated()?;
         let others = (0..OTHERS)
@@ -518,7 +518,7 @@ fn must_have(entry: &str) -> Result<()> {
     Ok(())
 }
 
-fn taken(entry: &'static str, world: &mut World) -> Result<()> {
+fn taken(entry: &'static str, fixtures: &mut Fixtures) -> Result<()> {
     const INJECT: &str = "/sys/kernel/debug/fail_function/inject";
     const ENABLED: &str = "/sys/kernel/debug/tracing/enabled_functions";
     if !fs::exists(INJECT)? {
@@ -531,7 +531,7 @@ fn taken(entry: &'static str, world: &mut World) -> Result<()> {
     let take = |entry: &str| fs::write(INJECT, entry);
     let give_back = |entry: &str| fs::write(INJECT, format!("!{entry}"));
 
-    world.end_idle();
+    fixtures.end_idle();
     // Until somebody asks, a module redirects nothing.
     module::unload_soon()?;
     module::load(c"")?.context("finit_module")?;

@@ -5,11 +5,11 @@
 use super::of_cases;
 use crate::{
     case::{
-        Case, Handle, Unrelated, Way,
+        Case, FdSource, NsPath, Unrelated,
         implementation::{self, Entry, Kind},
         target::{Target, USER},
     },
-    process::{caps, setup::Step},
+    process::{creds, setup::Setup},
     report::ktap::Test,
 };
 use nsproxy_uapi::Reason;
@@ -27,7 +27,7 @@ pub(crate) fn tests() -> Vec<Test> {
 }
 
 /// A case that is about the call of then. Nothing to compare with, unless the case says so.
-fn case(name: impl Into<String>, handle: Handle, nstype: u32) -> Case {
+fn case(name: impl Into<String>, handle: FdSource, nstype: u32) -> Case {
     Case {
         subject: Entry::Device2011,
         reference: None,
@@ -53,7 +53,7 @@ fn three_kinds() -> Vec<Case> {
             cases.push(as_today(
                 case(
                     format!("{name} of a target, nstype {word}"),
-                    Handle::Target(name),
+                    FdSource::Target(name),
                     nstype,
                 )
                 .moves(flag),
@@ -63,7 +63,7 @@ fn three_kinds() -> Vec<Case> {
             cases.push(as_today(
                 case(
                     format!("{name}, nstype of {}: EINVAL", other.name()),
-                    Handle::Target(name),
+                    FdSource::Target(name),
                     other.flag(),
                 )
                 .refused(Reason::NsType),
@@ -72,7 +72,7 @@ fn three_kinds() -> Vec<Case> {
         cases.push(as_today(
             case(
                 format!("{name} of the caller itself"),
-                Handle::Own(name),
+                FdSource::Own(name),
                 flag,
             )
             .moves(flag),
@@ -80,43 +80,43 @@ fn three_kinds() -> Vec<Case> {
         cases.push(as_today(
             case(
                 format!("{name} of a target, after unshare"),
-                Handle::Target(name),
+                FdSource::Target(name),
                 flag,
             )
-            .caller([Step::Unshare(flag)])
+            .caller([Setup::Unshare(flag)])
             .moves(flag),
         ));
         cases.push(as_today(
             case(
                 format!("{name} of a target, a child stays"),
-                Handle::Target(name),
+                FdSource::Target(name),
                 flag,
             )
-            .caller([Step::Sibling])
+            .caller([Setup::Sibling])
             .moves(flag),
         ));
         cases.push(as_today(
             case(
                 format!("{name} of a target, a thread stays"),
-                Handle::Target(name),
+                FdSource::Target(name),
                 flag,
             )
-            .caller([Step::Thread])
+            .caller([Setup::Thread])
             .moves(flag),
         ));
     }
     cases.push(as_today(
         case(
             "ipc leaves semaphores as they were before this process",
-            Handle::Target("ipc"),
+            FdSource::Target("ipc"),
             0,
         )
-        .caller([Step::RaiseSemaphore])
+        .caller([Setup::RaiseSemaphore])
         .moves(Kind::Ipc.flag()),
     ));
     cases.push(as_today(
-        case("net leaves semaphores alone", Handle::Target("net"), 0)
-            .caller([Step::RaiseSemaphore])
+        case("net leaves semaphores alone", FdSource::Target("net"), 0)
+            .caller([Setup::RaiseSemaphore])
             .moves(Kind::Net.flag()),
     ));
     cases
@@ -130,7 +130,7 @@ fn no_others() -> Vec<Case> {
             cases.push(
                 case(
                     format!("{name} was not known then, nstype {word}: EINVAL"),
-                    Handle::Target(name),
+                    FdSource::Target(name),
                     nstype,
                 )
                 .refused(Reason::NoNs),
@@ -145,7 +145,7 @@ fn no_others() -> Vec<Case> {
         cases.push(
             case(
                 format!("a pidfd was not known then, nstype {word}: EINVAL"),
-                Handle::Pidfd,
+                FdSource::Pidfd,
                 nstype,
             )
             .refused(Reason::NoNs),
@@ -156,11 +156,11 @@ fn no_others() -> Vec<Case> {
 
 fn files() -> Vec<Case> {
     vec![
-        as_today(case("fd -1: EBADF", Handle::Number(-1), 0).refused(Reason::BadFd)),
+        as_today(case("fd -1: EBADF", FdSource::Number(-1), 0).refused(Reason::BadFd)),
         as_today(
             case(
                 "opened with O_PATH: EBADF",
-                Handle::TargetBy(Way::OPath, Kind::Uts),
+                FdSource::TargetBy(NsPath::OPath, Kind::Uts),
                 0,
             )
             .refused(Reason::BadFd),
@@ -168,37 +168,37 @@ fn files() -> Vec<Case> {
         as_today(
             case(
                 "a regular file: EINVAL",
-                Handle::Unrelated(Unrelated::Regular),
+                FdSource::Unrelated(Unrelated::Regular),
                 0,
             )
             .refused(Reason::NoNs),
         ),
         as_today(
-            case("a pipe: EINVAL", Handle::Unrelated(Unrelated::Pipe), 0).refused(Reason::NoNs),
+            case("a pipe: EINVAL", FdSource::Unrelated(Unrelated::Pipe), 0).refused(Reason::NoNs),
         ),
         as_today(
-            case("a /proc/PID directory: EINVAL", Handle::ProcDirectory, 0).refused(Reason::NoNs),
+            case("a /proc/PID directory: EINVAL", FdSource::ProcDirectory, 0).refused(Reason::NoNs),
         ),
     ]
 }
 
 /// `EPERM` comes before anything else, and only the initial user namespace counts.
 fn rights() -> Vec<Case> {
-    let root_below = [Step::Unshare(Kind::User.flag()), Step::MapRoot];
+    let root_below = [Setup::Unshare(Kind::User.flag()), Setup::MapRoot];
     let handles = [
-        ("fd -1", Handle::Number(-1)),
-        ("a pipe", Handle::Unrelated(Unrelated::Pipe)),
-        ("a pidfd", Handle::Pidfd),
-        ("mnt of a target", Handle::Target("mnt")),
-        ("uts of a target", Handle::Target("uts")),
+        ("fd -1", FdSource::Number(-1)),
+        ("a pipe", FdSource::Unrelated(Unrelated::Pipe)),
+        ("a pidfd", FdSource::Pidfd),
+        ("mnt of a target", FdSource::Target("mnt")),
+        ("uts of a target", FdSource::Target("uts")),
     ];
     let mut cases = Vec::new();
     for (word, handle) in handles {
         for (who, steps) in [
-            ("a user without rights", vec![Step::SetIds(USER)]),
+            ("a user without rights", vec![Setup::SetIds(USER)]),
             (
                 "root without CAP_SYS_ADMIN",
-                vec![Step::KeepCaps(!caps::SYS_ADMIN)],
+                vec![Setup::KeepCaps(!creds::SYS_ADMIN)],
             ),
             ("root of a user namespace", root_below.to_vec()),
         ] {
@@ -214,12 +214,12 @@ fn rights() -> Vec<Case> {
         cases.push(
             case(
                 format!("EPERM even for its own {name}, by root of a user namespace"),
-                Handle::Own(name),
+                FdSource::Own(name),
                 0,
             )
             .caller([
-                Step::Unshare(Kind::User.flag() | kind.flag()),
-                Step::MapRoot,
+                Setup::Unshare(Kind::User.flag() | kind.flag()),
+                Setup::MapRoot,
             ])
             .refused(Reason::CapInit),
         );
@@ -228,11 +228,11 @@ fn rights() -> Vec<Case> {
         cases.push(as_today(
             case(
                 format!("{name} owned by a user namespace of uid 1000, by root"),
-                Handle::Target(name),
+                FdSource::Target(name),
                 0,
             )
             .target(Target::in_new(Kind::User.flag() | kind.flag()).of_user())
-            .caller([Step::KeepCaps(caps::SYS_ADMIN)])
+            .caller([Setup::KeepCaps(creds::SYS_ADMIN)])
             .moves(kind.flag()),
         ));
     }

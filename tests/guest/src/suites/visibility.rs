@@ -6,14 +6,16 @@
 use crate::{
     case::{
         fd_source,
+        fixtures::Fixtures,
         implementation::{Device, Kind},
-        target::{Target, USER, World},
+        target::{Target, USER},
     },
-    errno::{Code, Outcome, expect, word},
+    errno::{Code, Outcome, outcome_name},
     process::{
-        Actor, caps,
+        Actor,
         command::{Command, Reply, Source},
-        setup::Step,
+        creds,
+        setup::Setup,
     },
     report::ktap::Test,
     sys::{
@@ -47,7 +49,7 @@ enum Subject {
 }
 
 /// A caller: its name, its steps, and `true` if it may know counts.
-type Caller = (&'static str, &'static [Step], bool);
+type Caller = (&'static str, &'static [Setup], bool);
 
 const USER_NS: u32 = Kind::User.flag();
 const PID_NS: u32 = Kind::Pid.flag();
@@ -56,43 +58,47 @@ const CALLERS: [Caller; 8] = [
     ("root", &[], true),
     (
         "root without CAP_SYS_ADMIN",
-        &[Step::KeepCaps(!caps::SYS_ADMIN)],
+        &[Setup::KeepCaps(!creds::SYS_ADMIN)],
         false,
     ),
-    ("a user", &[Step::SetIds(USER)], false),
+    ("a user", &[Setup::SetIds(USER)], false),
     (
         "root of a user namespace",
-        &[Step::Unshare(USER_NS), Step::MapRoot],
+        &[Setup::Unshare(USER_NS), Setup::MapRoot],
         false,
     ),
     (
         "root of a user namespace in another one",
         &[
-            Step::Unshare(USER_NS),
-            Step::MapRoot,
-            Step::Unshare(USER_NS),
-            Step::MapRoot,
+            Setup::Unshare(USER_NS),
+            Setup::MapRoot,
+            Setup::Unshare(USER_NS),
+            Setup::MapRoot,
         ],
         false,
     ),
     (
         "root in a pid namespace",
-        &[Step::Unshare(PID_NS), Step::Fork],
+        &[Setup::Unshare(PID_NS), Setup::Fork],
         false,
     ),
     (
         "root in a pid namespace in another one",
         &[
-            Step::Unshare(PID_NS),
-            Step::Fork,
-            Step::Unshare(PID_NS),
-            Step::Fork,
+            Setup::Unshare(PID_NS),
+            Setup::Fork,
+            Setup::Unshare(PID_NS),
+            Setup::Fork,
         ],
         false,
     ),
     (
         "root of a user and a pid namespace",
-        &[Step::Unshare(USER_NS | PID_NS), Step::MapRoot, Step::Fork],
+        &[
+            Setup::Unshare(USER_NS | PID_NS),
+            Setup::MapRoot,
+            Setup::Fork,
+        ],
         false,
     ),
 ];
@@ -121,7 +127,7 @@ pub(super) fn tests() -> Vec<Test> {
             };
             tests.push(Test::new(
                 format!("{name} learns as much as from the kernel of {subject:?}"),
-                move |world| check(steps, subject, expected, world),
+                move |fixtures| check(steps, subject, expected, fixtures),
             ));
         }
     }
@@ -135,35 +141,44 @@ struct Expected {
     counts: bool,
 }
 
-fn check(steps: &[Step], subject: Subject, expected: Expected, world: &mut World) -> Result<()> {
-    let target = world.target(&Target::in_all_new())?;
+fn check(
+    steps: &[Setup],
+    subject: Subject,
+    expected: Expected,
+    fixtures: &mut Fixtures,
+) -> Result<()> {
+    let target = fixtures.target(&Target::in_all_new())?;
     let mut caller = Actor::spawn()?;
     // As root: the module checks the credentials at the time of the call.
-    expect(caller.returned(&Command::OpenDevice)?, Ok(()))?;
+    caller.open_device()?;
     for step in steps {
-        caller.step(step)?;
+        caller.set_up(step)?;
     }
     let pidfd = match subject {
         Subject::Itself => caller.open(Source::OwnPidfd)?,
-        Subject::Child => match caller.step(&Step::Child)? {
-            Reply::Child(path) => caller.take(fd_source::pidfd(path.parse()?)?)?,
+        Subject::Child => match caller.set_up(&Setup::Child)? {
+            Reply::Child(path) => caller.pass_file(fd_source::open_pidfd(path.parse()?)?)?,
             reply => bail!("unexpected reply to a step: {reply:?}"),
         },
-        Subject::Target => caller.take(target.pidfd()?)?,
-        Subject::Test => caller.take(fd_source::pidfd(std::process::id())?)?,
+        Subject::Target => caller.pass_file(target.pidfd()?)?,
+        Subject::Test => caller.pass_file(fd_source::open_pidfd(std::process::id())?)?,
     };
     let mut files = Vec::new();
     for kind in Kind::ALL {
-        files.push(caller.take(target.ns(kind.name())?)?.slot);
-        files.push(caller.take(fd_source::ns_of("self", kind.name())?)?.slot);
+        files.push(caller.pass_file(target.ns(kind.name())?)?.slot);
+        files.push(
+            caller
+                .pass_file(fd_source::open_ns("self", kind.name())?)?
+                .slot,
+        );
     }
-    let command = Command::Ask {
+    let command = Command::Query {
         pidfd: pidfd.slot,
         files,
         other: nsfs::id(target.ns("uts")?)?,
     };
-    let [kernel, module] = match caller.tell(&command)? {
-        Reply::Told(told) => told,
+    let [kernel, module] = match caller.run_command(&command)? {
+        Reply::Knowledge(told) => told,
         reply => bail!("unexpected reply to {command:?}: {reply:?}"),
     };
 
@@ -175,8 +190,8 @@ fn check(steps: &[Step], subject: Subject, expected: Expected, world: &mut World
     ensure!(
         shown == expected.shown,
         "access to the process: {}, expected {}",
-        word(shown),
-        word(expected.shown)
+        outcome_name(shown),
+        outcome_name(expected.shown)
     );
     ensure!(
         kernel.counts == expected.counts,
@@ -186,9 +201,9 @@ fn check(steps: &[Step], subject: Subject, expected: Expected, world: &mut World
     Ok(())
 }
 
-/// The facts that a caller gets.
+/// The facts that a caller learns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Told {
+pub(crate) struct Knowledge {
     /// The id of each namespace that the process is in, by [`Member::ALL`], and those of its owner
     /// and of its parent; 0 for none.
     shown: Result<Vec<[u64; 3]>, Code>,
@@ -199,8 +214,8 @@ pub(crate) struct Told {
     lacking: Vec<u64>,
 }
 
-/// The questions of a caller.
-pub(crate) struct Ask<'a> {
+/// A query of a caller about a process and namespaces.
+pub(crate) struct Query<'a> {
     pub(crate) pidfd: BorrowedFd<'a>,
     pub(crate) files: Vec<BorrowedFd<'a>>,
     /// The id of a namespace that the caller is not in.
@@ -209,14 +224,14 @@ pub(crate) struct Ask<'a> {
     pub(crate) proc: BorrowedFd<'a>,
 }
 
-impl Ask<'_> {
-    /// Asks the kernel and the module.
+impl Query<'_> {
+    /// Queries the kernel and the module.
     ///
     /// # Errors
     ///
     /// The module reports an id that the caller cannot get from the kernel, or reports counts
     /// inconsistently.
-    pub(crate) fn both(&self, device: &Device) -> Result<[Told; 2]> {
+    pub(crate) fn run(&self, device: &Device) -> Result<[Knowledge; 2]> {
         let shown_by_kernel = self.shown_by_kernel()?;
         let shown = device.show_raw(self.pidfd.as_raw_fd());
         let own = self.own()?;
@@ -274,12 +289,12 @@ impl Ask<'_> {
         );
         let [by_kernel, by_module] = lacking;
         Ok([
-            Told {
+            Knowledge {
                 shown: shown_by_kernel,
                 counts: sys::listns(0).context("listns(2)")?.contains(&self.other),
                 lacking: by_kernel,
             },
-            Told {
+            Knowledge {
                 shown: shown.map_err(Code::from).map(|shown| {
                     let all = shown.namespaces.iter();
                     let id = |id: Option<u64>| id.unwrap_or(0);

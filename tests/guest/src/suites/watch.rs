@@ -6,15 +6,16 @@
 use super::{active_refs, visibility};
 use crate::{
     case::{
+        fixtures::Fixtures,
         implementation::{Device, Entry, Kind, all_kinds},
-        target::{self, Fate, Process, Target, USER, World},
+        target::{self, Liveness, Target, TargetProcess, USER},
     },
     env::{kernel, serve_status},
-    errno::{Code, Outcome, expect, word},
+    errno::{Code, Outcome, expect, outcome_name},
     process::{
         Actor,
         command::{Call, Command},
-        setup::Step,
+        setup::Setup,
     },
     report::ktap::Test,
     sys::nsfs::{self, Relative},
@@ -33,8 +34,8 @@ pub(crate) fn tests() -> Vec<Test> {
     let mut tests = vec![
         Test::new(
             "SHOW of a process in new namespaces of all kinds",
-            |world| {
-                let target = world.target(&Target::in_all_new())?;
+            |fixtures| {
+                let target = fixtures.target(&Target::in_all_new())?;
                 as_proc_has_it(&show(target.pidfd()?)?, &target.pid.to_string())
             },
         ),
@@ -43,7 +44,7 @@ pub(crate) fn tests() -> Vec<Test> {
         }),
         Test::new("SHOW of a process that its children are not with", |_| {
             let kinds = Kind::Pid.flag() | Kind::Time.flag();
-            let target = Process::start(&Target::new([Step::Unshare(kinds)]))?;
+            let target = TargetProcess::start(&Target::new([Setup::Unshare(kinds)]))?;
             as_proc_has_it(&show(target.pidfd()?)?, &target.pid.to_string())
         }),
         Test::new("initial namespaces are constant, others are not", constant),
@@ -61,11 +62,11 @@ pub(crate) fn tests() -> Vec<Test> {
             shown(Device::open()?.show(Some(file.as_fd())), Err(Code::EINVAL))
         }),
     ];
-    for fate in [Fate::Zombie, Fate::Reaped] {
+    for fate in [Liveness::Zombie, Liveness::Reaped] {
         tests.push(Test::new(
             format!("SHOW of a process that is {fate:?} is ESRCH"),
             move |_| {
-                let target = Process::start(&Target::default().with_fate(fate))?;
+                let target = TargetProcess::start(&Target::default().with_liveness(fate))?;
                 let pidfd = target.pidfd()?;
                 shown(Device::open()?.show(Some(pidfd.as_fd())), Err(Code::ESRCH))
             },
@@ -83,45 +84,45 @@ pub(crate) fn tests() -> Vec<Test> {
         ),
         Test::new(
             "the tracepoint has each step of a call with a file",
-            |world| {
-                // An actor that is to call by the device has a dry run first: see `Process::call`.
+            |fixtures| {
+                // An actor that is to call by the device has a dry run first: see `Process::dry_run`.
                 let steps = format!("{TO_INSTALL} {TO_INSTALL} {SWITCH} perf_event_namespaces");
-                traced(world, Entry::Device, UTS as i32, Ok(()), &steps)
+                traced(fixtures, Entry::Device, UTS as i32, Ok(()), &steps)
             },
         ),
         Test::new(
             "the tracepoint has each step of a call with a pidfd",
             of_pidfd,
         ),
-        Test::new("the tracepoint has the step that refuses", |world| {
+        Test::new("the tracepoint has the step that refuses", |fixtures| {
             let steps = "fget type:22";
-            traced(world, Entry::EXPLAINED, 1, Err(Code::EINVAL), steps)
+            traced(fixtures, Entry::EXPLAINED, 1, Err(Code::EINVAL), steps)
         }),
         Test::new(
             "the tracepoint has each step of a call that is served",
-            |world| {
+            |fixtures| {
                 let steps = format!("{TO_INSTALL} {SWITCH} perf_event_namespaces");
-                traced(world, Entry::Served, 0, Ok(()), &steps)
+                traced(fixtures, Entry::Served, 0, Ok(()), &steps)
             },
         ),
-        Test::new("the tracepoint has each step of a dry run", |world| {
-            traced(world, Entry::DRY_RUN, 0, Ok(()), TO_INSTALL)
+        Test::new("the tracepoint has each step of a dry run", |fixtures| {
+            traced(fixtures, Entry::DRY_RUN, 0, Ok(()), TO_INSTALL)
         }),
         Test::new(
             "the tracepoint has each step of the path of 2011",
-            |world| {
+            |fixtures| {
                 let dry = "capable fget type create_new_namespaces";
                 let steps = format!("{dry} {dry} install {SWITCH}");
-                traced(world, Entry::Device2011, 0, Ok(()), &steps)
+                traced(fixtures, Entry::Device2011, 0, Ok(()), &steps)
             },
         ),
-        Test::new("the tracepoint is silent when it is off", |world| {
-            let (mut actor, call) = caller(world, Entry::Device, 0)?;
+        Test::new("the tracepoint is silent when it is off", |fixtures| {
+            let (mut actor, call) = caller(fixtures, Entry::Device, 0)?;
             let trace = Trace::on()?;
             trace.off()?;
             let outcome = actor.call(call)?;
             let lines = trace.of(&mut actor)?;
-            ensure!(outcome.is_ok(), "returned {}", word(outcome));
+            ensure!(outcome.is_ok(), "returned {}", outcome_name(outcome));
             ensure!(lines.is_empty(), "it said {lines:?}");
             Ok(())
         }),
@@ -189,11 +190,11 @@ fn as_proc_has_it(shown: &Shown, process: &str) -> Result<()> {
     Ok(())
 }
 
-fn constant(world: &mut World) -> Result<()> {
+fn constant(fixtures: &mut Fixtures) -> Result<()> {
     let ours = Device::open()?.show(None)?;
     let initial = |ns: &Namespace| ns.constant && (ns.ns_ref, ns.active) == (1, 1);
     ensure!(ours.namespaces.iter().all(initial), "ours: {ours:#?}");
-    let target = world.target(&Target::in_all_new())?;
+    let target = fixtures.target(&Target::in_all_new())?;
     let theirs = show(target.pidfd()?)?;
     let constant = |ns: &&Namespace| ns.constant;
     let found = theirs.namespaces.iter().find(constant);
@@ -201,8 +202,8 @@ fn constant(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-fn open_file(_: &mut World) -> Result<()> {
-    let target = Process::start(&Target::in_new(all_kinds() & !Kind::User.flag()))?;
+fn open_file(_: &mut Fixtures) -> Result<()> {
+    let target = TargetProcess::start(&Target::in_new(all_kinds() & !Kind::User.flag()))?;
     for &member in Member::OF_NSPROXY {
         let [before, open] = settled(|| counted_while_open(&target, member))?;
         ensure!(
@@ -216,7 +217,7 @@ fn open_file(_: &mut World) -> Result<()> {
 
 /// Both counts, before the file is opened and while it is open. That they are as before when it was
 /// closed says that nobody else had to do with them meanwhile.
-fn counted_while_open(target: &Process, member: Member) -> Result<[[u32; 2]; 2]> {
+fn counted_while_open(target: &TargetProcess, member: Member) -> Result<[[u32; 2]; 2]> {
     let pidfd = target.pidfd()?;
     let look = || -> Result<_> {
         let ns = find(&show(pidfd.try_clone()?)?, member)?;
@@ -235,25 +236,25 @@ fn counted_while_open(target: &Process, member: Member) -> Result<[[u32; 2]; 2]>
     Ok([before, open])
 }
 
-fn child(_: &mut World) -> Result<()> {
-    let target = Process::start(&Target::in_new(UTS))?;
+fn child(_: &mut Fixtures) -> Result<()> {
+    let target = TargetProcess::start(&Target::in_new(UTS))?;
     let before = show(target.pidfd()?)?.count;
     ensure!(
         before == 1,
         "{before} of a process with an nsproxy of its own"
     );
-    let target = Process::start(&Target::new([Step::Unshare(UTS), Step::Sibling]))?;
+    let target = TargetProcess::start(&Target::new([Setup::Unshare(UTS), Setup::Sibling]))?;
     let after = show(target.pidfd()?)?.count;
     ensure!(after == 2, "{after} of a process with a child");
     Ok(())
 }
 
-fn not_itself(_: &mut World) -> Result<()> {
-    let target = Process::start(&Target::in_all_new())?;
+fn not_itself(_: &mut Fixtures) -> Result<()> {
+    let target = TargetProcess::start(&Target::in_all_new())?;
     // Of its own references SHOW has some at every look.
     settled(|| shown_as_seen(&target))?;
     // One task uses it, and nobody has it open.
-    let target = Process::start(&Target::in_new(UTS))?;
+    let target = TargetProcess::start(&Target::in_new(UTS))?;
     let active = find(&show(target.pidfd()?)?, Member::Uts)?.active;
     ensure!(active == 1, "uts is active {active} times");
     Ok(())
@@ -274,7 +275,7 @@ fn settled<T>(look: impl Fn() -> Result<T>) -> Result<T> {
 }
 
 /// Whether SHOW says of the namespaces that it takes hold of what a call sees of them.
-fn shown_as_seen(target: &Process) -> Result<()> {
+fn shown_as_seen(target: &TargetProcess) -> Result<()> {
     let pidfd = target.pidfd()?;
     let shown = show(pidfd.try_clone()?)?;
     // One namespace, on two lines.
@@ -301,33 +302,33 @@ fn shown_as_seen(target: &Process) -> Result<()> {
 }
 
 /// As a user, a process of root: the same as `/proc` says.
-fn access(world: &mut World) -> Result<()> {
-    let target = world.target(&Target::in_new(UTS))?;
-    expect(shown_to(&[Step::SetIds(USER)], &target)?, Err(Code::EACCES))?;
+fn access(fixtures: &mut Fixtures) -> Result<()> {
+    let target = fixtures.target(&Target::in_new(UTS))?;
+    expect(
+        shown_to(&[Setup::SetIds(USER)], &target)?,
+        Err(Code::EACCES),
+    )?;
     expect(shown_to(&[], &target)?, Ok(()))
 }
 
-fn own_access(_: &mut World) -> Result<()> {
-    let target = Process::start(&Target::in_all_new().of_user())?;
-    expect(shown_to(&[Step::SetIds(USER)], &target)?, Ok(()))
+fn own_access(_: &mut Fixtures) -> Result<()> {
+    let target = TargetProcess::start(&Target::in_all_new().of_user())?;
+    expect(shown_to(&[Setup::SetIds(USER)], &target)?, Ok(()))
 }
 
 /// The functions that acquire and release `exec_update_lock`, and the check in between.
 const UNDER_LOCK: [&str; 3] = ["down_read_killable", "ptrace_may_access", "up_read"];
 
-fn no_exec(world: &mut World) -> Result<()> {
-    let target = world.target(&Target::in_new(UTS))?;
+fn no_exec(fixtures: &mut Fixtures) -> Result<()> {
+    let target = fixtures.target(&Target::in_new(UTS))?;
     let mut actor = Actor::spawn()?;
-    actor
-        .returned(&Command::OpenDevice)?
-        .ok()
-        .context("the device")?;
+    actor.open_device()?;
     let pidfd = target.pidfd()?;
-    let slot = actor.take(&pidfd)?.slot;
+    let slot = actor.pass_file(&pidfd)?.slot;
     let link = format!("/proc/{}/ns/uts", target.pid);
 
     let trace = Trace::of_functions(&UNDER_LOCK)?;
-    let shown = actor.returned(&Command::Show { slot })?;
+    let shown = actor.run_syscall(&Command::Show { slot })?;
     fs::read_link(link)?;
     trace.write("tracing_on", "0")?;
     expect(shown, Ok(()))?;
@@ -347,53 +348,42 @@ fn no_exec(world: &mut World) -> Result<()> {
 }
 
 /// Who opened the device as root, and then took these steps, looks at the target.
-fn shown_to(steps: &[Step], target: &Process) -> Result<Outcome> {
+fn shown_to(steps: &[Setup], target: &TargetProcess) -> Result<Outcome> {
     let mut actor = Actor::spawn()?;
-    actor
-        .returned(&Command::OpenDevice)?
-        .ok()
-        .context("the device")?;
+    actor.open_device()?;
     for step in steps {
-        actor.step(step)?;
+        actor.set_up(step)?;
     }
-    let slot = actor.take(target.pidfd()?)?.slot;
-    actor.returned(&Command::Show { slot })
+    let slot = actor.pass_file(target.pidfd()?)?.slot;
+    actor.run_syscall(&Command::Show { slot })
 }
 
 /// A process that is to enter a uts namespace in this way.
-fn caller(world: &mut World, entry: Entry, nstype: i32) -> Result<(Actor, Call)> {
-    let target = world.target(&Target::in_new(UTS))?;
+fn caller(fixtures: &mut Fixtures, entry: Entry, nstype: i32) -> Result<(Actor, Call)> {
+    let target = fixtures.target(&Target::in_new(UTS))?;
     let mut actor = Actor::spawn()?;
-    let slot = actor.take(target.ns("uts")?)?.slot;
-    let call = Call {
-        entry,
-        slot,
-        nstype,
-        fail_nth: None,
-    };
-    actor
-        .returned(&Command::OpenDevice)?
-        .ok()
-        .context("the device")?;
+    let slot = actor.pass_file(target.ns("uts")?)?.slot;
+    let call = Call::new(entry, slot, nstype);
+    actor.open_device()?;
     Ok((actor, call))
 }
 
 /// The call is made, and these steps are seen of it, with the errno of one that refuses.
 fn traced(
-    world: &mut World,
+    fixtures: &mut Fixtures,
     entry: Entry,
     nstype: i32,
     expected: Outcome,
     steps: &str,
 ) -> Result<()> {
-    let (actor, call) = caller(world, entry, nstype)?;
+    let (actor, call) = caller(fixtures, entry, nstype)?;
     seen(actor, call, expected, steps)
 }
 
-fn of_pidfd(world: &mut World) -> Result<()> {
-    let target = world.target(&Target::in_all_new())?;
-    let (mut actor, call) = caller(world, Entry::EXPLAINED, all_kinds() as i32)?;
-    let slot = actor.take(target.pidfd()?)?.slot;
+fn of_pidfd(fixtures: &mut Fixtures) -> Result<()> {
+    let target = fixtures.target(&Target::in_all_new())?;
+    let (mut actor, call) = caller(fixtures, Entry::EXPLAINED, all_kinds() as i32)?;
+    let slot = actor.pass_file(target.pidfd()?)?.slot;
     let steps = "fget type create_new_namespaces prepare_creds copy_fs_struct target install \
                  install install install install install install install target_put commit_creds \
                  set_fs exit_sem timens_commit nsproxy_ns_active_get switch put_nsproxy \

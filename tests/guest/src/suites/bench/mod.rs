@@ -11,7 +11,7 @@ pub(super) mod profile;
 mod row;
 
 use crate::{
-    case::{implementation::Entry, target::World},
+    case::{fixtures::Fixtures, implementation::Entry},
     report::{
         ktap::{self, Printer, Tally},
         verdict_port,
@@ -43,7 +43,7 @@ fn parts() -> Vec<Part> {
 }
 
 /// Runs all measurements, prints a table, and reports each figure to the host.
-pub(super) fn run(world: &mut World, filter: &str) -> Result<Tally> {
+pub(super) fn run(world: &mut Fixtures, filter: &str) -> Result<Tally> {
     counts_instructions()?;
     let parts = ktap::select("bench", filter, parts(), Part::name)?;
 

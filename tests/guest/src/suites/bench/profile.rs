@@ -5,14 +5,14 @@
 
 use super::row::{self, Row};
 use crate::{
-    case::target::World,
+    case::fixtures::Fixtures,
     process::tracer::Tracer,
     report::ktap::{self, Printer, Tally},
 };
 use anyhow::Result;
 
 /// Sends the symbols of the kernel to the host, and makes both calls of each row.
-pub(crate) fn run(world: &mut World, filter: &str) -> Result<Tally> {
+pub(crate) fn run(world: &mut Fixtures, filter: &str) -> Result<Tally> {
     let mut rows = row::rows();
     rows.extend(row::served());
     let rows = ktap::select("profile", filter, rows, Row::name)?;

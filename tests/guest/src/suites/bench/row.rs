@@ -5,17 +5,18 @@
 use crate::{
     case::{
         implementation::{self, Entry, Kind},
-        target::{Process, Target},
+        target::{Target, TargetProcess},
     },
-    errno::{Code, Outcome, word},
+    errno::{Code, Outcome, outcome_name},
     process::{
-        Actor, caps,
-        command::{Command, Source},
+        Actor,
+        command::Source,
+        creds,
         measure::{Measured, Work},
-        setup::Step,
+        setup::Setup,
     },
 };
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use std::os::fd::OwnedFd;
 
 /// The files of a call.
@@ -35,7 +36,7 @@ pub(super) struct Row {
     work: String,
     files: Files,
     nstype: u32,
-    caller: Vec<Step>,
+    caller: Vec<Setup>,
     outcome: Outcome,
     /// The highest ratio to the cost of the reference. It is the last measured ratio, so that a change
     /// that adds instructions fails; an improvement lowers it. Without inlining of C helpers into Rust,
@@ -102,19 +103,19 @@ pub(super) fn served() -> Vec<Row> {
 }
 
 fn errors() -> Vec<Row> {
-    let row = |files, nstype, caller: &[Step], errno: Code, why| Row {
+    let row = |files, nstype, caller: &[Setup], errno: Code, why| Row {
         nstype,
         caller: caller.to_vec(),
         outcome: Err(errno),
         ..Row::new(
             Entry::Device,
-            format!("{}, {why}", word(Err(errno))),
+            format!("{}, {why}", outcome_name(Err(errno))),
             files,
             1.015,
         )
     };
     let uts = Files::Of(Kind::Uts);
-    let weak = [Step::KeepCaps(!caps::SYS_ADMIN)];
+    let weak = [Setup::KeepCaps(!creds::SYS_ADMIN)];
     vec![
         row(Files::Closed, 0, &[], Code::EBADF, "not open"),
         row(uts, Kind::Net.flag(), &[], Code::EINVAL, "of another kind"),
@@ -225,17 +226,16 @@ impl Row {
     /// Calls `act` with an actor that is ready to make the calls.
     fn with_actor<T>(&self, act: impl FnOnce(&mut Actor, Work) -> Result<T>) -> Result<T> {
         let mut actor = Actor::spawn()?;
-        let opened = actor.returned(&Command::OpenDevice)?;
-        ensure!(opened.is_ok(), "no device: {}", word(opened));
+        actor.open_device()?;
         for step in &self.caller {
-            actor.step(step)?;
+            actor.set_up(step)?;
         }
         // They live until `act` returns.
         let targets = [self.target()?, self.target()?];
         let mut slots = [0; 2];
         for (slot, target) in slots.iter_mut().zip(&targets) {
             *slot = match self.file(target)? {
-                Some(file) => actor.take(file)?.slot,
+                Some(file) => actor.pass_file(file)?.slot,
                 None => actor.open(Source::Number(-1))?.slot,
             };
         }
@@ -257,11 +257,11 @@ impl Row {
         }
     }
 
-    fn target(&self) -> Result<Process> {
-        Process::start(&Target::in_new(self.kinds()))
+    fn target(&self) -> Result<TargetProcess> {
+        TargetProcess::start(&Target::in_new(self.kinds()))
     }
 
-    fn file(&self, target: &Process) -> Result<Option<OwnedFd>> {
+    fn file(&self, target: &TargetProcess) -> Result<Option<OwnedFd>> {
         Ok(match self.files {
             Files::Of(kind) => Some(target.ns(kind.name())?),
             Files::Pidfd(_) => Some(target.pidfd()?),

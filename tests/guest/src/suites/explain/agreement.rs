@@ -8,13 +8,14 @@
 
 use crate::{
     case::{
-        Case, Expect, Handle, Unrelated, Way,
+        Case, Expect, FdSource, NsPath, Unrelated,
+        fixtures::Fixtures,
         implementation::{self, Kind},
         run,
-        target::{Fate, Target, USER, World},
+        target::{Liveness, Target, USER},
     },
     errno::Code,
-    process::{caps, command::Program, setup::Step},
+    process::{command::Program, creds, setup::Setup},
     report::ktap::Test,
 };
 use anyhow::{Context as _, Result, ensure};
@@ -58,7 +59,11 @@ pub(super) fn tests(cases: impl Iterator<Item = (&'static str, Case)>) -> Vec<Te
             let answer = answer_of(&case);
             let is_new = typed.insert((case.target.clone(), case.caller.clone(), options.clone()));
             let name = format!("nsproxy agrees: {suite}: {}", case.name);
-            is_new.then(|| Test::new(name, move |world| check(&case, &options, &answer, world)))
+            is_new.then(|| {
+                Test::new(name, move |fixtures| {
+                    check(&case, &options, &answer, fixtures)
+                })
+            })
         })
         .collect();
     let count = tests.len();
@@ -74,11 +79,11 @@ pub(super) fn tests(cases: impl Iterator<Item = (&'static str, Case)>) -> Vec<Te
             .into_iter()
             .map(|(name, target, caller, options, answer)| {
                 // -1: the options name all files.
-                let case = Case::new(name, Handle::Number(-1), 0)
+                let case = Case::new(name, FdSource::Number(-1), 0)
                     .target(target)
                     .caller(caller);
-                Test::new(format!("nsproxy agrees: {name}"), move |world| {
-                    check(&case, options, &answer, world)
+                Test::new(format!("nsproxy agrees: {name}"), move |fixtures| {
+                    check(&case, options, &answer, fixtures)
                 })
             }),
     );
@@ -95,14 +100,14 @@ pub(super) fn tests(cases: impl Iterator<Item = (&'static str, Case)>) -> Vec<Te
 
 /// Checks that `-t 2` means the process with number 2 in the caller's pid namespace, and not the
 /// one with this number in `/proc`.
-fn numbers_of_another(world: &mut World) -> Result<()> {
-    let case = Case::new("", Handle::Number(-1), 0).caller([
-        Step::Unshare(Kind::Pid.flag()),
-        Step::Fork,
-        Step::Child,
+fn numbers_of_another(fixtures: &mut Fixtures) -> Result<()> {
+    let case = Case::new("", FdSource::Number(-1), 0).caller([
+        Setup::Unshare(Kind::Pid.flag()),
+        Setup::Fork,
+        Setup::Child,
     ]);
     let line = ["nsproxy", "explain", "-t", "2", "-a"].map(str::to_owned);
-    let programs = run::programs(&case, |_| vec![line.into()], world)?;
+    let programs = run::run_programs(&case, |_| vec![line.into()], fixtures)?;
     let says = "the user, mnt, uts, ipc, cgroup, net namespaces of process 2: can be entered";
     ensure!(
         programs[0].text.contains(says),
@@ -113,10 +118,10 @@ fn numbers_of_another(world: &mut World) -> Result<()> {
 
 /// Checks that the other commands report `ESRCH` for a process that has exited, and run no command
 /// in the namespaces of the caller.
-fn of_an_exited(world: &mut World) -> Result<()> {
-    let target = Target::default().with_fate(Fate::Zombie);
-    let pid = world.target(&target)?.pid.to_string();
-    let case = Case::new("", Handle::Number(-1), 0).target(target);
+fn of_an_exited(fixtures: &mut Fixtures) -> Result<()> {
+    let target = Target::default().with_liveness(Liveness::Zombie);
+    let pid = fixtures.target(&target)?.pid.to_string();
+    let case = Case::new("", FdSource::Number(-1), 0).target(target);
     let rows = [
         ("setns --via syscall -t PID -a -- echo inside", 1),
         ("setns -t PID -a -- echo inside", 1),
@@ -128,7 +133,7 @@ fn of_an_exited(world: &mut World) -> Result<()> {
         let line = format!("nsproxy {line}").replace("PID", &pid);
         line.split(' ').map(str::to_owned).collect()
     });
-    let programs = run::programs(&case, |_| lines.into(), world)?;
+    let programs = run::run_programs(&case, |_| lines.into(), fixtures)?;
     for ((line, status), program) in rows.iter().zip(&programs) {
         let is_right = program.status == Some(*status)
             && program.text.contains("ESRCH")
@@ -143,25 +148,25 @@ fn of_an_exited(world: &mut World) -> Result<()> {
 /// caller's.
 fn type_case(case: &Case) -> Option<(Case, String)> {
     let nests_pid =
-        |step: &Step| matches!(step, Step::Unshare(kinds) if kinds & Kind::Pid.flag() != 0);
+        |step: &Setup| matches!(step, Setup::Unshare(kinds) if kinds & Kind::Pid.flag() != 0);
     let is_of_user = case.target.as_ref().is_some_and(|target| {
-        let is_other = |step: &Step| matches!(step, Step::SetIds(_));
-        target.steps.iter().any(is_other)
+        let is_other = |step: &Setup| matches!(step, Setup::SetIds(_));
+        target.setups.iter().any(is_other)
     });
     let mut caller = Vec::new();
     for (index, step) in case.caller.iter().enumerate() {
         caller.push(match step {
             // The first child would be init there, and the last child, too.
-            step if nests_pid(step) && case.caller.get(index + 1) != Some(&Step::Fork) => {
+            step if nests_pid(step) && case.caller.get(index + 1) != Some(&Setup::Fork) => {
                 return None;
             }
             // Neither threads nor memory survive execve(2); root regains what it has lowered.
-            Step::Thread | Step::ShareVm | Step::Vfork | Step::LowerCaps(_) => return None,
+            Setup::Thread | Setup::ShareVm | Setup::Vfork | Setup::LowerCaps(_) => return None,
             // The new root has no program to execute.
-            Step::Chroot(_) => return None,
+            Setup::Chroot(_) => return None,
             // Only a root that is mapped there has capabilities after execve(2).
-            Step::EnterTarget(_) if is_of_user => return None,
-            Step::KeepCaps(caps) => Step::BoundCaps(*caps),
+            Setup::EnterTarget(_) if is_of_user => return None,
+            Setup::KeepCaps(caps) => Setup::BoundCaps(*caps),
             step => step.clone(),
         });
     }
@@ -180,13 +185,13 @@ fn type_case(case: &Case) -> Option<(Case, String)> {
     };
     let sees_target = !case.caller.iter().any(nests_pid);
     let file = |kind: Kind| Some(format!("-{}=/proc/self/fd/0", kind.letter()));
-    let options = match (case.handle, &kinds[..]) {
-        (Handle::Pidfd, _) if sees_target => letters("$t")?,
-        (Handle::OwnPidfd, _) if sees_target => letters("$own")?,
+    let options = match (case.fd, &kinds[..]) {
+        (FdSource::Pidfd, _) if sees_target => letters("$t")?,
+        (FdSource::OwnPidfd, _) if sees_target => letters("$own")?,
         // Opening it again may fail, or may open another file.
-        (Handle::TargetBy(Way::OPath, _), _) => return None,
+        (FdSource::TargetBy(NsPath::OPath, _), _) => return None,
         (
-            Handle::Unrelated(
+            FdSource::Unrelated(
                 Unrelated::Pipe | Unrelated::Socket | Unrelated::Epoll | Unrelated::EventFd,
             ),
             _,
@@ -194,16 +199,18 @@ fn type_case(case: &Case) -> Option<(Case, String)> {
             return None;
         }
         (
-            Handle::Target(_)
-            | Handle::TargetBy(..)
-            | Handle::Home(_)
-            | Handle::Own(_)
-            | Handle::ProcDirectory
-            | Handle::Unrelated(_),
+            FdSource::Target(_)
+            | FdSource::TargetBy(..)
+            | FdSource::Home(_)
+            | FdSource::Own(_)
+            | FdSource::ProcDirectory
+            | FdSource::Unrelated(_),
             [kind],
         ) => file(*kind)?,
         // The tool always passes the kind.
-        (Handle::Target(link) | Handle::Home(link) | Handle::Own(link), []) if case.nstype == 0 => {
+        (FdSource::Target(link) | FdSource::Home(link) | FdSource::Own(link), [])
+            if case.nstype == 0 =>
+        {
             file(Kind::ALL.into_iter().find(|kind| kind.name() == link)?)?
         }
         _ => return None,
@@ -216,7 +223,7 @@ fn type_case(case: &Case) -> Option<(Case, String)> {
 }
 
 fn answer_of(case: &Case) -> Answer {
-    let is_reaped = |target: &Target| target.fate == Fate::Reaped;
+    let is_reaped = |target: &Target| target.liveness == Liveness::Reaped;
     match case.expect {
         Expect::Moved(_) => Answer::Entered,
         Expect::Fails(code) if case.target.as_ref().is_some_and(is_reaped) => {
@@ -227,7 +234,7 @@ fn answer_of(case: &Case) -> Answer {
     }
 }
 
-type Plan = (&'static str, Target, Vec<Step>, &'static str, Answer);
+type Plan = (&'static str, Target, Vec<Setup>, &'static str, Answer);
 
 /// Returns plans of several calls, and plans that cannot start.
 fn plans() -> Vec<Plan> {
@@ -236,7 +243,7 @@ fn plans() -> Vec<Plan> {
         Answer::Refused(errno.into(), Some(reason))
     };
     let of_user = || Target::in_all_new().of_user();
-    let user = || vec![Step::SetIds(USER)];
+    let user = || vec![Setup::SetIds(USER)];
     let root = Vec::new;
     vec![
         (
@@ -291,14 +298,14 @@ fn plans() -> Vec<Plan> {
         (
             "files: the first is refused, and there is no user namespace",
             Target::in_all_new(),
-            vec![Step::BoundCaps(caps::SYS_ADMIN | caps::SYS_PTRACE)],
+            vec![Setup::BoundCaps(creds::SYS_ADMIN | creds::SYS_PTRACE)],
             "-m=/proc/$t/ns/mnt -u=/proc/$t/ns/uts",
             refused(Reason::Chroot),
         ),
         (
             "files: the last is refused, where root is shared",
             Target::in_all_new(),
-            vec![Step::ShareFs],
+            vec![Setup::ShareFs],
             "-u=/proc/$t/ns/uts -U=/proc/$t/ns/user",
             refused(Reason::FsShared),
         ),
@@ -339,14 +346,14 @@ fn plans() -> Vec<Plan> {
         ),
         (
             "all of a process that has exited",
-            Target::in_new(Kind::Uts.flag()).with_fate(Fate::Zombie),
+            Target::in_new(Kind::Uts.flag()).with_liveness(Liveness::Zombie),
             root(),
             "-t $t -a",
             refused(Reason::Exiting),
         ),
         (
             "all of a process that has exited, and was where the caller is",
-            Target::default().with_fate(Fate::Zombie),
+            Target::default().with_liveness(Liveness::Zombie),
             root(),
             "-t $t -a",
             refused(Reason::Exiting),
@@ -360,7 +367,7 @@ fn plans() -> Vec<Plan> {
         ),
         (
             "all of a process that is gone",
-            Target::default().with_fate(Fate::Reaped),
+            Target::default().with_liveness(Liveness::Reaped),
             root(),
             "-t $t -a",
             Answer::NotOpened(Code::ESRCH),
@@ -390,9 +397,9 @@ fn plans() -> Vec<Plan> {
 }
 
 /// Runs all commands, and compares their answers with one another and with the expected one.
-fn check(case: &Case, options: &str, expected: &Answer, world: &mut World) -> Result<()> {
+fn check(case: &Case, options: &str, expected: &Answer, fixtures: &mut Fixtures) -> Result<()> {
     let target = match &case.target {
-        Some(target) => world.target(target)?.pid,
+        Some(target) => fixtures.target(target)?.pid,
         None => 0,
     };
     let lines = |own: u32| {
@@ -408,7 +415,7 @@ fn check(case: &Case, options: &str, expected: &Answer, world: &mut World) -> Re
     };
     let programs = {
         let _open = OpenToAll::new()?;
-        run::programs(case, lines, world)?
+        run::run_programs(case, lines, fixtures)?
     };
     let [check, explain, trace, setns] = &programs[..] else {
         unreachable!("as many as were asked");

@@ -15,9 +15,10 @@ use super::{errno, kinds, pidfd};
 use crate::{
     case::{
         Case, Expect,
+        fixtures::Fixtures,
         implementation::{self, Device, Entry, Kind},
         run,
-        target::{self, Target, World},
+        target::{self, Target},
     },
     report::ktap::Test,
 };
@@ -48,7 +49,7 @@ pub(crate) fn tests() -> Vec<Test> {
         });
     let mut tests: Vec<_> = done
         .chain(dry)
-        .map(|case| Test::new(case.name.clone(), move |world| check(&case, world)))
+        .map(|case| Test::new(case.name.clone(), move |fixtures| check(&case, fixtures)))
         .collect();
     tests.push(Test::new("dry run of 2011 changes nothing", dry_2011));
     tests.push(Test::new("2011, explained: there and back", there_and_back));
@@ -60,12 +61,12 @@ pub(crate) fn tests() -> Vec<Test> {
 
 /// A call that was made cannot be made again when its journal does not add up because somebody came
 /// or went meanwhile. The case can.
-fn check(case: &Case, world: &mut World) -> Result<()> {
+fn check(case: &Case, fixtures: &mut Fixtures) -> Result<()> {
     const TIMES: usize = 4;
     let mut times = 0;
     loop {
         times += 1;
-        match run::check(case, world) {
+        match run::check(case, fixtures) {
             Err(error)
                 if times < TIMES && error.to_string().contains(implementation::UNBALANCED) => {}
             result => return result,
@@ -73,33 +74,35 @@ fn check(case: &Case, world: &mut World) -> Result<()> {
     }
 }
 
-fn dry_2011(world: &mut World) -> Result<()> {
-    let target = world.target(&Target::in_new(Kind::Uts.flag()))?;
+fn dry_2011(fixtures: &mut Fixtures) -> Result<()> {
+    let target = fixtures.target(&Target::in_new(Kind::Uts.flag()))?;
     let file = File::open(format!("/proc/{}/ns/uts", target.pid))?;
     let before = target::links_of("self");
     let how = Explain::dry_run(true);
-    let (outcome, refusal) = implementation::explained(&Device::open()?, file.as_raw_fd(), 0, how)?;
+    let (outcome, refusal) = implementation::explain(&Device::open()?, file.as_raw_fd(), 0, how)?;
     ensure!(outcome.is_ok(), "{outcome:?}, {refusal:?}");
     ensure!(before == target::links_of("self"), "the test has moved");
     Ok(())
 }
 
-fn there_and_back(world: &mut World) -> Result<()> {
+fn there_and_back(fixtures: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
     let how = Explain {
         dry_run: false,
         as_of_2011: true,
     };
     for kind in [Kind::Net, Kind::Uts, Kind::Ipc] {
-        let target = world.target(&Target::in_new(kind.flag()))?;
+        let target = fixtures.target(&Target::in_new(kind.flag()))?;
         let name = kind.name();
         let [there, back] = [target.pid.to_string(), "self".to_owned()]
             .map(|process| File::open(format!("/proc/{process}/ns/{name}")));
         let (there, back) = (there?, back?);
         let home = target::links_of("self");
-        let (outcome, _) = implementation::traced(&device, there.as_raw_fd(), 0, how)?;
+        let (outcome, _) =
+            implementation::explain_with_journal(&device, there.as_raw_fd(), 0, how)?;
         let away = target::links_of("self");
-        let (returned, _) = implementation::traced(&device, back.as_raw_fd(), 0, how)?;
+        let (returned, _) =
+            implementation::explain_with_journal(&device, back.as_raw_fd(), 0, how)?;
         ensure!(
             outcome.is_ok() && returned.is_ok(),
             "{name}: {outcome:?}, {returned:?}"

@@ -5,11 +5,12 @@
 
 use crate::{
     case::{
+        fixtures::Fixtures,
         implementation::Kind,
-        target::{Fate, Target, USER, World},
+        target::{Liveness, Target, USER},
     },
     errno::Code,
-    process::setup::Step,
+    process::setup::Setup,
     report::ktap::Test,
 };
 use anyhow::{Context as _, Result, ensure};
@@ -139,7 +140,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "ptrace, not dumpable",
         failure: Refused(Reason::Ptrace),
-        target: || Target::new([Step::KeepCaps(0), Step::NotDumpable]),
+        target: || Target::new([Setup::KeepCaps(0), Setup::NotDumpable]),
         typed: without!("sys_ptrace", "nsproxy explain -t $t -u"),
         says: "it is not dumpable",
         hints: &[Hint(dropped!("SYS_PTRACE"), "nsproxy explain -t $t -u")],
@@ -147,7 +148,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "ptrace, another user",
         failure: Refused(Reason::Ptrace),
-        target: || Target::new([Step::Unshare(Kind::Uts.flag()), Step::SetIds(USER)]),
+        target: || Target::new([Setup::Unshare(Kind::Uts.flag()), Setup::SetIds(USER)]),
         typed: without!("sys_ptrace", "nsproxy explain -t $t -u"),
         says: "it runs as another user or group",
         hints: &[
@@ -217,7 +218,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "exiting, a zombie",
         failure: Refused(Reason::Exiting),
-        target: || Target::default().with_fate(Fate::Zombie),
+        target: || Target::default().with_liveness(Liveness::Zombie),
         typed: "nsproxy explain -t $t -u",
         says: "it is a zombie",
         hints: &[],
@@ -650,7 +651,11 @@ const THREAD: &[(&str, &str)] = &[
 pub(super) fn tests() -> Vec<Test> {
     let mut tests: Vec<_> = ROWS
         .iter()
-        .map(|row| Test::new(format!("nsproxy: {}", row.name), |world| check(row, world)))
+        .map(|row| {
+            Test::new(format!("nsproxy: {}", row.name), |fixtures| {
+                check(row, fixtures)
+            })
+        })
         .collect();
     tests.push(Test::new("nsproxy: each check is named", |_| {
         for reason in Reason::ALL {
@@ -665,9 +670,9 @@ pub(super) fn tests() -> Vec<Test> {
         }
         Ok(())
     }));
-    tests.push(Test::new("nsproxy: a thread", |world| {
-        let steps = [Step::Thread, Step::Unshare(Kind::Uts.flag())];
-        let target = world.target(&Target::new(steps))?;
+    tests.push(Test::new("nsproxy: a thread", |fixtures| {
+        let steps = [Setup::Thread, Setup::Unshare(Kind::Uts.flag())];
+        let target = fixtures.target(&Target::new(steps))?;
         for (command, says) in THREAD {
             let typed = format!("tid=$(ls /proc/$t/task | grep -v \"^$t\\$\"); {command}");
             let output = shell(&typed, target.pid, "")?;
@@ -683,8 +688,8 @@ pub(super) fn tests() -> Vec<Test> {
     tests
 }
 
-fn check(row: &Row, world: &mut World) -> Result<()> {
-    let target = world.target(&(row.target)())?;
+fn check(row: &Row, fixtures: &mut Fixtures) -> Result<()> {
+    let target = fixtures.target(&(row.target)())?;
     let output = shell(row.typed, target.pid, "")?;
     let said = text(&output);
     let first = said.lines().next().unwrap_or_default();

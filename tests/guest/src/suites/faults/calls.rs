@@ -4,7 +4,7 @@
 
 use crate::{
     case::{
-        Case, Handle,
+        Case, FdSource,
         implementation::{self, Entry, Kind},
         target::Target,
     },
@@ -49,7 +49,7 @@ const FILENAME: Allocation = Allocation {
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     pub(super) name: String,
-    pub(super) handle: Handle,
+    pub(super) handle: FdSource,
     /// The `CLONE_NEW*` of the namespaces that it enters.
     pub(super) kinds: u32,
     pub(super) target: Target,
@@ -59,7 +59,7 @@ pub(super) struct Call {
 }
 
 impl Call {
-    fn new(name: impl Into<String>, handle: Handle, kinds: u32) -> Self {
+    fn new(name: impl Into<String>, handle: FdSource, kinds: u32) -> Self {
         let mut allocations = vec![NSPROXY];
         let has = |kind: Kind| kinds & kind.flag() != 0;
         if has(Kind::User) {
@@ -146,7 +146,7 @@ pub(super) fn all() -> Vec<Call> {
         let name = kind.name();
         calls.push(Call::new(
             format!("nsfs {name}"),
-            Handle::Target(name),
+            FdSource::Target(name),
             kind.flag(),
         ));
     }
@@ -154,7 +154,7 @@ pub(super) fn all() -> Vec<Call> {
         let name = kind.name();
         calls.push(Call::new(
             format!("pidfd {name}"),
-            Handle::Pidfd,
+            FdSource::Pidfd,
             kind.flag(),
         ));
     }
@@ -189,21 +189,21 @@ pub(super) fn all() -> Vec<Call> {
             all & !implementation::flags_of(&[Kind::User, Kind::Mnt]),
         ),
     ] {
-        calls.push(Call::new(format!("pidfd {name}"), Handle::Pidfd, kinds));
+        calls.push(Call::new(format!("pidfd {name}"), FdSource::Pidfd, kinds));
     }
     let user = Kind::User.flag();
     calls.extend([
-        Call::new("nsfs user", Handle::Target("user"), user).of_user(),
-        Call::new("pidfd user", Handle::Pidfd, user).of_user(),
-        Call::new("pidfd user+mnt", Handle::Pidfd, user | Kind::Mnt.flag()).of_user(),
-        Call::new("pidfd all", Handle::Pidfd, all).of_user(),
+        Call::new("nsfs user", FdSource::Target("user"), user).of_user(),
+        Call::new("pidfd user", FdSource::Pidfd, user).of_user(),
+        Call::new("pidfd user+mnt", FdSource::Pidfd, user | Kind::Mnt.flag()).of_user(),
+        Call::new("pidfd all", FdSource::Pidfd, all).of_user(),
     ]);
     for kind in [Kind::Net, Kind::Uts, Kind::Ipc] {
         let name = kind.name();
         // The patch of 2011 dereferenced an ERR_PTR where the current call returns ENOMEM.
         calls.push(Call {
             subject: Entry::Device2011,
-            ..Call::new(format!("2011 {name}"), Handle::Target(name), kind.flag())
+            ..Call::new(format!("2011 {name}"), FdSource::Target(name), kind.flag())
         });
     }
     calls

@@ -12,12 +12,12 @@ use super::{
     calls::{self, Call, FS_STRUCT},
 };
 use crate::{
-    case::{implementation::Entry, run, target::World},
+    case::{fixtures::Fixtures, implementation::Entry, run},
     checks::{
         fault_injection,
         slab::{self, Objects},
     },
-    errno::{Code, word},
+    errno::{Code, outcome_name},
     report::{
         ktap::{Skip, Test},
         verdict_port,
@@ -75,7 +75,7 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
 
 /// Returns the growth of the number of creds after the call has failed [`TIMES`] times at the
 /// `fs_struct`.
-fn creds_left(call: &Call, entry: Entry, world: &mut World) -> Result<u64> {
+fn creds_left(call: &Call, entry: Entry, world: &mut Fixtures) -> Result<u64> {
     let n = call.allocations.iter().position(|a| *a == FS_STRUCT);
     let (case, _) = call.case_failing_at(n.context("no fs_struct")? as u32 + 1);
     let before = Objects::count()?;
@@ -83,7 +83,7 @@ fn creds_left(call: &Call, entry: Entry, world: &mut World) -> Result<u64> {
     ensure!(
         outcome == Err(Code::ENOMEM),
         "{entry} returned {}, expected ENOMEM",
-        word(outcome)
+        outcome_name(outcome)
     );
     // Processes that start and exit allocate some as well.
     let growth = before.growth_by(u64::from(TIMES / 10))?;

@@ -10,15 +10,16 @@ use super::{
 };
 use crate::{
     case::{
-        Case, Expect, Handle, Unrelated,
+        Case, Expect, FdSource, Unrelated,
+        fixtures::Fixtures,
         implementation::{self, Device, Entry, Kind},
         run,
-        target::{Fate, Process, Target, USER, World},
+        target::{Liveness, Target, TargetProcess, USER},
     },
     checks::{fault_injection, leaked_namespaces, slab::Objects},
     env::{kernel, serve_status},
-    errno::{Code, Outcome, word},
-    process::{caps, setup::Step},
+    errno::{Code, Outcome, outcome_name},
+    process::{creds, setup::Setup},
     report::ktap::Test,
     sys,
 };
@@ -74,7 +75,7 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
 }
 
 /// Checks a call that fails at each of its allocations, and one that succeeds.
-fn every_allocation(call: &Call, world: &mut World, counts: &Shared) -> Result<()> {
+fn every_allocation(call: &Call, world: &mut Fixtures, counts: &Shared) -> Result<()> {
     fault_injection::prepare()?;
     for n in 1..=call.allocations.len() as u32 {
         if call.leaves_ucounts(n + 1) {
@@ -83,7 +84,7 @@ fn every_allocation(call: &Call, world: &mut World, counts: &Shared) -> Result<(
             break;
         }
         let (case, allocation) = call.case_failing_at(n);
-        let leaves_nothing = |case: &Case, entry, world: &mut World| {
+        let leaves_nothing = |case: &Case, entry, world: &mut Fixtures| {
             if entry == Entry::Syscall && call.kernel_leaks_at(allocation) {
                 // See `known`.
                 return Ok(());
@@ -102,12 +103,12 @@ fn every_allocation(call: &Call, world: &mut World, counts: &Shared) -> Result<(
 /// Calls `f` with each entry that has the exit path of the case.
 fn by_each_entry(
     case: &Case,
-    world: &mut World,
-    f: impl Fn(&Case, Entry, &mut World) -> Result<()>,
+    world: &mut Fixtures,
+    f: impl Fn(&Case, Entry, &mut Fixtures) -> Result<()>,
 ) -> Result<()> {
     let mut entries = vec![case.subject];
     // Only the device has the call of 2011, and only the device refuses callers with a filter.
-    if case.subject == Entry::Device && !case.caller.contains(&Step::Seccomp) {
+    if case.subject == Entry::Device && !case.caller.contains(&Setup::Seccomp) {
         entries.push(Entry::Syscall);
         // NSPROXY_SERVE makes allocations of its own.
         if case.fail_allocation.is_none() && serve_status::can(&Device::open()?)? {
@@ -120,9 +121,9 @@ fn by_each_entry(
     Ok(())
 }
 
-fn leaves_nothing(case: &Case, entry: Entry, world: &mut World) -> Result<()> {
+fn leaves_nothing(case: &Case, entry: Entry, world: &mut Fixtures) -> Result<()> {
     let target = match &case.target {
-        Some(target) if target.fate == Fate::Alive => Some(world.target(target)?),
+        Some(target) if target.liveness == Liveness::Alive => Some(world.target(target)?),
         _ => None,
     };
     let counts = || match &target {
@@ -151,7 +152,7 @@ fn leaves_nothing(case: &Case, entry: Entry, world: &mut World) -> Result<()> {
 type References = (&'static str, u32, u32);
 
 /// Returns both counts of each namespace of a process.
-fn references(target: &Process) -> Result<Vec<References>> {
+fn references(target: &TargetProcess) -> Result<Vec<References>> {
     let pidfd = target.pidfd()?;
     let shown = Device::open()?.show(Some(pidfd.as_fd()));
     let namespaces = shown.context("NSPROXY_SHOW")?.namespaces;
@@ -160,7 +161,7 @@ fn references(target: &Process) -> Result<Vec<References>> {
 }
 
 /// Repeats the call, less often if each call requires a new process. Returns the number of calls.
-fn repeat(case: &Case, entry: Entry, times: u32, world: &mut World) -> Result<u32> {
+fn repeat(case: &Case, entry: Entry, times: u32, world: &mut Fixtures) -> Result<u32> {
     // A process cannot enter its own user namespace.
     let user = Kind::User.flag();
     let once_each = matches!(case.expect, Expect::Moved(kinds) if kinds & user != 0);
@@ -177,8 +178,8 @@ fn repeat(case: &Case, entry: Entry, times: u32, world: &mut World) -> Result<u3
     ensure!(
         outcome == expected,
         "returned {}, expected {}",
-        word(outcome),
-        word(expected)
+        outcome_name(outcome),
+        outcome_name(expected)
     );
     Ok(times)
 }
@@ -192,14 +193,14 @@ fn refused() -> Vec<Case> {
     let before_pid = flags(&[Kind::Mnt, Kind::Uts, Kind::Ipc, Kind::Pid]);
     let before_time = flags(&[Kind::Uts, Kind::Ipc, Kind::Cgroup, Kind::Net, Kind::Time]);
     let all = implementation::all_kinds() as i32;
-    let case = |name: &str, handle: Handle, nstype: i32, steps: Vec<Step>, code: Code| {
+    let case = |name: &str, handle: FdSource, nstype: i32, steps: Vec<Setup>, code: Code| {
         Case::new(name, handle, nstype)
             .target(Target::in_all_new())
             .caller(steps)
             .fails(code)
     };
-    let dead = |fate: Fate, case: Case| Case {
-        target: Some(Target::in_new(Kind::Uts.flag()).with_fate(fate)),
+    let dead = |fate: Liveness, case: Case| Case {
+        target: Some(Target::in_new(Kind::Uts.flag()).with_liveness(fate)),
         ..case
     };
     let of_2011 = |case: Case| Case {
@@ -207,14 +208,14 @@ fn refused() -> Vec<Case> {
         subject: Entry::Device2011,
         ..case
     };
-    let user = || vec![Step::SetIds(USER)];
-    let in_sibling_pidns = || vec![Step::Unshare(Kind::Pid.flag()), Step::Fork];
-    let pidfd = || Handle::Pidfd;
+    let user = || vec![Setup::SetIds(USER)];
+    let in_sibling_pidns = || vec![Setup::Unshare(Kind::Pid.flag()), Setup::Fork];
+    let pidfd = || FdSource::Pidfd;
     let mut cases = vec![
-        case("E1 EBADF", Handle::Number(-1), 0, vec![], Code::EBADF),
+        case("E1 EBADF", FdSource::Number(-1), 0, vec![], Code::EBADF),
         case(
             "E2 EINVAL",
-            Handle::Target("uts"),
+            FdSource::Target("uts"),
             net,
             vec![],
             Code::EINVAL,
@@ -223,13 +224,13 @@ fn refused() -> Vec<Case> {
         case("E4 EINVAL", pidfd(), 1, vec![], Code::EINVAL),
         case(
             "E6 EINVAL",
-            Handle::Unrelated(Unrelated::Pipe),
+            FdSource::Unrelated(Unrelated::Pipe),
             0,
             vec![],
             Code::EINVAL,
         ),
         dead(
-            Fate::Reaped,
+            Liveness::Reaped,
             case(
                 "V1 ESRCH, only the nsproxy prepared",
                 pidfd(),
@@ -239,47 +240,47 @@ fn refused() -> Vec<Case> {
             ),
         ),
         dead(
-            Fate::Reaped,
+            Liveness::Reaped,
             case("V1 ESRCH, all prepared", pidfd(), all, vec![], Code::ESRCH),
         ),
         case("V2 EPERM, all prepared", pidfd(), all, user(), Code::EPERM),
         dead(
-            Fate::Zombie,
+            Liveness::Zombie,
             case("V3 ESRCH, all prepared", pidfd(), all, vec![], Code::ESRCH),
         ),
         case(
             "nsfs user EPERM, the cred prepared",
-            Handle::Target("user"),
+            FdSource::Target("user"),
             0,
             user(),
             Code::EPERM,
         ),
         case(
             "nsfs user EINVAL, the cred prepared",
-            Handle::Target("user"),
+            FdSource::Target("user"),
             0,
-            vec![Step::Thread],
+            vec![Setup::Thread],
             Code::EINVAL,
         ),
         case(
             "pidfd user+mnt EINVAL at user, fs_struct and cred prepared",
             pidfd(),
             user_mnt,
-            vec![Step::ShareFs],
+            vec![Setup::ShareFs],
             Code::EINVAL,
         ),
         case(
             "nsfs mnt EPERM",
-            Handle::Target("mnt"),
+            FdSource::Target("mnt"),
             0,
-            vec![Step::KeepCaps(caps::SYS_ADMIN)],
+            vec![Setup::KeepCaps(creds::SYS_ADMIN)],
             Code::EPERM,
         ),
         case(
             "pidfd mnt+uts EINVAL at mnt, the fs_struct prepared",
             pidfd(),
             flags(&[Kind::Mnt, Kind::Uts]),
-            vec![Step::ShareFs],
+            vec![Setup::ShareFs],
             Code::EINVAL,
         ),
         case(
@@ -293,43 +294,49 @@ fn refused() -> Vec<Case> {
             "pidfd uts+ipc+cgroup+net+time EUSERS at time, four installed",
             pidfd(),
             before_time,
-            vec![Step::Thread],
+            vec![Setup::Thread],
             Code::EUSERS,
         ),
         case(
             "pidfd user+time EUSERS at time, user installed",
             pidfd(),
             flags(&[Kind::User, Kind::Time]),
-            vec![Step::ShareVm],
+            vec![Setup::ShareVm],
             Code::EUSERS,
         ),
         case(
             "pidfd all EUSERS at time, seven installed",
             pidfd(),
             all,
-            vec![Step::ShareVm],
+            vec![Setup::ShareVm],
             Code::EUSERS,
         ),
         case(
             "a seccomp filter EPERM",
             pidfd(),
             all,
-            vec![Step::Seccomp],
+            vec![Setup::Seccomp],
             Code::EPERM,
         ),
-        of_2011(case("EPERM", Handle::Target("uts"), 0, user(), Code::EPERM)),
-        of_2011(case("EBADF", Handle::Number(-1), 0, vec![], Code::EBADF)),
+        of_2011(case(
+            "EPERM",
+            FdSource::Target("uts"),
+            0,
+            user(),
+            Code::EPERM,
+        )),
+        of_2011(case("EBADF", FdSource::Number(-1), 0, vec![], Code::EBADF)),
         of_2011(case("pidfd EINVAL", pidfd(), uts, vec![], Code::EINVAL)),
         of_2011(case(
             "mnt EINVAL",
-            Handle::Target("mnt"),
+            FdSource::Target("mnt"),
             0,
             vec![],
             Code::EINVAL,
         )),
         of_2011(case(
             "nstype EINVAL",
-            Handle::Target("uts"),
+            FdSource::Target("uts"),
             net,
             vec![],
             Code::EINVAL,
@@ -407,7 +414,7 @@ fn bad_ioctl(command: u32, length: usize, code: Code) -> Result<()> {
         ensure!(
             outcome == Err(code),
             "returned {}, expected {code}",
-            word(outcome)
+            outcome_name(outcome)
         );
     }
     let growth = before.growth_by(u64::from(times / 2))?;
@@ -422,46 +429,46 @@ fn with_targets() -> Vec<Case> {
     let all = implementation::all_kinds();
     let target = || Target::in_new(all);
     let mut cases = vec![
-        Case::new("pidfd all", Handle::Pidfd, all as i32)
+        Case::new("pidfd all", FdSource::Pidfd, all as i32)
             .target(target())
             .moves(all),
-        Case::new("pidfd all EUSERS at time", Handle::Pidfd, all as i32)
+        Case::new("pidfd all EUSERS at time", FdSource::Pidfd, all as i32)
             .target(target())
-            .caller([Step::ShareVm])
+            .caller([Setup::ShareVm])
             .fails(Code::EUSERS),
-        Case::new("pidfd all EPERM at once", Handle::Pidfd, all as i32)
+        Case::new("pidfd all EPERM at once", FdSource::Pidfd, all as i32)
             .target(target())
-            .caller([Step::SetIds(USER)])
+            .caller([Setup::SetIds(USER)])
             .fails(Code::EPERM),
-        Case::new("nsfs user EPERM", Handle::Target("user"), user as i32)
+        Case::new("nsfs user EPERM", FdSource::Target("user"), user as i32)
             .target(target())
-            .caller([Step::SetIds(USER)])
+            .caller([Setup::SetIds(USER)])
             .fails(Code::EPERM),
     ];
     let all_but_user = all & !user;
     cases.push(
-        Case::new("pidfd all but user", Handle::Pidfd, all_but_user as i32)
+        Case::new("pidfd all but user", FdSource::Pidfd, all_but_user as i32)
             .target(Target::in_new(all_but_user))
             .moves(all_but_user),
     );
     for kind in [Kind::Mnt, Kind::Uts, Kind::Net, Kind::Pid] {
         let name = kind.name();
         cases.push(
-            Case::new(format!("nsfs {name}"), Handle::Target(name), 0)
+            Case::new(format!("nsfs {name}"), FdSource::Target(name), 0)
                 .target(target())
                 .moves(kind.flag()),
         );
     }
     cases.push(Case {
         subject: Entry::Device2011,
-        ..Case::new("2011 net", Handle::Target("net"), 0)
+        ..Case::new("2011 net", FdSource::Target("net"), 0)
             .target(target())
             .moves(Kind::Net.flag())
     });
     cases
 }
 
-fn releases_the_target(case: &Case, entry: Entry, world: &mut World) -> Result<()> {
+fn releases_the_target(case: &Case, entry: Entry, world: &mut Fixtures) -> Result<()> {
     world.clear();
     let before = Objects::count_at_rest()?;
     let times = repeat(case, entry, times(), world)?;

@@ -4,12 +4,13 @@
 
 use crate::{
     case::{
+        fixtures::Fixtures,
         implementation::{self, Device, Kind},
-        target::{Target, World},
+        target::Target,
     },
     checks::fault_injection::{self, Armed},
     env::kernel,
-    errno::word,
+    errno::outcome_name,
     report::ktap::Test,
 };
 use anyhow::{Result, bail, ensure};
@@ -45,7 +46,7 @@ pub(super) fn tests() -> Vec<Test> {
 }
 
 /// Checks the reason by a dry run, which makes the same allocations as a call.
-fn is_reported(n: u32, expected: Reason, world: &mut World) -> Result<()> {
+fn is_reported(n: u32, expected: Reason, world: &mut Fixtures) -> Result<()> {
     fault_injection::prepare()?;
     let target = world.target(&Target::in_all_new().of_user())?;
     let pidfd = target.pidfd()?;
@@ -55,7 +56,7 @@ fn is_reported(n: u32, expected: Reason, world: &mut World) -> Result<()> {
     let mut last = String::new();
     for _ in 0..ATTEMPTS {
         let armed = Armed::new(n)?;
-        let said = implementation::explained(&device, pidfd.as_raw_fd(), kinds, how);
+        let said = implementation::explain(&device, pidfd.as_raw_fd(), kinds, how);
         let to_go = armed.to_go()?;
         drop(armed);
         let (outcome, refusal) = said?;
@@ -63,13 +64,13 @@ fn is_reported(n: u32, expected: Reason, world: &mut World) -> Result<()> {
         ensure!(
             reason != Some(Reason::Unexplained),
             "{}, unexplained",
-            word(outcome)
+            outcome_name(outcome)
         );
         if to_go == 0 && reason == Some(expected) {
             return Ok(());
         }
         let reason = reason.map_or("none", Reason::name);
-        last = format!("{}, reason {reason}, {to_go} to go", word(outcome));
+        last = format!("{}, reason {reason}, {to_go} to go", outcome_name(outcome));
     }
     bail!(
         "not {} in {ATTEMPTS} attempts; last: {last}",

@@ -9,13 +9,14 @@ use super::{
 };
 use crate::{
     case::{
-        Case, Expect, Handle, Unrelated,
+        Case, Expect, FdSource, Unrelated,
+        fixtures::Fixtures,
         implementation::{Entry, Kind},
-        run::{self, Report, Side},
-        target::{Target, World},
+        run::{self, CallerRun, CaseRun},
+        target::Target,
     },
     checks::fault_injection,
-    errno::{Code, word},
+    errno::{Code, outcome_name},
     report::{ktap::Test, verdict_port},
 };
 use anyhow::{Context as _, Result, bail, ensure};
@@ -51,7 +52,7 @@ fn words(allocations: &[Allocation]) -> String {
     names.join(", ")
 }
 
-fn sweep(call: &Call, world: &mut World, counts: &Shared) -> Result<()> {
+fn sweep(call: &Call, world: &mut Fixtures, counts: &Shared) -> Result<()> {
     let made = call.allocations.len() as u32;
     for n in 1..=made + 1 {
         let (mut case, allocation) = call.case_failing_at(n);
@@ -73,7 +74,7 @@ fn sweep(call: &Call, world: &mut World, counts: &Shared) -> Result<()> {
 }
 
 /// Checks that both implementations fail at their `n`th allocation, or make one less and succeed.
-fn fails_at(call: &Call, n: u32, case: &Case, world: &mut World, counts: &Shared) -> Result<()> {
+fn fails_at(call: &Call, n: u32, case: &Case, world: &mut Fixtures, counts: &Shared) -> Result<()> {
     let apart = call.leaves_ucounts(n);
     let to_go = u32::from(n > call.allocations.len() as u32);
     let mut last = String::new();
@@ -99,7 +100,7 @@ fn fails_at(call: &Call, n: u32, case: &Case, world: &mut World, counts: &Shared
                 wrong.push(format!(
                     "{} returned {}, allocations left until the injected failure: {:?}",
                     side.entry,
-                    word(side.outcome),
+                    outcome_name(side.outcome),
                     side.to_go
                 ));
             }
@@ -111,7 +112,7 @@ fn fails_at(call: &Call, n: u32, case: &Case, world: &mut World, counts: &Shared
         // An allocator without free objects makes allocations of its own. One of those may fail
         // without effect, or shift the count by one. And ucounts that still exist are not allocated.
         // A real difference occurs in every attempt.
-        let is_as_expected = |side: &Side| {
+        let is_as_expected = |side: &CallerRun| {
             let outcome = match case.expect {
                 Expect::Fails(code) => side.outcome == Err(code),
                 _ => side.outcome.is_ok(),
@@ -135,7 +136,7 @@ fn one_by_one(case: &Case) -> [Case; 2] {
     })
 }
 
-fn sides(report: &Report) -> impl Iterator<Item = &Side> {
+fn sides(report: &CaseRun) -> impl Iterator<Item = &CallerRun> {
     report.reference.iter().chain([&report.subject])
 }
 
@@ -143,18 +144,18 @@ fn sides(report: &Report) -> impl Iterator<Item = &Side> {
 fn refused() -> Vec<Case> {
     let net = Kind::Net.flag() as i32;
     [
-        ("E1 fd -1", Handle::Number(-1), 0, Code::EBADF),
+        ("E1 fd -1", FdSource::Number(-1), 0, Code::EBADF),
         (
             "E2 nstype of another",
-            Handle::Target("uts"),
+            FdSource::Target("uts"),
             net,
             Code::EINVAL,
         ),
-        ("E3 pidfd, nstype 0", Handle::Pidfd, 0, Code::EINVAL),
-        ("E4 pidfd, nstype 1", Handle::Pidfd, 1, Code::EINVAL),
+        ("E3 pidfd, nstype 0", FdSource::Pidfd, 0, Code::EINVAL),
+        ("E4 pidfd, nstype 1", FdSource::Pidfd, 1, Code::EINVAL),
         (
             "E6 a pipe",
-            Handle::Unrelated(Unrelated::Pipe),
+            FdSource::Unrelated(Unrelated::Pipe),
             0,
             Code::EINVAL,
         ),
@@ -179,7 +180,7 @@ fn refused() -> Vec<Case> {
     .collect()
 }
 
-fn allocates_nothing(case: &Case, world: &mut World) -> Result<()> {
+fn allocates_nothing(case: &Case, world: &mut Fixtures) -> Result<()> {
     let unarmed = Case {
         expect: Expect::AsReference,
         ..case.clone()
@@ -194,7 +195,7 @@ fn allocates_nothing(case: &Case, world: &mut World) -> Result<()> {
             side.outcome == Err(code) && side.to_go == Some(1),
             "{} returned {}, expected {code} and no allocation; allocations left: {:?}",
             side.entry,
-            word(side.outcome),
+            outcome_name(side.outcome),
             side.to_go
         );
     }

@@ -17,7 +17,7 @@ use crate::{
         implementation::{Entry, Kind},
         target::USER,
     },
-    errno::{Code, Outcome, word},
+    errno::{Code, Outcome, outcome_name},
     process::creds::{self, become_user, keep_caps},
     sys::{self, Arena},
 };
@@ -97,8 +97,8 @@ impl Batch<'_> {
                 self.results.count(call.command(), outcome);
                 let allowed = allowed(check, rights);
                 if !allowed.contains(&outcome) {
-                    let may: Vec<_> = allowed.into_iter().map(word).collect();
-                    let (is, may) = (word(outcome), may.join(" or "));
+                    let may: Vec<_> = allowed.into_iter().map(outcome_name).collect();
+                    let (is, may) = (outcome_name(outcome), may.join(" or "));
                     self.complain(i, &call, &format!("{is}, but {check:?} allows {may}"));
                 }
             }

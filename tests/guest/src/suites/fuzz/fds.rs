@@ -4,7 +4,7 @@
 
 use crate::case::{
     implementation::{Device, Kind},
-    target::{Fate, Process, Target},
+    target::{Liveness, Target, TargetProcess},
 };
 use anyhow::{Context as _, Result};
 use rustix::{
@@ -59,7 +59,7 @@ pub(super) struct FdPool {
     /// The device opened with `O_PATH`, by which no call can succeed.
     pub(super) path_device: OwnedFd,
     _files: Vec<OwnedFd>,
-    _processes: Vec<Process>,
+    _processes: Vec<TargetProcess>,
 }
 
 fn open(path: &str, flags: OFlags) -> Result<OwnedFd> {
@@ -74,9 +74,9 @@ fn pidfd(pid: u32) -> Result<OwnedFd> {
 impl FdPool {
     /// Opens a file of each kind, and starts the processes that some of them refer to.
     pub(super) fn new() -> Result<Self> {
-        let target = Process::start(&Target::in_all_new())?;
-        let zombie = Process::start(&Target::default().with_fate(Fate::Zombie))?;
-        let reaped = Process::start(&Target::default().with_fate(Fate::Reaped))?;
+        let target = TargetProcess::start(&Target::in_all_new())?;
+        let zombie = TargetProcess::start(&Target::default().with_liveness(Liveness::Zombie))?;
+        let reaped = TargetProcess::start(&Target::default().with_liveness(Liveness::Reaped))?;
 
         let mut files: Vec<(FdKind, String, OwnedFd)> = Vec::new();
         let mut add = |kind, name: &str, fd| files.push((kind, name.to_owned(), fd));

@@ -15,9 +15,9 @@ mod racing_args;
 mod results;
 
 use crate::{
-    case::target::World,
+    case::fixtures::Fixtures,
     env::kernel,
-    errno::{Code, Outcome, word},
+    errno::{Code, Outcome, outcome_name},
     process::{spawn_child, workers::wait},
     report::{ktap::Test, progress::Progress, verdict_port},
 };
@@ -31,7 +31,7 @@ use results::{BATCH, Counts, Results};
 use std::{cell::RefCell, rc::Rc};
 
 /// Returns the number of calls of all tests together.
-fn budget(world: &World) -> usize {
+fn budget(world: &Fixtures) -> usize {
     let calls = world.effort.pick(100_000, 1_000_000);
     if kernel::is_sanitized() {
         calls / 10
@@ -88,7 +88,7 @@ fn seed_of(seed: u64, caller: usize, batch: usize) -> u64 {
     seed ^ (caller as u64 + 1) << 56 ^ (batch as u64) << 32
 }
 
-fn fuzz(world: &World, caller: Caller, share: usize, totals: &mut Totals) -> Result<()> {
+fn fuzz(world: &Fixtures, caller: Caller, share: usize, totals: &mut Totals) -> Result<()> {
     let pool = FdPool::new()?;
     let results = Results::new()?;
     let calls = budget(world) * share / 100;
@@ -109,7 +109,8 @@ fn fuzz(world: &World, caller: Caller, share: usize, totals: &mut Totals) -> Res
             in_child(&results, || batch.run(Implementation::Kernel))?;
             totals.compared += results.compared();
             if let Some((at, kernel, module)) = results.difference() {
-                let word = |outcome: Option<Outcome>| outcome.map_or("nothing".to_owned(), word);
+                let word =
+                    |outcome: Option<Outcome>| outcome.map_or("nothing".to_owned(), outcome_name);
                 let (kernel, module) = (word(kernel), word(module));
                 batch.complain(
                     at,
@@ -126,7 +127,7 @@ fn fuzz(world: &World, caller: Caller, share: usize, totals: &mut Totals) -> Res
     finish(&results, totals, world)
 }
 
-fn fuzz_racing_args(world: &World, totals: &mut Totals) -> Result<()> {
+fn fuzz_racing_args(world: &Fixtures, totals: &mut Totals) -> Result<()> {
     let pool = FdPool::new()?;
     let results = Results::new()?;
     let calls = budget(world) * RACING_ARGS / 100;
@@ -142,7 +143,7 @@ fn fuzz_racing_args(world: &World, totals: &mut Totals) -> Result<()> {
 }
 
 /// Adds the results to the sums, reports the sums, and fails if there are errors.
-fn finish(results: &Results, totals: &mut Totals, world: &World) -> Result<()> {
+fn finish(results: &Results, totals: &mut Totals, world: &Fixtures) -> Result<()> {
     results.add_to(&mut totals.counts);
     totals.wrong += results.complaints.count();
     totals.report(world.effort.seed)?;
@@ -177,7 +178,7 @@ fn check_coverage(totals: &Totals) -> Result<()> {
     for (command, outcome) in all_documented() {
         let errno = outcome.map_or_else(|code| code.0, |()| 0);
         if !totals.counts.contains_key(&(command as usize, errno)) {
-            missing.push(format!("{command:?}: {}", word(outcome)));
+            missing.push(format!("{command:?}: {}", outcome_name(outcome)));
         }
     }
     ensure!(missing.is_empty(), "never occurred: {}", missing.join(", "));
@@ -207,7 +208,7 @@ impl Totals {
             } else {
                 Err(Code(*errno))
             };
-            verdict_port::fact(format_args!("fuzz.{command}.{}", word(outcome)), n)?;
+            verdict_port::fact(format_args!("fuzz.{command}.{}", outcome_name(outcome)), n)?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 
 use super::fds::FdPool;
 use crate::{
-    errno::{Code, word},
+    errno::{Code, outcome_name},
     sys,
 };
 use anyhow::{Result, ensure};
@@ -81,7 +81,7 @@ pub(super) fn check(pool: &FdPool) -> Result<u64> {
             ensure!(
                 is_allowed,
                 "{name}: {}, expected one of {allowed:?}",
-                word(outcome)
+                outcome_name(outcome)
             );
             tried += 1;
         }

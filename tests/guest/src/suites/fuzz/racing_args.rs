@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     case::implementation::{Kind, all_kinds},
-    errno::{Code, word},
+    errno::{Code, outcome_name},
     sys::{self, ShakyPage},
 };
 use anyhow::Result;
@@ -62,7 +62,7 @@ pub(super) fn run(pool: &FdPool, results: &Results, seed: u64, calls: usize) -> 
                 .map_err(Code::from);
             results.count(COMMANDS[at], outcome);
             if !allowed[at].contains(&outcome) {
-                let (command, outcome) = (COMMANDS[at], word(outcome));
+                let (command, outcome) = (COMMANDS[at], outcome_name(outcome));
                 results.complaints.say(&format!(
                     "{command:?} returned {outcome} while its argument changed"
                 ));

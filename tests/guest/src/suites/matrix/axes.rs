@@ -4,11 +4,11 @@
 
 use crate::{
     case::{
-        Handle, Unrelated, Way,
+        FdSource, NsPath, Unrelated,
         implementation::{self, Kind},
-        target::{Fate, Target, USER},
+        target::{Liveness, Target, USER},
     },
-    process::{caps, setup::Step},
+    process::{creds, setup::Setup},
 };
 
 /// The state of the caller.
@@ -82,33 +82,33 @@ impl Caller {
         }
     }
 
-    pub(super) fn steps(self) -> Vec<Step> {
+    pub(super) fn steps(self) -> Vec<Setup> {
         let user = Kind::User.flag();
         match self {
             Self::Root => vec![],
-            Self::WithoutSysAdmin => vec![Step::KeepCaps(!caps::SYS_ADMIN)],
-            Self::WithoutSysChroot => vec![Step::KeepCaps(!caps::SYS_CHROOT)],
-            Self::WithoutSysPtrace => vec![Step::KeepCaps(!caps::SYS_PTRACE)],
-            Self::WithoutCapabilities => vec![Step::KeepCaps(caps::NONE)],
-            Self::User => vec![Step::SetIds(USER)],
-            Self::RootBelow => vec![Step::Unshare(user), Step::MapRoot],
-            Self::UserRootBelow => vec![Step::SetIds(USER), Step::Unshare(user), Step::MapRoot],
+            Self::WithoutSysAdmin => vec![Setup::KeepCaps(!creds::SYS_ADMIN)],
+            Self::WithoutSysChroot => vec![Setup::KeepCaps(!creds::SYS_CHROOT)],
+            Self::WithoutSysPtrace => vec![Setup::KeepCaps(!creds::SYS_PTRACE)],
+            Self::WithoutCapabilities => vec![Setup::KeepCaps(creds::NONE)],
+            Self::User => vec![Setup::SetIds(USER)],
+            Self::RootBelow => vec![Setup::Unshare(user), Setup::MapRoot],
+            Self::UserRootBelow => vec![Setup::SetIds(USER), Setup::Unshare(user), Setup::MapRoot],
             Self::InNamespacesOfItsOwn => {
                 vec![
-                    Step::Unshare(implementation::all_kinds() & !user),
-                    Step::Fork,
+                    Setup::Unshare(implementation::all_kinds() & !user),
+                    Setup::Fork,
                 ]
             }
-            Self::ThreadOfTwo => vec![Step::Thread],
-            Self::SharingFs => vec![Step::ShareFs],
-            Self::SharingMemory => vec![Step::ShareVm],
-            Self::ChildOfVfork => vec![Step::Vfork],
+            Self::ThreadOfTwo => vec![Setup::Thread],
+            Self::SharingFs => vec![Setup::ShareFs],
+            Self::SharingMemory => vec![Setup::ShareVm],
+            Self::ChildOfVfork => vec![Setup::Vfork],
             Self::Chrooted => vec![
-                Step::Chdir("/tmp/nsproxy-tests-cwd".into()),
-                Step::Chroot("/tmp/nsproxy-tests-root".into()),
+                Setup::Chdir("/tmp/nsproxy-tests-cwd".into()),
+                Setup::Chroot("/tmp/nsproxy-tests-root".into()),
             ],
-            Self::NoNewPrivs => vec![Step::NoNewPrivs],
-            Self::WithSemaphores => vec![Step::RaiseSemaphore],
+            Self::NoNewPrivs => vec![Setup::NoNewPrivs],
+            Self::WithSemaphores => vec![Setup::RaiseSemaphore],
         }
     }
 }
@@ -171,40 +171,40 @@ impl Relation {
             )),
             Self::SiblingOfUser => Some(new.of_user()),
             Self::Stranger => Some(new.orphaned()),
-            Self::DeadKept | Self::Reaped => Some(new.with_fate(Fate::Reaped)),
-            Self::Zombie => Some(new.with_fate(Fate::Zombie)),
+            Self::DeadKept | Self::Reaped => Some(new.with_liveness(Liveness::Reaped)),
+            Self::Zombie => Some(new.with_liveness(Liveness::Zombie)),
         }
     }
 
     /// Returns the file in `/proc/PID/ns`, or the reason why there is none.
-    pub(super) fn nsfs(self, kind: Kind) -> Result<Handle, &'static str> {
+    pub(super) fn nsfs(self, kind: Kind) -> Result<FdSource, &'static str> {
         let link = kind.name();
         match self {
-            Self::Itself => Ok(Handle::Own(link)),
-            Self::Parent => Ok(Handle::Home(link)),
-            Self::Child => Ok(Handle::Child(link)),
+            Self::Itself => Ok(FdSource::Own(link)),
+            Self::Parent => Ok(FdSource::Home(link)),
+            Self::Child => Ok(FdSource::Child(link)),
             Self::Sibling
             | Self::SiblingOfInitial
             | Self::SiblingOfUser
             | Self::Stranger
-            | Self::DeadKept => Ok(Handle::Target(link)),
+            | Self::DeadKept => Ok(FdSource::Target(link)),
             Self::Zombie | Self::Reaped => Err("a dead process has no files in /proc/PID/ns"),
             Self::Anonymous => Err("no file descriptor leads to an anonymous mount namespace"),
         }
     }
 
     /// Returns a pidfd, or the reason why there is none.
-    pub(super) fn pidfd(self) -> Result<Handle, &'static str> {
+    pub(super) fn pidfd(self) -> Result<FdSource, &'static str> {
         match self {
-            Self::Itself => Ok(Handle::OwnPidfd),
-            Self::Parent => Ok(Handle::HomePidfd),
-            Self::Child => Ok(Handle::ChildPidfd),
+            Self::Itself => Ok(FdSource::OwnPidfd),
+            Self::Parent => Ok(FdSource::HomePidfd),
+            Self::Child => Ok(FdSource::ChildPidfd),
             Self::Sibling
             | Self::SiblingOfInitial
             | Self::SiblingOfUser
             | Self::Stranger
             | Self::Zombie
-            | Self::Reaped => Ok(Handle::Pidfd),
+            | Self::Reaped => Ok(FdSource::Pidfd),
             Self::DeadKept => Err("a pidfd keeps no namespace of a dead process"),
             Self::Anonymous => Err("no process is in an anonymous mount namespace"),
         }
@@ -212,35 +212,35 @@ impl Relation {
 }
 
 /// The paths to a namespace other than its file in `/proc`.
-pub(super) const WAYS: [Way; 7] = [
-    Way::OPath,
-    Way::BindMount,
-    Way::FileHandle,
-    Way::PidfdIoctl,
-    Way::Owner,
-    Way::Parent,
-    Way::Socket,
+pub(super) const WAYS: [NsPath; 7] = [
+    NsPath::OPath,
+    NsPath::BindMount,
+    NsPath::FileHandle,
+    NsPath::PidfdIoctl,
+    NsPath::Owner,
+    NsPath::Parent,
+    NsPath::Socket,
 ];
 
-pub(super) fn way_name(way: Way) -> &'static str {
+pub(super) fn way_name(way: NsPath) -> &'static str {
     match way {
-        Way::OPath => "O_PATH",
-        Way::BindMount => "bind mount",
-        Way::FileHandle => "nsfs file handle",
-        Way::PidfdIoctl => "PIDFD_GET_NAMESPACE",
-        Way::Owner => "NS_GET_USERNS",
-        Way::Parent => "NS_GET_PARENT",
-        Way::Socket => "SIOCGSKNS",
+        NsPath::OPath => "O_PATH",
+        NsPath::BindMount => "bind mount",
+        NsPath::FileHandle => "nsfs file handle",
+        NsPath::PidfdIoctl => "PIDFD_GET_NAMESPACE",
+        NsPath::Owner => "NS_GET_USERNS",
+        NsPath::Parent => "NS_GET_PARENT",
+        NsPath::Socket => "SIOCGSKNS",
     }
 }
 
 /// Returns the reason why a path does not lead to a namespace of that kind, if there is one.
-pub(super) fn way_is_closed(way: Way, kind: Kind) -> Option<&'static str> {
+pub(super) fn way_is_closed(way: NsPath, kind: Kind) -> Option<&'static str> {
     match way {
-        Way::Parent if !matches!(kind, Kind::User | Kind::Pid) => {
+        NsPath::Parent if !matches!(kind, Kind::User | Kind::Pid) => {
             Some("only user and pid namespaces have parents")
         }
-        Way::Socket if kind != Kind::Net => Some("a socket belongs to a network namespace only"),
+        NsPath::Socket if kind != Kind::Net => Some("a socket belongs to a network namespace only"),
         _ => None,
     }
 }
@@ -325,13 +325,13 @@ impl NsType {
 }
 
 /// Returns files that are no namespace and no pidfd, by name.
-pub(super) fn other_files() -> impl Iterator<Item = (&'static str, Handle)> {
-    let unrelated = Unrelated::ALL.map(|(name, file)| (name, Handle::Unrelated(file)));
+pub(super) fn other_files() -> impl Iterator<Item = (&'static str, FdSource)> {
+    let unrelated = Unrelated::ALL.map(|(name, file)| (name, FdSource::Unrelated(file)));
     [
-        ("closed", Handle::Number(999)),
-        ("-1", Handle::Number(-1)),
-        ("AT_FDCWD", Handle::Number(libc::AT_FDCWD)),
-        ("/proc/PID directory", Handle::ProcDirectory),
+        ("closed", FdSource::Number(999)),
+        ("-1", FdSource::Number(-1)),
+        ("AT_FDCWD", FdSource::Number(libc::AT_FDCWD)),
+        ("/proc/PID directory", FdSource::ProcDirectory),
     ]
     .into_iter()
     .chain(unrelated)

@@ -5,10 +5,10 @@
 use super::axes::{Caller, NsType, Relation, WAYS, other_files, way_is_closed, way_name};
 use crate::{
     case::{
-        Case, Handle, Witnesses,
+        Case, FdSource, Witnesses,
         implementation::{self, Kind},
     },
-    process::setup::Step,
+    process::setup::Setup,
 };
 
 /// A combination of values.
@@ -67,7 +67,7 @@ fn by_each_caller(
 /// Makes a case, unless the combination is impossible.
 fn combine(
     name: &str,
-    handle: Result<Handle, &'static str>,
+    handle: Result<FdSource, &'static str>,
     of: Relation,
     nstype: i32,
     caller: Caller,
@@ -82,7 +82,7 @@ fn combine(
         if caller == Caller::Chrooted {
             return Combination::Impossible("a chrooted process cannot create a user namespace");
         }
-        steps.push(Step::Child);
+        steps.push(Setup::Child);
     }
     let is_owner = of == Relation::SiblingOfUser && caller == Caller::User;
     let caller = match is_owner {
@@ -155,7 +155,7 @@ fn ways() -> impl Iterator<Item = Combination> {
                 ];
                 let handle = match way_is_closed(way, kind) {
                     Some(why) => Err(why),
-                    None => Ok(Handle::TargetBy(way, kind)),
+                    None => Ok(FdSource::TargetBy(way, kind)),
                 };
                 with_child_only(combine(
                     &name,
@@ -219,7 +219,7 @@ fn pidfd_sets() -> impl Iterator<Item = Combination> {
                 let name = format!(
                     "pidfd of {}, {}",
                     of.name(),
-                    implementation::kinds_word(kinds)
+                    implementation::kind_names(kinds)
                 );
                 let mut values: Values = implementation::kinds_of(kinds)
                     .map(|kind| (Axis::Kind, kind.name()))
@@ -277,7 +277,7 @@ fn files() -> impl Iterator<Item = Combination> {
                 let name = format!("{word}, nstype {}", nstype.name());
                 let values = vec![(Axis::File, word), (Axis::NsType, nstype.name())];
                 let of = match handle {
-                    Handle::ProcDirectory => Relation::Sibling,
+                    FdSource::ProcDirectory => Relation::Sibling,
                     _ => Relation::Itself,
                 };
                 combine(&name, Ok(handle), of, nstype.number(uts), caller, values)

@@ -11,13 +11,9 @@ mod blocks;
 mod workers;
 
 use crate::{
-    case::{
-        Case,
-        implementation::Kind,
-        target::{Shard, World},
-    },
+    case::{Case, effort::Shard, fixtures::Fixtures, implementation::Kind},
     env::kernel,
-    errno::{Code, Outcome, word},
+    errno::{Code, Outcome, outcome_name},
     report::{
         ktap::{Printer, Tally, Usage},
         verdict_port,
@@ -33,7 +29,7 @@ use std::{
 use workers::CaseRunners;
 
 /// Runs the case of that name, or else those whose names contain it.
-pub(crate) fn run(world: &mut World, filter: &str) -> Result<Tally> {
+pub(crate) fn run(world: &mut Fixtures, filter: &str) -> Result<Tally> {
     // A case that is named is run on every kernel.
     let is_slow = kernel::is_sanitized() && !world.effort.long && filter.is_empty();
     let sample = Sample {
@@ -163,13 +159,13 @@ impl Counts {
         self.cases += 1;
         self.differ += u32::from(is_wrong);
         let mut hasher = DefaultHasher::new();
-        (&case.target, &case.caller, &case.handle, case.nstype).hash(&mut hasher);
+        (&case.target, &case.caller, &case.fd, case.nstype).hash(&mut hasher);
         self.hashes.insert(hasher.finish());
         for value in values {
             *self.values.entry(*value).or_default() += 1;
         }
         if let Some(outcome) = outcome {
-            *self.outcomes.entry(word(outcome)).or_default() += 1;
+            *self.outcomes.entry(outcome_name(outcome)).or_default() += 1;
             if outcome.is_ok() {
                 for (_, kind) in values.iter().filter(|(axis, _)| *axis == Axis::Kind) {
                     *self.entered.entry(kind).or_default() += 1;

@@ -6,12 +6,7 @@
 //! does not observe the changes of another.
 
 use crate::{
-    case::{
-        Case,
-        implementation::Kind,
-        run,
-        target::{Effort, World},
-    },
+    case::{Case, effort::Effort, fixtures::Fixtures, implementation::Kind, run},
     errno::Outcome,
     process::{channel::Channel, spawn_child, workers::Workers},
     sys,
@@ -88,7 +83,7 @@ fn run_cases(cpu: usize, cases: impl Iterator<Item = Case>, results: &Channel) -
     sys::unshare(Kind::Mnt.flag())?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private)?;
-    let mut world = World::new(Effort::default());
+    let mut world = Fixtures::new(Effort::default());
     for case in cases {
         let result = match run::run(&case, &mut world) {
             Ok(report) => CaseResult {

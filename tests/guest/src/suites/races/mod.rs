@@ -15,12 +15,13 @@ mod shared_state;
 
 use crate::{
     case::{
+        fixtures::Fixtures,
         implementation::{Entry, Kind},
-        target::{Target, World},
+        target::Target,
     },
     env::{kernel, module},
-    errno::{Code, Outcome, word},
-    process::{setup::Step, workers::Workers},
+    errno::{Code, Outcome, outcome_name},
+    process::{setup::Setup, workers::Workers},
     report::{ktap::Test, progress::Progress, verdict_port},
 };
 use anyhow::{Result, bail, ensure};
@@ -122,7 +123,7 @@ const SCENES: &[Scene] = &[
     },
     Scene {
         name: "a mount namespace, while the fs_struct is shared for a moment",
-        targets: || vec![Target::new([Step::Unshare(Kind::Mnt.flag())])],
+        targets: || vec![Target::new([Setup::Unshare(Kind::Mnt.flag())])],
         roles: &[(3, enter_while_shared)],
         calls: &[
             (Situation::SharedRoot, Ok(()), 2),
@@ -199,7 +200,7 @@ fn three_targets() -> Vec<Target> {
 }
 
 /// Returns how long all scenes take together, in seconds.
-fn seconds(world: &World) -> u64 {
+fn seconds(world: &Fixtures) -> u64 {
     match (world.effort.long, kernel::is_sanitized()) {
         (false, false) => 8,
         (false, true) => 30,
@@ -251,7 +252,7 @@ impl Scene {
         device: true,
     };
 
-    fn play(&self, world: &World, totals: &mut Totals) -> Result<()> {
+    fn play(&self, world: &Fixtures, totals: &mut Totals) -> Result<()> {
         let state = SharedState::new(&(self.targets)(), self.device, world.effort.seed)?;
         let share = Duration::from_secs(seconds(world)) / SCENES.len() as u32;
         let watched = self.watch(self.start(&state)?, &state, share);
@@ -319,7 +320,7 @@ impl Scene {
             for &entry in BOTH {
                 let n = state.calls(entry, situation, outcome);
                 if n < least {
-                    let word = word(outcome);
+                    let word = outcome_name(outcome);
                     missing.push(format!(
                         "{entry}, {situation}: {word} {n} times, not {least}"
                     ));
@@ -364,7 +365,7 @@ fn differences(state: &SharedState) -> Vec<String> {
             for (outcome, n) in state.outcomes(one, situation) {
                 let never = !others.iter().any(|(other, _)| *other == outcome);
                 if n >= OFTEN && calls >= OFTEN && never {
-                    differences.push(format!("{one}, {situation}: {}", word(outcome)));
+                    differences.push(format!("{one}, {situation}: {}", outcome_name(outcome)));
                 }
             }
         }
@@ -383,7 +384,7 @@ fn tally(state: &SharedState) -> String {
             }
             let outcomes: Vec<_> = outcomes
                 .iter()
-                .map(|(outcome, n)| format!("{} {n}", word(*outcome)))
+                .map(|(outcome, n)| format!("{} {n}", outcome_name(*outcome)))
                 .collect();
             words.push(format!("{situation} by {entry}: {}", outcomes.join(", ")));
         }

@@ -9,10 +9,10 @@ use super::{
 use crate::{
     case::{
         implementation::{Device, Entry, Kind, flags_of},
-        target::{Process, Target},
+        target::{Target, TargetProcess},
     },
     env::serve_status,
-    errno::{Outcome, word},
+    errno::{Outcome, outcome_name},
     process::spawn_child,
     sys::Shared,
 };
@@ -63,11 +63,11 @@ pub(super) struct Home {
     /// In the order of [`Kind::ALL`]: an open file, and its inode number.
     files: Vec<(Kind, File, u64)>,
     /// [`None`] for the test itself.
-    _process: Option<Process>,
+    _process: Option<TargetProcess>,
 }
 
 impl Home {
-    fn of(pid: u32, process: Option<Process>) -> Result<Self> {
+    fn of(pid: u32, process: Option<TargetProcess>) -> Result<Self> {
         let mut files = Vec::new();
         for kind in Kind::ALL {
             let path = format!("/proc/{pid}/ns/{}", kind.name());
@@ -151,7 +151,7 @@ impl SharedState {
     pub(super) fn new(targets: &[Target], device: bool, seed: u64) -> Result<Self> {
         let mut homes = vec![Home::of(std::process::id(), None)?];
         for target in targets {
-            let process = Process::start(target)?;
+            let process = TargetProcess::start(target)?;
             homes.push(Home::of(process.pid, Some(process))?);
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -260,7 +260,7 @@ impl SharedState {
         let outcome = entry.setns(device, fd.as_fd().as_raw_fd(), nstype as i32)?;
         self.calls.add(row(entry, situation), outcome);
         if !situation.allowed().contains(&outcome) {
-            self.report(&format!("{entry}: {situation}: {}", word(outcome)));
+            self.report(&format!("{entry}: {situation}: {}", outcome_name(outcome)));
         }
         Ok(outcome)
     }
@@ -351,7 +351,7 @@ pub(super) fn pidfd(pid: Pid, flags: PidfdFlags) -> Result<Option<OwnedFd>> {
 
 /// Checks that files of a task that dies give every error that [`none_if_gone`] knows, and no other.
 pub(super) fn files_of_a_task_that_is_gone() -> Result<()> {
-    let process = Process::start(&Target::default())?;
+    let process = TargetProcess::start(&Target::default())?;
     let directory = format!("/proc/{}", process.pid);
     let hold = |path: &str, flags| {
         let flags = flags | OFlags::PATH | OFlags::CLOEXEC;
@@ -380,5 +380,5 @@ pub(super) fn files_of_a_task_that_is_gone() -> Result<()> {
 
 /// Returns a target in new namespaces of [`KINDS`].
 pub(super) fn target_in_new_kinds() -> Target {
-    Target::new([crate::process::setup::Step::Unshare(flags_of(&KINDS))])
+    Target::new([crate::process::setup::Setup::Unshare(flags_of(&KINDS))])
 }

@@ -23,7 +23,7 @@ mod text;
 mod world;
 
 use crate::{
-    case::{implementation::Entry, target::World},
+    case::{fixtures::Fixtures, implementation::Entry},
     report::{
         ktap::{Skip, Test},
         verdict_port,
@@ -39,7 +39,7 @@ use strategy::Theme;
 use text::Sequence;
 
 /// Returns a test for each theme; or the test of one sequence, if the filter is a sequence.
-pub(super) fn tests(filter: &str, _: &mut World) -> Vec<Test> {
+pub(super) fn tests(filter: &str, _: &mut Fixtures) -> Vec<Test> {
     if let Some(test) = replay(filter) {
         return vec![test];
     }

@@ -6,7 +6,7 @@
 //! handle is not open. So any part of a sequence is a sequence, and can be tried when shrinking.
 
 use super::super::named_enum::named_enum;
-use crate::{case::implementation::Kind, process::creds as caps, snapshot::LINKS};
+use crate::{case::implementation::Kind, process::creds, snapshot::LINKS};
 use anyhow::{Context as _, Result, ensure};
 use std::{fmt, str::FromStr};
 
@@ -138,10 +138,10 @@ impl Cap {
     /// Returns the bits of the other capabilities.
     pub(super) fn others(self) -> u64 {
         match self {
-            Self::SysAdmin => !caps::SYS_ADMIN,
-            Self::SysChroot => !caps::SYS_CHROOT,
-            Self::SysPtrace => !caps::SYS_PTRACE,
-            Self::Every => caps::NONE,
+            Self::SysAdmin => !creds::SYS_ADMIN,
+            Self::SysChroot => !creds::SYS_CHROOT,
+            Self::SysPtrace => !creds::SYS_PTRACE,
+            Self::Every => creds::NONE,
         }
     }
 }

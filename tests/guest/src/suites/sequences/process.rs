@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     case::target::USER,
-    errno::{Code, word},
+    errno::{Code, outcome_name},
     process::{
         creds::{become_user, keep_caps},
         setup::{map_root, set_clock_offsets},
@@ -96,7 +96,7 @@ impl<'a> Process<'a> {
             Op::Setns { nstype, .. } => {
                 let fd = fd.as_ref().map_or(NOT_OPEN, |fd| fd.as_raw_fd());
                 let device = Some(&self.shared.device);
-                word(self.shared.entry.setns(device, fd, nstype as i32)?)
+                outcome_name(self.shared.entry.setns(device, fd, nstype as i32)?)
             }
             Op::Fork {
                 child, share_fs, ..

@@ -3,7 +3,7 @@
 //! Searches for a sequence whose worlds differ. proptest generates and shrinks sequences.
 
 use super::{Both, Cgroups, op::Op, outcome_mix::OutcomeMix, strategy::Theme, text::Sequence};
-use crate::{case::target::World, report::progress::Progress};
+use crate::{case::fixtures::Fixtures, report::progress::Progress};
 use anyhow::{Result, bail};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use std::{
@@ -22,7 +22,7 @@ const SHRINKING: (Duration, Duration) = (Duration::from_secs(60), Duration::from
 const REPEATS: u32 = 3;
 
 /// Runs sequences of a theme, and counts their outcomes in `whole`.
-pub(super) fn search(theme: Theme, world: &World, whole: &mut OutcomeMix) -> Result<()> {
+pub(super) fn search(theme: Theme, world: &Fixtures, whole: &mut OutcomeMix) -> Result<()> {
     let _cgroups = Cgroups::new()?;
     let seed = world.effort.seed;
     let begun = Instant::now();
@@ -66,7 +66,12 @@ fn rng(seed: u64, theme: Theme) -> TestRng {
 /// # Errors
 ///
 /// The shrunk sequence and its differences.
-fn try_one(theme: Theme, rng: TestRng, world: &World, mix: &mut OutcomeMix) -> Result<(), String> {
+fn try_one(
+    theme: Theme,
+    rng: TestRng,
+    world: &Fixtures,
+    mix: &mut OutcomeMix,
+) -> Result<(), String> {
     let (short, long) = SHRINKING;
     let config = Config {
         cases: 1,
@@ -118,7 +123,7 @@ fn try_one(theme: Theme, rng: TestRng, world: &World, mix: &mut OutcomeMix) -> R
 }
 
 /// Returns a sequence, its differences, and the command that reproduces them.
-fn report(sequence: &[Op], how: &str, reason: &str, world: &World) -> String {
+fn report(sequence: &[Op], how: &str, reason: &str, world: &Fixtures) -> String {
     let mut text = format!("{how}:\n");
     for (index, op) in sequence.iter().enumerate() {
         let _ = writeln!(text, "  {:2}. {}", index + 1, op);

@@ -4,7 +4,7 @@
 
 use super::op::{Act, Cap, Handle, Link, Numbered as _, Op, Pidfd, Proc, Source};
 use crate::{
-    case::implementation::{Kind, kinds_word},
+    case::implementation::{Kind, kind_names},
     snapshot::LINKS,
 };
 use anyhow::{Context as _, Result, bail};
@@ -169,7 +169,7 @@ fn kinds(flags: u32) -> String {
     if flags == 0 {
         "0".to_owned()
     } else {
-        kinds_word(flags)
+        kind_names(flags)
     }
 }
 

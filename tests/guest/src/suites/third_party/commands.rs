@@ -9,8 +9,9 @@ use super::{
 };
 use crate::{
     case::{
+        fixtures::Fixtures,
         implementation::{self, Kind},
-        target::{self, Process, Target, World},
+        target::{self, Target, TargetProcess},
     },
     report::ktap::{self, Skip, Test},
 };
@@ -39,7 +40,7 @@ impl Row {
         ktap::plain_name(&self.commands.join(", then "))
     }
 
-    fn test(&self, comparison: &Comparison, world: &mut World) -> Result<()> {
+    fn test(&self, comparison: &Comparison, world: &mut Fixtures) -> Result<()> {
         let program = self.program;
         if !Path::new("/usr/bin").join(program).exists() {
             return Err(Skip::because(format!("the host has no {program}")));
@@ -124,12 +125,12 @@ impl Row {
 
 /// The processes whose namespaces are entered.
 struct Targets {
-    of_root: Rc<Process>,
-    of_user: Rc<Process>,
+    of_root: Rc<TargetProcess>,
+    of_user: Rc<TargetProcess>,
 }
 
 impl Targets {
-    fn of(world: &mut World) -> Result<Self> {
+    fn of(world: &mut Fixtures) -> Result<Self> {
         Ok(Self {
             of_root: world.target(&Target::in_all_new())?,
             of_user: world.target(&Target::in_new(implementation::all_kinds()).of_user())?,
@@ -153,7 +154,7 @@ impl Targets {
     }
 
     /// Returns the namespaces that both implementations share.
-    fn namespaces(&self, world: &World) -> HashSet<u64> {
+    fn namespaces(&self, world: &Fixtures) -> HashSet<u64> {
         let mut known: HashSet<_> = world.home.values().copied().collect();
         for kind in Kind::ALL {
             known.extend(self.of_root.link(kind.name()));

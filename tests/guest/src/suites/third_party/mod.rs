@@ -15,7 +15,7 @@ mod table;
 mod tap;
 
 use crate::{
-    case::target::World,
+    case::fixtures::Fixtures,
     env::serve_status,
     report::{
         ktap::{Skip, Test},
@@ -39,7 +39,7 @@ struct Comparison {
     calls: Cell<u64>,
 }
 
-pub(crate) fn tests(filter: &str, world: &mut World) -> Vec<Test> {
+pub(crate) fn tests(filter: &str, world: &mut Fixtures) -> Vec<Test> {
     if !Path::new(selftests::DIRECTORY).exists() {
         let why =
             "this guest has no third-party programs: `make test` and `make shell` include them";

@@ -4,7 +4,7 @@
 
 use super::{Comparison, ProgramRun, tap};
 use crate::{
-    case::target::World,
+    case::fixtures::Fixtures,
     checks::leaked_namespaces,
     report::ktap::{self, Skip, Test},
 };
@@ -52,7 +52,7 @@ pub(crate) fn tests(
     comparison: &Rc<Comparison>,
     filter: &str,
     elsewhere: bool,
-    world: &mut World,
+    world: &mut Fixtures,
 ) -> Vec<Test> {
     let (found, namespaces) =
         match find().and_then(|found| Ok((found, leaked_namespaces::active_count()?))) {
@@ -164,7 +164,7 @@ impl Compared {
         name: &str,
         path: String,
         calls: bool,
-        world: &World,
+        world: &Fixtures,
     ) -> Result<Self> {
         let some = SOME.iter().find(|(of, _)| *of == name);
         let arguments = some.map_or(&[][..], |(_, arguments)| arguments);
