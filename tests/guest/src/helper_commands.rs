@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Callers in company, by hand: `nsproxy-tests share-fs` and `nsproxy-tests two-threads`. No
-//! program of a shell shares with another task what matters to `setns(2)`.
+//! Commands for a shell: `nsproxy-tests share-fs` and `nsproxy-tests two-threads`. They start callers
+//! that share with another task what `setns(2)` requires to be unshared.
 
 use crate::{
     case::implementation::Device,
@@ -19,7 +19,7 @@ use std::{
     thread,
 };
 
-/// If it is one of these two commands, runs it.
+/// Runs one of the two commands. Returns [`None`] for other words.
 pub(crate) fn main(mut words: impl Iterator<Item = OsString>) -> Option<Result<ExitCode>> {
     match words.next()?.to_str()? {
         "share-fs" => Some(share_fs(words)),
@@ -44,8 +44,8 @@ fn share_fs(mut words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     }
 }
 
-/// Has a process of two threads ask whether it could enter each of these namespaces, and which
-/// check refuses: how many share what may not be shared.
+/// Prints whether a process with two threads could enter each of these namespaces. For a refusal,
+/// prints the check and the number of tasks that share.
 fn two_threads(paths: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     thread::spawn(|| {
         loop {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Tests of `/dev/nsproxy`, for the guest: everything is compared with setns(2).
+//! Tests of `/dev/nsproxy` in the guest, by comparison with setns(2).
 
 mod case;
 mod checks;
@@ -20,43 +20,44 @@ use clap::Parser;
 use report::ktap::Usage;
 use std::{path::Path, process::ExitCode};
 
-/// Tests of /dev/nsproxy. To be run as root in a guest: they make namespaces, cgroups and
-/// processes, and load and unload the module.
+/// Test /dev/nsproxy. Run this as root in a guest: it creates namespaces, cgroups and processes, and
+/// loads and unloads the module.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 struct Args {
-    /// Prints the names of the suites, one a line.
+    /// Print the names of the suites
     #[arg(long)]
     list: bool,
 
-    /// Prints how many CPUs the guest of a suite has, and does nothing.
+    /// Print the number of CPUs that a suite needs
     #[arg(long)]
     cpus: bool,
 
-    /// A suite; or `gate-namespaces`, which tells whether the suites left namespaces behind; or
-    /// `look`, which tells all that it sees of its own; or `share-fs COMMAND...`, which runs a
-    /// command that shares root and working directory with another; or `two-threads FILE...`,
-    /// which tells whether a process of two threads could enter these namespaces.
+    /// A suite, or a command.
+    ///
+    /// `gate-namespaces` prints namespaces that suites have leaked. `look` prints a snapshot of
+    /// itself. `share-fs COMMAND...` runs a command that shares root and working directory.
+    /// `two-threads FILE...` prints whether a process with two threads can enter namespaces.
     #[arg(required_unless_present = "list")]
     suite: Option<String>,
 
-    /// Runs only the test of this name, or else those with this in their names.
+    /// Run the test with this name, or those whose names contain it [default: all]
     #[arg(default_value = "")]
     filter: String,
 
-    /// The long form of a suite that has one; with --list, the suites of `make test-long`.
+    /// Run the long form of open-ended suites
     #[arg(long)]
     long: bool,
 
-    /// Where what is random begins; the suite prints it.
+    /// Seed of random numbers [default: 1; random with --long]
     #[arg(long)]
     seed: Option<u64>,
 
-    /// Ends a suite at the first test that fails.
+    /// End at the first failed test
     #[arg(long)]
     fail_fast: bool,
 
-    /// Which part of the matrix is run: part I of N.
+    /// Run part I of N of the matrix
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
 }
@@ -65,7 +66,7 @@ struct Args {
 const USAGE: u8 = 2;
 
 fn main() -> Result<ExitCode> {
-    // Before anything else: it is started by the thousand.
+    // Before anything else: it is started thousands of times.
     if std::env::args_os().nth(1).is_some_and(|arg| arg == "links") {
         return snapshot::print_links();
     }
@@ -82,7 +83,7 @@ fn main() -> Result<ExitCode> {
     }
     let name = args.suite.unwrap_or_default();
     if name == "gate-namespaces" {
-        return checks::leaked_namespaces::namespaces();
+        return checks::leaked_namespaces::report();
     }
     if name == "look" {
         return snapshot::print::main();
@@ -94,7 +95,7 @@ fn main() -> Result<ExitCode> {
     }
     ensure!(
         Path::new(Device::PATH).exists(),
-        "{} is not there: the tests are for a guest with the module loaded",
+        "{} does not exist: the tests need a guest with the module loaded",
         Device::PATH
     );
     sys::do_not_randomize_addresses();

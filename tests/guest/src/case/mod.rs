@@ -83,7 +83,7 @@ pub(crate) enum Unrelated {
     Nsproxy,
 }
 
-/// The expected outcome of a call.
+/// The expectation about a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Expect {
     /// Success: the caller is in the namespaces of these kinds that the file refers to, and its
@@ -91,7 +91,7 @@ pub(crate) enum Expect {
     Moved(u32),
     /// An error without any effect.
     Fails(Code),
-    /// The outcome of the reference.
+    /// The same as the reference.
     AsReference,
 }
 
@@ -170,10 +170,10 @@ impl Case {
         }
     }
 
-    /// Expects a refusal because `fs_struct` is shared, although the `nsset` has a copy. Expects the
-    /// outcome of the reference on a kernel that checks the copy.
+    /// Expects a refusal because `fs_struct` is shared, although the `nsset` has a copy. On a kernel
+    /// that checks the copy, expects the same as the reference.
     pub(crate) fn refused_despite_the_copy(self) -> Self {
-        if kernel::asks_the_copy() {
+        if kernel::checks_fs_copy() {
             self
         } else {
             self.refused(Reason::FsShared)

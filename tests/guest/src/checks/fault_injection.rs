@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Allocations that fail on purpose, one at a time: `/proc/self/fail-nth`.
+//! Injects the failure of single allocations: `/proc/self/fail-nth`.
 
 use crate::{checks::slab, report::ktap::Skip};
 use anyhow::{Context as _, Result};
@@ -15,11 +15,11 @@ use std::{
 const FAIL_NTH: &str = "/proc/thread-self/fail-nth";
 const FAILSLAB: &str = "/sys/kernel/debug/failslab";
 
-/// Makes the guest ready for it.
+/// Prepares the guest.
 ///
 /// # Errors
 ///
-/// [`Skip`] in a kernel that cannot do it.
+/// [`Skip`] on a kernel without fault injection.
 pub(crate) fn prepare() -> Result<()> {
     static READY: OnceLock<()> = OnceLock::new();
     if READY.get().is_some() {
@@ -31,13 +31,13 @@ pub(crate) fn prepare() -> Result<()> {
         ));
     }
     choose_caches()?;
-    // What the allocator has at hand for a CPU runs out and is refilled by allocations that
-    // count; on one CPU it is the same for all who call.
+    // Refilling the per-CPU caches of the allocator counts as an allocation. On one CPU all callers
+    // share these caches.
     let mut cpus = CpuSet::new();
     cpus.set(0);
     rustix::thread::sched_setaffinity(None, &cpus).context("sched_setaffinity")?;
-    // Allocations that may wait for memory, as all of setns may, are to fail, too; quietly; and
-    // only those of the caches that were chosen count.
+    // Allocations that may sleep fail, too, as those of setns do. Failures are not logged, and only
+    // allocations from the chosen caches count.
     for (file, value) in [
         ("ignore-gfp-wait", "0"),
         ("verbose", "0"),
@@ -50,8 +50,8 @@ pub(crate) fn prepare() -> Result<()> {
     Ok(())
 }
 
-/// Every cache but those of kmemleak, which makes an allocation for each that it sees, and may
-/// switch itself off for good if that one fails.
+/// Chooses every cache except those of kmemleak. It makes an allocation for each one that it sees,
+/// and may disable itself if that fails.
 fn choose_caches() -> Result<()> {
     for cache in fs::read_dir(slab::SYSFS).context(slab::SYSFS)? {
         let cache = cache?;
@@ -69,31 +69,31 @@ fn choose_caches() -> Result<()> {
     Ok(())
 }
 
-/// Whether the kernel has kmemleak. Then init has it search after each suite, and what it finds
-/// fails the suite.
-pub(crate) fn kmemleak_is_there() -> bool {
+/// Returns whether the kernel has kmemleak. If so, init scans after each suite, and a leak fails the
+/// suite.
+pub(crate) fn has_kmemleak() -> bool {
     Path::new("/sys/kernel/debug/kmemleak").exists()
 }
 
-/// One allocation fails in what this thread does next.
+/// An injected failure of one of the next allocations of this thread.
 pub(crate) struct Armed(File);
 
 impl Armed {
-    /// The one with this number, from 1.
+    /// Injects a failure of the allocation with this number, which starts at 1.
     pub(crate) fn new(allocation: u32) -> Result<Self> {
         let armed = Self(File::options().read(true).write(true).open(FAIL_NTH)?);
-        armed.again(allocation)?;
+        armed.rearm(allocation)?;
         Ok(armed)
     }
 
-    /// The same once more.
-    pub(crate) fn again(&self, allocation: u32) -> Result<()> {
+    /// Injects a failure again.
+    pub(crate) fn rearm(&self, allocation: u32) -> Result<()> {
         let text = allocation.to_string();
         self.0.write_at(text.as_bytes(), 0).context(FAIL_NTH)?;
         Ok(())
     }
 
-    /// How many allocations there were to go until the one that was to fail: 0 if it has.
+    /// Returns how many allocations remained until the one that fails, 0 after it has failed.
     pub(crate) fn to_go(&self) -> Result<u32> {
         let mut left = [0; 16];
         let n = self.0.read_at(&mut left, 0).context(FAIL_NTH)?;

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! After a suite: is every namespace gone that it made?
+//! Finds the namespaces that a suite has leaked.
 //!
-//! A namespace lives as long as someone holds a reference, and as long as it lives it is counted
-//! against the user who made it (`ucounts`), in the initial user namespace as everywhere above.
-//! The initial namespaces are not counted. So with a limit of one, exactly one more can be made
-//! if and only if none is left. And `listns(2)` tells which namespaces are active: those that
-//! someone uses, as opposed to merely refers to.
+//! A namespace exists while it is referenced, and counts against the limit of the user that created
+//! it (`ucounts`), in the initial user namespace, too. The initial namespaces do not count. So with
+//! a limit of one, exactly one namespace can be created if and only if none has leaked. In addition,
+//! `listns(2)` lists the active namespaces: those in use, not merely referenced.
 
 use crate::{
     case::{
@@ -26,39 +25,39 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long the kernel may take to free what is freed in the background.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// Where counting ends.
+/// How long to wait for namespaces that the kernel frees in the background.
+const TIMEOUT: Duration = Duration::from_secs(15);
+/// The maximum count.
 const MANY: u32 = 1000;
-/// Who made namespaces: root, and the user without rights.
-const MAKERS: [u32; 2] = [0, USER];
+/// The users that create namespaces: root, and the unprivileged user.
+const CREATORS: [u32; 2] = [0, USER];
 
-/// `nsproxy-tests gate-namespaces`: says what is left, and that nothing is.
-pub(crate) fn namespaces() -> Result<ExitCode> {
+/// `nsproxy-tests gate-namespaces`: prints the leaked namespaces.
+pub(crate) fn report() -> Result<ExitCode> {
     sys::do_not_randomize_addresses();
-    let kernel = of_the_kernel()?;
+    let kernel = KernelNamespaces::find()?;
     let mut left = Vec::new();
-    for maker in MAKERS {
+    for creator in CREATORS {
         for kind in Kind::ALL {
-            // Some kernels count their own against root.
-            let allowed = if maker == 0 { kernel.of(kind) } else { 0 };
+            // Namespaces of kernel threads count against root.
+            let allowed = if creator == 0 { kernel.count(kind) } else { 0 };
             let is_good = |count: &Option<u32>| count.is_some_and(|count| count <= allowed);
-            match patiently(|| count(maker, kind), is_good)? {
+            match wait_until(|| count(creator, kind), is_good)? {
                 Some(count) if count <= allowed => {}
                 Some(count) => left.push(format!(
-                    "{} {} of user {maker}",
+                    "{} {} of user {creator}",
                     count - allowed,
                     kind.name()
                 )),
                 None => left.push(format!(
-                    "some {} of user {maker}, whose number changes all the time",
+                    "an unstable number of {} of user {creator}",
                     kind.name()
                 )),
             }
         }
     }
-    let strangers = || -> Result<Vec<String>> {
-        let mut strangers = Vec::new();
+    let active = || -> Result<Vec<String>> {
+        let mut active = Vec::new();
         for kind in Kind::ALL {
             for id in sys::listns(kind.flag()).context("listns(2)")? {
                 if !kernel.ids.contains(&id) {
@@ -66,17 +65,17 @@ pub(crate) fn namespaces() -> Result<ExitCode> {
                         [] => "no process".to_owned(),
                         pids => format!("process {}", pids.join(", ")),
                     };
-                    strangers.push(format!("{} with id {id} in use by {by}", kind.name()));
+                    active.push(format!("{} with id {id} in use by {by}", kind.name()));
                 }
             }
         }
-        Ok(strangers)
+        Ok(active)
     };
     left.extend(if left.is_empty() {
-        patiently(strangers, Vec::is_empty)?
+        wait_until(active, Vec::is_empty)?
     } else {
-        // That was waited for.
-        strangers()?
+        // The timeout has passed.
+        active()?
     });
     if left.is_empty() {
         println!("no namespace is left behind");
@@ -86,49 +85,48 @@ pub(crate) fn namespaces() -> Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// The namespaces that are there without anybody's asking.
-struct OfTheKernel {
-    /// Of all of them, the initial ones included.
+/// The namespaces of init and of kernel threads, some of which have their own.
+struct KernelNamespaces {
+    /// The ids of all of them.
     ids: HashSet<u64>,
-    /// Of those that are not initial.
+    /// The kinds of those that are not initial.
     kinds: Vec<Kind>,
 }
 
-impl OfTheKernel {
-    fn of(&self, kind: Kind) -> u32 {
+impl KernelNamespaces {
+    fn find() -> Result<Self> {
+        let mut ids = HashSet::new();
+        let mut kinds = Vec::new();
+        let mut initial = true;
+        for pid in iter::once("1".to_owned()).chain(kernel_threads()?) {
+            for kind in Kind::ALL {
+                let Ok(file) = File::open(format!("/proc/{pid}/ns/{}", kind.name())) else {
+                    // The thread has exited meanwhile.
+                    continue;
+                };
+                let id = sys::nsfs::id(&file).context("NS_GET_ID")?;
+                if ids.insert(id) && !initial {
+                    kinds.push(kind);
+                }
+            }
+            initial = false;
+        }
+        Ok(Self { ids, kinds })
+    }
+
+    fn count(&self, kind: Kind) -> u32 {
         self.kinds.iter().filter(|other| **other == kind).count() as u32
     }
 }
 
-/// The namespaces of init and of kernel threads, of which one or the other has its own.
-fn of_the_kernel() -> Result<OfTheKernel> {
-    let mut ids = HashSet::new();
-    let mut kinds = Vec::new();
-    let mut initial = true;
-    for pid in iter::once("1".to_owned()).chain(kernel_threads()?) {
-        for kind in Kind::ALL {
-            let Ok(file) = File::open(format!("/proc/{pid}/ns/{}", kind.name())) else {
-                // A worker that has ended meanwhile.
-                continue;
-            };
-            let id = sys::namespace_id(&file).context("NS_GET_ID")?;
-            if ids.insert(id) && !initial {
-                kinds.push(kind);
-            }
-        }
-        initial = false;
-    }
-    Ok(OfTheKernel { ids, kinds })
-}
-
-/// The pids of the processes that are in a namespace, with what they are called.
+/// Returns the pids of the processes in a namespace, with their names.
 fn users_of(kind: Kind, id: u64) -> Result<Vec<String>> {
     let mut users = Vec::new();
     for pid in pids()? {
         let Ok(file) = File::open(format!("/proc/{pid}/ns/{}", kind.name())) else {
             continue;
         };
-        if sys::namespace_id(&file) == Ok(id) {
+        if sys::nsfs::id(&file) == Ok(id) {
             let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
             users.push(format!("{pid} ({})", name.trim()));
         }
@@ -136,14 +134,14 @@ fn users_of(kind: Kind, id: u64) -> Result<Vec<String>> {
     Ok(users)
 }
 
-/// The pids of kernel threads: processes that have no program.
+/// Returns the pids of kernel threads: processes without a program.
 fn kernel_threads() -> Result<Vec<String>> {
     let mut pids = pids()?;
     pids.retain(|pid| fs::read_link(format!("/proc/{pid}/exe")).is_err());
     Ok(pids)
 }
 
-/// All pids.
+/// Returns all pids.
 fn pids() -> Result<Vec<String>> {
     let mut pids = Vec::new();
     for entry in fs::read_dir("/proc")? {
@@ -155,16 +153,16 @@ fn pids() -> Result<Vec<String>> {
     Ok(pids)
 }
 
-/// Looks again until it is good, or for as long as one may wait.
-pub(crate) fn patiently<T>(
-    look: impl Fn() -> Result<T>,
+/// Repeats `read` until its value is good or a timeout has passed. Returns the last value.
+pub(crate) fn wait_until<T>(
+    read: impl Fn() -> Result<T>,
     is_good: impl Fn(&T) -> bool,
 ) -> Result<T> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
-        let seen = look()?;
-        if is_good(&seen) || Instant::now() > deadline {
-            return Ok(seen);
+        let value = read()?;
+        if is_good(&value) || Instant::now() > deadline {
+            return Ok(value);
         }
         thread::sleep(Duration::from_millis(200));
     }
@@ -179,45 +177,38 @@ pub(crate) fn active_count() -> Result<usize> {
 /// Waits until at most so many namespaces are active, since the kernel frees them with a delay.
 /// Returns the last count.
 pub(crate) fn wait_for_active_count(most: usize) -> Result<usize> {
-    patiently(active_count, |count| *count <= most)
+    wait_until(active_count, |count| *count <= most)
 }
 
-/// How many namespaces of a kind count against a user; [`None`] if that changes meanwhile.
-fn count(maker: u32, kind: Kind) -> Result<Option<u32>> {
+/// Returns how many namespaces of a kind count against a user, or [`None`] if the number changes.
+fn count(creator: u32, kind: Kind) -> Result<Option<u32>> {
     let limit = Limit::of(kind)?;
-    for room in 1..MANY {
-        limit.set(room)?;
-        if let Some(_one) = Maker::try_new(maker, kind)? {
-            // There is no room for another, or one was freed, or the limit is none.
-            let is_full = Maker::try_new(maker, kind)?.is_none();
-            return Ok(is_full.then_some(room - 1));
+    for maximum in 1..MANY {
+        limit.set(maximum)?;
+        if let Some(_actor) = actor_in_new(creator, kind)? {
+            // Another one succeeds if a namespace was freed meanwhile, or if the limit has no effect.
+            let is_full = actor_in_new(creator, kind)?.is_none();
+            return Ok(is_full.then_some(maximum - 1));
         }
     }
     Ok(Some(MANY))
 }
 
-/// A process in a new namespace.
-struct Maker {
-    _actor: Actor,
-}
-
-impl Maker {
-    /// [`None`] if the namespace cannot be made.
-    fn try_new(maker: u32, kind: Kind) -> Result<Option<Self>> {
-        let mut actor = Actor::spawn()?;
-        if maker != 0 {
-            actor.set_up(&Setup::SetIds(maker))?;
-            if kind != Kind::User {
-                // Who has no rights needs a user namespace to have some in.
-                actor.set_up(&Setup::Unshare(Kind::User.flag()))?;
-            }
+/// Starts an actor in a new namespace. Returns [`None`] if the namespace cannot be created.
+fn actor_in_new(creator: u32, kind: Kind) -> Result<Option<Actor>> {
+    let mut actor = Actor::spawn()?;
+    if creator != 0 {
+        actor.set_up(&Setup::SetIds(creator))?;
+        if kind != Kind::User {
+            // An unprivileged user has capabilities only in its own user namespace.
+            actor.set_up(&Setup::Unshare(Kind::User.flag()))?;
         }
-        let made = actor.set_up(&Setup::Unshare(kind.flag()));
-        Ok(made.is_ok().then_some(Self { _actor: actor }))
     }
+    let created = actor.set_up(&Setup::Unshare(kind.flag()));
+    Ok(created.is_ok().then_some(actor))
 }
 
-/// The limit of a kind in the initial user namespace, put back when dropped.
+/// The limit of a kind in the initial user namespace. Dropping restores the previous limit.
 struct Limit {
     path: String,
     before: String,

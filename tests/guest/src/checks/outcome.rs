@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Checks the outcome of a call against the case's expectation.
+//! Checks a call against the case's expectation.
 
 use crate::{
     case::{
@@ -110,7 +110,7 @@ pub(crate) fn check(
     }
 }
 
-/// Checks that the dry run predicted the outcome of the call, with the reason of a refusal.
+/// Checks that the dry run predicted the result of the call, with the reason of a refusal.
 fn check_dry_run(case: &Case, outcome: Outcome, dry_run: DryRun, wrong: &mut Vec<String>) {
     let reason = dry_run.reason();
     let name = |reason: Option<Reason>| reason.map_or("none", Reason::name);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! How many objects the kernel has of what a call allocates: `/proc/slabinfo`.
+//! Counts the kernel objects that a call may leak, in `/proc/slabinfo`.
 //!
-//! A witness of its own beside kmemleak: it works in every kernel, and sees objects that something
-//! still points at.
+//! Complements kmemleak: it works on every kernel, and finds leaked objects that are referenced.
 
 use crate::report::ktap::Skip;
 use anyhow::{Context as _, Result, ensure};
@@ -17,16 +16,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A directory for each cache.
+/// The directory with a subdirectory for each cache.
 pub(crate) const SYSFS: &str = "/sys/kernel/slab";
 const SLABINFO: &str = "/proc/slabinfo";
 const DROP_CACHES: &str = "/proc/sys/vm/drop_caches";
 
-/// The credentials' cache.
+/// The cache of credentials.
 pub(crate) const CRED: &str = "cred";
 
-/// What a call makes, or has another reference to. No two of them share a cache: the guest is
-/// booted with `slab_nomerge`.
+/// The caches of objects that a call allocates or references. `slab_nomerge` keeps them separate.
 const CACHES: &[&str] = &[
     "nsproxy",
     CRED,
@@ -40,7 +38,7 @@ const CACHES: &[&str] = &[
     // Root and working directory refer to dentries; filp is open files.
     "dentry",
     "filp",
-    // What is allocated by its size, as the other namespaces are; and whatever a module allocates.
+    // The other namespaces, and all allocations of a module.
     "kmalloc-8",
     "kmalloc-16",
     "kmalloc-32",
@@ -55,8 +53,7 @@ const CACHES: &[&str] = &[
     "kmalloc-4k",
 ];
 
-/// Those whose number depends on nothing that goes on in the background: one object too many is
-/// one too many.
+/// The caches that no background activity changes: a single additional object is a leak.
 const EXACT: &[&str] = &[
     "nsproxy",
     "user_namespace",
@@ -66,9 +63,8 @@ const EXACT: &[&str] = &[
     "mnt_cache",
 ];
 
-/// How long the kernel may take to free what is freed in the background: `kfree_rcu()` may wait
-/// five seconds before it begins.
-const PATIENCE: Duration = Duration::from_secs(12);
+/// How long to wait for deferred frees: `kfree_rcu()` may wait five seconds before it begins.
+const TIMEOUT: Duration = Duration::from_secs(12);
 
 /// The number of objects by cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,11 +75,11 @@ pub(crate) struct Objects(BTreeMap<&'static str, u64>);
 pub(crate) struct Growth(Vec<(&'static str, u64)>);
 
 impl Objects {
-    /// Counts those of all [`CACHES`].
+    /// Counts the objects in all [`CACHES`].
     ///
     /// # Errors
     ///
-    /// [`Skip`] in a kernel that does not count.
+    /// [`Skip`] on a kernel without these counts.
     pub(crate) fn count() -> Result<Self> {
         if !Path::new(SLABINFO).exists() || !Path::new(SYSFS).join("nsproxy/shrink").exists() {
             return Err(Skip::because(
@@ -93,9 +89,9 @@ impl Objects {
         Self::count_of(CACHES)
     }
 
-    /// The same when nothing changes any more that must not: for [`EXACT`] numbers.
+    /// Counts when the numbers of [`EXACT`] caches have stopped changing.
     pub(crate) fn count_at_rest() -> Result<Self> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + TIMEOUT;
         let mut before = Self::count()?;
         loop {
             thread::sleep(Duration::from_millis(150));
@@ -116,8 +112,7 @@ impl Objects {
         for what in ["4", "2"] {
             fs::write(DROP_CACHES, what).context(DROP_CACHES)?;
         }
-        // What is freed and kept at hand counts as in use: by a CPU, or by KASAN, which watches
-        // it for a while.
+        // Freed objects count as active while a CPU or KASAN caches them.
         for cache in caches {
             let path = format!("{SYSFS}/{cache}/shrink");
             OpenOptions::new()
@@ -137,25 +132,25 @@ impl Objects {
             let active = words.next().context(SLABINFO)?;
             objects.insert(*cache, active.parse().context(SLABINFO)?);
         }
-        ensure!(objects.len() == caches.len(), "{SLABINFO} lacks caches");
+        ensure!(objects.len() == caches.len(), "{SLABINFO}: missing caches");
         Ok(Self(objects))
     }
 
-    /// What has grown since `self` was counted: what is [`EXACT`] by one or more, the others by
+    /// Returns the growth since `self`: of [`EXACT`] caches by one or more objects, of others by
     /// `many` or more.
     ///
-    /// Waits for the kernel while something has.
+    /// Waits for the kernel to free objects.
     pub(crate) fn growth(&self, many: u64) -> Result<Growth> {
-        self.patiently(|cache| if EXACT.contains(&cache) { 1 } else { many })
+        self.wait_for_growth(|cache| if EXACT.contains(&cache) { 1 } else { many })
     }
 
-    /// The same, `many` for all of them.
+    /// Returns the growth by `many` or more objects since `self`.
     pub(crate) fn growth_by(&self, many: u64) -> Result<Growth> {
-        self.patiently(|_| many)
+        self.wait_for_growth(|_| many)
     }
 
-    fn patiently(&self, many: impl Fn(&str) -> u64) -> Result<Growth> {
-        let deadline = Instant::now() + PATIENCE;
+    fn wait_for_growth(&self, many: impl Fn(&str) -> u64) -> Result<Growth> {
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let now = Self::count()?;
             let grown = now.0.iter().filter_map(|(cache, n)| {
@@ -172,13 +167,13 @@ impl Objects {
 }
 
 impl Growth {
-    /// Nothing has grown.
+    /// Returns whether no cache has grown.
     pub(crate) fn is_none(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// By how much that cache has.
-    pub(crate) fn of(&self, cache: &str) -> u64 {
+    /// Returns the number of additional objects in a cache.
+    pub(crate) fn objects(&self, cache: &str) -> u64 {
         let found = self.0.iter().find(|(grown, _)| *grown == cache);
         found.map_or(0, |(_, more)| *more)
     }

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What kind of kernel this is, as far as it matters to how long something takes, or what comes of
-//! it.
+//! Properties of the kernel that tests depend on.
 
 use anyhow::{Context as _, Result};
 use rustix::mount::{MountFlags, mount};
 use std::path::Path;
 
-/// Whether `install()` of a mount namespace asks if the set's `fs_struct` is shared, and not if the
-/// caller's is. With several kinds the set has a copy, which is not, and so a caller that shares its
-/// own enters all the same, and takes along whom it shares it with.
-pub(crate) fn asks_the_copy() -> bool {
+/// Returns whether `install()` of a mount namespace checks the `fs_struct` of the `nsset`, not that
+/// of the caller. With several kinds the former is a copy, which is not shared. So a caller that
+/// shares its `fs_struct` may enter, and moves the tasks it shares it with.
+pub(crate) fn checks_fs_copy() -> bool {
     is_before((7, 3))
 }
 
-/// Whether looking up a root takes memory that can be made to lack.
-pub(crate) fn allocates_to_look_up() -> bool {
+/// Returns whether the lookup of a root allocates memory.
+pub(crate) fn allocates_in_lookup() -> bool {
     !is_before((7, 3))
 }
 
@@ -29,8 +28,7 @@ fn is_before(release: (u32, u32)) -> bool {
     }
 }
 
-/// Whether it has a sanitizer that watches every access to memory, which makes it many times
-/// slower.
+/// Returns whether the kernel has a sanitizer that makes it many times slower.
 pub(crate) fn is_sanitized() -> bool {
     ["kmemleak", "kcsan"]
         .iter()

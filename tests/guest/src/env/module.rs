@@ -14,28 +14,28 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long to wait for whoever uses it.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to wait until the module is not in use.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Where the guest has the module, unless `NSPROXY_MODULE` names another place.
+/// The default path of the module in the guest. `NSPROXY_MODULE` overrides it.
 const FILE: &str = "/lib/nsproxy_rs.ko";
 const NAME: &CStr = c"nsproxy_rs";
 
-/// Loads it, with parameters as on the command line of insmod.
+/// Loads the module, with parameters as on the command line of insmod.
 pub(crate) fn load(parameters: &CStr) -> Result<Result<(), Errno>> {
     let path = env::var_os("NSPROXY_MODULE").map_or_else(|| FILE.into(), PathBuf::from);
     let file = File::open(&path).with_context(|| path.display().to_string())?;
     Ok(rustix::system::finit_module(&file, parameters, 0))
 }
 
-/// Unloads it, or says why the kernel does not.
+/// Unloads the module.
 pub(crate) fn unload() -> Result<(), Errno> {
     rustix::system::delete_module(NAME, libc::O_NONBLOCK)
 }
 
-/// Unloads it once nobody uses it any more: files are released in their own time.
+/// Unloads the module as soon as it is not in use: the kernel releases files in the background.
 pub(crate) fn unload_soon() -> Result<()> {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         match unload() {
             Err(Errno::AGAIN) if Instant::now() < deadline => {
@@ -46,12 +46,12 @@ pub(crate) fn unload_soon() -> Result<()> {
     }
 }
 
-/// Whether it is loaded.
+/// Returns whether the module is loaded.
 pub(crate) fn is_loaded() -> io::Result<bool> {
     std::fs::exists("/sys/module/nsproxy_rs/initstate")
 }
 
-/// Loads it without parameters, as the guest has it, should it not be loaded.
+/// Loads the module without parameters, unless it is loaded.
 pub(crate) fn make_sure_it_is_loaded() -> Result<()> {
     if !is_loaded()? {
         load(c"")?.context("cannot load the module")?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Whether the module can serve setns(2) itself, and what it says of the calls that it does.
+//! Serving of setns(2) by the module: whether the kernel supports it, and the counts in debugfs.
 
 use crate::{
     case::implementation::Device,
@@ -12,26 +12,23 @@ use std::fs;
 
 const FILE: &str = "/sys/kernel/debug/nsproxy_rs/served";
 
-/// How many calls of setns(2) it has served since it was loaded.
+/// Returns how many calls of setns(2) the module has served since it was loaded.
 pub(crate) fn calls() -> Result<u64> {
-    // By what they returned.
+    // One line for each result.
     let counts = counts("returned")?;
-    ensure!(
-        !counts.is_empty(),
-        "{FILE} does not say what calls returned"
-    );
+    ensure!(!counts.is_empty(), "{FILE}: missing lines \"returned\"");
     Ok(counts.iter().sum())
 }
 
-/// How many processes are served now.
+/// Returns the number of served processes.
 pub(crate) fn processes() -> Result<u64> {
     let [count] = counts("processes")?[..] else {
-        bail!("{FILE} does not say how many processes are served");
+        bail!("{FILE}: missing line \"processes\"");
     };
     Ok(count)
 }
 
-/// What the lines of a name end with.
+/// Returns the number at the end of each line that starts with `name`.
 fn counts(name: &str) -> Result<Vec<u64>> {
     let text = fs::read_to_string(FILE).context(FILE)?;
     let mut counts = Vec::new();
@@ -44,29 +41,25 @@ fn counts(name: &str) -> Result<Vec<u64>> {
     Ok(counts)
 }
 
-/// Has this process be served, and returns whether it was.
+/// Enables serving for this process. Returns the previous state.
 ///
 /// # Errors
 ///
-/// Skips the test on a kernel that cannot.
-pub(crate) fn ask(device: &Device) -> Result<bool> {
+/// [`Skip`] on a kernel that does not support it.
+pub(crate) fn enable(device: &Device) -> Result<bool> {
     match device.serve(true) {
-        Err(Errno::OPNOTSUPP) => Err(cannot()),
+        Err(Errno::OPNOTSUPP) => Err(unsupported()),
         was => was.context("NSPROXY_SERVE"),
     }
 }
 
-/// Skips a test that needs a kernel on which the module can serve setns(2).
-pub(crate) fn cannot() -> anyhow::Error {
+/// Returns the [`Skip`] for a kernel that does not support serving.
+pub(crate) fn unsupported() -> anyhow::Error {
     Skip::because("the kernel is built without CONFIG_FUNCTION_TRACER")
 }
 
-/// Whether this kernel can.
-///
-/// # Errors
-///
-/// Those that say something else.
-pub(crate) fn can(device: &Device) -> Result<bool> {
+/// Returns whether the kernel supports serving.
+pub(crate) fn is_supported(device: &Device) -> Result<bool> {
     match device.serve(true) {
         Err(Errno::OPNOTSUPP) => Ok(false),
         was => {
@@ -77,22 +70,22 @@ pub(crate) fn can(device: &Device) -> Result<bool> {
     }
 }
 
-/// What is left of a suite of calls that are served, if none can be: why, and on a kernel that is
-/// built so, that this is what it says.
-pub(crate) fn refused(what: &str) -> Option<Vec<Test>> {
+/// Returns the tests of a suite of served calls on a kernel that does not support serving: a check
+/// of the error, and a skipped test with the name `what`.
+pub(crate) fn tests_if_unsupported(what: &str) -> Option<Vec<Test>> {
     let device = Device::open().context(Device::PATH);
-    let why = match device.and_then(|device| can(&device)) {
+    let why = match device.and_then(|device| is_supported(&device)) {
         Ok(true) => return None,
-        Ok(false) => cannot(),
+        Ok(false) => unsupported(),
         Err(error) => error,
     };
     Some(vec![
-        Test::new("who asks to be served is told that it cannot be", |_| {
+        Test::new("a request to be served is EOPNOTSUPP", |_| {
             let device = Device::open().context(Device::PATH)?;
-            let (asked, is) = (device.serve(true), device.serves());
+            let (enabled, query) = (device.serve(true), device.serves());
             ensure!(
-                (asked, is) == (Err(Errno::OPNOTSUPP), Ok(false)),
-                "asked: {asked:?}, is: {is:?}"
+                (enabled, query) == (Err(Errno::OPNOTSUPP), Ok(false)),
+                "enable: {enabled:?}, query: {query:?}"
             );
             Ok(())
         }),

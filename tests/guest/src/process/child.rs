@@ -340,12 +340,12 @@ impl Process {
         };
         if let Some(armed) = &armed {
             // Before the series: the allocator allocates memory for itself.
-            armed.again(0)?;
+            armed.rearm(0)?;
             let _ = in_child(once)?;
         }
         while repeated.times < times {
             if let (Some(armed), Some(allocation)) = (&armed, call.fail_nth) {
-                armed.again(allocation)?;
+                armed.rearm(allocation)?;
             }
             let outcome = if in_children {
                 in_child(once)?

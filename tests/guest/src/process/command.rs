@@ -132,7 +132,7 @@ impl Call {
     }
 }
 
-/// The outcome of one call.
+/// The result of one call.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Called {
     pub(crate) outcome: Outcome,
@@ -173,7 +173,7 @@ impl DryRun {
     }
 }
 
-/// The outcome of a series of calls, which all returned the same.
+/// The result of a series of calls, which all returned the same.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Repeated {
     pub(crate) outcome: Outcome,

@@ -15,7 +15,7 @@ use std::{
     mem,
 };
 
-/// A test: what it is called, and what decides it.
+/// A test: a name, and a function that decides the result.
 pub(crate) struct Test {
     pub(crate) name: String,
     run: Run,
@@ -26,7 +26,7 @@ pub(crate) struct Test {
 type Run = Box<dyn FnOnce(&mut Fixtures) -> Result<()>>;
 
 impl Test {
-    /// A test that passes when `run` returns `Ok`; see [`Skip`] for the third way out.
+    /// Creates a test that passes if `run` returns `Ok`, and is skipped if it returns a [`Skip`].
     pub(crate) fn new(
         name: impl Into<String>,
         run: impl FnOnce(&mut Fixtures) -> Result<()> + 'static,
@@ -38,7 +38,7 @@ impl Test {
         }
     }
 
-    /// A line in the report for what cannot be tested, and why.
+    /// Creates a skipped test, for a situation that cannot be tested.
     pub(crate) fn skipped(name: impl Into<String>, why: &'static str) -> Self {
         Self::new(name, move |_| Err(Skip::because(why)))
     }
@@ -92,7 +92,7 @@ impl std::error::Error for Usage {}
 
 impl Usage {
     /// Creates the error for a single test of `suite`, which has none.
-    pub(crate) fn indivisible(suite: &str) -> anyhow::Error {
+    pub(crate) fn no_single_tests(suite: &str) -> anyhow::Error {
         Self(format!("{suite} runs as a whole: it has no single tests")).into()
     }
 
@@ -130,12 +130,12 @@ fn near(wanted: &str, names: impl Iterator<Item = String>) -> Vec<String> {
     names.into_iter().take(FEW).map(|(_, name)| name).collect()
 }
 
-/// The error that says: not a failure, this could not be tried here.
+/// The error that skips a test instead of failing it.
 #[derive(Debug)]
 pub(crate) struct Skip(String);
 
 impl Skip {
-    /// Skips the test that returns this.
+    /// Creates an error that skips the test which returns it.
     pub(crate) fn because(why: impl Into<String>) -> anyhow::Error {
         Self(why.into()).into()
     }
@@ -149,7 +149,7 @@ impl fmt::Display for Skip {
 
 impl std::error::Error for Skip {}
 
-/// How many tests ended which way.
+/// The numbers of test results.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) passed: u32,
@@ -158,12 +158,12 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Nothing failed, and something was tried.
+    /// Returns whether at least one test passed and none failed.
     pub(crate) fn is_pass(self) -> bool {
         self.failed == 0 && self.passed > 0
     }
 
-    /// Tells the host.
+    /// Sends the numbers to the host.
     pub(crate) fn report(self) -> Result<()> {
         let Self {
             passed,
@@ -176,7 +176,7 @@ impl Tally {
     }
 }
 
-/// Prints results as they come, and counts them.
+/// Prints and counts the results of tests.
 ///
 /// A result is written together with the name of the next test, since each write to the console is
 /// an exit from the guest.
@@ -185,12 +185,12 @@ pub(crate) struct Printer {
     effort: Effort,
     tally: Tally,
     names: HashSet<String>,
-    /// Lines that are still to be written.
+    /// Lines that are not written yet.
     pending: String,
 }
 
 impl Printer {
-    /// Says how many results there will be.
+    /// Prints the number of tests.
     pub(crate) fn new(suite: &'static str, total: usize, effort: Effort) -> Self {
         println!("KTAP version 1\n1..{total}");
         Self {
@@ -218,7 +218,7 @@ impl Printer {
         let _ = io::stdout().flush();
     }
 
-    /// What came of the next test. Returns whether to go on.
+    /// Prints the result of the next test. Returns whether to continue.
     pub(crate) fn print(&mut self, name: &str, result: Result<()>) -> bool {
         self.print_result(&format!(" '{name}'"), name, result)
     }
@@ -257,11 +257,11 @@ impl Printer {
                 }
             },
         }
-        let goes_on = !self.effort.fail_fast || self.tally.failed == 0;
-        if !goes_on {
+        let continues = !self.effort.fail_fast || self.tally.failed == 0;
+        if !continues {
             self.add("# the rest was not run: --fail-fast");
         }
-        goes_on
+        continues
     }
 
     /// Checks that the name can be pasted, and that no earlier test has it.
@@ -274,7 +274,7 @@ impl Printer {
         Ok(())
     }
 
-    /// The last line.
+    /// Prints the last line.
     pub(crate) fn end(mut self) -> Tally {
         let Tally {
             passed,
@@ -293,7 +293,7 @@ impl Printer {
 ///
 /// # Errors
 ///
-/// [`Usage`] if there is none.
+/// [`Usage`] if no name matches.
 pub(crate) fn select<T>(
     suite: &str,
     filter: &str,
@@ -341,11 +341,11 @@ pub(crate) fn run(
         } = test;
         printer.begin(&name);
         let result = run(fixtures);
-        let goes_on = match is_conclusion {
+        let continues = match is_conclusion {
             true => printer.print_conclusion(&name, result),
             false => printer.print(&name, result),
         };
-        if !goes_on {
+        if !continues {
             break;
         }
     }

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The clocks, which in a time namespace are others.
+//! The clocks that a time namespace changes.
 
 use crate::sys;
 use serde::{Deserialize, Serialize};
 
-/// How far the clocks are from the real time in the initial time namespace, in nanoseconds.
+/// The distances of the clocks from the real time in the initial time namespace, in nanoseconds.
 ///
-/// Only the clocks since boot have offsets in a time namespace; the distance to the real time
-/// does not change by itself, as nobody sets the guest's time.
+/// Only the clocks since boot have offsets in a time namespace. Their distance from the real time is
+/// constant otherwise, since the time of the guest is never set.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct ClockBase(Vec<i64>);
 
 struct Clock {
     name: &'static str,
     id: libc::clockid_t,
-    /// The real time that is read in the same way. A coarse clock stands still between two ticks,
-    /// which in a guest may be long.
+    /// The real time with the same resolution. A coarse clock changes only at a tick, and ticks may
+    /// be rare in a guest.
     real: libc::clockid_t,
 }
 
@@ -26,7 +26,7 @@ const CLOCKS: [Clock; 3] = [
         id: libc::CLOCK_MONOTONIC,
         real: libc::CLOCK_REALTIME,
     },
-    // Where the hardware's clock cannot be read from user space, only this is the vDSO's own.
+    // Without a clock source that user space can read, the vDSO implements only this clock.
     Clock {
         name: "monotonic_coarse",
         id: libc::CLOCK_MONOTONIC_COARSE,
@@ -40,7 +40,7 @@ const CLOCKS: [Clock; 3] = [
 ];
 
 impl ClockBase {
-    /// The distances here, where the caller is.
+    /// Measures the distances in the caller's time namespace.
     pub(crate) fn measure() -> Self {
         Self(
             CLOCKS
@@ -50,7 +50,7 @@ impl ClockBase {
         )
     }
 
-    /// For each clock, how far it is from where this was measured: by vDSO and by system call.
+    /// Returns the offset of each clock since the measurement: by vDSO and by system call.
     pub(super) fn offsets_here(&self) -> impl Iterator<Item = (&'static str, (String, String))> {
         CLOCKS.iter().zip(&self.0).map(|(clock, &base)| {
             let offset = |read| {
@@ -67,13 +67,13 @@ impl ClockBase {
 }
 
 impl Clock {
-    /// How far it is ahead of the real time.
+    /// Returns the distance from the real time.
     fn distance(&self, read: fn(libc::clockid_t) -> i64) -> i64 {
         loop {
             let before = read(self.real);
             let time = read(self.id);
             let after = read(self.real);
-            // Not if something came in between that would count as an offset.
+            // An interruption would count as an offset.
             if after - before < 200_000_000 {
                 return time - (before + after) / 2;
             }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! All that a process can see of its own namespaces, as text that can be compared.
+//! Snapshots: the state that a process sees of itself, as text that can be compared.
 //!
-//! [`take`] is what is looked at, [`relative`] what is the same for two processes that have
-//! namespaces of their own.
+//! [`take`] collects the values. [`relative`] makes values of two processes comparable.
 
 mod clock;
 pub(crate) mod print;
@@ -40,7 +39,7 @@ pub(crate) const LINKS: [&str; 10] = [
     "time_for_children",
 ];
 
-/// Where each of [`LINKS`] leads, `path` being that of their directory.
+/// Returns the target of each of [`LINKS`], given the path of their directory.
 pub(crate) fn read_links(
     at: impl AsFd,
     path: &str,
@@ -54,27 +53,26 @@ pub(crate) fn read_links(
     })
 }
 
-/// A value, or the name of the error that there was instead.
-pub(crate) fn word(result: Result<String, Errno>) -> String {
+/// Returns the value, or the name of the error.
+pub(crate) fn value_or_error(result: Result<String, Errno>) -> String {
     result.unwrap_or_else(|errno| Code::from(errno).to_string())
 }
 
-/// Below which key there are the links of the namespaces of a child, where a caller has one that
-/// is in others: to know them by, not to compare.
+/// The key above the namespace links of a child in other namespaces. They name namespaces, and are
+/// not compared.
 pub(crate) const OF_CHILD: &str = "info/child_ns";
 
-/// What a process saw: a line `key: value` for each thing that it looked at.
+/// The state that a process sees: a line `key: value` for each value.
 ///
-/// Keys are paths: `ns/uts`, `cap/effective`, `child/ns/pid`. What is below `info/` is different
-/// in any two processes, worth knowing and never compared.
+/// Keys are paths: `ns/uts`, `cap/effective`, `child/ns/pid`. Values below `info/` differ between
+/// any two processes and are never compared.
 ///
-/// It is a text, and not a map, because most are made to be sent once and found the same as
-/// another: in an emulator that is what a test spends its time with.
+/// A text is faster than a map in an emulator: most snapshots are sent once and equal another one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Snapshot(String);
 
-/// Something that is not the same in two snapshots.
+/// A value that differs between two snapshots.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Difference {
     pub(crate) key: String,
@@ -89,38 +87,38 @@ impl fmt::Display for Difference {
 }
 
 impl Snapshot {
-    /// Adds what was seen. Each key is added once, and has no colon; neither is more than a line.
+    /// Adds a value. Each key is added once and has no colon. Key and value have no line break.
     pub(crate) fn add(&mut self, key: impl fmt::Display, value: impl fmt::Display) {
         let begin = self.0.len();
-        write!(self.0, "{key}: {value}").expect("a string takes all");
+        write!(self.0, "{key}: {value}").expect("writing to a string cannot fail");
         let line = &self.0[begin..];
-        assert!(!line.contains('\n'), "more than a line: {line:?}");
+        assert!(!line.contains('\n'), "line break in: {line:?}");
         self.0.push('\n');
     }
 
-    /// Adds the namespaces of a task, `of` being its path in `proc`.
-    pub(crate) fn add_links(&mut self, proc: impl AsFd, of: &str, prefix: &str) {
-        for (link, target) in read_links(proc, &format!("{of}/ns")) {
+    /// Adds the namespaces of a task, given its path in `proc`.
+    pub(crate) fn add_links(&mut self, proc: impl AsFd, task: &str, prefix: &str) {
+        for (link, target) in read_links(proc, &format!("{task}/ns")) {
             let target = target.map(|target| target.to_string_lossy().into_owned());
-            self.add(format_args!("{prefix}/{link}"), word(target));
+            self.add(format_args!("{prefix}/{link}"), value_or_error(target));
         }
     }
 
-    /// The value at `key`; empty if there is none.
+    /// Returns the value of `key`, or an empty string.
     pub(crate) fn get(&self, key: &str) -> &str {
         self.iter()
             .find_map(|(other, value)| (other == key).then_some(value))
             .unwrap_or_default()
     }
 
-    /// The value at `ns/<link>`.
+    /// Returns the value of `ns/<link>`, or an empty string.
     pub(crate) fn link(&self, link: &str) -> &str {
         self.below("ns")
             .find_map(|(other, value)| (other == link).then_some(value))
             .unwrap_or_default()
     }
 
-    /// What is below a key, by what follows that and a slash.
+    /// Returns the values below a key, with the rest of their keys.
     pub(crate) fn below(&self, key: &str) -> impl Iterator<Item = (&str, &str)> {
         self.iter().filter_map(move |(path, value)| {
             let rest = path.strip_prefix(key)?.strip_prefix('/')?;
@@ -128,12 +126,12 @@ impl Snapshot {
         })
     }
 
-    /// What can be the same in two processes at all.
+    /// Returns the values that can be equal in two processes.
     fn compared(&self) -> impl Iterator<Item = (&str, &str)> {
         self.iter().filter(|(key, _)| !key.starts_with("info/"))
     }
 
-    /// All keys and values, in the order in which they were seen.
+    /// Returns all keys and values, in the order of addition.
     fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.lines().filter_map(|line| {
             let (key, value) = line.split_once(':')?;
@@ -141,20 +139,20 @@ impl Snapshot {
         })
     }
 
-    /// The same, with values called something else where `name` knows a name for them.
+    /// Replaces each value for which `name` returns another one.
     pub(crate) fn renamed(&self, mut name: impl FnMut(&str, &str) -> Option<String>) -> Self {
         let mut renamed = Self(String::with_capacity(self.0.len()));
         for (key, value) in self.iter() {
             match name(key, value) {
                 Some(name) => renamed.add(key, name),
-                // As `add` does, without looking at each letter again.
+                // As `add` does, without its checks.
                 None => renamed.0.extend([key, ": ", value, "\n"]),
             }
         }
         renamed
     }
 
-    /// Whether nothing is different, `info/` left out, and seen in the same order.
+    /// Returns whether all compared values are equal and in the same order.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self == other || self.compared().eq(other.compared())
     }
@@ -211,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_added_is_there() {
+    fn values_are_found_by_key() {
         let seen = seen(&[("ns/uts", "uts:[1]"), ("uid_map", ""), ("a", "b: c")]);
         assert_eq!(seen.link("uts"), "uts:[1]");
         assert_eq!(seen.get("uid_map"), "");
@@ -221,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "more than a line")]
+    #[should_panic(expected = "line break in")]
     fn a_value_is_a_line() {
         seen(&[("a", "b\nc: d")]);
     }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `nsproxy-tests look`: what a process sees of its own namespaces. For programs that start
-//! another one somewhere else.
+//! `nsproxy-tests look`: prints a snapshot of the process itself. Suites run it by programs that
+//! enter namespaces.
 
 use crate::snapshot::{Children, ClockBase, Snapshot};
 use anyhow::{Context as _, Result};
 use rustix::fs::{Mode, OFlags};
 use std::{env, process::ExitCode};
 
-/// The [`ClockBase`] that clocks are compared with, as JSON.
+/// The environment variable with the [`ClockBase`], as JSON.
 pub(crate) const CLOCKS: &str = "NSPROXY_CLOCKS";
 
-/// Prints a line for each thing that it sees.
+/// Prints a line for each value.
 pub(crate) fn main() -> Result<ExitCode> {
     let clocks = match env::var(CLOCKS) {
         Ok(json) => serde_json::from_str(&json).context(CLOCKS)?,

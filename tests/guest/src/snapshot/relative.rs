@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What only one process can have, called by what it means.
+//! Renames values that are unique to a process, so that two processes can be compared.
 
 use super::{OF_CHILD, Snapshot};
 use std::collections::BTreeMap;
 
 impl Snapshot {
-    /// The same, with what only this process can have had called by what it means.
+    /// Replaces the names of namespaces and mounts that only this process has.
     ///
-    /// A namespace of `before`, which the process may have made for itself, is called by the
-    /// links that it was at, so that two processes which did the same have the same values; one
-    /// of a child ([`OF_CHILD`]) by the child's links. So is the mount of root and working
-    /// directory in a mount namespace that it had before, or that its child has.
+    /// A namespace in `before` is named after its links there, and one of a child ([`OF_CHILD`])
+    /// after the links of the child. So two processes that did the same have equal values. Mounts of
+    /// root and working directory in these mount namespaces are renamed, too.
     pub(crate) fn relative_to(&self, before: &Self) -> Self {
         let names = before.names();
         let mnt = self.link("mnt");
@@ -36,10 +35,10 @@ impl Snapshot {
         })
     }
 
-    /// What the namespaces are called that the process was in, or its child.
+    /// Returns the new names of the namespaces of the process and of its child.
     fn names(&self) -> BTreeMap<&str, String> {
         let mut names = BTreeMap::new();
-        // What was there before goes before what the child has.
+        // Names from the process override those from the child.
         for (prefix, word) in [(OF_CHILD, "a child's"), ("ns", "before")] {
             let mut known: BTreeMap<&str, String> = BTreeMap::new();
             for (link, value) in self.below(prefix) {
@@ -59,7 +58,7 @@ mod tests {
     use super::super::tests::seen;
 
     #[test]
-    fn what_it_had_is_called_by_where() {
+    fn namespaces_are_named_after_links() {
         let before = seen(&[
             ("ns/uts", "uts:[1]"),
             ("ns/time", "time:[2]"),
@@ -80,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn mounts_are_told_apart_where_they_were() {
+    fn mounts_are_named_in_known_namespaces() {
         let at = |mnt, root, cwd| {
             seen(&[
                 ("ns/mnt", mnt),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What is looked at.
+//! Collects the values of a snapshot.
 
-use super::{ClockBase, Snapshot, word};
+use super::{ClockBase, Snapshot, value_or_error};
 use crate::{
     errno::Code,
     process::{read_proc, setup::MESSAGE_QUEUE},
@@ -22,17 +22,17 @@ use std::{
     process::ExitCode,
 };
 
-/// Which children look, too.
+/// The children that take part in a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) enum Children {
     None,
-    /// One that is forked.
+    /// A forked child.
     Forked,
-    /// And one that executes a program, which in an emulator takes as long as all of the rest.
+    /// A forked child and one that executes a program, which doubles the time in an emulator.
     AndProgram,
 }
 
-/// Lines of `/proc/PID/status`, in their order, and what they are called here.
+/// Lines of `/proc/PID/status`, in their order, with their keys in the snapshot.
 const STATUS: [(&str, &str); 10] = [
     ("Uid", "uid"),
     ("Gid", "gid"),
@@ -46,28 +46,27 @@ const STATUS: [(&str, &str); 10] = [
     ("Seccomp", "seccomp"),
 ];
 
-/// About how long a snapshot is.
+/// The approximate length of a snapshot.
 const LENGTH: usize = 4096;
 
 impl Snapshot {
-    /// Looks at everything, and has children look, too. `proc` is the `/proc` to look into.
+    /// Takes a snapshot, given a `/proc` that contains the process.
     ///
-    /// What cannot be looked at gets the name of the error as its value: that, too, is to be the
-    /// same on both sides.
+    /// A value that cannot be read is replaced by the name of the error, which is compared, too.
     pub(crate) fn take(proc: &OwnedFd, base: &ClockBase, children: Children) -> Result<Self> {
         let mut seen = Self(String::with_capacity(LENGTH));
         seen.add_links(proc, "self", "ns");
         seen.add_status(proc);
         seen.add(
             "securebits",
-            word(
+            value_or_error(
                 rustix::thread::capabilities_secure_bits()
                     .map(|bits| format!("{:#x}", bits.bits())),
             ),
         );
         seen.add(
             "dumpable",
-            word(rustix::process::dumpable_behavior().map(|how| format!("{how:?}"))),
+            value_or_error(rustix::process::dumpable_behavior().map(|how| format!("{how:?}"))),
         );
         seen.add_place("root", "/");
         seen.add_place("cwd", ".");
@@ -76,10 +75,13 @@ impl Snapshot {
         seen.add("domainname", uname.domainname().to_string_lossy());
         for file in ["cgroup", "uid_map", "gid_map", "timens_offsets"] {
             let text = read_proc(proc, &format!("self/{file}"));
-            seen.add(file, word(text.map(|text| one_line(&text))));
+            seen.add(file, value_or_error(text.map(|text| one_line(&text))));
         }
-        seen.add("interfaces", word(interfaces(proc)));
-        seen.add("mounts", word(sys::count_mounts().map(|n| n.to_string())));
+        seen.add("interfaces", value_or_error(interfaces(proc)));
+        seen.add(
+            "mounts",
+            value_or_error(sys::count_mounts().map(|n| n.to_string())),
+        );
         let queue = match sys::message_queue(MESSAGE_QUEUE, false) {
             Ok(()) => "found".to_owned(),
             Err(Errno::NOENT) => "none".to_owned(),
@@ -99,7 +101,7 @@ impl Snapshot {
         Ok(seen)
     }
 
-    /// Ids, capabilities and the like: `/proc/self/status`.
+    /// Adds ids, capabilities and other lines of `/proc/self/status`.
     fn add_status(&mut self, proc: &OwnedFd) {
         let status = read_proc(proc, "self/status").unwrap_or_default();
         let mut lines = status.lines();
@@ -108,7 +110,7 @@ impl Snapshot {
         }
     }
 
-    /// A directory: which file system, which inode, which mount.
+    /// Adds the file system, the inode and the mount of a directory.
     fn add_place(&mut self, key: &str, path: &str) {
         let mask = StatxFlags::INO | StatxFlags::MNT_ID;
         match rustix::fs::statx(CWD, path, AtFlags::empty(), mask) {
@@ -126,7 +128,7 @@ impl Snapshot {
         }
     }
 
-    /// What a child gets that is forked now.
+    /// Adds the namespaces and pids of a forked child.
     fn add_child(&mut self, proc: &OwnedFd) -> Result<()> {
         let (read, mut write) = std::io::pipe()?;
         let child = match sys::fork() {
@@ -150,17 +152,17 @@ impl Snapshot {
             Ok(Fork::Parent(child)) => child,
         };
         drop(write);
-        self.add_all_of(read, "child")?;
+        self.add_lines(read, "child")?;
         rustix::process::waitpid(Some(child), WaitOptions::empty())?;
         Ok(())
     }
 
-    /// What a program gets that is executed now in a child of `vfork()`, as `posix_spawn()` does:
-    /// what is put off until the memory is no longer shared comes with the program.
+    /// Adds the namespaces and clocks of a program that a child of `vfork()` executes, as
+    /// `posix_spawn()` does: execve(2) completes changes that shared memory had delayed.
     fn add_program(&mut self, proc: &OwnedFd) -> Result<()> {
         let (read, write) = std::io::pipe()?;
         let child = sys::vfork(|| {
-            // This program again, by a way that no root or mount namespace can close.
+            // Executes this program by a path that works in each root and mount namespace.
             let (proc, write) = (proc.as_fd(), write.as_fd());
             sys::exec(proc, c"self/exe", LINKS_OF_A_PROGRAM, proc, write);
             1
@@ -173,25 +175,28 @@ impl Snapshot {
                 return Ok(());
             }
         };
-        self.add_all_of(read, "program")?;
+        self.add_lines(read, "program")?;
         rustix::process::waitpid(Some(child), WaitOptions::empty())?;
         Ok(())
     }
 
-    /// Adds all that somebody else says who looked, to the end.
-    fn add_all_of(&mut self, mut from: impl Read, who: &str) -> Result<()> {
+    /// Adds the lines that a child writes.
+    fn add_lines(&mut self, mut from: impl Read, child: &str) -> Result<()> {
         let begin = self.0.len();
         from.read_to_string(&mut self.0)?;
-        let said = &self.0[begin..];
-        ensure!(said.ends_with('\n'), "the {who} said no more than {said:?}");
+        let lines = &self.0[begin..];
+        ensure!(
+            lines.ends_with('\n'),
+            "the snapshot of the {child} ends in {lines:?}"
+        );
         Ok(())
     }
 }
 
-/// The argument by which this program is one that looks: see [`print_links`].
+/// The argument that makes this program call [`print_links`].
 const LINKS_OF_A_PROGRAM: &CStr = c"links";
 
-/// What [`Snapshot::add_program`] executes: its standard input is the `/proc` to look into.
+/// Prints values for [`Snapshot::add_program`]. The standard input is a `/proc`.
 pub(crate) fn print_links() -> Result<ExitCode> {
     let mut seen = Snapshot::default();
     seen.add_links(std::io::stdin(), "self", "program/ns");
@@ -199,7 +204,7 @@ pub(crate) fn print_links() -> Result<ExitCode> {
         ("monotonic", libc::CLOCK_MONOTONIC),
         ("boottime", libc::CLOCK_BOOTTIME),
     ] {
-        // Both ways into the kernel have the same offset: which one it is the links tell.
+        // The vDSO and the system call must have the same offset.
         let apart = sys::clock_by_syscall(id) - sys::clock_by_vdso(id);
         let agree = apart.abs() < 1_000_000_000;
         seen.add(format_args!("program/clock/{clock}/agree"), agree);
@@ -220,13 +225,13 @@ fn one_line(text: &str) -> String {
     one
 }
 
-/// The next of the lines with that name.
+/// Returns the next line with that name.
 fn status_line<'a>(lines: &mut impl Iterator<Item = &'a str>, name: &str) -> String {
     let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     one_line(line.unwrap_or_default())
 }
 
-/// Names of the network interfaces, sorted.
+/// Returns the sorted names of the network interfaces.
 fn interfaces(proc: &OwnedFd) -> Result<String, Errno> {
     let text = read_proc(proc, "self/net/dev")?;
     let mut names: Vec<_> = text

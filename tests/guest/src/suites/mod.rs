@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The suites, one a file.
+//! The suites of tests.
 
 mod abi;
 mod active_refs;
@@ -41,66 +41,65 @@ use anyhow::{Context as _, Result};
 pub(crate) struct Suite {
     pub(crate) name: &'static str,
     run: Run,
-    /// How many CPUs its guest has, if nobody says another number.
+    /// The default number of CPUs of the guest.
     pub(crate) cpus: u32,
-    /// Other numbers, with which `make test-long` runs it, too.
+    /// Additional numbers of CPUs, for `make test-long`.
     also: &'static [u32],
-    /// Not one of `make test`.
-    only_when_asked_for: bool,
+    /// `true` if `make test` does not run it.
+    is_optional: bool,
 }
 
 enum Run {
-    /// Tests that are reported as KTAP.
+    /// A list of tests.
     Tests(fn() -> Vec<Test>),
-    /// The same, where the filter says more than which names it is in, or where it takes time to
-    /// find out which tests there are: those that it cannot match need not be among them.
+    /// A list of tests that depends on the filter, or that takes time to create. Tests that the
+    /// filter does not match may be missing.
     Found(fn(&str, &mut Fixtures) -> Vec<Test>),
-    /// What reports by itself, given a part of the names of what is to be run.
+    /// A function that reports by itself, given the filter.
     Itself(fn(&mut Fixtures, &str) -> Result<Tally>),
-    /// A suite that reports by itself, and cannot run single tests.
+    /// A function that reports by itself, and cannot run single tests.
     Whole(fn(&mut Fixtures) -> Result<Tally>),
 }
 
-/// A test and its actors take turns. On one CPU that is a switch; on two it is a call for attention
-/// each time, for which an emulator takes its time, and so is each change of the kernel's code.
-const TURNS: u32 = 1;
-/// Several do something at the same time.
-const AT_A_TIME: u32 = 2;
+/// For suites whose processes take turns. With two CPUs each turn takes an interrupt of the other
+/// CPU, which is slow in an emulator, and so does each change of kernel code.
+const SEQUENTIAL: u32 = 1;
+/// For suites whose processes run at the same time.
+const CONCURRENT: u32 = 2;
 
-/// All of them.
 const SUITES: &[Suite] = &[
-    Suite::of("demo", Run::Whole(demo::run)),
-    // The longest first: two guests run at a time.
-    Suite::of("matrix", Run::Itself(matrix::run)).with_cpus(AT_A_TIME),
-    Suite::of("kinds", Run::Tests(kinds::tests)),
-    Suite::of("pidfd", Run::Tests(pidfd::tests)),
-    Suite::of("errno", Run::Tests(errno::tests)),
-    Suite::of("abi", Run::Tests(abi::tests)),
-    Suite::of("device", Run::Tests(device::tests)),
-    Suite::of("setns-2011", Run::Tests(setns_2011::tests)),
-    Suite::of("explain", Run::Tests(explain::tests)),
-    Suite::of("watch", Run::Tests(watch::tests)),
-    Suite::of("labs", Run::Tests(labs::tests)),
-    Suite::of("serve", Run::Tests(serve::tests)),
-    Suite::of("third-party", Run::Found(third_party::tests)),
-    Suite::of("sequences", Run::Found(sequences::tests)),
+    Suite::new("demo", Run::Whole(demo::run)),
+    // The longest first, since guests run in parallel.
+    Suite::new("matrix", Run::Itself(matrix::run)).with_cpus(CONCURRENT),
+    Suite::new("kinds", Run::Tests(kinds::tests)),
+    Suite::new("pidfd", Run::Tests(pidfd::tests)),
+    Suite::new("errno", Run::Tests(errno::tests)),
+    Suite::new("abi", Run::Tests(abi::tests)),
+    Suite::new("device", Run::Tests(device::tests)),
+    Suite::new("setns-2011", Run::Tests(setns_2011::tests)),
+    Suite::new("explain", Run::Tests(explain::tests)),
+    Suite::new("watch", Run::Tests(watch::tests)),
+    Suite::new("labs", Run::Tests(labs::tests)),
+    Suite::new("serve", Run::Tests(serve::tests)),
+    Suite::new("third-party", Run::Found(third_party::tests)),
+    Suite::new("sequences", Run::Found(sequences::tests)),
     Suite {
         also: &[4],
-        ..Suite::of("races", Run::Tests(races::tests)).with_cpus(AT_A_TIME)
+        ..Suite::new("races", Run::Tests(races::tests)).with_cpus(CONCURRENT)
     },
-    Suite::of("fuzz", Run::Tests(fuzz::tests)).with_cpus(AT_A_TIME),
-    Suite::of("faults", Run::Tests(faults::tests)),
-    Suite::of("module", Run::Tests(module::tests)).with_cpus(AT_A_TIME),
-    // Only when asked for: `make bench`.
-    Suite::of("bench", Run::Itself(bench::run)).when_asked_for(),
-    Suite::of("scale", Run::Itself(scale::run)).when_asked_for(),
-    // Likewise: `make profile`.
-    Suite::of("profile", Run::Itself(bench::profile::run)).when_asked_for(),
-    // Likewise: the tests of the runner.
-    Suite::of("failing", Run::Tests(failing::tests)).when_asked_for(),
+    Suite::new("fuzz", Run::Tests(fuzz::tests)).with_cpus(CONCURRENT),
+    Suite::new("faults", Run::Tests(faults::tests)),
+    Suite::new("module", Run::Tests(module::tests)).with_cpus(CONCURRENT),
+    // For `make bench`.
+    Suite::new("bench", Run::Itself(bench::run)).optional(),
+    Suite::new("scale", Run::Itself(scale::run)).optional(),
+    // For `make profile`.
+    Suite::new("profile", Run::Itself(bench::profile::run)).optional(),
+    // For the tests of the runner.
+    Suite::new("failing", Run::Tests(failing::tests)).optional(),
 ];
 
-/// The suite of that name.
+/// Returns the suite with that name.
 pub(crate) fn find(name: &str) -> Result<&'static Suite> {
     SUITES
         .iter()
@@ -108,10 +107,10 @@ pub(crate) fn find(name: &str) -> Result<&'static Suite> {
         .with_context(|| format!("no suite {name:?}; `nsproxy-tests --list` names them"))
 }
 
-/// What `make test` runs, or `make test-long`: a suite's name, with `@N` for a guest with N CPUs.
+/// Returns the suites of `make test` or `make test-long`: names, with `@N` for a guest with N CPUs.
 pub(crate) fn list(long: bool) -> Vec<String> {
     let mut list = Vec::new();
-    for suite in SUITES.iter().filter(|suite| !suite.only_when_asked_for) {
+    for suite in SUITES.iter().filter(|suite| !suite.is_optional) {
         list.push(suite.name.to_owned());
         if long {
             list.extend(
@@ -126,13 +125,13 @@ pub(crate) fn list(long: bool) -> Vec<String> {
 }
 
 impl Suite {
-    const fn of(name: &'static str, run: Run) -> Self {
+    const fn new(name: &'static str, run: Run) -> Self {
         Self {
             name,
             run,
-            cpus: TURNS,
+            cpus: SEQUENTIAL,
             also: &[],
-            only_when_asked_for: false,
+            is_optional: false,
         }
     }
 
@@ -140,9 +139,9 @@ impl Suite {
         Self { cpus, ..self }
     }
 
-    const fn when_asked_for(self) -> Self {
+    const fn optional(self) -> Self {
         Self {
-            only_when_asked_for: true,
+            is_optional: true,
             ..self
         }
     }
@@ -158,14 +157,14 @@ impl Suite {
             Run::Tests(tests) => tests(),
             Run::Found(find) => find(filter, &mut fixtures),
             Run::Itself(run) => return run(&mut fixtures, filter),
-            Run::Whole(_) if !filter.is_empty() => return Err(Usage::indivisible(self.name)),
+            Run::Whole(_) if !filter.is_empty() => return Err(Usage::no_single_tests(self.name)),
             Run::Whole(run) => return run(&mut fixtures),
         };
         ktap::run(self.name, tests, filter, &mut fixtures)
     }
 }
 
-/// Cases as tests.
+/// Converts cases to tests.
 fn of_cases(cases: impl IntoIterator<Item = Case>) -> Vec<Test> {
     cases
         .into_iter()

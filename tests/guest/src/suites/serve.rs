@@ -12,7 +12,7 @@ use crate::{
     },
     env::{
         module,
-        serve_status::{self, ask},
+        serve_status::{self, enable},
     },
     errno::Code,
     report::ktap::{Skip, Test},
@@ -35,7 +35,7 @@ use std::{
 };
 
 pub(crate) fn tests() -> Vec<Test> {
-    if let Some(tests) = serve_status::refused("setns is served") {
+    if let Some(tests) = serve_status::tests_if_unsupported("setns is served") {
         return tests;
     }
     let mut tests = vec![
@@ -138,7 +138,7 @@ impl Child {
     fn served() -> Result<Self> {
         let (mut ready, tell) = std::io::pipe()?;
         let child = Self::start(move || {
-            ask(&Device::open()?)?;
+            enable(&Device::open()?)?;
             drop(tell);
             sys::sleep_forever()
         })?;
@@ -224,7 +224,7 @@ fn nobody(_: &mut Fixtures) -> Result<()> {
 fn on_and_off(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
     in_child(|| {
-        ensure!(!ask(&device)?, "served before it asked");
+        ensure!(!enable(&device)?, "served before it asked");
         ensure!(device.serves()?, "not served");
         serves(2, call_twice)?;
         ensure!(device.serve(true)?, "not served when it asked again");
@@ -250,7 +250,7 @@ fn by_instruction(setns: fn(i32, i32) -> Result<(), Errno>) -> Result<()> {
             Ok(())
         };
         serves(0, calls)?;
-        ask(&device)?;
+        enable(&device)?;
         serves(2, calls)
     })
 }
@@ -262,7 +262,7 @@ fn inherited(_: &mut Fixtures) -> Result<()> {
             thread::sleep(Duration::from_millis(100));
             call_twice()
         });
-        ask(&device)?;
+        enable(&device)?;
         // A thread from before, one from afterwards, a child, its child.
         let join = |thread: thread::JoinHandle<Result<()>>| match thread.join() {
             Ok(result) => result,
@@ -287,7 +287,7 @@ fn inherited(_: &mut Fixtures) -> Result<()> {
 fn given_up(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
     in_child(|| {
-        ask(&device)?;
+        enable(&device)?;
         serves(0, || {
             in_child(|| {
                 ensure!(device.serve(false)?, "the child is not served");
@@ -310,7 +310,7 @@ fn counted(_: &mut Fixtures) -> Result<()> {
     let other = Child::served()?;
     let result = in_child(|| {
         counts(before + 1)?;
-        ask(&device)?;
+        enable(&device)?;
         device.serve(true)?;
         counts(before + 2)?;
         in_child(|| counts(before + 3))?;
@@ -395,7 +395,7 @@ fn exits_without_lock(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
     // The request acquires the lock once, and so does the exit of the child that made it. From then
     // on the module watches exits.
-    locked.takes(2, || in_child(|| ask(&device).map(drop)))?;
+    locked.takes(2, || in_child(|| enable(&device).map(drop)))?;
     locked.takes(0, || in_child(|| Ok(())))
 }
 
@@ -418,7 +418,7 @@ fn seccomp(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
     serves(0, || {
         let child = Child::start(|| {
-            ask(&device)?;
+            enable(&device)?;
             sys::seccomp_no_setns()?;
             call_twice()
         })?;
@@ -434,7 +434,7 @@ fn seccomp(_: &mut Fixtures) -> Result<()> {
 fn traced(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
     in_child(|| {
-        ask(&device)?;
+        enable(&device)?;
         for (fd, expected) in [
             (-1, -i64::from(libc::EBADF)),
             (File::open("/proc/self/ns/uts")?.as_raw_fd(), 0),
@@ -490,12 +490,12 @@ fn switch() -> Result<()> {
         in_child(|| {
             let device = Device::open()?;
             for _ in 0..TIMES / UNLOADS {
-                ask(&device)?;
+                enable(&device)?;
                 serves(2, call_twice)?;
                 device.serve(false)?;
                 serves(0, call_twice)?;
             }
-            ask(&device).map(drop)
+            enable(&device).map(drop)
         })?;
         module::unload_soon().with_context(|| format!("round {round}"))?;
         module::load(c"")?.context("finit_module")?;
@@ -557,7 +557,7 @@ fn taken(entry: &'static str, fixtures: &mut Fixtures) -> Result<()> {
     give_back(entry)?;
     refused?;
     in_child(|| {
-        ask(&Device::open()?)?;
+        enable(&Device::open()?)?;
         serves(2, call_twice)
     })
 }

@@ -440,7 +440,7 @@ impl Trace {
     fn of_functions(names: &[&str]) -> Result<Self> {
         let trace = Self::new()?;
         if !trace.0.join("set_ftrace_filter").exists() {
-            return Err(serve_status::cannot());
+            return Err(serve_status::unsupported());
         }
         trace.write("set_ftrace_filter", &names.join(" "))?;
         trace.write("current_tracer", "function")?;

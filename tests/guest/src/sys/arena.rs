@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Memory that is made to be pointed at: some of it can be used, some not, and some of it changes.
+//! Memory for pointers that tests pass to the kernel: some pages are accessible, some are not, and
+//! some change.
 
 use super::{PAGE, checked};
 use rustix::io::Errno;
@@ -11,11 +12,10 @@ use std::{
     sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
 
-/// Maps pages, at `at` in the place of what is there, or anywhere if it is 0.
+/// Maps pages: at `at`, where it replaces a mapping, or anywhere if `at` is 0.
 fn map(at: usize, pages: usize, protection: c_int) -> Result<usize, Errno> {
     let fixed = if at == 0 { 0 } else { libc::MAP_FIXED };
-    // SAFETY: A new mapping where nothing was, or in the place of one that is the caller's and
-    // nothing refers to.
+    // SAFETY: A new mapping, or the replacement of one that the caller owns and nothing refers to.
     let start = unsafe {
         libc::mmap(
             ptr::without_provenance_mut(at),
@@ -32,7 +32,7 @@ fn map(at: usize, pages: usize, protection: c_int) -> Result<usize, Errno> {
     Ok(start.expose_provenance())
 }
 
-/// Memory by its address: of a mapping of this file.
+/// Returns a pointer into a mapping of this file.
 fn at(address: usize) -> *mut c_void {
     ptr::with_exposed_provenance_mut(address)
 }
@@ -42,15 +42,15 @@ fn protect(address: usize, pages: usize, protection: c_int) -> Result<(), Errno>
     checked(unsafe { libc::mprotect(at(address), pages * PAGE, protection) }.into()).map(drop)
 }
 
-/// Pages side by side: some that can be written, one that cannot be touched, one that can be read,
-/// another that cannot be touched, and nothing.
+/// Adjacent pages: some writable ones, an inaccessible one, a read-only one, another inaccessible
+/// one, and an unmapped one.
 pub(crate) struct Arena(usize);
 
 impl Arena {
     const WRITABLE: usize = 6;
     const PAGES: usize = Self::WRITABLE + 4;
 
-    /// What is in it until something is written.
+    /// The initial value of all bytes.
     pub(crate) const PATTERN: u8 = 0xa5;
 
     pub(crate) fn new() -> Result<Self, Errno> {
@@ -59,28 +59,28 @@ impl Arena {
         protect(arena.forbidden(), 1, libc::PROT_NONE)?;
         protect(arena.read_only().start, 1, libc::PROT_READ)?;
         protect(arena.read_only().end, 1, libc::PROT_NONE)?;
-        // SAFETY: The last page is ours, and nothing refers to it.
+        // SAFETY: `arena` owns the page, and nothing refers to it.
         checked(unsafe { libc::munmap(at(arena.hole()), PAGE) }.into())?;
         Ok(arena)
     }
 
-    /// The addresses of what can be written.
+    /// Returns the addresses of the writable pages.
     pub(crate) fn writable(&self) -> Range<usize> {
         self.0..self.forbidden()
     }
 
-    /// The address of a page that cannot be touched, right behind.
+    /// Returns the address of the inaccessible page after the writable ones.
     pub(crate) fn forbidden(&self) -> usize {
         self.0 + Self::WRITABLE * PAGE
     }
 
-    /// The addresses of what can only be read.
+    /// Returns the addresses of the read-only page.
     pub(crate) fn read_only(&self) -> Range<usize> {
         let start = self.forbidden() + PAGE;
         start..start + PAGE
     }
 
-    /// An address at which there is no memory.
+    /// Returns the address of the unmapped page.
     pub(crate) fn hole(&self) -> usize {
         self.0 + (Self::PAGES - 1) * PAGE
     }
@@ -90,7 +90,7 @@ impl Arena {
         range.start <= range.end && (is_in(self.writable()) || is_in(self.read_only()))
     }
 
-    /// Writes to it; also to what can only be read.
+    /// Writes to the writable or the read-only pages.
     pub(crate) fn write(&self, address: usize, bytes: &[u8]) -> Result<(), Errno> {
         let range = address..address + bytes.len();
         assert!(self.owns(&range), "{range:x?} is not of the arena");
@@ -99,7 +99,7 @@ impl Arena {
         if locked {
             protect(page, 1, libc::PROT_READ | libc::PROT_WRITE)?;
         }
-        // SAFETY: The bytes are the arena's, which is mapped, and nothing else refers to them.
+        // SAFETY: The bytes are mapped and belong to the arena, and nothing else refers to them.
         unsafe { ptr::copy_nonoverlapping(bytes.as_ptr(), at(address).cast(), bytes.len()) };
         if locked {
             protect(page, 1, libc::PROT_READ)?;
@@ -107,41 +107,41 @@ impl Arena {
         Ok(())
     }
 
-    /// Puts the pattern there.
+    /// Fills a range with the pattern.
     pub(crate) fn fill(&self, range: Range<usize>) {
         assert!(self.owns(&range) && range.end <= self.forbidden());
-        // SAFETY: As for `write()`.
+        // SAFETY: The bytes are writable and belong to the arena, and nothing else refers to them.
         unsafe { ptr::write_bytes(at(range.start).cast::<u8>(), Self::PATTERN, range.len()) };
     }
 
-    /// Whether these bytes are there now.
+    /// Returns whether the memory at `address` contains these bytes.
     pub(crate) fn holds(&self, address: usize, bytes: &[u8]) -> bool {
         self.with(address..address + bytes.len(), |is| is == bytes)
     }
 
-    /// Whether there is nothing but the pattern.
+    /// Returns whether a range contains only the pattern.
     pub(crate) fn is_untouched(&self, range: Range<usize>) -> bool {
         self.with(range, |is| is.iter().all(|byte| *byte == Self::PATTERN))
     }
 
-    /// Looks at what is there now.
-    pub(crate) fn with<T>(&self, range: Range<usize>, look: impl FnOnce(&[u8]) -> T) -> T {
+    /// Calls `read` with the bytes of a range.
+    pub(crate) fn with<T>(&self, range: Range<usize>, read: impl FnOnce(&[u8]) -> T) -> T {
         assert!(self.owns(&range), "{range:x?} is not of the arena");
-        // SAFETY: The bytes are the arena's and mapped; nobody writes while this thread, which is
-        // the only one, is here.
-        look(unsafe { slice::from_raw_parts(at(range.start).cast::<u8>(), range.len()) })
+        // SAFETY: The bytes are mapped and belong to the arena. This thread is the only one, and
+        // does not write meanwhile.
+        read(unsafe { slice::from_raw_parts(at(range.start).cast::<u8>(), range.len()) })
     }
 }
 
 impl Drop for Arena {
     fn drop(&mut self) {
-        // SAFETY: The pages are ours, and nobody knows them after this.
+        // SAFETY: `self` owns the pages, and is not used after this.
         unsafe { libc::munmap(at(self.0), Self::PAGES * PAGE) };
     }
 }
 
-/// A page that one thread changes, forbids and replaces while the kernel is told to use it.
-/// Nothing but the kernel looks at it.
+/// A page that one thread changes, protects and replaces while the kernel accesses it. Only the
+/// kernel reads it.
 pub(crate) struct ShakyPage(usize);
 
 impl ShakyPage {
@@ -155,31 +155,31 @@ impl ShakyPage {
         self.0
     }
 
-    /// Writes numbers to the beginning of it. For the one thread that changes it.
+    /// Writes numbers to the start of the page. Only one thread may change the page.
     pub(crate) fn put(&self, words: &[u32]) {
         assert!(words.len() * 4 <= PAGE);
         for (i, word) in words.iter().enumerate() {
-            // SAFETY: Mapped and writable except within the calls below, which are the same
-            // thread's; aligned; and in this process only atomics are made of it.
+            // SAFETY: The page is aligned. It is mapped and writable except during the calls below,
+            // which the same thread makes. All accesses of this process are atomic.
             unsafe { AtomicU32::from_ptr(at(self.0 + 4 * i).cast()) }.store(*word, Relaxed);
         }
     }
 
-    /// Forbids to touch it while `f` runs.
+    /// Makes the page inaccessible while `f` runs.
     pub(crate) fn forbidden(&self, f: impl FnOnce()) -> Result<(), Errno> {
         protect(self.0, 1, libc::PROT_NONE)?;
         f();
         protect(self.0, 1, Self::USABLE)
     }
 
-    /// Forbids to write to it while `f` runs.
+    /// Makes the page read-only while `f` runs.
     pub(crate) fn read_only(&self, f: impl FnOnce()) -> Result<(), Errno> {
         protect(self.0, 1, libc::PROT_READ)?;
         f();
         protect(self.0, 1, Self::USABLE)
     }
 
-    /// Puts a new page in its place.
+    /// Replaces the page by a new one.
     pub(crate) fn replace(&self) -> Result<(), Errno> {
         map(self.0, 1, Self::USABLE).map(drop)
     }
@@ -187,7 +187,7 @@ impl ShakyPage {
 
 impl Drop for ShakyPage {
     fn drop(&mut self) {
-        // SAFETY: The page is ours, and nobody knows it after this.
+        // SAFETY: `self` owns the page, and is not used after this.
         unsafe { libc::munmap(at(self.0), PAGE) };
     }
 }

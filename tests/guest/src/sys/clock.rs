@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Time, as clocks and as the processor has it.
+//! Clocks and the time stamp counter.
 
 use std::{arch, mem};
 
-/// `clock_gettime()` by the system call proper, past the vDSO. In nanoseconds.
+/// Reads a clock by the system call `clock_gettime()`, in nanoseconds.
 pub(crate) fn clock_by_syscall(clock: libc::clockid_t) -> i64 {
     let mut time = mem::MaybeUninit::<libc::timespec>::zeroed();
-    // SAFETY: `time` has room for what is written.
+    // SAFETY: `time` has space for a `timespec`.
     unsafe { libc::syscall(libc::SYS_clock_gettime, clock, time.as_mut_ptr()) };
-    // SAFETY: Zeroes are a valid value, and so is what the call writes.
+    // SAFETY: Zeroes are a valid value, and the call writes another one.
     nanoseconds(unsafe { time.assume_init() })
 }
 
-/// `clock_gettime()` as programs call it: libc asks the vDSO. In nanoseconds.
+/// Reads a clock by libc, which uses the vDSO, in nanoseconds.
 pub(crate) fn clock_by_vdso(clock: libc::clockid_t) -> i64 {
     let mut time = mem::MaybeUninit::<libc::timespec>::zeroed();
-    // SAFETY: `time` has room for what is written.
+    // SAFETY: `time` has space for a `timespec`.
     unsafe { libc::clock_gettime(clock, time.as_mut_ptr()) };
-    // SAFETY: Zeroes are a valid value, and so is what the call writes.
+    // SAFETY: Zeroes are a valid value, and the call writes another one.
     nanoseconds(unsafe { time.assume_init() })
 }
 
@@ -26,15 +26,15 @@ fn nanoseconds(time: libc::timespec) -> i64 {
     time.tv_sec * 1_000_000_000 + time.tv_nsec
 }
 
-/// The time stamp counter. In a guest that QEMU runs with `-icount shift=0` it is how many
-/// instructions have run, in kernel and user space.
+/// Reads the time stamp counter. In a guest that QEMU runs with `-icount shift=0` it counts the
+/// instructions of kernel and user space.
 #[inline(always)]
 pub(crate) fn instructions() -> u64 {
-    // SAFETY: Every x86-64 has it, and Linux lets user space read it.
+    // SAFETY: Every x86-64 processor has it, and Linux allows user space to read it.
     unsafe { arch::x86_64::_rdtsc() }
 }
 
-/// Runs 2 `n` instructions, `n` not 0.
+/// Runs 2 `n` instructions. `n` must not be 0.
 pub(crate) fn run_twice(n: u64) {
     // SAFETY: Counts a register down.
     unsafe {

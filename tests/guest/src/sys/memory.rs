@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Memory that is not as memory usually is.
+//! Memory that stops or refuses accesses.
 
 use super::{checked, ioctl};
 use rustix::{
@@ -21,7 +21,7 @@ pub(crate) struct StuckPage {
     before: *mut c_void,
 }
 
-/// Bytes that one page has on x86-64.
+/// The size of a page on x86-64.
 pub(crate) const PAGE: usize = 4096;
 
 #[repr(C)]
@@ -56,11 +56,11 @@ impl StuckPage {
     const REGISTER: c_uint = 0xc020_aa00;
     const ZEROPAGE: c_uint = 0xc020_aa04;
 
-    /// A page that userfaultfd(2) watches.
+    /// Maps two pages, and registers the second one with userfaultfd(2).
     ///
     /// # Errors
     ///
-    /// `ENOSYS` in a kernel without it.
+    /// `ENOSYS` on a kernel without userfaultfd(2).
     pub(crate) fn new() -> Result<Self, Errno> {
         // SAFETY: Always safe to call.
         let userfaultfd = checked(unsafe {
@@ -92,18 +92,18 @@ impl StuckPage {
         }
     }
 
-    /// Where the page is.
+    /// Returns the address of the second page.
     pub(crate) fn address(&self) -> usize {
         self.before.addr() + PAGE
     }
 
     /// Makes the first page read-only.
     pub(crate) fn make_page_before_read_only(&self) -> Result<(), Errno> {
-        // SAFETY: The page is ours; nothing refers to it.
+        // SAFETY: `self` owns the page, and nothing refers to it.
         checked(unsafe { libc::mprotect(self.before, PAGE, libc::PROT_READ) }.into()).map(drop)
     }
 
-    /// Waits until someone is stuck; false if nobody was within that time.
+    /// Waits for an access to the second page. Returns `false` after the timeout.
     pub(crate) fn wait_for_victim(&self, patience: Duration) -> Result<bool, Errno> {
         // SAFETY: The descriptor is open for as long as `self` lives.
         let userfaultfd = unsafe { BorrowedFd::borrow_raw(self.userfaultfd) };
@@ -112,7 +112,7 @@ impl StuckPage {
         Ok(rustix::event::poll(&mut fds, Some(&timeout))? > 0)
     }
 
-    /// Lets whoever is stuck go on: the page is filled with zeroes.
+    /// Resumes the access, after filling the page with zeroes.
     pub(crate) fn release(&self) -> Result<(), Errno> {
         let mut zeropage = UffdioZeropage {
             range: self.range(),
@@ -134,7 +134,7 @@ impl Drop for StuckPage {
 }
 
 fn map_pages(count: usize) -> Result<*mut c_void, Errno> {
-    // SAFETY: A new mapping, where nothing was.
+    // SAFETY: A new mapping, which replaces none.
     let pages = unsafe {
         libc::mmap(
             ptr::null_mut(),
@@ -151,11 +151,11 @@ fn map_pages(count: usize) -> Result<*mut c_void, Errno> {
     Ok(pages)
 }
 
-/// A readable and writable page, with one after it that may not be touched at all.
+/// A readable and writable page that is followed by an inaccessible one.
 pub(crate) struct LastPage(*mut c_void);
 
 impl LastPage {
-    /// Two pages, the second without any rights.
+    /// Maps two pages, and makes the second one inaccessible.
     pub(crate) fn new() -> Result<Self, Errno> {
         let start = map_pages(2)?;
         let pages = Self(start);
@@ -164,15 +164,15 @@ impl LastPage {
         Ok(pages)
     }
 
-    /// The address of the first byte that may not be touched.
+    /// Returns the address of the first inaccessible byte.
     pub(crate) fn end(&self) -> usize {
         self.0.addr() + PAGE
     }
 
-    /// Puts these bytes at the end of the first page.
+    /// Writes these bytes to the end of the first page.
     pub(crate) fn fill_end(&self, bytes: &[u8]) {
         assert!(bytes.len() <= PAGE);
-        // SAFETY: As many bytes of the page, which is ours, are there and can be written.
+        // SAFETY: `self` owns the page, which is writable and has at least as many bytes.
         unsafe {
             let to = self.0.byte_add(PAGE - bytes.len());
             ptr::copy_nonoverlapping(bytes.as_ptr(), to.cast(), bytes.len());
@@ -185,23 +185,23 @@ impl LastPage {
         unsafe { self.0.cast::<[u8; PAGE]>().read() }
     }
 
-    /// Takes the right to write from the first page.
+    /// Makes the first page read-only.
     pub(crate) fn make_read_only(&self) -> Result<(), Errno> {
-        // SAFETY: The page is ours; nothing refers to it.
+        // SAFETY: `self` owns the page, and nothing refers to it.
         checked(unsafe { libc::mprotect(self.0, PAGE, libc::PROT_READ) }.into()).map(drop)
     }
 }
 
 impl Drop for LastPage {
     fn drop(&mut self) {
-        // SAFETY: The pages are ours, and nobody knows them after this.
+        // SAFETY: `self` owns the pages, and is not used after this.
         unsafe { libc::munmap(self.0, 2 * PAGE) };
     }
 }
 
 /// Maps the first page of a file, shared, and unmaps it again.
 pub(crate) fn map_file(file: BorrowedFd<'_>) -> Result<(), Errno> {
-    // SAFETY: A new mapping, where nothing was, that nothing ever looks at.
+    // SAFETY: A new mapping, which replaces none and is never accessed.
     unsafe {
         let page = libc::mmap(
             ptr::null_mut(),

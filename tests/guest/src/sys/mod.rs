@@ -30,15 +30,16 @@ pub(crate) use task::{
     has_ended_within, ignore_children, keep_only, one_heap, sleep_forever, spawn_sharing_vm, vfork,
 };
 
+pub(crate) use nsproxy_uapi::setns_raw as setns;
+
 use rustix::io::Errno;
 use std::{
     ffi::{c_int, c_long, c_uint},
-    fs::File,
     mem,
-    os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd},
+    os::fd::{FromRawFd as _, OwnedFd},
 };
 
-/// What libc returned, or errno.
+/// Converts the return value of libc.
 fn checked(result: c_long) -> Result<c_long, Errno> {
     if result == -1 {
         Err(last_error())
@@ -52,9 +53,9 @@ fn last_error() -> Errno {
     Errno::from_io_error(&errno).unwrap_or(Errno::IO)
 }
 
-/// Programs that are executed from now on lie at the same addresses each time.
+/// Disables address space layout randomization for programs that are executed from now on.
 ///
-/// For speed: an emulator that translates code wants it where it was.
+/// An emulator is faster with code at known addresses.
 pub(crate) fn do_not_randomize_addresses() {
     // SAFETY: Always safe to call; what runs already stays where it is.
     unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) };
@@ -67,19 +68,13 @@ pub(crate) fn unshare(flags: u32) -> Result<(), Errno> {
     checked(unsafe { libc::unshare(flags as c_int) }.into()).map(drop)
 }
 
-/// `ioctl()` with any number and any address: the tests of bad input want both wrong.
+/// `ioctl()` with any number and any address, for tests of bad input.
 ///
-/// What a driver writes through a wrong address it can only write where user space may: the
-/// tests pass addresses that nothing else lives at, or those of buffers made for it.
+/// A driver can only write to memory of user space: tests pass addresses that are not mapped, or
+/// those of buffers for this purpose.
 pub(crate) fn ioctl(fd: c_int, command: c_uint, address: usize) -> Result<c_long, Errno> {
-    // SAFETY: See above; anything else the kernel must refuse, which is what is tested.
+    // SAFETY: See above. The kernel must refuse all other addresses, which is under test.
     checked(unsafe { libc::syscall(libc::SYS_ioctl, fd, command, address) })
-}
-
-/// `setns()`, as [`ioctl`] is: what the library takes is the same.
-pub(crate) fn setns(fd: c_int, nstype: c_int) -> Result<(), Errno> {
-    // SAFETY: Takes no pointer.
-    checked(unsafe { libc::syscall(libc::SYS_setns, fd, nstype) }).map(drop)
 }
 
 /// `struct ns_id_req` of `linux/nsfs.h`.
@@ -127,20 +122,11 @@ pub(crate) fn listns(types: u32) -> Result<Vec<u64>, Errno> {
     }
 }
 
-/// The 64-bit id of the namespace behind an nsfs file, as [`listns`] has it.
-pub(crate) fn namespace_id(file: &File) -> Result<u64, Errno> {
-    // _IOR(0xb7, 13, __u64)
-    const NS_GET_ID: c_uint = 0x8008_b70d;
-    let mut id = 0_u64;
-    ioctl(file.as_raw_fd(), NS_GET_ID, (&raw mut id).addr())?;
-    Ok(id)
-}
-
-/// A signalfd, for no signal at all.
+/// Returns a signalfd without any signal.
 pub(crate) fn signalfd() -> Result<OwnedFd, Errno> {
     let mut none = mem::MaybeUninit::<libc::sigset_t>::zeroed();
-    // SAFETY: `none` has room for a set, which is emptied and then only read; the descriptor is
-    // new, and ours.
+    // SAFETY: `none` has room for a set, which is emptied and then only read. The kernel has just
+    // returned the descriptor, and no other value owns it.
     unsafe {
         libc::sigemptyset(none.as_mut_ptr());
         let fd = checked(libc::signalfd(-1, none.as_ptr(), libc::SFD_CLOEXEC).into())?;

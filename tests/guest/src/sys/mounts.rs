@@ -6,25 +6,25 @@ use super::checked;
 use rustix::io::Errno;
 use std::ffi::c_long;
 
-/// The system call's number, which libc does not know yet.
+/// The number of the system call, which libc does not have yet.
 const SYS_LISTMOUNT: c_long = 458;
-/// The mount that everything else is below, whichever that is.
+/// The id that stands for the root mount.
 const LSMT_ROOT: u64 = u64::MAX;
-/// As many as are asked for at a time.
+/// The maximum number of ids that a call returns.
 const ROOM: usize = 64;
 
-/// `struct mnt_id_req`, as it was at first.
+/// The first version of `struct mnt_id_req`.
 #[repr(C)]
 struct Request {
     size: u32,
     spare: u32,
     mnt_id: u64,
-    /// The last one that is known.
+    /// The last id of the previous call.
     param: u64,
 }
 
-/// How many mounts there are below the caller's root, as `listmount()` has them: of
-/// `/proc/self/mountinfo` the kernel writes a line for each, which takes its time.
+/// Returns the number of mounts below the caller's root, by `listmount()`, which is faster than
+/// `/proc/self/mountinfo`.
 pub(crate) fn count_mounts() -> Result<usize, Errno> {
     let mut ids = [0_u64; ROOM];
     let mut request = Request {
@@ -35,8 +35,8 @@ pub(crate) fn count_mounts() -> Result<usize, Errno> {
     };
     let mut count = 0;
     loop {
-        // SAFETY: The request is as long as it says, the room for ids as long as is said, and both
-        // live until it returns.
+        // SAFETY: The request has the size that it contains, `ids` has space for `ROOM` ids, and
+        // both live until the call returns.
         let more = checked(unsafe {
             libc::syscall(SYS_LISTMOUNT, &raw const request, ids.as_mut_ptr(), ROOM, 0)
         })? as usize;

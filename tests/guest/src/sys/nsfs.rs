@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Files of nsfs: the ways to one other than `/proc`, and what it tells.
+//! Files of nsfs: paths to them other than `/proc`, and their ioctls.
 
 use super::checked;
 use nsproxy_uapi::Member;
@@ -17,16 +17,16 @@ fn ioctl_that_opens(of: impl AsFd, command: c_uint) -> Result<OwnedFd, Errno> {
     let fd = checked(
         unsafe { libc::ioctl(of.as_fd().as_raw_fd(), c_ulong::from(command), 0 as c_ulong) }.into(),
     )?;
-    // SAFETY: The descriptor is new, and nobody else's.
+    // SAFETY: The kernel has just returned the descriptor, and no other value owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd as c_int) })
 }
 
-/// A namespace that another one has.
+/// A namespace that is related to another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Relative {
-    /// The user namespace that it belongs to.
+    /// The owning user namespace.
     Owner,
-    /// The user or pid namespace that it was made in.
+    /// The parent of a user or pid namespace.
     Parent,
 }
 
@@ -34,7 +34,7 @@ pub(crate) enum Relative {
 ///
 /// # Errors
 ///
-/// `EPERM` if it is beyond what the caller may see; `EINVAL` if that kind has none.
+/// `EPERM` if the caller may not see it; `EINVAL` if the kind has none.
 pub(crate) fn relative(of: impl AsFd, which: Relative) -> Result<OwnedFd, Errno> {
     ioctl_that_opens(
         of,
@@ -49,17 +49,17 @@ pub(crate) fn relative(of: impl AsFd, which: Relative) -> Result<OwnedFd, Errno>
 ///
 /// # Errors
 ///
-/// `ENOTTY` for what is no file of nsfs.
+/// `ENOTTY` if the file is not of nsfs.
 pub(crate) fn namespace_type(of: impl AsFd) -> Result<u32, Errno> {
     const NS_GET_NSTYPE: c_uint = 0xb703;
     Ok(super::ioctl(of.as_fd().as_raw_fd(), NS_GET_NSTYPE, 0)? as u32)
 }
 
-/// `NS_GET_ID`: the id that no other namespace ever has.
+/// `NS_GET_ID`: the unique id.
 ///
 /// # Errors
 ///
-/// `ENOTTY` for what is no file of nsfs.
+/// `ENOTTY` if the file is not of nsfs.
 pub(crate) fn id(of: impl AsFd) -> Result<u64, Errno> {
     const NS_GET_ID: c_uint = 0x8008_b70d;
     let mut id = 0_u64;
@@ -94,14 +94,14 @@ pub(crate) fn of_pidfd(pidfd: impl AsFd, member: Member) -> Result<OwnedFd, Errn
     ioctl_that_opens(pidfd, 0xff00 | number)
 }
 
-/// Room for the handle of any file that the kernel has.
+/// Space for the handle of any file.
 #[repr(C)]
 struct FileHandle {
     head: libc::file_handle,
     space: [u8; libc::MAX_HANDLE_SZ as usize],
 }
 
-/// Opens the same file again, by its handle: `name_to_handle_at()`, `open_by_handle_at()`.
+/// Reopens a file by its handle: `name_to_handle_at()`, `open_by_handle_at()`.
 pub(crate) fn by_file_handle(file: impl AsFd) -> Result<OwnedFd, Errno> {
     let fd = file.as_fd().as_raw_fd();
     let mut handle = FileHandle {
@@ -111,7 +111,7 @@ pub(crate) fn by_file_handle(file: impl AsFd) -> Result<OwnedFd, Errno> {
     };
     handle.head.handle_bytes = libc::MAX_HANDLE_SZ as c_uint;
     let mut mount: c_int = 0;
-    // SAFETY: The handle has the room that it says.
+    // SAFETY: The handle has as much space as `handle_bytes`.
     let named = unsafe {
         libc::name_to_handle_at(
             fd,
@@ -123,9 +123,9 @@ pub(crate) fn by_file_handle(file: impl AsFd) -> Result<OwnedFd, Errno> {
     };
     checked(named.into())?;
     let flags = libc::O_RDONLY | libc::O_CLOEXEC;
-    // SAFETY: The handle is the one that was just made.
+    // SAFETY: The kernel has just written the handle.
     let opened = unsafe { libc::open_by_handle_at(fd, (&raw mut handle).cast(), flags) };
     let opened = checked(opened.into())?;
-    // SAFETY: The descriptor is new, and nobody else's.
+    // SAFETY: The kernel has just returned the descriptor, and no other value owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(opened as c_int) })
 }

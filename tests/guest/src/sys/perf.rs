@@ -17,7 +17,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// The beginning of `struct perf_event_attr`, as long as it was in its first version.
+/// The first version of `struct perf_event_attr`.
 #[derive(Default)]
 #[repr(C)]
 struct Attr {
@@ -39,9 +39,9 @@ const PERF_COUNT_SW_DUMMY: u64 = 9;
 /// The bit `namespaces` of the flags.
 const NAMESPACES: u64 = 1 << 28;
 const PERF_RECORD_NAMESPACES: u32 = 16;
-/// Where `struct perf_event_mmap_page` has `data_head`, and then `data_tail`.
+/// The offset of `data_head` in `struct perf_event_mmap_page`. `data_tail` follows.
 const DATA_HEAD: usize = 1024;
-/// Bytes of the ring buffer, after that page.
+/// The size of the ring buffer, which follows that page.
 const RING: usize = PAGE;
 
 /// Inode numbers in the order of the kernel's `NET_NS_INDEX` and so on.
@@ -71,7 +71,7 @@ fn open(attr: Attr, task: c_int, cpu: c_int) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(event as c_int) })
 }
 
-/// Watches one task.
+/// Records the namespace switches of one task.
 pub(crate) struct NamespacesWatch {
     task: Pid,
     _event: OwnedFd,
@@ -79,7 +79,7 @@ pub(crate) struct NamespacesWatch {
 }
 
 impl NamespacesWatch {
-    /// Watches the task with that id from now on, and no other.
+    /// Starts to record.
     pub(crate) fn new(task: Pid) -> Result<Self, Errno> {
         let attr = Attr {
             kind: PERF_TYPE_SOFTWARE,
@@ -110,10 +110,10 @@ impl NamespacesWatch {
         })
     }
 
-    /// The records of the task since the last time: the inode numbers of each, in the order of
+    /// Removes and returns the records: the inode numbers of each, in the order of
     /// [`NAMESPACES_IN_ORDER`].
     pub(crate) fn take(&mut self) -> Vec<Vec<u64>> {
-        // SAFETY: Both members are there, are aligned, and the kernel writes them as whole words.
+        // SAFETY: Both members are mapped and aligned, and the kernel writes them as whole words.
         let (head, tail) = unsafe {
             let head = self.pages.byte_add(DATA_HEAD).cast::<u64>();
             (AtomicU64::from_ptr(head), AtomicU64::from_ptr(head.add(1)))
@@ -125,8 +125,8 @@ impl NamespacesWatch {
             // struct perf_event_header { u32 type; u16 misc; u16 size; }
             let header = self.word(at);
             let (kind, size) = (header as c_uint, (header >> 48) as usize);
-            // u32 pid, tid; u64 nr_namespaces; { u64 dev, inode } each. The task is told of its
-            // children, too, when it makes them.
+            // u32 pid, tid; u64 nr_namespaces; { u64 dev, inode } each. There are records of new
+            // children, too.
             let tid = (self.word(at + 8) >> 32) as i32;
             if kind == PERF_RECORD_NAMESPACES && tid == self.task.as_raw_pid() {
                 let n = self.word(at + 16);
@@ -138,11 +138,11 @@ impl NamespacesWatch {
         records
     }
 
-    /// The word at that position of the stream.
+    /// Returns the word at a position of the stream.
     fn word(&self, position: u64) -> u64 {
         let offset = position as usize % RING;
-        // SAFETY: Inside of the ring; records are multiples of a word long. The kernel writes
-        // behind `data_head` only.
+        // SAFETY: The word is in the ring, since the length of a record is a multiple of a word. The
+        // kernel writes only after `data_head`.
         unsafe {
             self.pages
                 .byte_add(PAGE + offset)
@@ -154,7 +154,7 @@ impl NamespacesWatch {
 
 impl Drop for NamespacesWatch {
     fn drop(&mut self) {
-        // SAFETY: The pages are ours, and nobody knows them after this.
+        // SAFETY: `self` owns the pages, and is not used after this.
         unsafe { libc::munmap(self.pages, PAGE + RING) };
     }
 }

@@ -8,11 +8,11 @@ use std::{mem::offset_of, os::unix::process::CommandExt as _, process::Command};
 
 /// Puts the caller under a filter that allows everything.
 pub(crate) fn seccomp_allow_all() -> Result<(), Errno> {
-    install(&mut [give(libc::SECCOMP_RET_ALLOW)])
+    install(&mut [return_verdict(libc::SECCOMP_RET_ALLOW)])
 }
 
-/// Puts the caller under a filter that allows everything but setns(2), of which it dies by
-/// `SIGSYS`, and so do all that it executes and forks.
+/// Puts the caller under a filter that kills it by `SIGSYS` if it calls setns(2). Children and
+/// executed programs inherit the filter.
 pub(crate) fn seccomp_no_setns() -> Result<(), Errno> {
     /// `AUDIT_ARCH_X86_64` of `linux/audit.h`.
     const X86_64: u32 = 0xc000_003e;
@@ -22,16 +22,16 @@ pub(crate) fn seccomp_no_setns() -> Result<(), Errno> {
         jump_unless(X86_64, 2),
         load(offset_of!(libc::seccomp_data, nr)),
         jump_unless(libc::SYS_setns as u32, 1),
-        give(libc::SECCOMP_RET_KILL_PROCESS),
-        give(libc::SECCOMP_RET_ALLOW),
+        return_verdict(libc::SECCOMP_RET_KILL_PROCESS),
+        return_verdict(libc::SECCOMP_RET_ALLOW),
     ])
 }
 
-/// Has a command call `f` in the new process, before it becomes the program.
+/// Registers `f` to run in the new process of a command, before it executes the program.
 ///
-/// `f` may make system calls, and nothing that waits for other threads: it allocates nothing.
+/// `f` must only make system calls: it must not allocate or wait for other threads.
 pub(crate) fn before_exec(command: &mut Command, f: fn() -> Result<(), Errno>) {
-    // SAFETY: See above.
+    // SAFETY: `f` only makes system calls, by the requirement above.
     unsafe { command.pre_exec(move || Ok(f()?)) };
 }
 
@@ -39,12 +39,12 @@ fn load(offset: usize) -> libc::sock_filter {
     instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, offset as u32, 0)
 }
 
-/// Goes on if what was loaded is `value`, else behind the next `n`.
+/// Skips the next `n` instructions unless the loaded value is `value`.
 fn jump_unless(value: u32, n: u8) -> libc::sock_filter {
     instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, value, n)
 }
 
-fn give(verdict: u32) -> libc::sock_filter {
+fn return_verdict(verdict: u32) -> libc::sock_filter {
     instruction(libc::BPF_RET | libc::BPF_K, verdict, 0)
 }
 
@@ -62,7 +62,7 @@ fn install(filter: &mut [libc::sock_filter]) -> Result<(), Errno> {
         len: filter.len() as u16,
         filter: filter.as_mut_ptr(),
     };
-    // SAFETY: The program has as many instructions as it says, and the kernel copies it.
+    // SAFETY: The program has `len` instructions, and the kernel copies it.
     checked(
         unsafe {
             libc::prctl(

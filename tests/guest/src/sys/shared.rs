@@ -5,22 +5,22 @@
 use rustix::io::Errno;
 use std::{ops::Deref, ptr, slice, sync::atomic::AtomicU64};
 
-/// Numbers that a process and the children which it forks from now on see and change together.
-/// They begin as 0.
+/// Numbers that a process shares with the children that it forks after their creation. The initial
+/// values are 0.
 pub(crate) struct Shared {
     start: *mut AtomicU64,
     len: usize,
 }
 
-// SAFETY: Memory without a thread of its own, and only atomics are made of it.
+// SAFETY: The memory belongs to no thread, and all accesses are atomic.
 unsafe impl Send for Shared {}
-// SAFETY: As above.
+// SAFETY: All accesses are atomic.
 unsafe impl Sync for Shared {}
 
 impl Shared {
-    /// `len` of them.
+    /// Maps `len` numbers.
     pub(crate) fn new(len: usize) -> Result<Self, Errno> {
-        // SAFETY: A new mapping, where nothing was.
+        // SAFETY: A new mapping, which replaces none.
         let start = unsafe {
             libc::mmap(
                 ptr::null_mut(),
@@ -45,15 +45,15 @@ impl Deref for Shared {
     type Target = [AtomicU64];
 
     fn deref(&self) -> &[AtomicU64] {
-        // SAFETY: The mapping is that long, page aligned, and lives as long as `self`; zeroes are
-        // a valid value, and whoever else has the memory has it as atomics, too.
+        // SAFETY: The mapping has `len` numbers, is page aligned, and lives as long as `self`. Zeroes
+        // are a valid value, and other processes access the memory by atomics, too.
         unsafe { slice::from_raw_parts(self.start, self.len) }
     }
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        // SAFETY: The mapping is ours, and nothing borrows from it any more.
+        // SAFETY: `self` owns the mapping, and nothing borrows from it.
         unsafe { libc::munmap(self.start.cast(), self.len * size_of::<AtomicU64>()) };
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Other ways into the kernel, and what a tracer sees of one.
+//! System calls without libc, and traced ones.
 
 use super::{Fork, checked, exit, fork};
 use anyhow::{Result, ensure};
@@ -10,8 +10,8 @@ use rustix::{
 };
 use std::{arch::asm, mem, ptr};
 
-/// A system call and its arguments, by the `syscall` instruction itself, with no library in
-/// between: whichever it is, what user space does for it is the same.
+/// A system call and its arguments, for the `syscall` instruction: user space runs the same
+/// instructions for each call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Call {
     number: i64,
@@ -19,7 +19,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// One that does as good as nothing: `sched_get_priority_max()`, which returns a constant.
+    /// A system call without work: `sched_get_priority_max()`, which returns a constant.
     pub(crate) const LEAST: Self = Self {
         number: libc::SYS_sched_get_priority_max,
         arguments: [libc::SCHED_OTHER as usize, 0, 0],
@@ -49,12 +49,12 @@ impl Call {
         }
     }
 
-    /// Makes it. What it returns [`outcome`] tells.
+    /// Makes the call. [`outcome`] converts the return value.
     #[inline(always)]
     pub(crate) fn make(&self) -> i64 {
         let [first, second, third] = self.arguments;
         let result;
-        // SAFETY: One of those above, of which only ioctl() takes a pointer. The instruction
+        // SAFETY: Of the calls above, only ioctl() takes a pointer: see `ioctl`. The instruction
         // changes rcx and r11.
         unsafe {
             asm!(
@@ -99,7 +99,7 @@ fn wide(argument: i32) -> u64 {
 fn int_80(fd: u64, nstype: u64) -> Result<(), Errno> {
     const SETNS: u64 = 346;
     let result: i64;
-    // SAFETY: Takes no pointer. LLVM has a use of its own for rbx, which is put back.
+    // SAFETY: Takes no pointer. rbx is restored, since LLVM reserves it.
     unsafe {
         asm!(
             "xchg {fd:r}, rbx",
@@ -108,7 +108,7 @@ fn int_80(fd: u64, nstype: u64) -> Result<(), Errno> {
             fd = inout(reg) fd => _,
             inlateout("rax") SETNS => result,
             in("rcx") nstype,
-            // Where `syscall` has them is something else.
+            // The registers of the arguments of `syscall` have other values.
             in("rdi") -1_i64,
             in("rsi") -1_i64,
             out("r8") _, out("r9") _, out("r10") _, out("r11") _,
@@ -118,7 +118,7 @@ fn int_80(fd: u64, nstype: u64) -> Result<(), Errno> {
     outcome(i64::from(result as i32))
 }
 
-/// What a system call returned that returns nothing: 0, or an error.
+/// Converts the return value of a system call that returns 0 or a negative errno.
 pub(crate) fn outcome(result: i64) -> Result<(), Errno> {
     match result {
         0 => Ok(()),
@@ -126,8 +126,7 @@ pub(crate) fn outcome(result: i64) -> Result<(), Errno> {
     }
 }
 
-/// Has a child of its own make one system call, and says what it sees of that by `ptrace(2)`: its
-/// number and what it returns.
+/// Traces a system call of a child by `ptrace(2)`. Returns its number and its return value.
 pub(crate) fn trace_syscall(call: impl FnOnce()) -> Result<(u64, i64)> {
     let child = match fork()? {
         Fork::Child => {
@@ -138,13 +137,13 @@ pub(crate) fn trace_syscall(call: impl FnOnce()) -> Result<(u64, i64)> {
         }
         Fork::Parent(child) => child,
     };
-    stops(child)?;
-    // Into the call, and out of it.
+    wait_for_stop(child)?;
+    // Stops at the entry of the call, and then at its exit.
     ptrace(libc::PTRACE_SYSCALL, Some(child), 0)?;
-    stops(child)?;
+    wait_for_stop(child)?;
     let number = registers(child)?.orig_rax;
     ptrace(libc::PTRACE_SYSCALL, Some(child), 0)?;
-    stops(child)?;
+    wait_for_stop(child)?;
     let result = registers(child)?.rax as i64;
     ptrace(libc::PTRACE_CONT, Some(child), 0)?;
     rustix::process::waitpid(Some(child), WaitOptions::empty())?;
@@ -162,13 +161,13 @@ fn registers(child: Pid) -> Result<libc::user_regs_struct> {
 /// `data` is 0, or for `PTRACE_GETREGS` the address of the registers.
 fn ptrace(request: libc::c_uint, child: Option<Pid>, data: usize) -> Result<(), Errno> {
     let pid = child.map_or(0, |pid| pid.as_raw_nonzero().get());
-    // SAFETY: The only request that writes here has room for what it writes, see above.
+    // SAFETY: Only `PTRACE_GETREGS` writes to memory, which has space for the registers.
     checked(unsafe { libc::ptrace(request, pid, ptr::null_mut::<u8>(), data) }).map(drop)
 }
 
-fn stops(child: Pid) -> Result<()> {
+fn wait_for_stop(child: Pid) -> Result<()> {
     let ended = rustix::process::waitpid(Some(child), WaitOptions::UNTRACED)?;
     let stopped = ended.is_some_and(|(_, status): (_, WaitStatus)| status.stopped());
-    ensure!(stopped, "the child that is traced does not stop: {ended:?}");
+    ensure!(stopped, "the traced child has not stopped: {ended:?}");
     Ok(())
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Tasks, and what they share.
+//! Tasks, and the state that they share.
 
 use super::{checked, last_error};
 use rustix::{
@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-/// Which side of a `fork()` this is.
+/// The return value of `fork()`.
 pub(crate) enum Fork {
     Parent(Pid),
     Child,
@@ -34,17 +34,17 @@ impl Fork {
 
 /// `fork()`.
 ///
-/// Whoever calls this has one thread, or a second one that only sleeps and holds no lock.
+/// The caller must have one thread, or a second one that only sleeps and holds no lock.
 pub(crate) fn fork() -> Result<Fork, Errno> {
-    // SAFETY: No other thread holds a lock that the child might wait for, see above.
+    // SAFETY: By the requirement, no other thread holds a lock that the child could wait for.
     checked(unsafe { libc::fork() }.into()).map(Fork::from_raw)
 }
 
-/// Has all threads of this process, and of children that it forks, allocate from one heap.
+/// Makes all threads of this process, and of its children, allocate from one heap. The caller must
+/// be the only thread.
 ///
-/// To be called while there is one thread. Each has a heap of its own otherwise, with a lock that a
-/// child of another thread was found to wait for, once in some hundred times: what `fork()` of libc
-/// does about such locks, `clone()` does not.
+/// By default each thread has a heap with a lock. Unlike `fork()` of libc, `clone()` does not handle
+/// such locks: in about 1 of 100 runs a child waited for the lock of another thread forever.
 pub(crate) fn one_heap() {
     // SAFETY: Always safe to call.
     unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) };
@@ -55,30 +55,30 @@ pub(crate) fn fork_sharing_fs() -> Result<Fork, Errno> {
     fork_with(libc::CLONE_FS | libc::SIGCHLD)
 }
 
-/// As `fork()`, into new namespaces (`CLONE_NEW*`).
+/// `clone()` with `CLONE_NEW*`: as `fork()`, but into new namespaces.
 pub(crate) fn fork_into(kinds: u32) -> Result<Fork, Errno> {
     fork_with(kinds as c_int | libc::SIGCHLD)
 }
 
-/// As `fork()`, but the child's end is no `SIGCHLD` for its parent: even for one that ignores its
-/// children it stays a zombie.
+/// As `fork()`, but the child sends no `SIGCHLD`: it becomes a zombie even if the parent ignores
+/// its children.
 pub(crate) fn fork_to_zombie() -> Result<Fork, Errno> {
     fork_with(0)
 }
 
 /// `clone()` with flags that share no memory.
 fn fork_with(flags: c_int) -> Result<Fork, Errno> {
-    // SAFETY: Without CLONE_VM this is `fork()`. Of what libc does beside it, nobody here relies on
+    // SAFETY: Without CLONE_VM this is `fork()`, except for the work of libc: the tests have no
     // handlers of pthread_atfork, and the lock of the heap is free: see `fork` and `one_heap`.
     checked(unsafe { libc::syscall(libc::SYS_clone, c_long::from(flags), 0, 0, 0, 0) })
         .map(Fork::from_raw)
 }
 
-/// Whether children of this process leave nothing behind when they end (`SIGCHLD` is ignored), or
-/// are there to be waited for, as usual. Inherited by children.
+/// Ignores `SIGCHLD`, so that children are reaped automatically, or restores the default. Children
+/// inherit the setting.
 pub(crate) fn ignore_children(ignore: bool) {
     let how = if ignore { libc::SIG_IGN } else { libc::SIG_DFL };
-    // SAFETY: No handler is installed that could run anywhere.
+    // SAFETY: Installs no handler.
     unsafe { libc::signal(libc::SIGCHLD, how) };
 }
 
@@ -94,15 +94,14 @@ pub(crate) fn block_usr1() -> Result<(), Errno> {
     }
 }
 
-/// Big enough for an actor.
+/// The stack size of an actor.
 const STACK: usize = 1 << 20;
 
-/// A task that shares this one's memory (and nothing else that namespaces care about), and lives
-/// as long as this one.
+/// Starts a task that shares the memory of this one (`CLONE_VM`) and exits with it.
 pub(crate) fn spawn_sharing_vm() -> Result<Pid, Errno> {
-    extern "C" fn live(pipe: *mut c_void) -> c_int {
-        // SAFETY: It is the array of below, which is never freed. The file descriptors are this
-        // task's own copies. By rustix, which goes past libc: libc's state is the other task's.
+    extern "C" fn wait_for_exit(pipe: *mut c_void) -> c_int {
+        // SAFETY: The array below is never freed. The file descriptors are copies of this task. Uses
+        // rustix, since the state of libc belongs to the other task.
         unsafe {
             let [alive, keep_alive] = *pipe.cast::<[c_int; 2]>();
             rustix::io::close(keep_alive);
@@ -114,23 +113,23 @@ pub(crate) fn spawn_sharing_vm() -> Result<Pid, Errno> {
     // Open for as long as the process lives.
     let pipe = Box::leak(Box::new([alive.into_raw_fd(), keep_alive.into_raw_fd()]));
     clone_on_new_stack(
-        live,
+        wait_for_exit,
         libc::CLONE_VM | libc::SIGCHLD,
         ptr::from_mut(pipe).cast(),
     )
 }
 
-/// Runs `f` in a child of `vfork()`: it shares this task's memory, and this task stands still
-/// until the child has ended. Returns the child's pid, to be waited for.
+/// Runs `f` in a child of `vfork()`: it shares the memory of this task, which is suspended until the
+/// child exits. Returns the pid of the child, which the caller must reap.
 pub(crate) fn vfork(mut f: impl FnMut() -> i32) -> Result<Pid, Errno> {
     extern "C" fn trampoline<F: FnMut() -> i32>(f: *mut c_void) -> c_int {
-        // SAFETY: It is the `f` of below, whose owner stands still meanwhile.
+        // SAFETY: `f` below lives in the parent, which is suspended meanwhile.
         unsafe { (*f.cast::<F>())() }
     }
-    fn of<F: FnMut() -> i32>(_: &F) -> extern "C" fn(*mut c_void) -> c_int {
+    fn trampoline_for<F: FnMut() -> i32>(_: &F) -> extern "C" fn(*mut c_void) -> c_int {
         trampoline::<F>
     }
-    let entry = of(&f);
+    let entry = trampoline_for(&f);
     clone_on_new_stack(
         entry,
         libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD,
@@ -143,19 +142,19 @@ fn clone_on_new_stack(
     flags: c_int,
     arg: *mut c_void,
 ) -> Result<Pid, Errno> {
-    // Never freed: the child may run on it for as long as this process lives.
+    // Never freed: the child may use it until this process exits.
     let stack = Vec::leak(vec![0_u128; STACK / mem::size_of::<u128>()]);
-    // SAFETY: `entry` gets a stack of its own, that ends where the slice ends.
+    // SAFETY: `entry` gets a new stack, which grows down from the end of the slice.
     let pid = checked(
         unsafe { libc::clone(entry, stack.as_mut_ptr_range().end.cast(), flags, arg) }.into(),
     )?;
     Pid::from_raw(pid as i32).ok_or(Errno::CHILD)
 }
 
-/// Executes the program at `path` below `dir` with that one argument, its standard input and
-/// output being those files. Returns only if that fails.
+/// Executes the program at `path` below `dir` with one argument and with these files as standard
+/// input and output. Returns only on failure.
 ///
-/// For a child of [`vfork`] or [`fork`]: the descriptors 0 and 1 are its own.
+/// The caller must be a child of [`vfork`] or [`fork`], which has its own descriptors 0 and 1.
 pub(crate) fn exec(
     dir: BorrowedFd<'_>,
     path: &CStr,
@@ -165,8 +164,8 @@ pub(crate) fn exec(
 ) -> Errno {
     let arguments = [path.as_ptr(), argument.as_ptr(), ptr::null()];
     let environment = [ptr::null::<i8>()];
-    // SAFETY: Both descriptors are open, and nobody here counts on 0 and 1. The strings and the
-    // arrays live until the program has replaced this one, and end as they must.
+    // SAFETY: Both descriptors are open, and the child does not use 0 and 1 otherwise. The strings
+    // and the arrays are terminated, and live until the call returns.
     unsafe {
         if libc::dup2(input.as_raw_fd(), 0) != -1 && libc::dup2(output.as_raw_fd(), 1) != -1 {
             libc::syscall(
@@ -182,13 +181,13 @@ pub(crate) fn exec(
     last_error()
 }
 
-/// Closes all files but those and the standard ones, in a child that will not return to where
-/// others are still known.
+/// Closes all files except these and the standard ones. The caller must be a child that does not use
+/// other files.
 pub(crate) fn keep_only<const N: usize>(files: [OwnedFd; N]) -> Result<[OwnedFd; N], Errno> {
     const FIRST: c_int = 3;
     const OUT_OF_THE_WAY: c_int = 64;
-    // SAFETY: The descriptors are open, and forgotten for new numbers. What else is closed
-    // is not used any more, by the promise above.
+    // SAFETY: The descriptors are open, and get new numbers. By the requirement, no other descriptor
+    // is used.
     unsafe {
         let mut moved = [0; N];
         for (to, file) in moved.iter_mut().zip(files) {
@@ -206,7 +205,7 @@ pub(crate) fn keep_only<const N: usize>(files: [OwnedFd; N]) -> Result<[OwnedFd;
     }
 }
 
-/// Waits until a child has ended, zombie or not; false if it has not within that time.
+/// Waits until a child has exited. Returns `false` after the timeout.
 pub(crate) fn has_ended_within(child: Pid, patience: Duration) -> Result<bool, Errno> {
     let pidfd = rustix::process::pidfd_open(child, PidfdFlags::empty())?;
     let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
@@ -221,7 +220,7 @@ pub(crate) fn sleep_forever() -> ! {
     }
 }
 
-/// Ends this process at once: no destructors, nothing that the parent's memory is behind.
+/// Exits without running destructors, whose values belong to the parent.
 pub(crate) fn exit(status: i32) -> ! {
     // SAFETY: Always safe to call.
     unsafe { libc::_exit(status) }

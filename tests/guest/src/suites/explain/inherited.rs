@@ -59,7 +59,7 @@ pub(super) fn tests() -> Vec<Test> {
 fn check(way: &str) -> Result<()> {
     if way.ends_with("serve") {
         let device = Device::open()?;
-        serve_status::ask(&device)?;
+        serve_status::enable(&device)?;
         device.serve(false)?;
     }
     for [before, redirections] in STATES {

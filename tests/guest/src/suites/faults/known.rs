@@ -34,7 +34,7 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
         "known: prepare_nsset forgets the cred when fs_struct fails",
         move |world| {
             fault_injection::prepare()?;
-            if fault_injection::kmemleak_is_there() {
+            if fault_injection::has_kmemleak() {
                 return Err(Skip::because(
                     "kmemleak would report the leak of setns(2); shown on KERNEL=lab",
                 ));
@@ -87,5 +87,5 @@ fn creds_left(call: &Call, entry: Entry, world: &mut Fixtures) -> Result<u64> {
     );
     // Processes that start and exit allocate some as well.
     let growth = before.growth_by(u64::from(TIMES / 10))?;
-    Ok(growth.of(slab::CRED))
+    Ok(growth.objects(slab::CRED))
 }

@@ -111,7 +111,7 @@ fn by_each_entry(
     if case.subject == Entry::Device && !case.caller.contains(&Setup::Seccomp) {
         entries.push(Entry::Syscall);
         // NSPROXY_SERVE makes allocations of its own.
-        if case.fail_allocation.is_none() && serve_status::can(&Device::open()?)? {
+        if case.fail_allocation.is_none() && serve_status::is_supported(&Device::open()?)? {
             entries.push(Entry::Served);
         }
     }
@@ -139,7 +139,7 @@ fn leaves_nothing(case: &Case, entry: Entry, world: &mut Fixtures) -> Result<()>
         let mut pairs = after.iter().zip(&references);
         pairs.all(|(after, before)| after.1 <= before.1 && after.2 <= before.2)
     };
-    let after = leaked_namespaces::patiently(counts, no_more)?;
+    let after = leaked_namespaces::wait_until(counts, no_more)?;
     ensure!(
         no_more(&after),
         "after {times} calls the target's namespaces have more references: {after:?}, before \
@@ -342,7 +342,7 @@ fn refused() -> Vec<Case> {
             Code::EINVAL,
         )),
     ];
-    if kernel::asks_the_copy() {
+    if kernel::checks_fs_copy() {
         // There it succeeds.
         cases.retain(|case| !case.name.contains("EINVAL at mnt"));
     }

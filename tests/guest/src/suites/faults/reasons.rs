@@ -32,7 +32,7 @@ const ATTEMPTS: u32 = 20;
 pub(super) fn tests() -> Vec<Test> {
     let tests = REASONS.into_iter().zip(1..);
     tests
-        .filter(|(reason, _)| *reason != Reason::Root || kernel::allocates_to_look_up())
+        .filter(|(reason, _)| *reason != Reason::Root || kernel::allocates_in_lookup())
         .map(|(reason, n)| {
             Test::new(
                 format!(

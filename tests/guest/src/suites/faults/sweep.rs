@@ -56,7 +56,7 @@ fn sweep(call: &Call, world: &mut Fixtures, counts: &Shared) -> Result<()> {
     let made = call.allocations.len() as u32;
     for n in 1..=made + 1 {
         let (mut case, allocation) = call.case_failing_at(n);
-        if call.kernel_leaks_at(allocation) && fault_injection::kmemleak_is_there() {
+        if call.kernel_leaks_at(allocation) && fault_injection::has_kmemleak() {
             // kmemleak would report the leak of setns(2) after the suite: see `known`.
             case.reference = None;
         }

@@ -160,7 +160,9 @@ impl SharedState {
             homes,
             seed,
             proc: rustix::fs::open("/proc", flags, Mode::empty())?,
-            serves: device.as_ref().map_or(Ok(false), serve_status::can)?,
+            serves: device
+                .as_ref()
+                .map_or(Ok(false), serve_status::is_supported)?,
             device,
             numbers: Shared::new(At::LEN)?,
             calls: SharedCounters::new(ALL.len() * Situation::ALL.len())?,

@@ -4,7 +4,7 @@
 
 use crate::{
     errno::Code,
-    snapshot::{Children, ClockBase, LINKS, Snapshot, word},
+    snapshot::{Children, ClockBase, LINKS, Snapshot, value_or_error},
     sys::{
         self, Semaphore,
         nsfs::{self, Relative},
@@ -30,10 +30,10 @@ pub(super) const SEMAPHORE: i32 = 0x6e73_7073;
 pub(super) fn briefly(proc: &OwnedFd) -> Snapshot {
     let mut seen = Snapshot::default();
     for link in LINKS {
-        let id = open_link(proc, link).and_then(|file| sys::namespace_id(&file));
+        let id = open_link(proc, link).and_then(|file| sys::nsfs::id(&file));
         seen.add(
             format_args!("ns/{link}"),
-            word(id.map(|id| format!("{link}:[{id}]"))),
+            value_or_error(id.map(|id| format!("{link}:[{id}]"))),
         );
     }
     seen.add("uid", rustix::process::geteuid().as_raw());
@@ -42,14 +42,19 @@ pub(super) fn briefly(proc: &OwnedFd) -> Snapshot {
         ("cap/effective", sets.map(|sets| sets.effective)),
         ("cap/permitted", sets.map(|sets| sets.permitted)),
     ] {
-        seen.add(key, word(set.map(|set| format!("{:016x}", set.bits()))));
+        seen.add(
+            key,
+            value_or_error(set.map(|set| format!("{:016x}", set.bits()))),
+        );
     }
     seen.add(
         "securebits",
-        word(rustix::thread::capabilities_secure_bits().map(|bits| format!("{:#x}", bits.bits()))),
+        value_or_error(
+            rustix::thread::capabilities_secure_bits().map(|bits| format!("{:#x}", bits.bits())),
+        ),
     );
     for (key, path) in [("root", "/"), ("cwd", ".")] {
-        seen.add(key, word(place(path)));
+        seen.add(key, value_or_error(place(path)));
     }
     seen.add(
         "hostname",
@@ -69,10 +74,10 @@ pub(super) fn everything(proc: &OwnedFd, base: &ClockBase, children: Children) -
             continue;
         };
         let owner = relative(&file, Relative::Owner, "user");
-        seen.add(format_args!("owner/{link}"), word(owner));
+        seen.add(format_args!("owner/{link}"), value_or_error(owner));
         if let Some(kind @ ("user" | "pid")) = link.split('_').next() {
             let parent = relative(&file, Relative::Parent, kind);
-            seen.add(format_args!("parent/{link}"), word(parent));
+            seen.add(format_args!("parent/{link}"), value_or_error(parent));
         }
     }
     Ok(seen)

@@ -86,7 +86,7 @@ pub(crate) fn list_namespaces(state: &SharedState, rng: &mut Rng) -> Result<()> 
     let mut ids = Vec::new();
     for kind in KINDS {
         for home in &state.homes {
-            ids.push((kind, sys::namespace_id(home.file(kind))?));
+            ids.push((kind, sys::nsfs::id(home.file(kind))?));
         }
     }
     while state.is_running() {
