@@ -74,8 +74,14 @@ impl Actor {
     /// switch between two processes is slow in an emulator. The actor continues after a command
     /// that fails; its error is returned.
     pub(crate) fn run_commands(&mut self, commands: &[Command]) -> Result<Vec<Reply>> {
+        if commands.is_empty() {
+            // The actor would not reply.
+            return Ok(Vec::new());
+        }
         let channel = self.channel.as_ref().context("the actor has exited")?;
-        channel.send(&commands, None)?;
+        channel
+            .send(&commands, None)
+            .with_context(|| format!("the actor has exited before {commands:?}"))?;
         let received = channel.receive::<Vec<Reply>>()?;
         let (replies, file) =
             received.with_context(|| format!("the actor exited during {commands:?}"))?;
