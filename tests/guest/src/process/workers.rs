@@ -75,9 +75,22 @@ impl Child {
     /// Waits for the end of the child, which must exit with status 0.
     pub(crate) fn end(self) -> Result<()> {
         let (status, error) = self.wait()?;
+        ensure!(error.is_empty(), error);
         ensure!(
             status.exit_status() == Some(0),
-            "a child ended with {status:?}: {error}"
+            "a child ended with {status:?}"
+        );
+        Ok(())
+    }
+
+    /// Kills the child, which must not have ended.
+    pub(crate) fn kill(self) -> Result<()> {
+        rustix::process::kill_process(self.pid, Signal::KILL)?;
+        let (status, error) = self.wait()?;
+        ensure!(error.is_empty(), error);
+        ensure!(
+            status.terminating_signal() == Some(Signal::KILL.as_raw()),
+            "a child ended before it was killed: {status:?}"
         );
         Ok(())
     }

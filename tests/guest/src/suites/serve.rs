@@ -15,19 +15,16 @@ use crate::{
         serve_status::{self, enable},
     },
     errno::Code,
+    process::workers::{Child, run_in_child},
     report::ktap::{Skip, Test},
-    sys::{self, Fork},
+    sys,
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use nsproxy_uapi::{setns_raw, sys as uapi};
-use rustix::{
-    io::Errno,
-    process::{Pid, Signal, WaitOptions, WaitStatus},
-    thread::CpuSet,
-};
+use rustix::{io::Errno, thread::CpuSet};
 use std::{
     fs::{self, File},
-    io::{PipeReader, Read as _, Write as _},
+    io::Read as _,
     os::fd::{AsFd as _, AsRawFd as _},
     process::Command,
     thread,
@@ -102,82 +99,17 @@ const UNLOADS: u32 = 10;
 /// How many others call.
 const OTHERS: usize = 2;
 
-/// Does something in a child of its own, and says what went wrong there.
-fn in_child(f: impl FnOnce() -> Result<()>) -> Result<()> {
-    Child::start(f)?.end()
-}
-
-/// A process that does something.
-struct Child {
-    pid: Pid,
-    /// What goes wrong.
-    wrong: PipeReader,
-}
-
-impl Child {
-    fn start(f: impl FnOnce() -> Result<()>) -> Result<Self> {
-        let (wrong, mut write) = std::io::pipe()?;
-        match sys::fork()? {
-            Fork::Child => {
-                drop(wrong);
-                let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
-                let status = match f() {
-                    Ok(()) => 0,
-                    Err(error) => {
-                        let _ = write!(write, "{error:#}");
-                        1
-                    }
-                };
-                sys::exit(status)
-            }
-            Fork::Parent(pid) => Ok(Self { pid, wrong }),
-        }
-    }
-
-    /// Starts one that is served, and does nothing else. Its device is closed by now.
-    fn served() -> Result<Self> {
-        let (mut ready, tell) = std::io::pipe()?;
-        let child = Self::start(move || {
-            enable(&Device::open()?)?;
-            drop(tell);
-            sys::sleep_forever()
-        })?;
-        // Until nobody has the other end any more.
-        ready.read_to_end(&mut Vec::new())?;
-        Ok(child)
-    }
-
-    /// Waits until it is gone, and returns how it ended and what it said.
-    fn wait(mut self) -> Result<(WaitStatus, String)> {
-        let mut wrong = String::new();
-        self.wrong.read_to_string(&mut wrong)?;
-        let ended = rustix::process::waitpid(Some(self.pid), WaitOptions::empty())?;
-        let (_, status) = ended.context("no status of the child")?;
-        Ok((status, wrong))
-    }
-
-    /// Waits for its end, which must be a good one.
-    fn end(self) -> Result<()> {
-        let (status, wrong) = self.wait()?;
-        ensure!(wrong.is_empty(), wrong);
-        ensure!(
-            status.exit_status() == Some(0),
-            "the child ended: {status:?}"
-        );
-        Ok(())
-    }
-
-    /// Ends it, if nothing went wrong until now.
-    fn kill(self) -> Result<()> {
-        rustix::process::kill_process(self.pid, Signal::KILL)?;
-        let (status, wrong) = self.wait()?;
-        ensure!(wrong.is_empty(), wrong);
-        ensure!(
-            status.terminating_signal() == Some(libc::SIGKILL),
-            "the child had ended: {status:?}"
-        );
-        Ok(())
-    }
+/// Starts a child that is served, and sleeps. It has closed its device.
+fn start_served() -> Result<Child> {
+    let (mut ready, tell) = std::io::pipe()?;
+    let child = Child::start(move || {
+        enable(&Device::open()?)?;
+        drop(tell);
+        sys::sleep_forever()
+    })?;
+    // Returns when the child has closed its end.
+    ready.read_to_end(&mut Vec::new())?;
+    Ok(child)
 }
 
 /// That so many of the calls that `f` makes are served.
@@ -209,12 +141,12 @@ fn call(fd: i32, expected: Result<(), Code>) -> Result<()> {
 }
 
 fn nobody(_: &mut Fixtures) -> Result<()> {
-    in_child(|| {
+    run_in_child(|| {
         let device = Device::open()?;
         ensure!(!device.serves()?, "served from the start");
         serves(0, call_twice)?;
         // Somebody else asks.
-        let other = Child::served()?;
+        let other = start_served()?;
         let result = serves(0, call_twice);
         other.kill()?;
         result
@@ -223,7 +155,7 @@ fn nobody(_: &mut Fixtures) -> Result<()> {
 
 fn on_and_off(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
-    in_child(|| {
+    run_in_child(|| {
         ensure!(!enable(&device)?, "served before it asked");
         ensure!(device.serves()?, "not served");
         serves(2, call_twice)?;
@@ -240,7 +172,7 @@ fn on_and_off(_: &mut Fixtures) -> Result<()> {
 fn by_instruction(setns: fn(i32, i32) -> Result<(), Errno>) -> Result<()> {
     let device = Device::open()?;
     let own = File::open("/proc/self/ns/uts")?;
-    in_child(|| {
+    run_in_child(|| {
         let calls = || -> Result<()> {
             let (good, bad) = (setns(own.as_raw_fd(), 0), setns(-1, 0));
             ensure!(
@@ -257,7 +189,7 @@ fn by_instruction(setns: fn(i32, i32) -> Result<(), Errno>) -> Result<()> {
 
 fn inherited(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
-    in_child(|| {
+    run_in_child(|| {
         let before = thread::spawn(move || {
             thread::sleep(Duration::from_millis(100));
             call_twice()
@@ -270,8 +202,8 @@ fn inherited(_: &mut Fixtures) -> Result<()> {
         };
         serves(2, || join(before))?;
         serves(2, || join(thread::spawn(call_twice)))?;
-        serves(2, || in_child(call_twice))?;
-        serves(2, || in_child(|| in_child(call_twice)))?;
+        serves(2, || run_in_child(call_twice))?;
+        serves(2, || run_in_child(|| run_in_child(call_twice)))?;
         // A program that is linked statically.
         serves(1, || {
             let words = ["nsenter", "--uts=/proc/self/ns/uts", "true"];
@@ -286,13 +218,13 @@ fn inherited(_: &mut Fixtures) -> Result<()> {
 
 fn given_up(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
-    in_child(|| {
+    run_in_child(|| {
         enable(&device)?;
         serves(0, || {
-            in_child(|| {
+            run_in_child(|| {
                 ensure!(device.serve(false)?, "the child is not served");
                 call_twice()?;
-                in_child(call_twice)
+                run_in_child(call_twice)
             })
         })?;
         serves(2, call_twice)
@@ -307,13 +239,13 @@ fn counted(_: &mut Fixtures) -> Result<()> {
     };
     let before = serve_status::processes()?;
     let device = Device::open()?;
-    let other = Child::served()?;
-    let result = in_child(|| {
+    let other = start_served()?;
+    let result = run_in_child(|| {
         counts(before + 1)?;
         enable(&device)?;
         device.serve(true)?;
         counts(before + 2)?;
-        in_child(|| counts(before + 3))?;
+        run_in_child(|| counts(before + 3))?;
         counts(before + 2)?;
         device.serve(false)?;
         device.serve(false)?;
@@ -395,8 +327,8 @@ fn exits_without_lock(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
     // The request acquires the lock once, and so does the exit of the child that made it. From then
     // on the module watches exits.
-    locked.takes(2, || in_child(|| enable(&device).map(drop)))?;
-    locked.takes(0, || in_child(|| Ok(())))
+    locked.takes(2, || run_in_child(|| enable(&device).map(drop)))?;
+    locked.takes(0, || run_in_child(|| Ok(())))
 }
 
 fn senseless(_: &mut Fixtures) -> Result<()> {
@@ -433,7 +365,7 @@ fn seccomp(_: &mut Fixtures) -> Result<()> {
 
 fn traced(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
-    in_child(|| {
+    run_in_child(|| {
         enable(&device)?;
         for (fd, expected) in [
             (-1, -i64::from(libc::EBADF)),
@@ -455,7 +387,7 @@ fn traced(_: &mut Fixtures) -> Result<()> {
 
 fn while_served(fixtures: &mut Fixtures) -> Result<()> {
     fixtures.end_idle();
-    let child = Child::served()?;
+    let child = start_served()?;
     let refused = module::unload();
     child.kill()?;
     ensure!(refused == Err(Errno::AGAIN), "delete_module: {refused:?}");
@@ -467,7 +399,7 @@ fn while_served(fixtures: &mut Fixtures) -> Result<()> {
 
 fn while_others_call(fixtures: &mut Fixtures) -> Result<()> {
     fixtures.end_idle();
-    in_child(|| {
+    run_in_child(|| {
         stay_on_one_cpu_if_emulated()?;
         let others = (0..OTHERS)
             .map(|_| {
@@ -487,7 +419,7 @@ fn while_others_call(fixtures: &mut Fixtures) -> Result<()> {
 
 fn switch() -> Result<()> {
     for round in 0..UNLOADS {
-        in_child(|| {
+        run_in_child(|| {
             let device = Device::open()?;
             for _ in 0..TIMES / UNLOADS {
                 enable(&device)?;
@@ -536,7 +468,7 @@ fn taken(entry: &'static str, fixtures: &mut Fixtures) -> Result<()> {
     module::unload_soon()?;
     module::load(c"")?.context("finit_module")?;
     take(entry).context("fail_function, before anybody is served")?;
-    let refused = in_child(|| {
+    let refused = run_in_child(|| {
         let device = Device::open()?;
         let asked = device.serve(true);
         ensure!(asked == Err(Errno::BUSY), "NSPROXY_SERVE: {asked:?}");
@@ -556,7 +488,7 @@ fn taken(entry: &'static str, fixtures: &mut Fixtures) -> Result<()> {
     });
     give_back(entry)?;
     refused?;
-    in_child(|| {
+    run_in_child(|| {
         enable(&Device::open()?)?;
         serves(2, call_twice)
     })

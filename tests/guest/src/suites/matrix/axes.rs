@@ -2,6 +2,7 @@
 
 //! The axes of the matrix.
 
+use super::super::named_enum::named_enum;
 use crate::{
     case::{
         FdSource, NsPath, Unrelated,
@@ -11,47 +12,29 @@ use crate::{
     process::{creds, setup::Setup},
 };
 
-/// The state of the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Caller {
-    Root,
-    WithoutSysAdmin,
-    WithoutSysChroot,
-    WithoutSysPtrace,
-    WithoutCapabilities,
-    User,
-    RootBelow,
-    UserRootBelow,
-    InNamespacesOfItsOwn,
-    ThreadOfTwo,
-    SharingFs,
-    SharingMemory,
-    ChildOfVfork,
-    Chrooted,
-    NoNewPrivs,
-    WithSemaphores,
+named_enum! {
+    /// The state of the caller.
+    enum Caller {
+        Root = "root",
+        WithoutSysAdmin = "root without CAP_SYS_ADMIN",
+        WithoutSysChroot = "root without CAP_SYS_CHROOT",
+        WithoutSysPtrace = "root without CAP_SYS_PTRACE",
+        WithoutCapabilities = "root without capabilities",
+        User = "uid 1000",
+        RootBelow = "root in a child user namespace",
+        UserRootBelow = "uid 1000 in a child user namespace",
+        InNamespacesOfItsOwn = "root in new namespaces of all kinds but user",
+        ThreadOfTwo = "thread of two",
+        SharingFs = "CLONE_FS sharer",
+        SharingMemory = "CLONE_VM sharer",
+        ChildOfVfork = "vfork child",
+        Chrooted = "chrooted",
+        NoNewPrivs = "no_new_privs",
+        WithSemaphores = "with semaphores to undo",
+    }
 }
 
 impl Caller {
-    pub(super) const ALL: [Self; 16] = [
-        Self::Root,
-        Self::WithoutSysAdmin,
-        Self::WithoutSysChroot,
-        Self::WithoutSysPtrace,
-        Self::WithoutCapabilities,
-        Self::User,
-        Self::RootBelow,
-        Self::UserRootBelow,
-        Self::InNamespacesOfItsOwn,
-        Self::ThreadOfTwo,
-        Self::SharingFs,
-        Self::SharingMemory,
-        Self::ChildOfVfork,
-        Self::Chrooted,
-        Self::NoNewPrivs,
-        Self::WithSemaphores,
-    ];
-
     /// The callers for which the outcome depends on the set of kinds: one with all capabilities, one
     /// that gains them with the user namespace, and two that only some kinds refuse.
     pub(super) const OF_SETS: [Self; 4] = [
@@ -60,27 +43,6 @@ impl Caller {
         Self::ThreadOfTwo,
         Self::SharingFs,
     ];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Root => "root",
-            Self::WithoutSysAdmin => "root without CAP_SYS_ADMIN",
-            Self::WithoutSysChroot => "root without CAP_SYS_CHROOT",
-            Self::WithoutSysPtrace => "root without CAP_SYS_PTRACE",
-            Self::WithoutCapabilities => "root without capabilities",
-            Self::User => "uid 1000",
-            Self::RootBelow => "root in a child user namespace",
-            Self::UserRootBelow => "uid 1000 in a child user namespace",
-            Self::InNamespacesOfItsOwn => "root in new namespaces of all kinds but user",
-            Self::ThreadOfTwo => "thread of two",
-            Self::SharingFs => "CLONE_FS sharer",
-            Self::SharingMemory => "CLONE_VM sharer",
-            Self::ChildOfVfork => "vfork child",
-            Self::Chrooted => "chrooted",
-            Self::NoNewPrivs => "no_new_privs",
-            Self::WithSemaphores => "with semaphores to undo",
-        }
-    }
 
     pub(super) fn steps(self) -> Vec<Setup> {
         let user = Kind::User.flag();
@@ -113,53 +75,24 @@ impl Caller {
     }
 }
 
-/// The relation of the target to the caller.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Relation {
-    Itself,
-    Parent,
-    Child,
-    Sibling,
-    SiblingOfInitial,
-    SiblingOfUser,
-    Stranger,
-    DeadKept,
-    Zombie,
-    Reaped,
-    Anonymous,
+named_enum! {
+    /// The relation of the target to the caller.
+    enum Relation {
+        Itself = "self",
+        Parent = "parent",
+        Child = "child",
+        Sibling = "sibling in a user namespace of its own",
+        SiblingOfInitial = "sibling in the initial user namespace",
+        SiblingOfUser = "sibling of uid 1000",
+        Stranger = "unrelated process",
+        DeadKept = "dead process, kept by the fd",
+        Zombie = "zombie",
+        Reaped = "reaped process",
+        Anonymous = "anonymous mount namespace",
+    }
 }
 
 impl Relation {
-    pub(super) const ALL: [Self; 11] = [
-        Self::Itself,
-        Self::Parent,
-        Self::Child,
-        Self::Sibling,
-        Self::SiblingOfInitial,
-        Self::SiblingOfUser,
-        Self::Stranger,
-        Self::DeadKept,
-        Self::Zombie,
-        Self::Reaped,
-        Self::Anonymous,
-    ];
-
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Itself => "self",
-            Self::Parent => "parent",
-            Self::Child => "child",
-            Self::Sibling => "sibling in a user namespace of its own",
-            Self::SiblingOfInitial => "sibling in the initial user namespace",
-            Self::SiblingOfUser => "sibling of uid 1000",
-            Self::Stranger => "unrelated process",
-            Self::DeadKept => "dead process, kept by the fd",
-            Self::Zombie => "zombie",
-            Self::Reaped => "reaped process",
-            Self::Anonymous => "anonymous mount namespace",
-        }
-    }
-
     /// Returns the target to start, if it is a process besides the caller.
     pub(super) fn target(self) -> Option<Target> {
         let new = Target::in_all_new();

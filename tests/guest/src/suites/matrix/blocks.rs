@@ -2,6 +2,7 @@
 
 //! The blocks of the matrix: axes, crossed. Every combination is a case, or impossible for a reason.
 
+use super::super::named_enum::named_enum;
 use super::axes::{Caller, NsType, Relation, WAYS, other_files, way_is_closed, way_name};
 use crate::{
     case::{
@@ -22,27 +23,15 @@ pub(super) enum Combination {
 /// Values on axes.
 pub(super) type Values = Vec<(Axis, &'static str)>;
 
-/// An axis of the matrix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Axis {
-    Kind,
-    WayIn,
-    Target,
-    NsType,
-    File,
-    Caller,
-}
-
-impl Axis {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Kind => "kind",
-            Self::WayIn => "way-in",
-            Self::Target => "target",
-            Self::NsType => "nstype",
-            Self::File => "fd",
-            Self::Caller => "caller",
-        }
+named_enum! {
+    /// An axis of the matrix.
+    enum Axis {
+        Kind = "kind",
+        WayIn = "way-in",
+        Target = "target",
+        NsType = "nstype",
+        File = "fd",
+        Caller = "caller",
     }
 }
 

@@ -229,14 +229,7 @@ impl Counts {
             }
             Ok(())
         };
-        for axis in [
-            Axis::Kind,
-            Axis::WayIn,
-            Axis::Target,
-            Axis::NsType,
-            Axis::File,
-            Axis::Caller,
-        ] {
+        for axis in Axis::ALL {
             let rows = self.values.iter().filter(|((of, _), _)| *of == axis);
             table(axis.name(), &mut rows.map(|((_, value), n)| row(value, n)))?;
         }
