@@ -20,30 +20,21 @@ pub(super) struct Allocation {
     pub(super) code: Code,
 }
 
-const NSPROXY: Allocation = Allocation {
-    name: "P1 nsproxy",
-    code: Code::ENOMEM,
-};
-const CRED: Allocation = Allocation {
-    name: "P2 cred",
-    code: Code::ENOMEM,
-};
+impl Allocation {
+    const fn new(name: &'static str, code: Code) -> Self {
+        Self { name, code }
+    }
+}
+
+const NSPROXY: Allocation = Allocation::new("P1 nsproxy", Code::ENOMEM);
+const CRED: Allocation = Allocation::new("P2 cred", Code::ENOMEM);
 /// If it fails, `prepare_nsset()` leaks the cred.
-pub(super) const FS_STRUCT: Allocation = Allocation {
-    name: "P3 fs_struct",
-    code: Code::ENOMEM,
-};
+pub(super) const FS_STRUCT: Allocation = Allocation::new("P3 fs_struct", Code::ENOMEM);
 /// `set_cred_ucounts()`, if the caller's user id has no ucounts in the user namespace yet.
 /// `userns_install()` returns `EINVAL` whatever its error.
-const UCOUNTS: Allocation = Allocation {
-    name: "user ucounts",
-    code: Code::EINVAL,
-};
+const UCOUNTS: Allocation = Allocation::new("user ucounts", Code::EINVAL);
 /// `vfs_path_lookup()` copies its "/" to a `struct filename`.
-const FILENAME: Allocation = Allocation {
-    name: "mnt filename of the root",
-    code: Code::ENOMEM,
-};
+const FILENAME: Allocation = Allocation::new("mnt filename of the root", Code::ENOMEM);
 
 /// A call that succeeds unless an allocation fails.
 #[derive(Clone, Debug)]
@@ -143,52 +134,31 @@ impl Call {
 pub(super) fn all() -> Vec<Call> {
     let mut calls = Vec::new();
     for kind in Kind::ALL {
-        let name = kind.name();
-        calls.push(Call::new(
-            format!("nsfs {name}"),
-            FdSource::Target(name),
-            kind.flag(),
-        ));
-    }
-    for kind in Kind::ALL {
-        let name = kind.name();
-        calls.push(Call::new(
-            format!("pidfd {name}"),
-            FdSource::Pidfd,
-            kind.flag(),
-        ));
+        let (name, file) = (kind.name(), FdSource::Target(kind.name()));
+        calls.push(Call::new(format!("nsfs {name}"), file, kind.flag()));
     }
     let all = implementation::all_kinds();
-    for (name, kinds) in [
-        (
-            "user+mnt",
-            implementation::flags_of(&[Kind::User, Kind::Mnt]),
-        ),
-        (
-            "user+uts",
-            implementation::flags_of(&[Kind::User, Kind::Uts]),
-        ),
-        (
-            "user+time",
-            implementation::flags_of(&[Kind::User, Kind::Time]),
-        ),
-        ("mnt+uts", implementation::flags_of(&[Kind::Mnt, Kind::Uts])),
-        (
-            "mnt+pid+time",
-            implementation::flags_of(&[Kind::Mnt, Kind::Pid, Kind::Time]),
-        ),
-        (
-            "ipc+cgroup+net",
-            implementation::flags_of(&[Kind::Ipc, Kind::Cgroup, Kind::Net]),
-        ),
-        ("all", all),
-        ("all but user", all & !Kind::User.flag()),
-        ("all but mnt", all & !Kind::Mnt.flag()),
-        (
-            "all but user and mnt",
-            all & !implementation::flags_of(&[Kind::User, Kind::Mnt]),
-        ),
-    ] {
+    let single = Kind::ALL.map(|kind| kind.flag());
+    let sets = [
+        implementation::flags_of(&[Kind::User, Kind::Mnt]),
+        implementation::flags_of(&[Kind::User, Kind::Uts]),
+        implementation::flags_of(&[Kind::User, Kind::Time]),
+        implementation::flags_of(&[Kind::Mnt, Kind::Uts]),
+        implementation::flags_of(&[Kind::Mnt, Kind::Pid, Kind::Time]),
+        implementation::flags_of(&[Kind::Ipc, Kind::Cgroup, Kind::Net]),
+    ];
+    let named = single
+        .into_iter()
+        .chain(sets)
+        .map(|kinds| (implementation::kind_names(kinds), kinds));
+    let all_but = [
+        ("all", 0),
+        ("all but user", Kind::User.flag()),
+        ("all but mnt", Kind::Mnt.flag()),
+        ("all but user and mnt", sets[0]),
+    ]
+    .map(|(name, but)| (name.to_owned(), all & !but));
+    for (name, kinds) in named.chain(all_but) {
         calls.push(Call::new(format!("pidfd {name}"), FdSource::Pidfd, kinds));
     }
     let user = Kind::User.flag();
