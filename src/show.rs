@@ -9,7 +9,10 @@ use crate::{
         namespace::{Counts, Ns, PidNamespace, UserNamespace},
         nsproxy::NsProxy,
         target::{PtraceMode, TargetTask},
-        uapi::{nsproxy_ns, nsproxy_show, step::*},
+        uapi::{
+            nsproxy_ns, nsproxy_show, NSPROXY_MEMBER_PID, NSPROXY_MEMBER_USER,
+            NSPROXY_STEP_F_CONSTANT,
+        },
     },
     visibility::{may_know, related_id, Fact},
 };

@@ -15,7 +15,9 @@ use crate::{
     sys::{
         caller::Caller,
         namespace::{Counts, Ns},
-        uapi::{errno, nsproxy_step, step::*},
+        uapi::{
+            errno, nsproxy_step, NSPROXY_NR_MEMBERS, NSPROXY_STEP_F_ABOUT, NSPROXY_STEP_F_CONSTANT,
+        },
     },
     visibility::{may_know, Fact},
 };

@@ -19,25 +19,39 @@
 
 #include "../uapi/nsproxy_rs.h"
 
-#define show_step(step)							\
-	__print_symbolic(step,						\
-		{ NSPROXY_STEP_CAPABLE,		"capable" },		\
-		{ NSPROXY_STEP_FGET,		"fget" },		\
-		{ NSPROXY_STEP_TYPE,		"type" },		\
-		{ NSPROXY_STEP_CREATE,		"create_new_namespaces" }, \
-		{ NSPROXY_STEP_CRED,		"prepare_creds" },	\
-		{ NSPROXY_STEP_FS,		"copy_fs_struct" },	\
-		{ NSPROXY_STEP_TARGET,		"target" },		\
-		{ NSPROXY_STEP_INSTALL,		"install" },		\
-		{ NSPROXY_STEP_TARGET_PUT,	"target_put" },		\
-		{ NSPROXY_STEP_COMMIT_CREDS,	"commit_creds" },	\
-		{ NSPROXY_STEP_SET_FS,		"set_fs" },		\
-		{ NSPROXY_STEP_EXIT_SEM,	"exit_sem" },		\
-		{ NSPROXY_STEP_TIMENS,		"timens_commit" },	\
-		{ NSPROXY_STEP_ACTIVATE,	"nsproxy_ns_active_get" }, \
-		{ NSPROXY_STEP_SWITCH,		"switch" },		\
-		{ NSPROXY_STEP_PUT_NSPROXY,	"put_nsproxy" },	\
-		{ NSPROXY_STEP_PERF,		"perf_event_namespaces" })
+/* EM() is for all entries but the last one, EMe(). */
+#define NSPROXY_STEPS							\
+	EM(NSPROXY_STEP_CAPABLE,	"capable")			\
+	EM(NSPROXY_STEP_FGET,		"fget")				\
+	EM(NSPROXY_STEP_TYPE,		"type")				\
+	EM(NSPROXY_STEP_CREATE,		"create_new_namespaces")	\
+	EM(NSPROXY_STEP_CRED,		"prepare_creds")		\
+	EM(NSPROXY_STEP_FS,		"copy_fs_struct")		\
+	EM(NSPROXY_STEP_TARGET,		"target")			\
+	EM(NSPROXY_STEP_INSTALL,	"install")			\
+	EM(NSPROXY_STEP_TARGET_PUT,	"target_put")			\
+	EM(NSPROXY_STEP_COMMIT_CREDS,	"commit_creds")			\
+	EM(NSPROXY_STEP_SET_FS,		"set_fs")			\
+	EM(NSPROXY_STEP_EXIT_SEM,	"exit_sem")			\
+	EM(NSPROXY_STEP_TIMENS,		"timens_commit")		\
+	EM(NSPROXY_STEP_ACTIVATE,	"nsproxy_ns_active_get")	\
+	EM(NSPROXY_STEP_SWITCH,		"switch")			\
+	EM(NSPROXY_STEP_PUT_NSPROXY,	"put_nsproxy")			\
+	EMe(NSPROXY_STEP_PERF,		"perf_event_namespaces")
+
+/* Makes the numbers of the steps known to readers of the event's format file. */
+#undef EM
+#undef EMe
+#define EM(step, name)	TRACE_DEFINE_ENUM(step);
+#define EMe(step, name)	TRACE_DEFINE_ENUM(step);
+NSPROXY_STEPS
+
+#undef EM
+#undef EMe
+#define EM(step, name)	{ step, name },
+#define EMe(step, name)	{ step, name }
+
+#define show_step(step)		__print_symbolic(step, NSPROXY_STEPS)
 
 #define show_kind(kind)							\
 	__print_symbolic(kind,						\

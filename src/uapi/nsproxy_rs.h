@@ -149,40 +149,83 @@ struct nsproxy_explain {
 /* The path of NSPROXY_SETNS_2011 instead of the one of NSPROXY_SETNS. */
 #define NSPROXY_EXPLAIN_2011		0x2
 
-/* What the file descriptor is */
-#define NSPROXY_REASON_BADF		1	/* not open, or open with O_PATH */
-#define NSPROXY_REASON_NEITHER		2	/* neither nsfs file nor pidfd */
-#define NSPROXY_REASON_NSTYPE		3	/* a namespace of another kind */
-#define NSPROXY_REASON_NO_FLAGS		4	/* a pidfd, and no kind is asked for */
-#define NSPROXY_REASON_UNKNOWN_FLAGS	5	/* a pidfd, and more than kinds */
-#define NSPROXY_REASON_UNSUPPORTED	6	/* no longer given: all kinds are required */
-/* prepare_nsset() */
-#define NSPROXY_REASON_NO_NSPROXY	7	/* no memory for a struct nsproxy */
-#define NSPROXY_REASON_NO_CRED		8	/* no memory for a struct cred */
-#define NSPROXY_REASON_NO_FS		9	/* no memory for a struct fs_struct */
-/* validate_nsset() */
-#define NSPROXY_REASON_REAPED		10	/* the process is gone */
-#define NSPROXY_REASON_PTRACE		11	/* the process may not be looked into */
-#define NSPROXY_REASON_EXITING		12	/* the process has no namespaces any more */
-#define NSPROXY_REASON_NO_PID_NS	13	/* the process is in no pid namespace any more */
-/* install() */
-#define NSPROXY_REASON_CAP_OWNER	14	/* @cap in the owner of the namespace */
-#define NSPROXY_REASON_CAP_SET		15	/* @cap in the user namespace of who enters */
-#define NSPROXY_REASON_CHROOT		16	/* the same, CAP_SYS_CHROOT */
-#define NSPROXY_REASON_CAP_USER		17	/* @cap in the user namespace to enter */
-#define NSPROXY_REASON_ANONYMOUS	18	/* a mount namespace without a name */
-#define NSPROXY_REASON_FS_SHARED	19	/* @count tasks share root and directory */
-#define NSPROXY_REASON_ROOT		20	/* the root of the mount namespace is not found */
-#define NSPROXY_REASON_NOT_BELOW	21	/* a pid namespace that is not ours or below */
-#define NSPROXY_REASON_SAME_USER	22	/* the user namespace that one is in */
-#define NSPROXY_REASON_THREADS		23	/* user: @count threads */
-#define NSPROXY_REASON_UCOUNTS		24	/* user: what is counted there cannot be */
-#define NSPROXY_REASON_MM_SHARED	25	/* time: @count tasks share the memory */
-/* NSPROXY_SETNS_2011 */
-#define NSPROXY_REASON_CAP_INIT		26	/* @cap in the initial user namespace */
-#define NSPROXY_REASON_NO_NS		27	/* no namespace file of then */
-/* The kernel refused, and no check that is known here would: a bug of this module. */
-#define NSPROXY_REASON_UNEXPLAINED	28
+/**
+ * enum nsproxy_reason - the check that refused a call
+ *
+ * setns() and check_setns_flags():
+ * @NSPROXY_REASON_BADF: the file descriptor is not open, or open with O_PATH
+ * @NSPROXY_REASON_NEITHER: the file is neither an nsfs file nor a pidfd
+ * @NSPROXY_REASON_NSTYPE: the namespace is of another kind than nstype
+ * @NSPROXY_REASON_NO_FLAGS: a pidfd, and no kind is requested
+ * @NSPROXY_REASON_UNKNOWN_FLAGS: a pidfd, and nstype has bits that are no kind
+ * @NSPROXY_REASON_UNSUPPORTED: no longer returned: all kinds are required
+ *
+ * prepare_nsset():
+ * @NSPROXY_REASON_NO_NSPROXY: out of memory for a struct nsproxy
+ * @NSPROXY_REASON_NO_CRED: out of memory for a struct cred
+ * @NSPROXY_REASON_NO_FS: out of memory for a struct fs_struct
+ *
+ * validate_nsset():
+ * @NSPROXY_REASON_REAPED: the process was reaped
+ * @NSPROXY_REASON_PTRACE: the caller may not access the process
+ * @NSPROXY_REASON_EXITING: the process is exiting and has no namespaces
+ * @NSPROXY_REASON_NO_PID_NS: the process has left its pid namespace
+ *
+ * install() of a kind:
+ * @NSPROXY_REASON_CAP_OWNER: @cap is missing in the owner of the namespace
+ * @NSPROXY_REASON_CAP_SET: @cap is missing in the caller's user namespace, or in
+ *	the one that the call enters first
+ * @NSPROXY_REASON_CHROOT: the same for CAP_SYS_CHROOT
+ * @NSPROXY_REASON_CAP_USER: @cap is missing in the user namespace to enter
+ * @NSPROXY_REASON_ANONYMOUS: the mount namespace is anonymous
+ * @NSPROXY_REASON_FS_SHARED: @count tasks share root and working directory
+ * @NSPROXY_REASON_ROOT: the lookup of the mount namespace's root failed
+ * @NSPROXY_REASON_NOT_BELOW: the pid namespace is neither the caller's nor a
+ *	descendant of it
+ * @NSPROXY_REASON_SAME_USER: the caller is in this user namespace already
+ * @NSPROXY_REASON_THREADS: user: the process has @count threads
+ * @NSPROXY_REASON_UCOUNTS: user: the caller's user cannot be counted there
+ * @NSPROXY_REASON_MM_SHARED: time: @count tasks share the caller's memory
+ *
+ * NSPROXY_SETNS_2011:
+ * @NSPROXY_REASON_CAP_INIT: @cap is missing in the initial user namespace
+ * @NSPROXY_REASON_NO_NS: not a namespace of one of the three kinds of 2011
+ *
+ * @NSPROXY_REASON_UNEXPLAINED: the kernel refused, and no check above fails when
+ *	it is repeated: a bug of this module
+ *
+ * @cap and @count are members of struct nsproxy_explain.
+ */
+enum nsproxy_reason {
+	NSPROXY_REASON_BADF = 1,
+	NSPROXY_REASON_NEITHER = 2,
+	NSPROXY_REASON_NSTYPE = 3,
+	NSPROXY_REASON_NO_FLAGS = 4,
+	NSPROXY_REASON_UNKNOWN_FLAGS = 5,
+	NSPROXY_REASON_UNSUPPORTED = 6,
+	NSPROXY_REASON_NO_NSPROXY = 7,
+	NSPROXY_REASON_NO_CRED = 8,
+	NSPROXY_REASON_NO_FS = 9,
+	NSPROXY_REASON_REAPED = 10,
+	NSPROXY_REASON_PTRACE = 11,
+	NSPROXY_REASON_EXITING = 12,
+	NSPROXY_REASON_NO_PID_NS = 13,
+	NSPROXY_REASON_CAP_OWNER = 14,
+	NSPROXY_REASON_CAP_SET = 15,
+	NSPROXY_REASON_CHROOT = 16,
+	NSPROXY_REASON_CAP_USER = 17,
+	NSPROXY_REASON_ANONYMOUS = 18,
+	NSPROXY_REASON_FS_SHARED = 19,
+	NSPROXY_REASON_ROOT = 20,
+	NSPROXY_REASON_NOT_BELOW = 21,
+	NSPROXY_REASON_SAME_USER = 22,
+	NSPROXY_REASON_THREADS = 23,
+	NSPROXY_REASON_UCOUNTS = 24,
+	NSPROXY_REASON_MM_SHARED = 25,
+	NSPROXY_REASON_CAP_INIT = 26,
+	NSPROXY_REASON_NO_NS = 27,
+	NSPROXY_REASON_UNEXPLAINED = 28,
+};
 
 #define NSPROXY_EXPLAIN		_IOWR(NSPROXY_IOC_MAGIC, 0x04, struct nsproxy_explain)
 
@@ -244,25 +287,51 @@ struct nsproxy_step {
 
 #define NSPROXY_JOURNAL_MAX		1024
 
-#define NSPROXY_STEP_CALLER		1	/* what the caller has before the call */
-#define NSPROXY_STEP_CAPABLE		2	/* 2011: capable() */
-#define NSPROXY_STEP_FGET		3	/* fget() */
-#define NSPROXY_STEP_TYPE		4	/* what file it is, and that it fits */
-#define NSPROXY_STEP_CREATE		5	/* create_new_namespaces() */
-#define NSPROXY_STEP_CRED		6	/* prepare_creds() */
-#define NSPROXY_STEP_FS			7	/* copy_fs_struct() */
-#define NSPROXY_STEP_TARGET		8	/* a process: its namespaces are taken hold of */
-#define NSPROXY_STEP_INSTALL		9	/* ops->install() */
-#define NSPROXY_STEP_TARGET_PUT		10	/* a process: they are let go */
-#define NSPROXY_STEP_COMMIT_CREDS	11	/* commit_creds() */
-#define NSPROXY_STEP_SET_FS		12	/* set_fs_root(), set_fs_pwd() */
-#define NSPROXY_STEP_EXIT_SEM		13	/* exit_sem() */
-#define NSPROXY_STEP_TIMENS		14	/* timens_commit() */
-#define NSPROXY_STEP_ACTIVATE		15	/* nsproxy_ns_active_get() */
-#define NSPROXY_STEP_SWITCH		16	/* task->nsproxy, under task_lock() */
-#define NSPROXY_STEP_PUT_NSPROXY	17	/* put_nsproxy(), of the old one */
-#define NSPROXY_STEP_PERF		18	/* perf_event_namespaces() */
-#define NSPROXY_STEP_RETURN		19	/* what was held is released: put_nsset(), fput() */
+/**
+ * enum nsproxy_step_id - a step of the path
+ * @NSPROXY_STEP_CALLER: before the call: the namespaces that the caller has
+ * @NSPROXY_STEP_CAPABLE: 2011: capable()
+ * @NSPROXY_STEP_FGET: fget()
+ * @NSPROXY_STEP_TYPE: proc_ns_file(), pidfd_pid(), and the check of nstype
+ * @NSPROXY_STEP_CREATE: create_new_namespaces()
+ * @NSPROXY_STEP_CRED: prepare_creds()
+ * @NSPROXY_STEP_FS: copy_fs_struct()
+ * @NSPROXY_STEP_TARGET: validate_nsset() acquires references to the namespaces of
+ *	the process
+ * @NSPROXY_STEP_INSTALL: install() of a kind
+ * @NSPROXY_STEP_TARGET_PUT: validate_nsset() releases these references
+ * @NSPROXY_STEP_COMMIT_CREDS: commit_creds()
+ * @NSPROXY_STEP_SET_FS: set_fs_root() and set_fs_pwd()
+ * @NSPROXY_STEP_EXIT_SEM: exit_sem()
+ * @NSPROXY_STEP_TIMENS: timens_commit()
+ * @NSPROXY_STEP_ACTIVATE: nsproxy_ns_active_get()
+ * @NSPROXY_STEP_SWITCH: task->nsproxy, under task_lock()
+ * @NSPROXY_STEP_PUT_NSPROXY: put_nsproxy() of the old nsproxy
+ * @NSPROXY_STEP_PERF: perf_event_namespaces()
+ * @NSPROXY_STEP_RETURN: put_nsset() and fput(): all objects held for the call are
+ *	released
+ */
+enum nsproxy_step_id {
+	NSPROXY_STEP_CALLER = 1,
+	NSPROXY_STEP_CAPABLE = 2,
+	NSPROXY_STEP_FGET = 3,
+	NSPROXY_STEP_TYPE = 4,
+	NSPROXY_STEP_CREATE = 5,
+	NSPROXY_STEP_CRED = 6,
+	NSPROXY_STEP_FS = 7,
+	NSPROXY_STEP_TARGET = 8,
+	NSPROXY_STEP_INSTALL = 9,
+	NSPROXY_STEP_TARGET_PUT = 10,
+	NSPROXY_STEP_COMMIT_CREDS = 11,
+	NSPROXY_STEP_SET_FS = 12,
+	NSPROXY_STEP_EXIT_SEM = 13,
+	NSPROXY_STEP_TIMENS = 14,
+	NSPROXY_STEP_ACTIVATE = 15,
+	NSPROXY_STEP_SWITCH = 16,
+	NSPROXY_STEP_PUT_NSPROXY = 17,
+	NSPROXY_STEP_PERF = 18,
+	NSPROXY_STEP_RETURN = 19,
+};
 
 #define NSPROXY_STEP_F_ABOUT		0x1	/* the step is about this namespace */
 #define NSPROXY_STEP_F_CONSTANT		0x2	/* an initial namespace: its counts never move */

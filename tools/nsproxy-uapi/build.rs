@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Generates Rust's view of the ABI from the header that the module is built with.
+//! Generates the bindings of the ABI from the header that the module is built with.
 
 use std::{env, path::PathBuf};
 
@@ -14,7 +14,7 @@ fn main() {
         .allowlist_item("(nsproxy|NSPROXY)_.*")
         .derive_default(true)
         .prepend_enum_name(false)
-        // rustfmt is optional, and bindgen's complaint about its absence is long.
+        // rustfmt is optional. Without it, bindgen would print a long warning.
         .formatter(bindgen::Formatter::None)
         .generate()
         .expect("bindgen could not read src/uapi/nsproxy_rs.h; the lines above say why")

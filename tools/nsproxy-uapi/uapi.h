@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What bindgen reads. The ioctl numbers are macros with a sizeof inside, which
- * it cannot evaluate: as enumerators it can.
+ * The input of bindgen. It cannot evaluate the ioctl numbers as macros, since they
+ * contain sizeof, but it can as enumerators.
  */
 #include "../../src/uapi/nsproxy_rs.h"
 

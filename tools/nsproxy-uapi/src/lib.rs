@@ -2,6 +2,7 @@
 
 //! The ABI of `/dev/nsproxy` for user space, and wrappers of setns(2), nsfs and pidfds.
 
+mod abi_enum;
 mod audit;
 mod device;
 pub mod errno;
