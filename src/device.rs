@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `/dev/nsproxy`: decode, call, encode.
+//! `/dev/nsproxy`: decodes the arguments of an ioctl, makes the call, encodes the result.
 
 use crate::{
     explain, serve,
@@ -24,17 +24,17 @@ use kernel::{
     uaccess::UserPtr,
 };
 
-/// What `/dev/nsproxy` does. See `uapi/nsproxy_rs.h` for the rules that every command obeys.
+/// The ioctls of `/dev/nsproxy`. `uapi/nsproxy_rs.h` has the rules for all commands.
 pub(crate) struct NsproxyDevice;
 
-/// A command without the size of its struct, which user space may have another one of.
+/// Clears the size field of an ioctl number, since user space may use another version of the
+/// struct.
 const fn without_size(cmd: u32) -> u32 {
     cmd & !(_IOC_SIZEMASK << _IOC_SIZESHIFT)
 }
 
 impl Ioctl for NsproxyDevice {
-    // One function with the kernel crate's that calls it.
-    #[inline(always)]
+    #[inline(always)] // Into the kernel crate's `ioctl()`, the only caller.
     fn ioctl(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result<isize> {
         const SETNS: u32 = without_size(NSPROXY_SETNS);
         const SETNS_2011: u32 = without_size(NSPROXY_SETNS_2011);
@@ -52,7 +52,7 @@ impl Ioctl for NsproxyDevice {
                 let args = setns_args(caller, arg)?;
                 setns_2011::setns(caller, args.fd, args.nstype as u32, Mode::Commit, &mut ())?;
             }
-            // Of another size, and theirs do not grow.
+            // Another size: the struct of these commands does not grow.
             (_, SETNS | SETNS_2011) => {
                 no_filter(caller)?;
                 return Err(EINVAL);
@@ -72,17 +72,17 @@ impl Ioctl for NsproxyDevice {
     }
 }
 
-/// The arguments of both setns commands, which do not grow.
+/// Reads the arguments of both setns commands. Their struct does not grow.
 ///
 /// # Errors
 ///
-/// [`EPERM`] under a seccomp filter: one that denies setns(2) does not see it in here. [`EFAULT`].
+/// [`EPERM`] under a seccomp filter, which does not see a setns(2) made by an ioctl. [`EFAULT`].
 fn setns_args(caller: &Caller<'_>, arg: UserPtr) -> Result<nsproxy_setns> {
     no_filter(caller)?;
     nsproxy_setns::get(arg)
 }
 
-/// Refuses to make the call for a caller under a seccomp filter.
+/// Checks that the caller is not under a seccomp filter, or that the module serves such callers.
 ///
 /// # Errors
 ///
@@ -94,11 +94,11 @@ fn no_filter(caller: &Caller<'_>) -> Result {
     Ok(())
 }
 
-/// The argument of a command whose struct grows, and how long user space says that it is.
+/// Reads the argument of a command whose struct grows. Returns it with its size in user space.
 ///
 /// # Errors
 ///
-/// [`EINVAL`] for one shorter than the first version, [`E2BIG`], [`EFAULT`].
+/// [`EINVAL`] for a struct shorter than its first version, [`E2BIG`], [`EFAULT`].
 fn growing<T: Abi>(cmd: u32, arg: UserPtr) -> Result<(T, usize)> {
     let size = _IOC_SIZE(cmd);
     if size < T::FIRST {
@@ -107,21 +107,21 @@ fn growing<T: Abi>(cmd: u32, arg: UserPtr) -> Result<(T, usize)> {
     Ok((T::read(arg, size)?, size))
 }
 
-/// `NSPROXY_EXPLAIN`.
+/// Handles `NSPROXY_EXPLAIN`.
 ///
 /// # Errors
 ///
 /// [`EPERM`] under a seccomp filter, [`EINVAL`] for a struct shorter than the first version of it
 /// or an unknown flag, [`E2BIG`], [`EFAULT`], [`ENOMEM`] for the journal. On an error the call was
-/// not made, and nothing was written. The exception is an [`EFAULT`] after the call, when another
-/// thread has made memory unwritable meanwhile. The verdict is written before the journal, so it is
-/// complete if only the journal could not be written.
-#[inline(never)] // Its frame is not for a plain call to carry.
+/// not made, and nothing was written. The exception is an [`EFAULT`] after the call, if another
+/// thread has made the memory unwritable meanwhile. The outcome is written before the journal, so
+/// it is complete if only the journal could not be written.
+#[inline(never)] // Keeps this stack frame out of the SETNS path.
 fn explain(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
     no_filter(caller)?;
     let (mut args, size) = growing::<nsproxy_explain>(cmd, arg)?;
     explain::check_flags(&args)?;
-    // Check that the outcome can be written back before making the call. These are the bytes that
+    // Check that the result can be written back before making the call. This writes the bytes that
     // were read.
     args.write(arg, size)?;
     let journal = UserPtr::from_addr(args.journal as usize);
@@ -132,26 +132,26 @@ fn explain(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
     steps.map_or(Ok(()), |steps| write_steps(&steps, journal))
 }
 
-/// `NSPROXY_SHOW`.
+/// Handles `NSPROXY_SHOW`.
 ///
 /// # Errors
 ///
-/// [`EINVAL`] for a struct shorter than the first version of it, [`E2BIG`], [`EFAULT`], and what
-/// [`show::show`] says.
-#[inline(never)] // Its frame is not for a plain call to carry.
+/// [`EINVAL`] for a struct shorter than the first version of it, [`E2BIG`], [`EFAULT`], and errors
+/// of [`show::show`].
+#[inline(never)] // Keeps this stack frame out of the SETNS path.
 fn show(caller: &Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
     let (mut args, size) = growing::<nsproxy_show>(cmd, arg)?;
     show::show(caller, &mut args)?;
     args.write(arg, size)
 }
 
-/// `NSPROXY_VERSION`.
+/// Handles `NSPROXY_VERSION`.
 ///
 /// # Errors
 ///
 /// [`EINVAL`] for a struct shorter than the first version of it or a reserved field that is set,
 /// [`E2BIG`], [`EFAULT`].
-#[inline(never)] // Its frame is not for a plain call to carry.
+#[inline(never)] // Keeps this stack frame out of the SETNS path.
 fn version(caller: &Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
     let (args, size) = growing::<nsproxy_version>(cmd, arg)?;
     if args.reserved != 0 {

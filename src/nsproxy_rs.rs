@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A second implementation of setns(2), beside the kernel's own and on the kernel's own objects.
+//! A second implementation of setns(2) that operates on the kernel's own objects.
 //!
-//! The storyline is [`setns`], which reads like `SYSCALL_DEFINE2(setns)` in `kernel/nsproxy.c`.
-//! From there, downwards:
+//! Start reading at [`setns`], which mirrors `SYSCALL_DEFINE2(setns)` of `kernel/nsproxy.c`. It
+//! uses:
 //!
-//! - [`nsset`]: a set of namespaces is prepared, validated, committed;
-//! - [`nsproxy`]: a new `struct nsproxy` is made, and switched to;
-//! - [`observer`] goes along, and is told of each step, and for which [`reason`] one refuses;
-//! - [`sys`]: the kernel's objects as types, and all that is `unsafe`.
+//! - [`nsset`]: prepares, validates and commits a set of namespaces;
+//! - [`nsproxy`]: creates a `struct nsproxy` and switches the caller to it;
+//! - [`observer`]: receives each step, and the [`reason`] of a refusal;
+//! - [`sys`]: the kernel's objects as safe types; all `unsafe` code is there.
 //!
-//! Upwards there are the ways in: [`device`], the ioctl edge, with [`explain`], which says why and
-//! keeps a [`journal`](explain::journal), and [`serve`], the system call itself for those who ask for it. Beside it
-//! stand [`setns_2011`], the same call as it was when it was introduced, and [`show`], for a look at
-//! what the call changes. [`visibility`] decides which facts about namespaces a caller gets.
+//! The entries are [`device`], the ioctls, and [`serve`], the redirected system call. Among the
+//! ioctls are [`explain`], which reports the reason of a refusal and a
+//! [`journal`](explain::journal) of the steps, and [`show`], which reports the namespaces of a
+//! process. [`setns_2011`] is setns(2) as it was introduced. [`visibility`] decides which facts
+//! about namespaces a caller may know.
 
 use kernel::prelude::*;
 
@@ -42,7 +43,7 @@ module! {
     license: "GPL v2",
 }
 
-/// The loaded module. Dropped from top to bottom: first the device goes.
+/// The loaded module. Fields are dropped in this order, so no call arrives once the device is gone.
 #[pin_data]
 struct NsproxyModule {
     /// `/dev/nsproxy`, and the redirect of setns(2) for the processes that request it there.
@@ -50,7 +51,7 @@ struct NsproxyModule {
     device: Registration<NsproxyDevice>,
     /// `/sys/kernel/debug/nsproxy_rs`
     debugfs: Directory,
-    /// Last, since all of the above may call what it stands for.
+    /// Last, since the fields above may use the symbols until they are dropped.
     symbols: Symbols,
 }
 
@@ -59,7 +60,8 @@ impl kernel::InPlaceModule for NsproxyModule {
         try_pin_init!(Self {
             symbols: Symbols::resolve()?,
             device <- Registration::new(c"nsproxy", RedirectGuard::new(*symbols)),
-            // After all that can fail: an open file does not pin a module whose init fails.
+            // After all initialisers that can fail: an open file does not pin a module whose
+            // initialisation fails.
             debugfs: Directory::new::<ServedStats>(*symbols),
         })
     }

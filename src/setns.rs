@@ -35,16 +35,16 @@ enum Request<'a> {
 /// Enters the namespace of an nsfs file, or namespaces of the process of a pidfd.
 ///
 /// For an nsfs file, `flags` are 0 or the `CLONE_NEW*` of the namespace. For a pidfd, they are the
-/// `CLONE_NEW*` of each kind to enter. The call enters all requested namespaces or none. Returns the
-/// `CLONE_NEW*` of the namespaces that it entered, or would enter in a dry run.
+/// `CLONE_NEW*` of each kind to enter. The call enters all requested namespaces or none. Returns
+/// the `CLONE_NEW*` of the namespaces that it entered, or would enter in a dry run.
 ///
 /// `observer` receives each step and the reason of a refusal.
 ///
 /// # Errors
 ///
 /// - [`EBADF`]: `fd` is not open, or open with `O_PATH`;
-/// - [`EINVAL`]: the file is neither an nsfs file nor a pidfd; the namespace is of another kind than
-///   `flags`; no or unknown flags for a pidfd;
+/// - [`EINVAL`]: the file is neither an nsfs file nor a pidfd; the namespace is of another kind
+///   than `flags`; no or unknown flags for a pidfd;
 /// - [`ENOMEM`] of [`NsSet::prepare`];
 /// - errors of [`NsSet::validate_ns`] and [`NsSet::validate_nsset`].
 #[doc(alias = "SYSCALL_DEFINE2")]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `NSPROXY_SHOW`: the namespaces of a task, and who holds them.
+//! `NSPROXY_SHOW`: reports the namespaces of a task and their reference counts.
 
 use crate::{
     sys::{
@@ -21,14 +21,14 @@ use kernel::{
     sync::{aref::ARef, rcu},
 };
 
-/// Fills in the namespaces of the process that `args` ask for.
+/// Fills in the namespaces of the process that `args` select.
 ///
 /// # Errors
 ///
-/// - [`EINVAL`]: unknown flags; no pidfd;
-/// - [`EBADF`]: not open, or open with `O_PATH`;
-/// - [`ESRCH`]: the process is gone, or going;
-/// - [`EACCES`]: the caller may not access it;
+/// - [`EINVAL`]: unknown flags; the file is not a pidfd;
+/// - [`EBADF`]: the file descriptor is not open, or open with `O_PATH`;
+/// - [`ESRCH`]: the process was reaped, or is exiting and has no namespaces;
+/// - [`EACCES`]: the caller may not access the process;
 /// - [`EINTR`]: the caller is being killed.
 pub(crate) fn show(caller: &Caller<'_>, args: &mut nsproxy_show) -> Result {
     if args.flags != 0 || args.reserved != 0 {
@@ -40,7 +40,7 @@ pub(crate) fn show(caller: &Caller<'_>, args: &mut nsproxy_show) -> Result {
     let describe = |ns, own| describe(caller, ns, counted.then_some(own));
     args.count = if counted { held.nsproxy.count() - 1 } else { 0 };
     for (to, ns) in args.ns.iter_mut().zip(held.nsproxy.members()) {
-        // That of its children is its own pid namespace as well, but for few tasks.
+        // For most tasks, the pid namespace of their children is their own one, which is held too.
         *to = describe(ns, ns.is(&held.pid_ns).into());
     }
     args.ns[NSPROXY_MEMBER_USER as usize] = describe(&held.user_ns, 1);
@@ -63,12 +63,12 @@ fn find(caller: &Caller<'_>, pidfd: i32) -> Result<ARef<TargetTask>> {
     task.ok_or(ESRCH)
 }
 
-/// What is in the namespaces of a task, with a reference to each that its nsproxy does not hold.
+/// References to the nsproxy of a task, and to the namespaces that its nsproxy does not hold.
 struct Held {
     nsproxy: ARef<NsProxy>,
-    /// Of its objective credentials.
+    /// The user namespace of the task's objective credentials.
     user_ns: ARef<UserNamespace>,
-    /// The one that its own pid is from.
+    /// The pid namespace of the task's own pid.
     pid_ns: ARef<PidNamespace>,
 }
 
@@ -88,7 +88,7 @@ impl Held {
         if !task.ptrace_may_access(PtraceMode::ReadFscreds) {
             return Err(EACCES);
         }
-        // Declared before the RCU guard and so dropped after it: dropping it may sleep.
+        // Declared before the RCU guard, so it is dropped after the guard. Dropping it may sleep.
         let nsproxy = task.nsproxy().ok_or(ESRCH)?;
         let rcu = rcu::read_lock();
         let pid_ns = task.active_pid_ns(&rcu).ok_or(ESRCH)?.into();
@@ -103,8 +103,8 @@ impl Held {
     }
 }
 
-/// Describes a namespace of which `own` references are held here. `own` is [`None`] if the caller
-/// may not know counts.
+/// Describes a namespace. `own` is the number of references that this module holds to it, or
+/// [`None`] if the caller may not know counts.
 fn describe(caller: &Caller<'_>, ns: &Ns, own: Option<u32>) -> nsproxy_ns {
     let (counts, flags) = if ns.is_initial() {
         (ns.counts(), NSPROXY_STEP_F_CONSTANT)

@@ -2,10 +2,11 @@
 
 //! Facts about namespaces that a caller may know: those that the kernel itself reports to it.
 //!
-//! Ioctls of a namespace's file open its owner and its parent, unless those are above the caller
-//! (`ns_get_owner()`, `pidns_get_parent()`). listns(2) reports that a namespace is in use only to
-//! callers that are in it or may see all namespaces (`may_see_all_namespaces()`). The counts reveal
-//! more than that, since tasks that the caller cannot see may hold references.
+//! The ioctls of an nsfs file open the owner and the parent of the namespace. They refuse if the
+//! caller is not in that namespace or an ancestor of it (`ns_get_owner()`, `pidns_get_parent()`).
+//! listns(2) reports that a namespace is in use only to callers that are in it or may see all
+//! namespaces (`may_see_all_namespaces()`). The counts reveal more than that, since tasks that the
+//! caller cannot see may hold references.
 //!
 //! The id of the namespace itself is known to a caller that has its file, or that may access a
 //! process in it. The tracepoint hides nothing: readers of tracefs may see what every task does.

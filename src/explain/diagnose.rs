@@ -59,7 +59,8 @@ fn checks(kind: u32) -> &'static [InstallReason] {
 /// Finds the check that refused: the first one that has this errno and fails again.
 ///
 /// Other tasks may change the checked state meanwhile. The result is then a later check with the
-/// same errno, or [`InstallReason::Unexplained`]. It is information only: no decision depends on it.
+/// same errno, or [`InstallReason::Unexplained`]. It is information only: no decision depends on
+/// it.
 pub(crate) fn diagnose(refused: &RefusedInstall<'_>) -> Finding {
     checks(refused.ns.ns_type())
         .iter()

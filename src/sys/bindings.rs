@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What bindgen made of `bindings_helper.h`, beside the kernel crate's own bindings.
+//! Bindings that bindgen generates from `bindings_helper.h`, in addition to the kernel crate's.
 
 #![allow(
     clippy::all,
@@ -21,8 +21,8 @@ include!(concat!(
     "/bindings_generated.rs"
 ));
 
-/// Structs as they are laid out that are opaque in [`kernel::bindings`]: for a pointer to cast to
-/// where a member is wanted, never for a signature.
+/// Structs with their members, which are opaque in [`kernel::bindings`]. Pointers are cast to these
+/// types to access a member. Signatures use the opaque types.
 pub(super) mod layout {
     include!(concat!(
         env!("NSPROXY_RS_GENERATED"),

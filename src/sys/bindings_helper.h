@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What bindgen reads. Kbuild says which items of it become Rust: the shim, the
- * ABI, and the structs that the kernel crate keeps opaque.
+ * The input of bindgen. Kbuild lists the items that become Rust: the shim, the ABI,
+ * and the structs whose members Rust accesses.
  */
 #include "shim.h"
 #include "../uapi/nsproxy_rs.h"
@@ -11,7 +11,7 @@
 #include <net/net_namespace.h>
 #include <uapi/linux/nsfs.h>
 
-/* Macros that bindgen cannot evaluate as they are */
+/* Macros that bindgen cannot evaluate */
 const unsigned int NSPROXY_RS_PTRACE_MODE_READ_REALCREDS = PTRACE_MODE_READ_REALCREDS;
 const unsigned int NSPROXY_RS_PTRACE_MODE_READ_FSCREDS = PTRACE_MODE_READ_FSCREDS;
 const unsigned int NSPROXY_RS_CLONE_NS_ALL = CLONE_NS_ALL;
@@ -23,7 +23,7 @@ const unsigned int NSPROXY_RS_EXPLAIN = NSPROXY_EXPLAIN;
 const unsigned int NSPROXY_RS_SHOW = NSPROXY_SHOW;
 const unsigned int NSPROXY_RS_MNT_NS_ANON_INO = MNT_NS_ANON_INO;
 
-/* Where each kind keeps its ns_common */
+/* The offset of ns_common in each kind */
 #define NS_OF(type) NSPROXY_RS_NS_OF_##type = offsetof(struct type, ns)
 enum {
 	NS_OF(uts_namespace),
@@ -35,7 +35,7 @@ enum {
 	NS_OF(user_namespace),
 };
 
-/* Of ns_common, what is a gap to the kernel crate */
+/* Members of ns_common that the kernel crate does not have */
 enum {
 	NSPROXY_RS_NS_ID = offsetof(struct ns_common, ns_id),
 	NSPROXY_RS_NS_REF_ACTIVE = offsetof(struct ns_common, __ns_ref_active),

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The task that called: `current`, and what only `current` may do.
+//! The calling task: `current`, and operations that only `current` may perform.
 
 use super::{
     bindings::{self, layout},
     cred::PreparedCred,
     fs::FsStruct,
     namespace::{Kind, Ns, PidNamespace, TimeNamespace, UserNamespace},
-    nsproxy::NsProxy,
+    nsproxy::{NsProxy, NR_NSPROXY_MEMBERS},
     redirect::processes::Process,
     symbols::static_call,
     target::TargetTask,
@@ -24,70 +24,72 @@ use kernel::{
     task::CurrentTask,
 };
 
-/// The task that called into the module, for the time of that call.
+/// The task that called into the module, for the duration of that call.
 ///
-/// The access rules of `include/linux/nsproxy.h` in types. Rule 2, that `current` needs no
-/// precautions to look at its own namespaces, is `&self`: what is borrowed from here needs no
-/// reference of its own. Rule 1, that only `current` changes its nsproxy, is `&mut self`: while
-/// something is borrowed, nothing can be changed under it. The same goes for its credentials.
+/// It expresses the access rules of `include/linux/nsproxy.h` in types. By rule 2, `current` may
+/// access its own namespaces without precautions: methods with `&self` return borrows without a
+/// reference of their own. By rule 1, only `current` changes its nsproxy: methods with `&mut self`
+/// cannot be called while a borrow exists. The same applies to the credentials.
 ///
 /// # Invariants
 ///
-/// There is one value of this type for each call into the module.
+/// One value of this type exists for each call into the module.
 pub(crate) struct Caller<'a>(&'a CurrentTask);
 
 impl<'a> Caller<'a> {
-    /// The caller of the module's entry point.
+    /// Creates the caller of one call.
     ///
     /// # Safety
     ///
-    /// To be called once for each call into the module, at its entry.
+    /// Must be called once for each call into the module, at its entry.
     pub(super) unsafe fn new(current: &'a CurrentTask) -> Self {
-        // INVARIANT: By the requirements above.
+        // INVARIANT: The caller of this function calls it once for each call.
         Self(current)
     }
 
-    /// `current`.
+    /// Returns `current`.
     fn as_ptr(&self) -> *mut task_struct {
         self.0.as_ptr()
     }
 
-    /// The same, where a member is wanted.
+    /// Returns `current` as the struct with its members.
     fn as_layout(&self) -> *mut layout::task_struct {
         self.as_ptr().cast()
     }
 
-    /// The caller as a task like any other.
+    /// Returns the caller as a target.
     pub(crate) fn as_target<'rcu>(&self, _rcu: &'rcu rcu::Guard) -> &'rcu TargetTask {
-        // SAFETY: The task that runs here stays for as long as it does.
+        // SAFETY: The running task exists at least until it leaves this RCU read-side critical
+        // section.
         unsafe { TargetTask::from_raw(self.as_ptr()) }
     }
 
-    /// The namespaces that the caller's nsproxy and credentials point at, by `NSPROXY_MEMBER_*`.
-    pub(crate) fn members(&self) -> [&Ns; 9] {
-        const { assert!(bindings::NSPROXY_MEMBER_USER == 8) };
-        let mut members: [&Ns; 9] = [self.user_ns(); 9];
-        members[..8].copy_from_slice(&self.nsproxy().members());
+    /// Returns the namespaces of the caller's nsproxy and the user namespace of its credentials,
+    /// borrowed. The index is `NSPROXY_MEMBER_*`.
+    pub(crate) fn members(&self) -> [&Ns; NR_NSPROXY_MEMBERS + 1] {
+        const { assert!(bindings::NSPROXY_MEMBER_USER as usize == NR_NSPROXY_MEMBERS) };
+        let mut members: [&Ns; NR_NSPROXY_MEMBERS + 1] = [self.user_ns(); _];
+        members[..NR_NSPROXY_MEMBERS].copy_from_slice(&self.nsproxy().members());
         members
     }
 
-    /// The process that the caller is a thread of.
+    /// Returns the process that the caller is a thread of.
     pub(crate) fn process(&self) -> Process {
-        // SAFETY: Never written after the task was made. (`Task::tgid()` reads another member in a
-        // kernel without SCHEDSTATS: see Kbuild.)
+        // SAFETY: Never written after the task was created. (`Task::tgid()` reads another member in
+        // a kernel without SCHEDSTATS: see Kbuild.)
         Process(unsafe { (*self.as_layout()).tgid })
     }
 
-    /// `capable(CAP_SYS_ADMIN)`: whether the caller has the capability in the initial user
-    /// namespace.
+    /// Returns whether the caller has `CAP_SYS_ADMIN` in the initial user namespace:
+    /// `capable(CAP_SYS_ADMIN)`.
     #[doc(alias = "capable")]
     pub(crate) fn is_capable_of_sys_admin(&self) -> bool {
         // SAFETY: Always safe to call for `current`.
         unsafe { kernel::bindings::capable(kernel::bindings::CAP_SYS_ADMIN as c_int) }
     }
 
-    /// `ns_capable()`: whether the caller has the capability in that user namespace. Not audited:
-    /// this is not for deciding anything.
+    /// Returns whether the caller has a capability in a user namespace: `ns_capable()`, but without
+    /// an audit record, since the result is only information.
     #[doc(alias = "ns_capable")]
     #[doc(alias = "ns_capable_noaudit")]
     pub(crate) fn is_ns_capable(&self, user_ns: &UserNamespace, cap: u32) -> bool {
@@ -95,11 +97,11 @@ impl<'a> Caller<'a> {
         unsafe { kernel::bindings::ns_capable_noaudit(user_ns.as_raw(), cap as c_int) }
     }
 
-    /// `current_user_ns()`.
+    /// Returns the user namespace of the caller's credentials: `current_user_ns()`.
     #[doc(alias = "current_user_ns")]
     pub(crate) fn user_ns(&self) -> &UserNamespace {
-        // SAFETY: Credentials in use do not change, own a reference to their user namespace, and
-        // are replaced only by the task itself, for which `commit_creds()` wants `&mut self`.
+        // SAFETY: Credentials in use do not change, and own a reference to their user namespace.
+        // Only the task itself replaces them, in `commit_creds()`, which requires `&mut self`.
         unsafe { UserNamespace::of_cred(self.cred()) }
     }
 
@@ -111,11 +113,11 @@ impl<'a> Caller<'a> {
         unsafe { PidNamespace::from_raw(kernel::bindings::task_active_pid_ns(self.as_ptr())) }
     }
 
-    /// How many tasks share the caller's root and working directory, the caller among them:
-    /// `current->fs->users`, as it is at the moment.
+    /// Returns the current number of tasks that share the caller's root and working directory,
+    /// including the caller: `current->fs->users`.
     pub(crate) fn fs_users(&self) -> u32 {
-        // SAFETY: `current->fs` is valid. Another task may write meanwhile: as C does, it is read
-        // as it is.
+        // SAFETY: `current->fs` is valid. Another task may write concurrently, so the read is
+        // volatile. C reads it without the lock as well.
         unsafe {
             (&raw const (*self.fs().cast::<layout::fs_struct>()).users).read_volatile() as u32
         }
@@ -153,30 +155,30 @@ impl<'a> Caller<'a> {
         mode != kernel::bindings::SECCOMP_MODE_DISABLED as i32
     }
 
-    /// `current->nsproxy`, borrowed: without a lock and without a reference, by rule 2.
+    /// Returns `current->nsproxy`, borrowed without a lock and without a reference: rule 2.
     pub(crate) fn nsproxy(&self) -> &NsProxy {
-        // SAFETY: A task that makes system calls has an nsproxy, it owns a reference, and only
-        // the task itself replaces it, for which `replace_nsproxy()` wants `&mut self`. An
-        // nsproxy that a task uses is active and does not change any more.
+        // SAFETY: A task that makes system calls has an nsproxy and owns a reference to it. Only
+        // the task itself replaces it, in `replace_nsproxy()`, which requires `&mut self`. The
+        // nsproxy of a task is active, and its members do not change.
         unsafe { NsProxy::from_raw((*self.as_layout()).nsproxy) }
     }
 
-    /// `current->fs`, without a reference. What it holds may change under its own lock.
+    /// Returns `current->fs` without a reference. Its members are protected by its own lock.
     pub(super) fn fs(&self) -> *mut kernel::bindings::fs_struct {
         // SAFETY: Only the task itself replaces the pointer.
         unsafe { (*self.as_layout()).fs.cast() }
     }
 
-    /// `current_cred()`, without a reference.
+    /// Returns `current_cred()` without a reference.
     #[doc(alias = "current_cred")]
     pub(super) fn cred(&self) -> *const kernel::bindings::cred {
         // SAFETY: Only the task itself replaces the pointer.
         unsafe { (*self.as_layout()).cred.cast() }
     }
 
-    /// Swaps `current->nsproxy` under `task_lock()`; the old one is the caller's to drop.
+    /// Replaces `current->nsproxy` under `task_lock()`. Returns the old nsproxy.
     ///
-    /// The lock is for those who look at the task from outside: rule 3.
+    /// The lock protects other tasks that read the pointer: rule 3.
     #[doc(alias = "task_lock")]
     pub(crate) fn replace_nsproxy(&mut self, new: ARef<NsProxy>) -> ARef<NsProxy> {
         // SAFETY: `alloc_lock` is initialised in every task, and lives as long as the task.
@@ -184,55 +186,57 @@ impl<'a> Caller<'a> {
         let new = ARef::into_raw(new).as_ptr().cast();
 
         let guard = lock.lock();
-        // SAFETY: We are the task, hold its lock, and `&mut self` says that nothing of the old
-        // nsproxy is borrowed. The task takes over the reference of `new`.
+        // SAFETY: This is the task itself, and it holds its lock. By `&mut self` no borrow of the
+        // old nsproxy exists. The task takes over the reference to `new`.
         let old = unsafe { core::mem::replace(&mut (*self.as_layout()).nsproxy, new) };
         drop(guard);
 
-        // SAFETY: The reference that the task had is ours now; not NULL, see `nsproxy()`.
+        // SAFETY: The task owned a reference to the old nsproxy, which the result takes over. The
+        // pointer is not NULL, since a task that makes system calls has an nsproxy.
         unsafe { ARef::from_raw(NonNull::new_unchecked(old).cast()) }
     }
 
-    /// Puts on new credentials: `commit_creds()`, which takes over the reference to `new` and drops
-    /// that to the old ones. It moves the active reference from the old user namespace to the new
-    /// one.
+    /// Replaces the caller's credentials: `commit_creds()`.
+    ///
+    /// It takes over the reference to `new` and drops the one to the old credentials. It moves the
+    /// active reference from the old user namespace to the new one.
     pub(crate) fn commit_creds(&mut self, new: PreparedCred) {
-        // SAFETY: `new` comes from `prepare_creds()` and is given away. `&mut self` says that
-        // nothing of the old credentials is borrowed. It always returns 0.
+        // SAFETY: `prepare_creds()` returned `new`, and its reference passes to the function. By
+        // `&mut self` no borrow of the old credentials exists. The function always returns 0.
         unsafe { kernel::bindings::commit_creds(new.into_raw().as_ptr()) };
     }
 
-    /// Moves the caller's root and working directory to those of `fs`, with references of its own.
+    /// Sets the caller's root and working directory to those of `fs`, and takes references to them.
     ///
-    /// For all tasks that share them with the caller, of which there are none: `install()` of a
-    /// mount namespace sees to that. May sleep.
+    /// This would also move tasks that share them with the caller. There are none, since
+    /// `install()` of a mount namespace refuses such callers. May sleep.
     #[doc(alias = "set_fs_root")]
     #[doc(alias = "set_fs_pwd")]
     pub(crate) fn set_fs_root_and_pwd(&mut self, fs: &FsStruct) {
-        // SAFETY: Both are valid, and `fs` does not change while it is borrowed.
+        // SAFETY: `current->fs` and `fs` are valid, and `fs` does not change while it is borrowed.
         unsafe {
             static_call!(set_fs_root(self.fs(), fs.root()));
             static_call!(set_fs_pwd(self.fs(), fs.pwd()));
         }
     }
 
-    /// Gives up the caller's list of SysV semaphore undos. They are applied if no other task shares
-    /// the list, in the ipc namespace that the caller is in. May sleep.
+    /// Releases the caller's list of SysV semaphore undos. If no other task shares the list, the
+    /// undos are applied in the caller's ipc namespace. May sleep.
     pub(crate) fn exit_sem(&mut self) {
-        // SAFETY: `current` may always do this; the kernel does when a task exits.
+        // SAFETY: The function is for `current`; the kernel also calls it when a task exits.
         unsafe { static_call!(exit_sem(self.as_ptr())) };
     }
 
-    /// Points the caller's vvar page, which the vDSO reads the clocks from, at `ns`.
+    /// Maps the vvar page of `ns`, from which the vDSO reads the clocks.
     ///
-    /// The mapping takes no reference: `ns` is one that the caller holds from now on, by its
-    /// nsproxy. Takes the `mmap_lock` of the caller's memory; may sleep.
+    /// The mapping takes no reference to `ns`: the caller's new nsproxy holds one. Takes the
+    /// `mmap_lock` of the caller's memory; may sleep.
     pub(crate) fn timens_commit(&mut self, ns: &TimeNamespace) {
-        // SAFETY: `ns` is valid, and about to become the caller's.
+        // SAFETY: `ns` is valid, and becomes the caller's time namespace next.
         unsafe { static_call!(timens_commit(self.as_ptr(), ns.as_raw())) };
     }
 
-    /// Tells perf that the caller is in other namespaces now.
+    /// Notifies perf of the caller's new namespaces.
     pub(crate) fn perf_event_namespaces(&self) {
         // SAFETY: Always safe to call for `current`.
         unsafe { static_call!(perf_event_namespaces(self.as_ptr())) };

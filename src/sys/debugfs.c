@@ -23,7 +23,7 @@ static int served_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(served);
 
-/* Shows addresses if /proc/kallsyms would: the credentials of the opener decide. */
+/* Prints addresses if the opener of the file may see them in /proc/kallsyms. */
 static int symbols_show(struct seq_file *m, void *unused)
 {
 	bool show_value = static_call(nsproxy_rs_kallsyms_show_value)(m->file->f_cred);

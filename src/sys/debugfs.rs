@@ -28,9 +28,9 @@ unsafe impl Send for Directory {}
 unsafe impl Sync for Directory {}
 
 impl Directory {
-    /// Creates the directory with its files: `symbols`, and `served`, which `T` prints.
+    /// Creates the directory with the files `symbols` and `served`. `T` prints the latter.
     ///
-    /// If debugfs refuses, the files do not exist, and that is not an error.
+    /// If debugfs refuses, the files do not exist. That is not an error.
     #[doc(alias = "debugfs_create_dir")]
     #[doc(alias = "debugfs_create_file")]
     pub(crate) fn new<T: Show>(_symbols: Symbols) -> Self {
@@ -44,7 +44,8 @@ impl Directory {
 impl Drop for Directory {
     #[doc(alias = "debugfs_remove")]
     fn drop(&mut self) {
-        // SAFETY: By the type's invariants; `debugfs_remove()` accepts an error pointer.
+        // SAFETY: By the type's invariants, `debugfs_create_dir()` returned the pointer.
+        // `debugfs_remove()` accepts an error pointer.
         unsafe { bindings::nsproxy_rs_debugfs_remove(self.0) };
     }
 }
@@ -55,6 +56,6 @@ impl Drop for Directory {
 ///
 /// `file` must be valid, and in use by no other thread. Called by `debugfs.c`.
 unsafe extern "C" fn show<T: Show>(file: *mut seq_file) {
-    // SAFETY: By the requirements above.
+    // SAFETY: The caller guarantees a valid file that no other thread uses.
     T::show(unsafe { SeqFile::from_raw(file) });
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What a file refers to: a namespace, a process, or neither.
+//! Open files of the caller: nsfs files and pidfds.
 
 use super::{
     bindings::layout,
@@ -18,42 +18,43 @@ use kernel::{
 
 /// An open file of the caller: `CLASS(fd)`.
 ///
-/// Owns a reference to the file if another thread could close it meanwhile. Where the caller alone
-/// has the file descriptors, they hold the file, and it is not the caller that closes one: a value
-/// of this type must not outlive the call into the module.
+/// It owns a reference to the file if another thread could close the file descriptor meanwhile.
+/// Otherwise the file descriptor table of the caller holds the file. A value of this type must
+/// therefore not outlive the call into the module.
 ///
 /// # Invariants
 ///
-/// `word` comes from `fdget()`, is not 0, and is given to `fdput()` once.
+/// `word` was returned by `fdget()` and is not 0. Only dropping the value performs `fdput()`.
 #[doc(alias = "CLASS")]
 pub(crate) struct Fd {
-    /// The file, and in the bits that are free below it whether a reference is owned.
+    /// The pointer to the file. Its low bits are flags: `FDPUT_FPUT` means that a reference is
+    /// owned.
     word: usize,
     _not_send: NotThreadSafe,
 }
 
 impl Fd {
-    /// The file behind `fd`.
+    /// Returns the file behind `fd`.
     ///
     /// # Errors
     ///
-    /// [`EBADF`]: not open, or open with `O_PATH`.
+    /// [`EBADF`]: `fd` is not open, or open with `O_PATH`.
     #[doc(alias = "fdget")]
     #[doc(alias = "fd_empty")]
     pub(crate) fn get(fd: u32) -> Result<Self> {
-        // SAFETY: Any number may be asked for.
+        // SAFETY: `fdget()` accepts any number.
         let word = unsafe { fdget(fd) }.word;
         if word == 0 {
             return Err(EBADF);
         }
-        // INVARIANT: Just got.
+        // INVARIANT: `fdget()` returned `word`, which is not 0.
         Ok(Self {
             word,
             _not_send: NotThreadSafe,
         })
     }
 
-    /// The file, without a reference of its own.
+    /// Returns the file without a reference of its own.
     #[doc(alias = "fd_file")]
     fn as_ptr(&self) -> *mut file {
         (self.word & !((FDPUT_FPUT | FDPUT_POS_UNLOCK) as usize)) as *mut file
@@ -64,16 +65,15 @@ impl Drop for Fd {
     #[doc(alias = "fdput")]
     fn drop(&mut self) {
         if self.word & FDPUT_FPUT as usize != 0 {
-            // SAFETY: By the type's invariants the reference is ours.
+            // SAFETY: By the flag in `word`, this value owns a reference.
             unsafe { fput(self.as_ptr()) };
         }
     }
 }
 
-/// The namespace that an nsfs file refers to; [`None`] for any other file.
+/// Returns the namespace of an nsfs file, borrowed from the file; [`None`] for any other file.
 ///
-/// An open nsfs file owns a reference to its namespace, and an active one: what is returned is
-/// borrowed from the file.
+/// An open nsfs file owns a reference and an active reference to its namespace.
 #[doc(alias = "get_proc_ns")]
 pub(crate) fn proc_ns_file(file: &Fd) -> Option<&Ns> {
     // SAFETY: The file is open.
@@ -81,20 +81,20 @@ pub(crate) fn proc_ns_file(file: &Fd) -> Option<&Ns> {
         return None;
     }
     let file = file.as_ptr().cast::<layout::file>();
-    // SAFETY: An open file has its inode.
+    // SAFETY: An open file has an inode.
     let inode = unsafe { (*file).f_inode };
-    // SAFETY: The inode of an nsfs file has the `ns_common` as its private data, and keeps the
-    // namespace alive for as long as the file is open.
+    // SAFETY: The private data of an nsfs inode is the `ns_common`. The inode keeps the namespace
+    // alive for as long as the file is open.
     Some(unsafe { Ns::from_raw((*inode.cast::<layout::inode>()).i_private.cast()) })
 }
 
-/// The process id that a pidfd refers to; [`None`] for any other file.
+/// Returns the process id of a pidfd, borrowed from the file; [`None`] for any other file.
 ///
-/// A pidfd keeps the id, not the process. Owns a reference to it, from which this borrows.
+/// A pidfd holds a reference to the id, not to the process.
 pub(crate) fn pidfd_pid(file: &Fd) -> Option<&Pid> {
     // SAFETY: The file is open.
     let pid = from_err_ptr(unsafe { static_call!(pidfd_pid(file.as_ptr())) }).ok()?;
-    // SAFETY: No pidfd is without a `struct pid`.
+    // SAFETY: `pidfd_pid()` returns an error pointer or the `struct pid` of the pidfd, never NULL.
     unsafe { assert_unchecked(!pid.is_null()) };
     // SAFETY: The file keeps the `struct pid` alive for as long as it is open.
     Some(unsafe { Pid::from_raw(pid) })

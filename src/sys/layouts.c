@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The layouts that Rust uses, checked by the compiler of the kernel: see Kbuild.
+ * Checks the layouts that Rust uses with the compiler of the kernel: see Kbuild.
  */
 
 #include "bindings_helper.h"

@@ -1,27 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The only `unsafe` of the module: the kernel's objects as types that cannot be misused.
+//! The kernel's objects as safe types. All `unsafe` code of the module is here.
 //!
-//! | file | what |
+//! | file | contents |
 //! | --- | --- |
-//! | `symbols/symbols.def`, `shim.c` | functions that modules cannot link to, as static calls |
-//! | [`symbols`] | looks them up when the module is loaded, all or nothing |
-//! | [`caller`] | `current`, and what only `current` may do |
-//! | [`target`] | the other task, the one behind a pidfd |
-//! | [`file`](mod@file) | nsfs file or pidfd |
+//! | [`symbols`] | functions that are not exported to modules, as static calls |
+//! | [`caller`] | `current`, and operations that only `current` may perform |
+//! | [`target`] | the task of a pidfd |
+//! | [`file`](mod@file) | nsfs files and pidfds |
 //! | [`namespace`] | the eight kinds and their reference counts |
-//! | [`nsproxy`] | `struct nsproxy`, one that tasks use and one that is being made |
-//! | [`cred`], [`fs`] | what else a set of namespaces carries until it is committed |
+//! | [`nsproxy`] | `struct nsproxy`: in use by tasks, or not yet |
+//! | [`cred`], [`fs`] | the other parts of a set of namespaces |
 //! | [`install`] | `proc_ns_operations.install()` |
-//! | [`chardev`], [`uapi`], [`params`] | the edge to user space |
-//! | [`redirect`], `redirect/redirect.c` | the other one: the system call itself |
-//! | [`redirect::processes`] | the processes for which it is |
-//! | [`debugfs`], `debugfs.c` | files that show the state of the module |
-//! | [`trace`], `trace.h`, `trace.c` | the tracepoint |
+//! | [`chardev`], [`uapi`], [`params`] | the interface to user space |
+//! | [`redirect`] | the redirect of the system call, and the served processes |
+//! | [`debugfs`] | files that show the state of the module |
+//! | [`trace`] | the tracepoint |
+//! | `shim.c` | inline functions and macros of C |
 //!
-//! The rules of the directory: every pointer that comes from C gets a type that says who owns the
-//! reference and what keeps the object alive; each `unsafe` block argues from that; and nothing
-//! in here decides anything, which is for the layer above.
+//! Rules of this directory: each pointer from C gets a type that defines the owner of the reference
+//! and the lifetime of the object. Each `unsafe` block argues from these types. Code in this
+//! directory makes no decision about a call.
+//!
+//! # Types that the kernel crate has as well
+//!
+//! | here | kernel crate | reason for the own type |
+//! | --- | --- | --- |
+//! | [`file::Fd`] | `fs::file::LocalFile` | `LocalFile::fget()` always takes a reference; `Fd` uses `fdget()` as C does, which takes none if no other task can close the file |
+//! | [`target::Pid`] | `task::Pid` | the crate's is a number, `pid_t`; there is no type for `struct pid` |
+//! | [`target::TargetTask`] | `task::Task` | the crate has no constructor from a pointer; access to `nsproxy` and credentials is required |
+//! | [`caller::Caller`] | `task::CurrentTask` | wraps the crate's; borrows of the nsproxy and the credentials must end before a mutation |
+//! | [`namespace::PidNamespace`] | `pid_namespace::PidNamespace` | the crate has a type for this kind only; here all kinds share one reference count |
+//! | [`cred::PreparedCred`] | `cred::Credential` | the crate's is immutable; a prepared cred is mutable and not yet in use |
+//! | [`redirect::processes`] | `xarray::XArray` | the ftrace handler, which is C, reads the same xarray |
+//! | `ModuleRef` in [`redirect::processes`] | `ThisModule` | the crate has no owned reference to a module |
+//! | [`trace`] | `tracepoint::declare_trace!` | the macro names `$crate::bindings`, which has only tracepoints of the kernel's tree |
+//! | `owned_device` | `miscdevice::MiscDeviceRegistration` | the crate's sets no owner before Linux 7.3 |
+//! | [`debugfs`] | `debugfs::Dir` | the crate's files have no owner, so an open file does not pin the module |
+//! | [`params`] | `module!` | the macro supports no bool parameters before Linux 7.3 |
+//! | [`symbols`] | none | the crate has no static calls |
 
 mod bindings;
 pub(crate) mod caller;
@@ -44,7 +61,8 @@ pub(crate) mod uapi;
 
 use kernel::{error::to_result, prelude::*};
 
-/// What a C function returned: [`to_result()`], called only when it failed.
+/// Turns the return value of a C function into a [`Result`]. Unlike [`to_result()`], it is inlined
+/// for success.
 #[inline(always)]
 fn returned(errno: c_int) -> Result {
     if errno == 0 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The eight kinds of namespace: one table, one way to count references.
+//! The eight kinds of namespace, defined by one table, and their reference counts.
 //!
 //! C headers: `include/linux/ns_common.h`, `include/linux/proc_ns.h`.
 
@@ -13,12 +13,12 @@ use kernel::{
     types::Opaque,
 };
 
-/// How many references hold a namespace.
+/// The reference counts of a namespace.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
-    /// `__ns_ref`: what keeps it in memory.
+    /// `__ns_ref`: references that keep the namespace in memory.
     pub(crate) ns_ref: u32,
-    /// `__ns_ref_active`: what keeps it visible.
+    /// `__ns_ref_active`: references that keep the namespace visible.
     pub(crate) active: u32,
 }
 
@@ -29,7 +29,7 @@ impl Counts {
         active: 0,
     };
 
-    /// Without the `own` references of who asks.
+    /// Returns the counts without the `own` references of the reader.
     pub(crate) fn without(self, own: u32) -> Self {
         Self {
             ns_ref: self.ns_ref.wrapping_sub(own),
@@ -38,81 +38,83 @@ impl Counts {
     }
 }
 
-/// A namespace of any kind: what all kinds have in common.
+/// A namespace of any kind: `struct ns_common`, which all kinds embed.
 ///
-/// A `&Ns` owns no reference: something else keeps the namespace alive for its lifetime (an open
-/// file, an nsproxy). An `ARef<Ns>`, and an `ARef` of each kind below, owns one `__ns_ref`.
+/// A `&Ns` owns no reference: another object, such as an open file or an nsproxy, keeps the
+/// namespace alive. An `ARef<Ns>`, and an `ARef` of each kind below, owns one `__ns_ref`.
 ///
 /// # Invariants
 ///
-/// The object is a valid `struct ns_common`, embedded in a namespace of the kind that its
-/// `ns_type` says, with a `__ns_ref` of at least 1.
+/// The object is a valid `struct ns_common` with a `__ns_ref` of at least 1. It is embedded in a
+/// namespace of the kind `ns_type`.
 #[doc(alias = "ns_common")]
 #[repr(transparent)]
 pub(crate) struct Ns(Opaque<ns_common>);
 
 impl Ns {
-    /// The namespace at `ptr`, borrowed.
+    /// Borrows the namespace at `ptr`.
     ///
     /// # Safety
     ///
     /// `ptr` must fulfil the type's invariants for all of `'a`.
     pub(super) unsafe fn from_raw<'a>(ptr: *mut ns_common) -> &'a Self {
-        // SAFETY: By the requirements above; `Ns` is transparent.
+        // SAFETY: The caller guarantees the invariants for `'a`; `Ns` is transparent.
         unsafe { &*ptr.cast() }
     }
 
-    /// For C, which keeps none of it without a reference of its own.
+    /// Returns the pointer for C functions, which take a reference if they keep it.
     pub(super) fn as_ptr(&self) -> *mut ns_common {
         self.0.get()
     }
 
-    /// The member at `offset`, which the kernel crate's `ns_common` does not name.
+    /// Returns the member at `offset`, which the kernel crate's `ns_common` does not have.
     fn hidden<T>(&self, offset: u32) -> *const T {
         self.as_ptr().wrapping_byte_add(offset as usize).cast()
     }
 
-    /// What the kind does in its own way: `ns->ops`.
+    /// Returns the operations of the kind: `ns->ops`.
     #[doc(alias = "proc_ns_operations")]
     fn ops(&self) -> &'static layout::proc_ns_operations {
-        // SAFETY: Valid by the type's invariants; never written after initialisation. It is a
-        // constant of the kernel. It is not NULL, since the kernel has all kinds: see `kinds!`.
+        // SAFETY: Valid by the type's invariants; never written after initialisation. The pointer
+        // is to a constant of the kernel. It is not NULL, since the kernel has all kinds: see
+        // `kinds!`.
         unsafe { &*(*self.as_ptr()).ops.cast() }
     }
 
-    /// `ns->ops->install()`: asks the kind whether the set that `nsset` is may have the namespace,
-    /// and puts it there. Returns 0 or the negative errno.
+    /// Calls `ns->ops->install()`, which checks the namespace and puts it into `nsset`. Returns 0
+    /// or a negative errno.
     ///
     /// # Safety
     ///
-    /// `nsset` must be valid, fit its flags, and be nobody else's.
+    /// `nsset` must be valid and exclusively borrowed, and its flags must fit its members.
     pub(super) unsafe fn install(&self, nsset: *mut nsset) -> c_int {
-        // SAFETY: All kinds have the function. `nsset` is as it wants it, by the requirements
-        // above, and the namespace is valid.
+        // SAFETY: All kinds have the function. The caller guarantees a valid `nsset`, and the
+        // namespace is valid by the type's invariants.
         unsafe { self.ops().install.unwrap_unchecked()(nsset, self.as_ptr()) }
     }
 
-    /// The kind, as its `CLONE_NEW*` flag.
+    /// Returns the `CLONE_NEW*` of the kind.
     pub(crate) fn ns_type(&self) -> u32 {
         // SAFETY: Valid by the type's invariants; never written after initialisation.
         unsafe { (*self.as_ptr()).ns_type }
     }
 
-    /// The id that no other namespace ever has: `NS_GET_ID`.
+    /// Returns the id, which is never reused: `NS_GET_ID`.
     pub(crate) fn id(&self) -> u64 {
         // SAFETY: Valid by the type's invariants; never written after initialisation.
         unsafe { self.hidden::<u64>(bindings::NSPROXY_RS_NS_ID).read() }
     }
 
-    /// The user namespace that it belongs to, borrowed; [`None`] for the initial user namespace. That
-    /// of a user namespace is its parent.
+    /// Returns the user namespace that owns the namespace, borrowed; [`None`] for the initial user
+    /// namespace. The owner of a user namespace is its parent.
     pub(crate) fn owner(&self) -> Option<&UserNamespace> {
-        // SAFETY: All kinds have the function, and the namespace is valid. It has a reference to
-        // its owner.
+        // SAFETY: All kinds have the function. The namespace is valid, and owns a reference to its
+        // owner.
         unsafe { UserNamespace::from_nullable(self.ops().owner.unwrap_unchecked()(self.as_ptr())) }
     }
 
-    /// The one that it is a descendant of, for the kinds that have that; [`None`] for the topmost.
+    /// Returns the parent of a user or pid namespace; [`None`] for an initial namespace and for
+    /// other kinds.
     pub(crate) fn parent(&self) -> Option<&Self> {
         // SAFETY: Valid by the type's invariants.
         let parent = unsafe { bindings::nsproxy_rs_ns_parent(self.as_ptr()) };
@@ -120,26 +122,27 @@ impl Ns {
         (!parent.is_null()).then(|| unsafe { Self::from_raw(parent) })
     }
 
-    /// Its inode number in nsfs.
+    /// Returns the inode number in nsfs.
     pub(crate) fn inum(&self) -> u32 {
         // SAFETY: Valid by the type's invariants; never written after initialisation.
         unsafe { (*self.as_ptr()).inum }
     }
 
-    /// Whether it was there from boot, and its references are not counted.
+    /// Returns whether the namespace was created at boot. Its references are not counted.
     #[doc(alias = "is_ns_init_id")]
     pub(crate) fn is_initial(&self) -> bool {
         self.id() <= bindings::NSPROXY_RS_NS_LAST_INIT_ID.into()
     }
 
-    /// What holds it at this moment.
+    /// Returns the current reference counts.
     #[doc(alias = "__ns_ref_read")]
     #[doc(alias = "__ns_ref_active_read")]
     pub(crate) fn counts(&self) -> Counts {
         // SAFETY: Valid by the type's invariants.
         let ns_ref = unsafe { &raw const (*self.as_ptr()).__bindgen_anon_1.__ns_ref.refs.counter };
         let active = self.hidden::<i32>(bindings::NSPROXY_RS_NS_REF_ACTIVE);
-        // SAFETY: Valid by the type's invariants. Others write meanwhile.
+        // SAFETY: Valid by the type's invariants. Other CPUs write concurrently, so the reads are
+        // volatile.
         let (ns_ref, active) = unsafe { (ns_ref.read_volatile(), active.read_volatile()) };
         Counts {
             ns_ref: ns_ref as u32,
@@ -147,28 +150,28 @@ impl Ns {
         }
     }
 
-    /// Whether it is a mount namespace without a name: `is_anon_ns()`.
+    /// Returns whether the namespace is an anonymous mount namespace: `is_anon_ns()`.
     #[doc(alias = "is_anon_ns")]
     pub(crate) fn is_anonymous(&self) -> bool {
         // SAFETY: Valid by the type's invariants; never written after initialisation.
         unsafe { (*self.as_ptr()).inum == bindings::NSPROXY_RS_MNT_NS_ANON_INO }
     }
 
-    /// Whether both are the same namespace.
+    /// Returns whether both are the same namespace.
     pub(crate) fn is(&self, other: &Self) -> bool {
         core::ptr::eq(self, other)
     }
 
-    /// This namespace as one of the kind `K`, or [`None`] if it is of another kind.
+    /// Returns the namespace as one of the kind `K`; [`None`] if it is of another kind.
     ///
-    /// The `to_*_ns()` functions of the kernel, with the check that those leave to their caller.
+    /// Mirrors the `to_*_ns()` functions of the kernel, which leave the check to their callers.
     #[doc(alias = "container_of")]
     pub(crate) fn downcast<K: Embedded>(&self) -> Option<&K> {
         if self.ns_type() != K::NS_TYPE {
             return None;
         }
-        // SAFETY: By the type's invariants this is the `ns` member of a namespace of the kind
-        // that `ns_type` says, and `NS_OFFSET` is where that kind has it. `K` is transparent.
+        // SAFETY: By the type's invariants this is the member `ns` of a namespace of the kind
+        // `ns_type`. `NS_OFFSET` is the offset of that member. `K` is transparent.
         Some(unsafe { &*self.as_ptr().byte_sub(K::NS_OFFSET).cast::<K>() })
     }
 }
@@ -195,8 +198,8 @@ unsafe impl AlwaysRefCounted for Ns {
         unsafe { refcount_inc(&raw mut (*self.as_ptr()).__bindgen_anon_1.__ns_ref) };
     }
 
-    /// Drops a reference by the kind's own `ops->put()`; the last one frees the namespace, and
-    /// may sleep for that.
+    /// Drops a reference by `ops->put()` of the kind. Dropping the last one frees the namespace,
+    /// and may sleep.
     #[doc(alias = "put_mnt_ns")]
     #[doc(alias = "put_uts_ns")]
     #[doc(alias = "put_ipc_ns")]
@@ -206,31 +209,31 @@ unsafe impl AlwaysRefCounted for Ns {
     #[doc(alias = "put_time_ns")]
     #[doc(alias = "put_user_ns")]
     unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The caller owns a reference, so that the namespace is alive.
+        // SAFETY: The caller owns a reference, so the namespace is alive.
         let ns = unsafe { obj.as_ref() };
         if ns.is_initial() {
             return;
         }
-        // SAFETY: All kinds have the function. The caller gives its reference away.
+        // SAFETY: All kinds have the function. The caller's reference passes to it.
         unsafe { ns.ops().put.unwrap_unchecked()(ns.as_ptr()) };
     }
 }
 
-/// A kind of namespace: a type for which C has a struct of its own.
+/// A kind of namespace, for which C has a separate struct.
 ///
 /// # Safety
 ///
-/// `Self` must be a transparent wrapper of the C struct `Self::C`, `NS_TYPE` the `ns_type` of this
-/// kind and of no other, and `ns_common` must return the `struct ns_common` inside the namespace
-/// that it is given.
+/// `Self` must be a transparent wrapper of the C struct `Self::C`. `NS_TYPE` must be the `ns_type`
+/// of this kind and of no other. `ns_common` must return the `struct ns_common` inside the
+/// namespace.
 pub(crate) unsafe trait Kind: Deref<Target = Ns> + AlwaysRefCounted {
     /// The C struct.
     type C;
 
-    /// The kind's `CLONE_NEW*`: its `ns_type`, and that of no other.
+    /// The `CLONE_NEW*` of the kind: its `ns_type`.
     const NS_TYPE: u32;
 
-    /// `to_ns_common()` of C.
+    /// Returns the `struct ns_common` inside the namespace: `to_ns_common()` of C.
     #[doc(alias = "to_ns_common")]
     ///
     /// # Safety
@@ -247,7 +250,7 @@ pub(crate) unsafe trait Kind: Deref<Target = Ns> + AlwaysRefCounted {
     where
         Self: Sized,
     {
-        // SAFETY: By the requirements above; `Self` is transparent by those of the trait.
+        // SAFETY: The caller guarantees a live namespace; `Self` is transparent by the trait.
         unsafe { &*ptr.cast::<Self>() }
     }
 
@@ -260,11 +263,12 @@ pub(crate) unsafe trait Kind: Deref<Target = Ns> + AlwaysRefCounted {
     where
         Self: Sized,
     {
-        // SAFETY: By the requirements above; `Self` is transparent by those of the trait.
+        // SAFETY: The caller guarantees NULL or a live namespace; `Self` is transparent by the
+        // trait.
         unsafe { ptr.cast::<Self>().as_ref() }
     }
 
-    /// The C struct's address.
+    /// Returns the address of the C struct.
     fn as_raw(&self) -> *mut Self::C
     where
         Self: Sized,
@@ -273,28 +277,30 @@ pub(crate) unsafe trait Kind: Deref<Target = Ns> + AlwaysRefCounted {
     }
 }
 
-/// A kind whose C struct is not opaque: `container_of()` works.
+/// A kind whose C struct is not opaque, so that `container_of()` is possible.
 ///
 /// # Safety
 ///
 /// `NS_OFFSET` must be the offset of the `struct ns_common` in the C struct.
 pub(crate) unsafe trait Embedded: Kind {
-    /// Offset of the member `ns`, in bytes.
+    /// The offset of the member `ns`, in bytes.
     const NS_OFFSET: usize;
 }
 
-/// Turns an owned reference into the pointer that C keeps, which owns it now.
+/// Turns a reference into a pointer that owns it, for a member of a C struct.
 pub(super) fn into_raw<K: Kind>(ns: ARef<K>) -> *mut K::C {
     ARef::into_raw(ns).as_ptr().cast()
 }
 
-/// The reverse of [`into_raw`].
+/// Turns a pointer that owns a reference into that reference: the reverse of [`into_raw`].
 ///
 /// # Safety
 ///
-/// `ptr` must be the member of an nsproxy, which gives its reference away.
+/// `ptr` must be the member of an nsproxy, and must not be used as the owner of its reference
+/// afterwards.
 pub(super) unsafe fn from_owned<K: Kind>(ptr: *mut K::C) -> ARef<K> {
-    // SAFETY: By the requirements above; what is borrowed is owned from here on.
+    // SAFETY: The member of an nsproxy points at a live namespace and owns a reference to it, which
+    // passes to the result.
     unsafe { ARef::from_raw(NonNull::from(K::from_raw(ptr))) }
 }
 
@@ -303,14 +309,14 @@ macro_rules! kinds {
         $(#[$doc:meta])*
         $kind:ident { $name:literal, $c:ident, $flag:ident, $option:ident, $($via:tt)+ }
     )*) => {
-        /// Every kind that there is: what `/proc` calls it, and its `CLONE_NEW*`.
+        /// All kinds: the name in `/proc/PID/ns` and the `CLONE_NEW*`.
         pub(crate) const KINDS: &[(&str, u32)] = &[$(($name, kernel::bindings::$flag)),*];
 
-        /// `CLONE_NEW*` of every kind that there is.
+        /// The `CLONE_NEW*` of all kinds.
         #[doc(alias = "CLONE_NS_ALL")]
         pub(crate) const ALL: u32 = 0 $(| kernel::bindings::$flag)*;
 
-        // In a kernel without a kind, its member of an nsproxy and its operations may be NULL.
+        // In a kernel without a kind, its member of the nsproxy and its operations may be NULL.
         $(const _: () = assert!(
             cfg!($option),
             concat!("nsproxy_rs requires a kernel with ", stringify!($option), "=y")
@@ -318,24 +324,24 @@ macro_rules! kinds {
 
         $(kinds!(@kind $(#[$doc])* $kind, kernel::bindings::$c, $flag, $($via)+);)*
     };
-    // A member, at an offset that C knows.
+    // The C struct is public: the compiler knows the offset of its member.
     (@kind $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, at $offset:ident) => {
         kinds!(@wrapper $(#[$doc])* $kind, $c, $flag, |ptr| {
-            // SAFETY: The caller's pointer is valid, and there is the member.
+            // SAFETY: The caller guarantees a valid namespace, which has the member at this offset.
             unsafe { ptr.byte_add(Self::NS_OFFSET).cast() }
         });
 
-        // SAFETY: As the kernel has it.
+        // SAFETY: The constant is the `offsetof()` of the member.
         unsafe impl Embedded for $kind {
             const NS_OFFSET: usize = bindings::$offset as usize;
         }
     };
-    // The layout is private to a directory of the kernel. Where the member is was learned when the
-    // module was loaded.
-    (@kind $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, learned $offset:ident) => {
+    // The C struct is private to a directory of the kernel. The offset of its member was determined
+    // when the module was loaded.
+    (@kind $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, found $offset:ident) => {
         kinds!(@wrapper $(#[$doc])* $kind, $c, $flag, |ptr| {
-            // SAFETY: The offset does not change any more. The caller's pointer is valid, and there
-            // is the member.
+            // SAFETY: The offset is not written after the module is loaded. The caller guarantees a
+            // valid namespace, which has the member at this offset.
             unsafe { ptr.byte_add(bindings::$offset as usize).cast() }
         });
     };
@@ -345,7 +351,8 @@ macro_rules! kinds {
         #[repr(transparent)]
         pub(crate) struct $kind(Opaque<$c>);
 
-        // SAFETY: Transparent, and see above for each way to `ns_common`.
+        // SAFETY: The type is transparent, and `$flag` belongs to this kind only. `ns_common` adds
+        // the offset of the member, see the arms above.
         unsafe impl Kind for $kind {
             type C = $c;
 
@@ -358,8 +365,8 @@ macro_rules! kinds {
             type Target = Ns;
 
             fn deref(&self) -> &Ns {
-                // SAFETY: `self` is a valid namespace, and so is the part of it that all kinds
-                // have in common, for as long as `self` is borrowed.
+                // SAFETY: `self` is a valid namespace. Its `ns_common` is valid for as long as
+                // `self` is borrowed.
                 unsafe { Ns::from_raw(Self::ns_common(self.as_raw())) }
             }
         }
@@ -371,9 +378,9 @@ macro_rules! kinds {
             }
 
             unsafe fn dec_ref(obj: NonNull<Self>) {
-                // SAFETY: The caller owns a reference, so that the namespace is alive.
+                // SAFETY: The caller owns a reference, so the namespace is alive.
                 let ns: NonNull<Ns> = NonNull::from(&**unsafe { obj.as_ref() });
-                // SAFETY: The caller gives its reference away.
+                // SAFETY: The caller's reference passes to the function.
                 unsafe { Ns::dec_ref(ns) }
             }
         }
@@ -381,36 +388,52 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// `struct mnt_namespace`: what is mounted where.
-    MntNamespace { "mnt", mnt_namespace, CLONE_NEWNS, CONFIG_NAMESPACES, learned nsproxy_rs_ns_of_mnt_namespace }
+    /// `struct mnt_namespace`: mounts.
+    MntNamespace {
+        "mnt", mnt_namespace, CLONE_NEWNS, CONFIG_NAMESPACES, found nsproxy_rs_ns_of_mnt_namespace
+    }
     /// `struct uts_namespace`: host and domain name.
-    UtsNamespace { "uts", uts_namespace, CLONE_NEWUTS, CONFIG_UTS_NS, at NSPROXY_RS_NS_OF_uts_namespace }
+    UtsNamespace {
+        "uts", uts_namespace, CLONE_NEWUTS, CONFIG_UTS_NS, at NSPROXY_RS_NS_OF_uts_namespace
+    }
     /// `struct ipc_namespace`: SysV objects and POSIX message queues.
-    IpcNamespace { "ipc", ipc_namespace, CLONE_NEWIPC, CONFIG_IPC_NS, at NSPROXY_RS_NS_OF_ipc_namespace }
+    IpcNamespace {
+        "ipc", ipc_namespace, CLONE_NEWIPC, CONFIG_IPC_NS, at NSPROXY_RS_NS_OF_ipc_namespace
+    }
     /// `struct pid_namespace`: process ids.
-    PidNamespace { "pid", pid_namespace, CLONE_NEWPID, CONFIG_PID_NS, at NSPROXY_RS_NS_OF_pid_namespace }
-    /// `struct cgroup_namespace`: where the cgroup tree is seen from.
-    CgroupNamespace { "cgroup", cgroup_namespace, CLONE_NEWCGROUP, CONFIG_CGROUPS, at NSPROXY_RS_NS_OF_cgroup_namespace }
+    PidNamespace {
+        "pid", pid_namespace, CLONE_NEWPID, CONFIG_PID_NS, at NSPROXY_RS_NS_OF_pid_namespace
+    }
+    /// `struct cgroup_namespace`: the visible root of the cgroup tree.
+    CgroupNamespace {
+        "cgroup", cgroup_namespace, CLONE_NEWCGROUP, CONFIG_CGROUPS, at NSPROXY_RS_NS_OF_cgroup_namespace
+    }
     /// `struct net`: network stack and interfaces.
-    NetNamespace { "net", net, CLONE_NEWNET, CONFIG_NET_NS, at NSPROXY_RS_NS_OF_net }
-    /// `struct time_namespace`: offsets of the monotonic and the boot time clock.
-    TimeNamespace { "time", time_namespace, CLONE_NEWTIME, CONFIG_TIME_NS, at NSPROXY_RS_NS_OF_time_namespace }
+    NetNamespace {
+        "net", net, CLONE_NEWNET, CONFIG_NET_NS, at NSPROXY_RS_NS_OF_net
+    }
+    /// `struct time_namespace`: offsets of the monotonic and the boottime clock.
+    TimeNamespace {
+        "time", time_namespace, CLONE_NEWTIME, CONFIG_TIME_NS, at NSPROXY_RS_NS_OF_time_namespace
+    }
     /// `struct user_namespace`: ids and capabilities; owns all other kinds.
-    UserNamespace { "user", user_namespace, CLONE_NEWUSER, CONFIG_USER_NS, at NSPROXY_RS_NS_OF_user_namespace }
+    UserNamespace {
+        "user", user_namespace, CLONE_NEWUSER, CONFIG_USER_NS, at NSPROXY_RS_NS_OF_user_namespace
+    }
 }
 
 impl UserNamespace {
-    /// The user namespace of credentials, borrowed.
+    /// Returns the user namespace of credentials, borrowed.
     ///
     /// # Safety
     ///
-    /// `cred` must be valid, and neither it nor its user namespace change for all of `'a`.
+    /// `cred` must be valid and must not change its user namespace for all of `'a`.
     pub(super) unsafe fn of_cred<'a>(cred: *const kernel::bindings::cred) -> &'a Self {
-        // SAFETY: By the requirements above; all credentials have a user namespace, to which they
-        // own a reference.
+        // SAFETY: The caller guarantees valid credentials. They own a reference to their user
+        // namespace.
         unsafe { &*(*cred.cast::<bindings::layout::cred>()).user_ns.cast() }
     }
 }
 
-// A kernel with a ninth kind is one that this module does not mirror.
+// The module does not build for a kernel with a ninth kind, which it would not mirror.
 const _: () = assert!(ALL == bindings::NSPROXY_RS_CLONE_NS_ALL);

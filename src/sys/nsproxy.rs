@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `struct nsproxy`: one that tasks use, and one that is being made.
+//! `struct nsproxy`: one that tasks use, and one that no task uses yet.
 //!
 //! C header: `include/linux/nsproxy.h`.
 
@@ -16,58 +16,60 @@ use kernel::{
     types::Opaque,
 };
 
-/// An nsproxy that tasks use, or used.
+/// An nsproxy that tasks use or have used.
 ///
-/// A `&NsProxy` owns no reference, an `ARef<NsProxy>` owns one `count`. The last one gone, the
-/// nsproxy gives up its active references and then what it holds: `put_nsproxy()`.
+/// A `&NsProxy` owns no reference. An `ARef<NsProxy>` owns one `count`. Dropping the last one
+/// releases the active references, then the references to the namespaces: `put_nsproxy()`.
 ///
 /// # Invariants
 ///
-/// The object is a valid `struct nsproxy` with a `count` of at least 1 whose namespaces were made
-/// active. Its members do not change any more.
+/// The object is a valid `struct nsproxy` with a `count` of at least 1. It holds active references
+/// to its namespaces. Its members do not change.
 #[repr(transparent)]
 pub(crate) struct NsProxy(Opaque<kernel::bindings::nsproxy>);
 
 impl NsProxy {
-    /// The nsproxy at `ptr`, borrowed.
+    /// Borrows the nsproxy at `ptr`.
     ///
     /// # Safety
     ///
     /// `ptr` must fulfil the type's invariants for all of `'a`.
     pub(super) unsafe fn from_raw<'a>(ptr: *mut kernel::bindings::nsproxy) -> &'a Self {
-        // SAFETY: By the requirements above; `NsProxy` is transparent.
+        // SAFETY: The caller guarantees the invariants for `'a`; `NsProxy` is transparent.
         unsafe { &*ptr.cast() }
     }
 
-    /// How many references there are, as it is at this moment.
+    /// Returns the current number of references.
     pub(crate) fn count(&self) -> u32 {
-        // SAFETY: The shared reference means that the nsproxy is alive. Others write meanwhile.
+        // SAFETY: The borrow keeps the nsproxy alive. Other CPUs write concurrently, so the read is
+        // volatile.
         let count = unsafe { (&raw const (*self.0.get()).count.refs.counter).read_volatile() };
         count as u32
     }
 
-    /// Drops a reference, and says how many there were. The last one may sleep.
+    /// Drops a reference. Returns the number of references before. Dropping the last one may sleep.
     #[doc(alias = "put_nsproxy")]
     pub(crate) fn put(nsproxy: ARef<Self>) -> u32 {
-        // SAFETY: The reference is given away.
+        // SAFETY: `into_raw()` returns the reference, which passes to `dec()`.
         unsafe { Self::dec(ARef::into_raw(nsproxy)) }
     }
 
-    /// [`put`](Self::put), for a reference that has no owner.
+    /// Drops a reference that has no owner, see [`put`](Self::put).
     ///
     /// # Safety
     ///
-    /// A reference must be given away.
+    /// The caller must own a reference, and must not use it afterwards.
     #[doc(alias = "deactivate_nsproxy")]
     unsafe fn dec(obj: NonNull<Self>) -> u32 {
         let ptr = obj.cast::<kernel::bindings::nsproxy>();
-        // SAFETY: By the requirements above.
+        // SAFETY: The caller owns a reference, so the nsproxy is alive.
         let before = unsafe { bindings::nsproxy_rs_nsproxy_dec(ptr.as_ptr()) };
         if before == 1 {
-            // SAFETY: It was the last reference, so nobody else knows the nsproxy, and by the
-            // type's invariants it is active.
+            // SAFETY: This was the last reference, so no other pointer to the nsproxy is in use. By
+            // the type's invariants it holds active references.
             unsafe { static_call!(nsproxy_ns_active_put(ptr.as_ptr())) };
-            // INVARIANT: Ours alone, and not active any more.
+            // INVARIANT: No other pointer to the nsproxy is in use, and it was just made inactive.
+            // Its members own their references.
             drop(NewNsProxy(ptr));
         }
         before
@@ -78,30 +80,31 @@ impl NsProxy {
 unsafe impl AlwaysRefCounted for NsProxy {
     #[doc(alias = "get_nsproxy")]
     fn inc_ref(&self) {
-        // SAFETY: The shared reference means that the nsproxy is alive.
+        // SAFETY: The borrow keeps the nsproxy alive.
         unsafe { kernel::bindings::refcount_inc(&raw mut (*self.0.get()).count) };
     }
 
     unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The caller owns a reference and gives it away.
+        // SAFETY: The caller owns a reference, which passes to the function.
         unsafe { Self::dec(obj) };
     }
 }
 
-/// An nsproxy that no task uses: being made, or being freed.
+/// An nsproxy that no task uses, before its first or after its last use.
 ///
-/// Dropping it drops the namespaces that it holds and frees it: `nsproxy_free()`, see there
-/// ([`Namespaces`]) for the order.
+/// Dropping it drops its namespaces and frees it: `nsproxy_free()`. [`Namespaces`] defines the
+/// order.
 ///
 /// # Invariants
 ///
-/// - The pointer is to a `struct nsproxy` from `nsproxy_cachep` that nobody else knows.
+/// - The pointer is to a `struct nsproxy` from `nsproxy_cachep`, and no other pointer to it is in
+///   use.
 /// - Each member owns a reference to its namespace.
-/// - It took no active references (`nsproxy_ns_active_get()`).
+/// - It holds no active references (`nsproxy_ns_active_get()`).
 pub(crate) struct NewNsProxy(NonNull<kernel::bindings::nsproxy>);
 
 impl NewNsProxy {
-    /// A new nsproxy that holds `namespaces()`, which is asked only when there is memory.
+    /// Creates an nsproxy with `namespaces()`, which is called after the allocation.
     ///
     /// # Errors
     ///
@@ -109,45 +112,46 @@ impl NewNsProxy {
     #[doc(alias = "create_nsproxy")]
     #[doc(alias = "kmem_cache_alloc")]
     pub(crate) fn new(namespaces: impl FnOnce() -> Namespaces) -> Result<Self> {
-        // SAFETY: Has no requirements but a context that may sleep.
+        // SAFETY: Calls into the module run in a context that may sleep.
         let ptr = NonNull::new(unsafe { bindings::nsproxy_rs_nsproxy_alloc() }).ok_or(ENOMEM)?;
         // SAFETY: The allocation has the size of an nsproxy, and no other reference to it exists.
         unsafe { namespaces().write(ptr.as_ptr()) };
         // SAFETY: The allocation is valid, and no other reference to it exists.
         unsafe { kernel::bindings::refcount_set(&raw mut (*ptr.as_ptr()).count, 1) };
-        // INVARIANT: Freshly allocated; `write()` gave each member its reference.
+        // INVARIANT: The object is new, and `write()` moved a reference into each member.
         Ok(Self(ptr))
     }
 
-    /// For `install()` of a namespace, which replaces members.
+    /// Returns the pointer for `install()`, which replaces members.
     pub(super) fn as_ptr(&mut self) -> *mut kernel::bindings::nsproxy {
         self.0.as_ptr()
     }
 
-    /// `nsproxy->time_ns`, borrowed.
+    /// Returns `nsproxy->time_ns`, borrowed.
     pub(crate) fn time_ns(&self) -> &TimeNamespace {
-        // SAFETY: The member owns a reference; only `&mut self` changes it.
+        // SAFETY: The member owns a reference, and changes only with `&mut self`.
         unsafe { TimeNamespace::from_raw((*self.0.as_ptr()).time_ns) }
     }
 
-    /// Puts `ns` in the place of the namespace of its kind, which is dropped.
+    /// Replaces the namespace of its kind by `ns`, and drops the old one.
     pub(crate) fn replace<K: Sole>(&mut self, ns: &K) {
         let new = namespace::into_raw(ARef::from(ns));
-        // SAFETY: The nsproxy is ours alone, and `Sole` says which member is of this kind.
+        // SAFETY: By the type's invariants no other pointer to the nsproxy is in use. `Sole`
+        // returns the member of this kind.
         let old = unsafe { core::mem::replace(&mut *K::member(self.as_ptr()), new) };
-        // SAFETY: The member owned a reference, which was just taken out.
+        // SAFETY: The member owned a reference, and has a new value.
         drop(unsafe { namespace::from_owned::<K>(old) });
     }
 
-    /// Makes the namespaces active and the nsproxy one that a task can use.
+    /// Acquires active references to the namespaces. A task can use the result.
     #[doc(alias = "nsproxy_ns_active_get")]
     pub(crate) fn activate(self) -> ARef<NsProxy> {
         let ptr = self.0;
         core::mem::forget(self);
         // SAFETY: The nsproxy holds references to all its namespaces.
         unsafe { static_call!(nsproxy_ns_active_get(ptr.as_ptr())) };
-        // SAFETY: The `count` of 1 that the nsproxy was made with becomes that of the `ARef`. The
-        // invariants of `NsProxy` hold: it is active, and with `self` gone it does not change.
+        // SAFETY: The initial `count` of 1 passes to the `ARef`. The invariants of `NsProxy` hold:
+        // the nsproxy has active references, and without `self` its members cannot change.
         unsafe { ARef::from_raw(ptr.cast()) }
     }
 }
@@ -155,10 +159,11 @@ impl NewNsProxy {
 impl Drop for NewNsProxy {
     #[doc(alias = "nsproxy_free")]
     fn drop(&mut self) {
-        // SAFETY: By the type's invariants each member owns a reference, and nothing looks at
-        // the members after this.
+        // SAFETY: By the type's invariants each member owns a reference. The members are not used
+        // afterwards.
         drop(unsafe { Namespaces::read(self.0.as_ptr()) });
-        // SAFETY: By the type's invariants it is from this cache, and nobody else knows it.
+        // SAFETY: By the type's invariants the object is from this cache, and no other pointer to
+        // it is in use.
         unsafe {
             kernel::bindings::kmem_cache_free(
                 bindings::nsproxy_rs_nsproxy_cachep,
@@ -170,8 +175,8 @@ impl Drop for NewNsProxy {
 
 macro_rules! members {
     ($($member:ident: $kind:ident = $number:ident),* $(,)?) => {
-        /// The references that an nsproxy holds, one to a namespace of each kind. Dropped in the
-        /// order of `nsproxy_free()`.
+        /// The references of an nsproxy to its namespaces. They are dropped in the order of
+        /// `nsproxy_free()`.
         pub(crate) struct Namespaces {
             $(
                 #[doc = concat!("`nsproxy->", stringify!($member), "`")]
@@ -179,7 +184,8 @@ macro_rules! members {
             )*
         }
 
-        // `write()` initialises all members: a kernel whose nsproxy has one more does not compile.
+        // Does not compile if the kernel's nsproxy has another member, which `write()` would leave
+        // uninitialised.
         const _: fn(kernel::bindings::nsproxy) =
             |kernel::bindings::nsproxy { count: _, $($member: _),* }| ();
 
@@ -188,40 +194,43 @@ macro_rules! members {
             ///
             /// # Safety
             ///
-            /// `ptr` must be valid for writes and nobody else's. References that its members
-            /// own are leaked.
+            /// `ptr` must be valid for writes, and no other pointer to the nsproxy may be in use.
+            /// References that its members own are leaked.
             unsafe fn write(self, ptr: *mut kernel::bindings::nsproxy) {
-                // SAFETY: By the requirements above.
+                // SAFETY: The caller guarantees a pointer that is valid for writes.
                 $(unsafe { (*ptr).$member = namespace::into_raw(self.$member) };)*
             }
 
-            /// Moves the references out of the nsproxy at `ptr`, whose members are not to be
-            /// used afterwards.
+            /// Moves the references out of the nsproxy at `ptr`.
             ///
             /// # Safety
             ///
-            /// `ptr` must be valid and nobody else's, and its members must own references.
+            /// `ptr` must be valid, and no other pointer to the nsproxy may be in use. Its members
+            /// must own references, and must not be used afterwards.
             unsafe fn read(ptr: *mut kernel::bindings::nsproxy) -> Self {
                 Self {
-                    // SAFETY: By the requirements above.
+                    // SAFETY: The caller guarantees that the member owns a reference.
                     $($member: unsafe { namespace::from_owned((*ptr).$member) },)*
                 }
             }
         }
 
+        /// The number of namespaces that an nsproxy holds.
+        pub(crate) const NR_NSPROXY_MEMBERS: usize = [$(bindings::$number),*].len();
+
         impl NsProxy {
-            /// All of them, by `NSPROXY_MEMBER_*`, borrowed.
-            pub(crate) fn members(&self) -> [&Ns; 8] {
-                let mut members: [&Ns; 8] = [self.mnt_ns(); 8];
+            /// Returns all namespaces, borrowed. The index is `NSPROXY_MEMBER_*`.
+            pub(crate) fn members(&self) -> [&Ns; NR_NSPROXY_MEMBERS] {
+                let mut members: [&Ns; NR_NSPROXY_MEMBERS] = [self.mnt_ns(); _];
                 $(members[bindings::$number as usize] = self.$member();)*
                 members
             }
 
             $(
-                #[doc = concat!("`nsproxy->", stringify!($member), "`, borrowed.")]
+                #[doc = concat!("Returns `nsproxy->", stringify!($member), "`, borrowed.")]
                 pub(crate) fn $member(&self) -> &$kind {
-                    // SAFETY: By the type's invariants the member does not change, and the
-                    // nsproxy owns a reference for as long as it lives.
+                    // SAFETY: By the type's invariants the member does not change. The nsproxy
+                    // owns a reference to it for as long as it lives.
                     unsafe { $kind::from_raw((*self.0.get()).$member) }
                 }
             )*
@@ -240,13 +249,13 @@ members! {
     net_ns: NetNamespace = NSPROXY_MEMBER_NET,
 }
 
-/// A kind of which an nsproxy holds one namespace, and not a second one for children.
+/// A kind of which an nsproxy has only one member: no second one for children.
 ///
 /// # Safety
 ///
-/// `member` must return the address of that member, without looking at the nsproxy.
+/// `member` must return the address of that member, without reading the nsproxy.
 pub(crate) unsafe trait Sole: Kind {
-    /// The address of the member.
+    /// Returns the address of the member.
     ///
     /// # Safety
     ///
@@ -256,10 +265,10 @@ pub(crate) unsafe trait Sole: Kind {
 
 macro_rules! sole {
     ($($member:ident: $kind:ident),* $(,)?) => { $(
-        // SAFETY: It is the member of this kind.
+        // SAFETY: The macro's user names the member of this kind, and the type is checked.
         unsafe impl Sole for $kind {
             unsafe fn member(nsproxy: *mut kernel::bindings::nsproxy) -> *mut *mut Self::C {
-                // SAFETY: Valid by the caller's promise.
+                // SAFETY: The caller guarantees a valid pointer.
                 unsafe { &raw mut (*nsproxy).$member }
             }
         }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A misc device that belongs to the module, where the kernel crate's belongs to nobody: before 7.3
-//! a module can be unloaded while its device is open.
+//! A misc device whose open files pin the module.
+//!
+//! Before Linux 7.3, the kernel crate does not set `file_operations::owner`, so a module can be
+//! unloaded while its device is open.
 
 use core::marker::PhantomData;
 use kernel::{
@@ -12,36 +14,37 @@ use kernel::{
     types::Opaque,
 };
 
-/// [`MiscDeviceRegistration`], but for whom the device belongs to.
+/// Like [`MiscDeviceRegistration`], but sets `file_operations::owner` to this module.
 ///
 /// # Invariants
 ///
-/// The device is registered, and its operations are [`Self::OPERATIONS`].
+/// The device is registered with [`Self::OPERATIONS`].
 ///
 /// [`MiscDeviceRegistration`]: kernel::miscdevice::MiscDeviceRegistration
 #[repr(transparent)]
 #[pin_data(PinnedDrop)]
 pub(crate) struct Registration<T: MiscDevice> {
-    // What the crate's operations take for their registration begins, and ends, with this.
+    // The crate's operations cast this pointer to their own registration, which has only this
+    // member.
     #[pin]
     device: Opaque<miscdevice>,
     _device: PhantomData<T>,
 }
 
-// SAFETY: Any thread may deregister what another one registered.
+// SAFETY: Any thread may deregister a device that another thread registered.
 unsafe impl<T: MiscDevice> Send for Registration<T> {}
-// SAFETY: There is nothing to be done with a shared reference.
+// SAFETY: No method takes a shared reference.
 unsafe impl<T: MiscDevice> Sync for Registration<T> {}
 
 impl<T: MiscDevice> Registration<T> {
-    /// The crate's, and whose they are.
+    /// The operations of the crate, with this module as their owner.
     const OPERATIONS: &'static file_operations = &file_operations {
         owner: (&raw const __this_module).cast_mut(),
-        // SAFETY: A constant of the crate's.
+        // SAFETY: The pointer is to a constant of the crate.
         ..unsafe { *MiscDeviceOptions { name: c"" }.into_raw::<T>().fops }
     };
 
-    /// Makes the device, for as long as this lives.
+    /// Creates the device for as long as the registration lives.
     #[doc(alias = "misc_register")]
     pub(super) fn register(options: MiscDeviceOptions) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
@@ -50,10 +53,10 @@ impl<T: MiscDevice> Registration<T> {
                     fops: Self::OPERATIONS,
                     ..options.into_raw::<T>()
                 };
-                // SAFETY: The slot is there to be written to, and stays where it is until it was
-                // deregistered, see `drop()`.
+                // SAFETY: `try_ffi_init()` passes a slot that is valid for writes.
                 unsafe { slot.write(device) };
-                // SAFETY: As above.
+                // SAFETY: The slot was initialised above. It is pinned, so it stays there until
+                // `drop()` deregisters the device.
                 to_result(unsafe { misc_register(slot) })
             }),
             _device: PhantomData,
@@ -65,7 +68,7 @@ impl<T: MiscDevice> Registration<T> {
 impl<T: MiscDevice> PinnedDrop for Registration<T> {
     #[doc(alias = "misc_deregister")]
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: Registered, by the type's invariants.
+        // SAFETY: By the type's invariants the device is registered.
         unsafe { misc_deregister(self.device.get()) };
     }
 }

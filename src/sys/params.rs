@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What the module can be loaded with. `shim.c` has the parameters: `module!` of the kernel crate
-//! knows none that is a bool before 7.3.
+//! Module parameters. `shim.c` defines them, since `module!` of the kernel crate does not support
+//! bool parameters before Linux 7.3.
 
 use super::bindings;
 
-/// `allow_seccomp=1`: serve callers under a seccomp filter, which cannot see what they call.
+/// Returns whether the module serves callers under a seccomp filter: `allow_seccomp=1`. The filter
+/// does not see which call an ioctl makes.
 pub(crate) fn allow_seccomp() -> bool {
-    // SAFETY: Not written after the module was loaded.
+    // SAFETY: Not written after the module is loaded.
     unsafe { bindings::nsproxy_rs_allow_seccomp }
 }

@@ -1,35 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The C side of sys/: what Rust cannot say itself. Everything here is one
- * line of the kernel's own C behind a name that Rust can link to.
+ * The C functions and variables of sys/ that Rust uses.
  */
 #ifndef _NSPROXY_RS_SHIM_H
 #define _NSPROXY_RS_SHIM_H
 
-#include <linux/cred.h>
-#include <linux/fs.h>
-#include <linux/fs_struct.h>
-#include <linux/ipc_namespace.h>
-#include <linux/kallsyms.h>
-#include <linux/mnt_namespace.h>
 #include <linux/ns_common.h>
-#include <linux/nsfs.h>
 #include <linux/nsproxy.h>
-#include <linux/perf_event.h>
-#include <linux/pid.h>
-#include <linux/proc_fs.h>
-#include <linux/proc_ns.h>
-#include <linux/ptrace.h>
-#include <linux/sem.h>
-#include <linux/static_call_types.h>
-#include <linux/time_namespace.h>
-#include <linux/user_namespace.h>
-#include <linux/utsname.h>
 #include <linux/xarray.h>
 
+#include "symbols/symbols.h"
 #include "trace.h"
 
-/* The module does not work without these. scripts/kernel checks them before a build. */
+/* The module requires these options. scripts/kernel checks them before a build. */
 #ifndef CONFIG_MODULE_UNLOAD
 #error "nsproxy_rs needs CONFIG_MODULE_UNLOAD"
 #endif
@@ -37,40 +20,8 @@
 #error "nsproxy_rs needs CONFIG_TRACEPOINTS"
 #endif
 
-/*
- * One static call for each function of symbols.def, one variable for each
- * variable, one getter for each address.
- */
-#define CALL(option, name) DECLARE_STATIC_CALL(nsproxy_rs_##name, name);
-#define DATA(option, type, name) extern type nsproxy_rs_##name;
-#define ADDRESS(option, name) unsigned long nsproxy_rs_address_of_##name(void);
-#include "symbols/symbols.def"
-#undef CALL
-#undef DATA
-#undef ADDRESS
-
-/**
- * struct nsproxy_rs_symbol - a line of symbols.def
- * @name:    of the kernel's symbol
- * @option:  the kernel option that provides it, without CONFIG_
- * @enabled: whether the kernel was built with that option
- * @address: of the symbol in the running kernel; 0 before it was looked up,
- *           and when it does not exist
- */
-struct nsproxy_rs_symbol {
-	const char *name;
-	const char *option;
-	bool enabled;
-	unsigned long address;
-};
-
-extern struct nsproxy_rs_symbol nsproxy_rs_symbols[];
-extern const unsigned int nsproxy_rs_nr_symbols;
-extern unsigned long nsproxy_rs_ns_of_mnt_namespace;
+/* shim.c */
 extern bool nsproxy_rs_allow_seccomp;
-
-int nsproxy_rs_symbols_look_up(void);
-void nsproxy_rs_symbols_install(void);
 
 /* Inline functions and macros of the kernel's headers */
 struct ns_common *nsproxy_rs_ns_parent(struct ns_common *ns);
@@ -88,7 +39,7 @@ int nsproxy_rs_copy_struct_from_user(void *dst, size_t ksize,
 int nsproxy_rs_copy_struct_to_user(void __user *dst, size_t usize,
 				   const void *src, size_t ksize);
 
-/* trace.c: what a tracepoint is called by once it is known to be on */
+/* trace.c: called if the tracepoint is enabled */
 void rust_do_trace_nsproxy_rs_step(unsigned int step, struct ns_common *ns,
 				   unsigned int error);
 

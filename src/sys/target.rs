@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The other task: the one that a pidfd refers to, which may die at any time.
+//! The target: the task of a pidfd, which may exit at any time.
 
 use super::{
     bindings::{self, layout},
@@ -20,7 +20,7 @@ use kernel::{
     types::{NotThreadSafe, Opaque},
 };
 
-/// A process id, whether or not it still has a process: `struct pid`.
+/// A process id: `struct pid`. Its task may have exited.
 ///
 /// # Invariants
 ///
@@ -29,17 +29,17 @@ use kernel::{
 pub(crate) struct Pid(Opaque<pid>);
 
 impl Pid {
-    /// The pid at `ptr`, borrowed.
+    /// Borrows the pid at `ptr`.
     ///
     /// # Safety
     ///
     /// `ptr` must point at a pid that stays alive for all of `'a`.
     pub(super) unsafe fn from_raw<'a>(ptr: *mut pid) -> &'a Self {
-        // SAFETY: By the requirements above; `Pid` is transparent.
+        // SAFETY: The caller guarantees a valid pid for `'a`; `Pid` is transparent.
         unsafe { &*ptr.cast() }
     }
 
-    /// The task with this id, or [`None`] if it exited and was reaped.
+    /// Returns the task with this id; [`None`] if it was reaped.
     #[doc(alias = "pid_task")]
     #[doc(alias = "get_pid_task")]
     pub(crate) fn task<'rcu>(&self, _rcu: &'rcu rcu::Guard) -> Option<&'rcu TargetTask> {
@@ -53,13 +53,13 @@ impl Pid {
     }
 }
 
-/// With which credentials the caller looks: `PTRACE_MODE_READ_*`.
+/// The credentials of the caller that an access check uses: `PTRACE_MODE_READ_*`.
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(crate) enum PtraceMode {
-    /// As setns(2) does.
+    /// The real uid and gid, as for setns(2).
     ReadRealcreds = bindings::NSPROXY_RS_PTRACE_MODE_READ_REALCREDS,
-    /// As `/proc` does.
+    /// The filesystem uid and gid, as for `/proc`.
     ReadFscreds = bindings::NSPROXY_RS_PTRACE_MODE_READ_FSCREDS,
 }
 
@@ -82,7 +82,7 @@ unsafe impl AlwaysRefCounted for TargetTask {
 
     #[doc(alias = "put_task_struct")]
     unsafe fn dec_ref(obj: NonNull<Self>) {
-        // SAFETY: The caller owns a reference and gives it away.
+        // SAFETY: The caller owns a reference, which passes to the function.
         unsafe { kernel::bindings::put_task_struct(obj.cast().as_ptr()) };
     }
 }
@@ -107,18 +107,18 @@ impl Drop for NoExec<'_> {
 }
 
 impl TargetTask {
-    /// The task, where a member is wanted.
+    /// Returns the task as the struct with its members.
     fn as_layout(&self) -> *mut layout::task_struct {
         self.0.get().cast()
     }
 
-    /// The task at `ptr`, borrowed.
+    /// Borrows the task at `ptr`.
     ///
     /// # Safety
     ///
     /// `ptr` must point at a task that stays alive for all of `'a`.
     pub(super) unsafe fn from_raw<'a>(ptr: *mut task_struct) -> &'a Self {
-        // SAFETY: By the requirements above; `TargetTask` is transparent.
+        // SAFETY: The caller guarantees a valid task for `'a`; `TargetTask` is transparent.
         unsafe { &*ptr.cast() }
     }
 
@@ -139,15 +139,17 @@ impl TargetTask {
         })
     }
 
-    /// Whether the caller may look into the task.
+    /// Returns whether the caller may access the task.
     pub(crate) fn ptrace_may_access(&self, mode: PtraceMode) -> bool {
         // SAFETY: The task is valid.
         unsafe { static_call!(ptrace_may_access(self.0.get(), mode as u32)) }
     }
 
-    /// The task's nsproxy, with a reference; [`None`] once it has given up its namespaces.
+    /// Acquires a reference to the task's nsproxy; returns [`None`] if the task is exiting and has
+    /// none.
     ///
-    /// Rule 3 of `include/linux/nsproxy.h`: under the task's lock, and there may be none.
+    /// Rule 3 of `include/linux/nsproxy.h`: the pointer is read under the task's lock, and may be
+    /// NULL.
     #[doc(alias = "task_lock")]
     pub(crate) fn nsproxy(&self) -> Option<ARef<NsProxy>> {
         // SAFETY: `alloc_lock` is initialised in every task, and lives as long as the task.
@@ -158,28 +160,28 @@ impl TargetTask {
         if nsproxy.is_null() {
             return None;
         }
-        // SAFETY: Under the lock the task's own reference keeps it alive; an nsproxy that a task
-        // uses is active and does not change any more.
+        // SAFETY: Under the lock, the task's own reference keeps the nsproxy alive. The nsproxy of
+        // a task is active, and its members do not change.
         Some(ARef::from(unsafe { NsProxy::from_raw(nsproxy) }))
     }
 
-    /// The pid namespace that the task is in, borrowed; [`None`] once it has left it.
+    /// Returns the pid namespace of the task's own pid, borrowed; [`None`] if the task was reaped.
     ///
-    /// That is where its own pid is from, not where its children's will be.
+    /// The pids of its children may be in another one: `pid_ns_for_children`.
     #[doc(alias = "task_active_pid_ns")]
     pub(crate) fn active_pid_ns<'rcu>(&self, _rcu: &'rcu rcu::Guard) -> Option<&'rcu PidNamespace> {
-        // SAFETY: The task is valid; RCU keeps its `struct pid`, and with it the namespace.
+        // SAFETY: The task is valid. RCU keeps its `struct pid` alive, which holds the namespace.
         unsafe { PidNamespace::from_nullable(kernel::bindings::task_active_pid_ns(self.0.get())) }
     }
 
-    /// The user namespace of the task's objective credentials, borrowed.
+    /// Returns the user namespace of the task's objective credentials, borrowed.
     #[doc(alias = "__task_cred")]
     pub(crate) fn user_ns<'rcu>(&self, _rcu: &'rcu rcu::Guard) -> &'rcu UserNamespace {
-        // SAFETY: Every task has objective credentials. Another CPU may replace them: one
-        // volatile read, as `rcu_dereference()` does, and RCU keeps what was read.
+        // SAFETY: Every task has objective credentials. Another CPU may replace them, so this is
+        // one volatile read, as in `rcu_dereference()`. RCU keeps the credentials alive.
         let cred = unsafe { (&raw const (*self.as_layout()).real_cred).read_volatile() };
-        // SAFETY: Credentials that were in use do not change, and RCU keeps them and with them the
-        // reference that they own to their user namespace.
+        // SAFETY: Credentials that were in use do not change. RCU keeps them alive, and with them
+        // their reference to the user namespace.
         unsafe { UserNamespace::of_cred(cred.cast()) }
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The tracepoint of trace.h, for a caller in Rust: the static branch is there,
- * what lies behind it is here.
+ * Defines the tracepoint of trace.h for callers in Rust. Rust has the static branch,
+ * C the function that it calls if the tracepoint is enabled.
  */
 
 #define CREATE_TRACE_POINTS

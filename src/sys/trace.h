@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The tracepoint of the path: nsproxy_rs:nsproxy_rs_step, one for each step of
- * every call, however it came in, but for what is dropped at its end.
+ * The tracepoint nsproxy_rs:nsproxy_rs_step fires for each step of every call, by any
+ * entry, except for releasing objects at the end of the call.
  *
  * Readers of tracefs may see what every task does, in every namespace. The
  * tracepoint therefore reports the ids and counts of all namespaces, also those
@@ -94,7 +94,7 @@ TRACE_EVENT(nsproxy_rs_step,
 
 #endif /* _NSPROXY_RS_TRACE_H */
 
-/* Outside of the guard: it is read again from in there. */
+/* Outside of the guard: define_trace.h includes this file again. */
 #undef TRACE_INCLUDE_PATH
 #undef TRACE_INCLUDE_FILE
 #define TRACE_INCLUDE_PATH .

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `nsproxy_rs:nsproxy_rs_step`: what a call does, for whoever listens.
+//! The tracepoint `nsproxy_rs:nsproxy_rs_step`, which fires for each step of a call.
 //!
-//! While nobody does, a step costs one instruction that does nothing: a static branch. (In a kernel
-//! without `CONFIG_JUMP_LABEL` it costs to look.)
+//! While it is disabled, a step costs one no-op instruction: a static branch. In a kernel without
+//! `CONFIG_JUMP_LABEL` it costs a load and a test.
 
 use super::{bindings, namespace::Ns, uapi::errno};
 use kernel::prelude::*;
 
-/// Whether anybody listens.
+/// Returns whether the tracepoint is enabled.
 #[inline(always)]
 #[cfg(CONFIG_JUMP_LABEL)]
-fn is_on() -> bool {
-    // SAFETY: A tracepoint that `trace.c` defines, and so a static key.
+fn is_enabled() -> bool {
+    // SAFETY: `trace.c` defines the tracepoint, whose member `key` is a static key.
     unsafe {
         kernel::jump_label::static_branch_unlikely!(
             bindings::__tracepoint_nsproxy_rs_step,
@@ -22,13 +22,15 @@ fn is_on() -> bool {
     }
 }
 
-/// The same where code is not patched. [`static_branch_unlikely`] would call a function.
+/// Returns whether the tracepoint is enabled, in a kernel that does not patch code. There,
+/// [`static_branch_unlikely`] would call a function.
 ///
 /// [`static_branch_unlikely`]: kernel::jump_label::static_branch_unlikely
 #[inline(always)]
 #[cfg(not(CONFIG_JUMP_LABEL))]
-fn is_on() -> bool {
-    // SAFETY: A tracepoint that `trace.c` defines; others write meanwhile.
+fn is_enabled() -> bool {
+    // SAFETY: `trace.c` defines the tracepoint. Another CPU may write concurrently, so the read is
+    // volatile.
     let count = unsafe {
         (&raw const bindings::__tracepoint_nsproxy_rs_step
             .key
@@ -40,14 +42,14 @@ fn is_on() -> bool {
     count > 0
 }
 
-/// A step was taken, about `ns` if about one; `error` is 0 or the errno with which it refused.
+/// Reports a step to the tracepoint: the namespace that it is about, if any, and the error with
+/// which it refused, if it did.
 ///
-/// To be called while the reader of a trace would still find it true: the counts of the namespace
-/// are read here.
+/// The tracepoint reads the counts of the namespace, so call this before they change again.
 #[inline(always)]
 #[doc(alias = "trace_nsproxy_rs_step")]
 pub(crate) fn step(step: u32, ns: Option<&Ns>, error: Option<Error>) {
-    if is_on() {
+    if is_enabled() {
         let ns = ns.map_or(core::ptr::null_mut(), Ns::as_ptr);
         let error = error.map_or(0, errno);
         // SAFETY: The namespace is valid, or the pointer is NULL.

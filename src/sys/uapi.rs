@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The ABI as bindgen reads it from `uapi/nsproxy_rs.h`, and how its structs cross the border.
+//! The ABI that bindgen generates from `uapi/nsproxy_rs.h`, and copying its structs from and to
+//! user space.
 
 use super::{bindings, returned};
 use core::mem::MaybeUninit;
@@ -37,17 +38,18 @@ pub(crate) fn errno(error: Error) -> u32 {
 ///
 /// # Safety
 ///
-/// Any bytes must be a valid value of the type, and a value must have no padding, so that it
-/// can be shown to user space whole.
+/// Any bytes must be a valid value of the type. A value must have no padding, so that copying it to
+/// user space does not leak kernel memory.
 pub(crate) unsafe trait Abi: Sized {
-    /// How long its first version was, in bytes.
+    /// The size of the first version, in bytes.
     const FIRST: usize;
 
-    /// Reads the struct from user space, which calls it `usize` bytes long.
+    /// Reads the struct from user space, where its size is `usize` bytes.
     ///
     /// # Errors
     ///
-    /// [`EFAULT`]; [`E2BIG`] when user space has a longer struct and sets what is unknown here.
+    /// [`EFAULT`]; [`E2BIG`] if the struct in user space is longer and sets members that are
+    /// unknown here.
     #[doc(alias = "copy_struct_from_user")]
     fn read(from: UserPtr, usize: usize) -> Result<Self> {
         let mut value = MaybeUninit::<Self>::uninit();
@@ -60,18 +62,18 @@ pub(crate) unsafe trait Abi: Sized {
                 usize,
             )
         })?;
-        // SAFETY: On success every byte was written, and any bytes are a value by the trait.
+        // SAFETY: On success every byte was written. By the trait any bytes are a valid value.
         Ok(unsafe { value.assume_init() })
     }
 
-    /// Writes the struct to user space, which calls it `usize` bytes long.
+    /// Writes the struct to user space, where its size is `usize` bytes.
     ///
     /// # Errors
     ///
     /// [`EFAULT`].
     #[doc(alias = "copy_struct_to_user")]
     fn write(&self, to: UserPtr, usize: usize) -> Result {
-        // SAFETY: `self` is readable and, by the trait, all bytes of it are initialised.
+        // SAFETY: `self` is readable. By the trait it has no padding, so all bytes are initialised.
         returned(unsafe {
             bindings::nsproxy_rs_copy_struct_to_user(
                 to.as_mut_ptr(),
@@ -83,9 +85,13 @@ pub(crate) unsafe trait Abi: Sized {
     }
 }
 
+const U32: usize = size_of::<u32>();
+const U64: usize = size_of::<u64>();
+
 macro_rules! abi {
-    ($($name:ident: $size:expr, at first $first:expr;)*) => { $(
-        // SAFETY: Integers and arrays of integers; the size says that there is no padding.
+    ($($name:ident: $size:expr, first version: $first:expr;)*) => { $(
+        // SAFETY: All members are integers or arrays of them, for which any bytes are valid. The
+        // assertion below shows that there is no padding between them.
         unsafe impl Abi for $name {
             const FIRST: usize = $first as usize;
         }
@@ -94,14 +100,16 @@ macro_rules! abi {
 }
 
 abi! {
-    nsproxy_setns: 4 + 4, at first 8;
-    nsproxy_version: 4 + 4 + 4 + 4 + 72, at first 88;
-    nsproxy_explain: 8 * 4 + 2 * 8 + 8 + 2 * 4, at first bindings::NSPROXY_EXPLAIN_SIZE_VER0;
-    nsproxy_show: 4 * 4 + 10 * (3 * 8 + 6 * 4), at first 496;
+    nsproxy_setns: 2 * U32, first version: size_of::<Self>();
+    nsproxy_version: 4 * U32 + bindings::NSPROXY_RELEASE_LEN as usize,
+        first version: bindings::NSPROXY_VERSION_SIZE_VER0;
+    nsproxy_explain: 10 * U32 + 3 * U64, first version: bindings::NSPROXY_EXPLAIN_SIZE_VER0;
+    nsproxy_show: 4 * U32 + NSPROXY_NR_MEMBERS as usize * (6 * U32 + 3 * U64),
+        first version: bindings::NSPROXY_SHOW_SIZE_VER0;
 }
 
 impl nsproxy_setns {
-    /// Reads the struct, which does not grow, from user space: one access.
+    /// Reads the struct from user space with one access. The struct does not grow.
     ///
     /// # Errors
     ///
@@ -110,11 +118,11 @@ impl nsproxy_setns {
     pub(crate) fn get(from: UserPtr) -> Result<Self> {
         let mut value = MaybeUninit::<Self>::uninit();
         const { assert!(size_of::<Self>() == size_of::<u64>()) };
-        // SAFETY: Any address may be read from, and `value` has room for a word.
+        // SAFETY: The function checks the user address. `value` has room for a word.
         returned(unsafe {
             bindings::nsproxy_rs_get_user_u64(value.as_mut_ptr().cast(), from.as_const_ptr().cast())
         })?;
-        // SAFETY: On success every byte was written, and any bytes are a value by the trait.
+        // SAFETY: On success every byte was written. By the trait any bytes are a valid value.
         Ok(unsafe { value.assume_init() })
     }
 }
@@ -125,22 +133,23 @@ impl nsproxy_setns {
 ///
 /// [`EFAULT`].
 pub(crate) fn write_steps(steps: &[nsproxy_step], to: UserPtr) -> Result {
-    const { assert!(size_of::<nsproxy_step>() == 2 * 8 + 12 * 4) };
+    const { assert!(size_of::<nsproxy_step>() == 2 * U64 + 12 * U32) };
     let bytes = size_of_val(steps);
-    // SAFETY: Integers and arrays of integers, and no padding between them.
+    // SAFETY: All members are integers or arrays of them. The assertion above shows that there is
+    // no padding between them, so all bytes are initialised.
     let steps = unsafe { core::slice::from_raw_parts(steps.as_ptr().cast(), bytes) };
     UserSlice::new(to, bytes).writer().write_slice(steps)
 }
 
-/// Checks that `count` steps can be written to `to`, without changing what is there.
+/// Checks that `count` steps can be written to `to`, without changing the memory there.
 ///
 /// # Errors
 ///
-/// [`EFAULT`]: there is no such place, or not to write to.
+/// [`EFAULT`]: the memory is not mapped, or not writable.
 #[doc(alias = "fault_in_writeable")]
 pub(crate) fn expect_steps(count: usize, to: UserPtr) -> Result {
     let bytes = count * size_of::<nsproxy_step>();
-    // SAFETY: Any address may be tried.
+    // SAFETY: The function checks the user address.
     if count == 0 || unsafe { bindings::nsproxy_rs_can_write(to.as_mut_ptr().cast(), bytes) } {
         Ok(())
     } else {

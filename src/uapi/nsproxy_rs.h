@@ -1,34 +1,31 @@
 /* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
 /*
- * The ABI of /dev/nsproxy. This file is its one source: what the module and
- * the tools know of it is generated from here by bindgen.
+ * The ABI of /dev/nsproxy. bindgen generates the bindings of the module and of
+ * the tools from this file.
  *
- * Rules that hold for every command:
- *  - an unknown command gets ENOTTY, a command of ours with a size it cannot
- *    have, a reserved field that is not zero or an unknown flag EINVAL, a bad
- *    pointer EFAULT;
- *  - a struct that says it grows may be larger or smaller than here, as with
- *    openat2(2): its size is the one encoded in the ioctl number, fields are
- *    only ever added at the end, what one side does not know is zero, and
- *    E2BIG means that the kernel was asked for something it does not know;
- *  - the credentials that count are the caller's at the time of the call, not
- *    those of the opener of the device;
- *  - the commands that make the call, NSPROXY_SETNS, NSPROXY_SETNS_2011 and
- *    NSPROXY_EXPLAIN (a dry run, too), give EPERM to a caller under a seccomp
- *    filter, before any other check: a filter that denies setns(2) does not see
- *    it in an ioctl. allow_seccomp=1, a parameter of the module, lifts that. The
- *    other commands do not change namespaces: NSPROXY_SHOW and NSPROXY_VERSION
- *    only report, and a setns(2) that is served after NSPROXY_SERVE has passed
- *    the filter first;
- *  - a caller learns no more about namespaces than from the kernel itself. The
- *    id of a user or pid namespace that another one refers to (its owner, its
- *    parent) is 0 where NS_GET_USERNS and NS_GET_PARENT give EPERM: it is neither
- *    the caller's own nor a descendant of that. Counts of an nsproxy, and of
- *    namespaces other than the initial ones, require what listns(2) requires to
- *    list all namespaces: CAP_SYS_ADMIN in the initial user namespace, and the
- *    initial pid namespace, when the call begins. For other callers they are 0.
- *    The real __ns_ref and the real count of an nsproxy are never 0 while a
- *    reference is held.
+ * Rules for all commands:
+ *  - Errors: ENOTTY for an unknown command; EINVAL for a known command with an
+ *    impossible size, for a reserved field that is not zero, and for an unknown
+ *    flag; EFAULT for a bad pointer.
+ *  - A struct that "grows" may have another size in user space, as for openat2(2).
+ *    The ioctl number encodes that size. New members are added at the end only, and
+ *    missing members are zero. E2BIG means that a member that is unknown to the
+ *    module is not zero.
+ *  - Checks use the credentials of the caller at the time of the call, not those
+ *    of the opener of the device.
+ *  - NSPROXY_SETNS, NSPROXY_SETNS_2011 and NSPROXY_EXPLAIN (also as a dry run)
+ *    return EPERM to a caller under a seccomp filter, before all other checks. A
+ *    filter that denies setns(2) does not see that an ioctl makes the same call. The
+ *    module parameter allow_seccomp=1 disables this check. The other commands do not
+ *    change namespaces. A setns(2) served after NSPROXY_SERVE passes the filter
+ *    first.
+ *  - A caller learns no more about namespaces than from the kernel itself. Owners
+ *    and parents: their id is 0 if NS_GET_USERNS and NS_GET_PARENT would return
+ *    EPERM, since the namespace is neither the caller's own nor a descendant of it.
+ *    Counts of an nsproxy, and of namespaces that are not initial, are 0 unless
+ *    listns(2) would list all namespaces to the caller. That requires CAP_SYS_ADMIN
+ *    in the initial user namespace, and being in the initial pid namespace, when the
+ *    call begins. Real counts are never 0 while a reference is held.
  */
 #ifndef _UAPI_NSPROXY_RS_H
 #define _UAPI_NSPROXY_RS_H
@@ -46,23 +43,22 @@
 
 /**
  * struct nsproxy_setns - the two arguments of setns(2)
- * @fd:     an nsfs file or a pidfd
- * @nstype: 0 or a CLONE_NEW* flag; for a pidfd, one or more of them
+ * @fd:     nsfs file or pidfd
+ * @nstype: nsfs file: 0 or a CLONE_NEW* flag; pidfd: one or more of these flags
  */
 struct nsproxy_setns {
 	__s32 fd;
 	__s32 nstype;
 };
 
-/* Long enough for the release of any kernel, with its NUL (__NEW_UTS_LEN + 1). */
+/* At least __NEW_UTS_LEN + 1, the maximum for the release of a kernel and its NUL */
 #define NSPROXY_RELEASE_LEN	72
 
 /**
- * struct nsproxy_version - what the loaded module is; grows
+ * struct nsproxy_version - the version of the loaded module; grows
  * @abi:      out: NSPROXY_ABI_VERSION of the module
- * @kinds:    out: CLONE_NEW* of every kind that the module serves; the kernel has
- *            all of them
- * @symbols:  out: how many symbols that modules cannot link to were resolved
+ * @kinds:    out: CLONE_NEW* of all kinds that the module supports
+ * @symbols:  out: number of resolved symbols that are not exported to modules
  * @reserved: in: zero
  * @release:  out: release of the kernel that the module was built for
  */
@@ -74,22 +70,24 @@ struct nsproxy_version {
 	char release[NSPROXY_RELEASE_LEN];
 };
 
-/* What setns(2) of the running kernel does: same result, same errno, same effects. */
+#define NSPROXY_VERSION_SIZE_VER0	88	/* ABI 1 */
+
+/* Acts like setns(2) of the running kernel: same result, same errno, same effects. */
 #define NSPROXY_SETNS		_IOW(NSPROXY_IOC_MAGIC, 0x00, struct nsproxy_setns)
 
-/* What setns(2) did in the patch that introduced it, in 2011: net, uts and ipc. */
+/* Acts like setns(2) of the patch that introduced it in 2011, for net, uts and ipc. */
 #define NSPROXY_SETNS_2011	_IOW(NSPROXY_IOC_MAGIC, 0x01, struct nsproxy_setns)
 
 #define NSPROXY_VERSION		_IOWR(NSPROXY_IOC_MAGIC, 0x02, struct nsproxy_version)
 
 /*
- * Who serves the caller's setns(2), the system call itself: the kernel, as for
- * everybody, or the module. That holds for the whole process, and for whom it
- * forks and what it executes from then on. The argument is one of these; returned
- * is 1 if the module did until now, else 0.
+ * Selects who handles setns(2) for the calling process: the kernel or this module.
+ * The setting covers all threads and is inherited by fork and exec. The argument is
+ * one of the operations below. Returns the previous state: 1 if the module handled
+ * the calls, else 0.
  *
- * EOPNOTSUPP means that the kernel was built without what it takes to redirect a
- * system call (CONFIG_FUNCTION_TRACER), EBUSY that somebody else did (livepatch).
+ * EOPNOTSUPP: the kernel was built without CONFIG_FUNCTION_TRACER, which is required
+ * for the redirect. EBUSY: livepatch or another module has redirected the system call.
  */
 #define NSPROXY_SERVE		_IO(NSPROXY_IOC_MAGIC, 0x03)
 #define NSPROXY_SERVE_OFF	0
@@ -97,32 +95,33 @@ struct nsproxy_version {
 #define NSPROXY_SERVE_QUERY	2
 
 /**
- * struct nsproxy_explain - setns(2), and which check decided; grows
+ * struct nsproxy_explain - makes a call and reports the check that refused; grows
  * @fd:         in: as in struct nsproxy_setns
  * @nstype:     in: as in struct nsproxy_setns
  * @flags:      in: NSPROXY_EXPLAIN_*
- * @error:      out: 0, or the errno that setns(2) gives
- * @reason:     out: NSPROXY_REASON_* of the check that was failed, 0 if none was
- * @kind:       out: CLONE_NEW* of the namespace that it was about, 0 if about none
- * @cap:        out: CAP_* that the caller lacks; 0 (CAP_CHOWN) if it is not about one
- * @count:      out: how many share what may not be shared, the caller among them
- * @ns_id:      out: id of that namespace, as NS_GET_ID gives it
+ * @error:      out: 0, or the errno of setns(2)
+ * @reason:     out: enum nsproxy_reason; 0 if no check refused
+ * @kind:       out: CLONE_NEW* of the namespace that the check is about, or 0
+ * @cap:        out: missing CAP_*; 0 (CAP_CHOWN) if the check is not about a capability
+ * @count:      out: number of tasks that share an object that must not be shared,
+ *              including the caller; 0 for other checks
+ * @ns_id:      out: id (NS_GET_ID) of the namespace that the check is about, or 0
  * @user_ns_id: out: id of the user namespace in which @cap is missing; 0 if the
- *              caller may not know it
- * @journal:    in: where to write the journal, an array of struct nsproxy_step
- * @room:       in: how many lines of it there is room for; 0 for no journal
- * @lines:      out: how many lines the journal has; what is more than @room, or
- *              than NSPROXY_JOURNAL_MAX, was not written
+ *              caller may not know the id
+ * @journal:    in: address of an array of struct nsproxy_step, for the journal
+ * @room:       in: number of elements of the array; 0 for no journal
+ * @lines:      out: number of lines of the journal; lines after the first @room or
+ *              NSPROXY_JOURNAL_MAX are not written
  *
- * The result is in the struct: the ioctl itself fails for none of the reasons
- * below. When it fails, the call was not made and neither struct nor journal has
- * changed, with one exception. Memory that was writable when the call began and
- * is not when it ends gives EFAULT: then the call was made. The struct is written
- * before the journal. A caller can set @lines to 0 before the call: if @lines is
- * not 0 after EFAULT, the struct has the result, and the journal is invalid.
+ * The struct has the result of the call: a refused call is no error of the ioctl. If
+ * the ioctl fails, the call was not made, and neither the struct nor the journal has
+ * changed. There is one exception: EFAULT after the call, if memory that was writable
+ * before the call is not any more. The struct is written before the journal. A caller
+ * can set @lines to 0 before the call. If @lines is not 0 after EFAULT, the struct has
+ * the result, and the journal is invalid.
  *
- * Whether both can be written is tried before the call, by writing back what was
- * read. Other threads must not write to them during the call: a store between
+ * The module checks that both are writable before the call, by writing back the bytes
+ * that it reads. Other threads must not write to them during the call: a store between
  * the read and the write is lost.
  */
 struct nsproxy_explain {
@@ -144,9 +143,9 @@ struct nsproxy_explain {
 
 #define NSPROXY_EXPLAIN_SIZE_VER0	48	/* ABI 3 */
 
-/* Everything up to the point of no return, and then it is released: nothing changes. */
+/* Makes all checks and ends before the point of no return: nothing changes. */
 #define NSPROXY_EXPLAIN_DRY_RUN		0x1
-/* The path of NSPROXY_SETNS_2011 instead of the one of NSPROXY_SETNS. */
+/* Makes the call of NSPROXY_SETNS_2011 instead of NSPROXY_SETNS. */
 #define NSPROXY_EXPLAIN_2011		0x2
 
 /**
@@ -230,8 +229,8 @@ enum nsproxy_reason {
 #define NSPROXY_EXPLAIN		_IOWR(NSPROXY_IOC_MAGIC, 0x04, struct nsproxy_explain)
 
 /*
- * What a struct nsproxy points at, and the two that a task is in by other ways.
- * A set of them has the bit 1 << NSPROXY_MEMBER_* for each.
+ * The namespaces of a task: the members of its struct nsproxy, and two others. A set
+ * of them has the bit 1 << NSPROXY_MEMBER_* for each.
  */
 #define NSPROXY_MEMBER_MNT			0
 #define NSPROXY_MEMBER_UTS			1
@@ -247,29 +246,30 @@ enum nsproxy_reason {
 
 /**
  * struct nsproxy_step - a line of the journal
- * @time:    when the step had been taken, in ns since the call began; before ABI 5
- *           CLOCK_MONOTONIC
- * @ns_id:   id of the namespace that the line is about, 0 for none
- * @seq:     number of the step, from 0; the lines of a step stand together
- * @step:    NSPROXY_STEP_*
+ * @time:    time from the begin of the call to the end of the step, in ns; before
+ *           ABI 5 CLOCK_MONOTONIC
+ * @ns_id:   id of the namespace that the line is about; 0 for none
+ * @seq:     number of the step, from 0; the lines of a step are consecutive
+ * @step:    enum nsproxy_step_id
  * @error:   0, or the errno with which the step refused
  * @kind:    CLONE_NEW* of that namespace
- * @members: in NSPROXY_STEP_CALLER: what of the caller's it is; else 0
+ * @members: in NSPROXY_STEP_CALLER: the set of NSPROXY_MEMBER_* for which the caller
+ *           has this namespace; else 0
  * @flags:   NSPROXY_STEP_F_*
- * @nsproxy: count of the nsproxy that the step is about, before and after it;
- *           0 and 0 if about none, 0 before for one that is new or, in
- *           NSPROXY_STEP_TARGET, was not seen before
+ * @nsproxy: count of the nsproxy that the step is about, before and after the step.
+ *           Both are 0 if it is about none. The first is 0 if the nsproxy is new or,
+ *           in NSPROXY_STEP_TARGET, entered the journal with this step
  * @ns_ref:  __ns_ref of the namespace, before and after the step
- * @active:  __ns_ref_active, likewise
+ * @active:  __ns_ref_active of the namespace, before and after the step
  *
- * A step has a line for the namespace that it is about, and for each other one
- * of which it changed a count; if there is neither, one without a namespace.
- * For a caller that may not know counts (see above), only the lines about a
- * namespace exist. In them @nsproxy is 0, and so are @ns_ref and @active unless
- * the namespace is an initial one. "Before" is when the previous step had been
- * taken: nothing is left out between two lines of a namespace, and changes by
- * other tasks show, too. The references that the journal itself holds are not
- * counted.
+ * A step has a line for the namespace that it is about, and for each other namespace
+ * of which it changed a count. If there is none, it has one line without a namespace.
+ * For a caller that may not know counts (see above), a step has only the line for the
+ * namespace that it is about, or the one without a namespace. Then @nsproxy is 0, and
+ * so are @ns_ref and @active unless the namespace is an initial one.
+ *
+ * "Before" is the end of the previous step. So the lines of a namespace have no gaps,
+ * and include changes by other tasks. References of the journal itself are not counted.
  */
 struct nsproxy_step {
 	__u64 time;
@@ -334,20 +334,21 @@ enum nsproxy_step_id {
 };
 
 #define NSPROXY_STEP_F_ABOUT		0x1	/* the step is about this namespace */
-#define NSPROXY_STEP_F_CONSTANT		0x2	/* an initial namespace: its counts never move */
+#define NSPROXY_STEP_F_CONSTANT		0x2	/* initial namespace: its counts are constant */
 
 /**
  * struct nsproxy_ns - a namespace of a task
- * @ns_id:    its id, as NS_GET_ID gives it
- * @owner_id: id of the user namespace that owns it; 0 if none does (the initial
- *            one), or if the caller may not know it
- * @parent_id: id of its parent, for user and pid; 0 if it has none, or if the
- *            caller may not know it
+ * @ns_id:    id, as returned by NS_GET_ID
+ * @owner_id: id of the owning user namespace; 0 for the initial user namespace, or
+ *            if the caller may not know the id
+ * @parent_id: id of the parent, for user and pid; 0 if there is none, or if the
+ *            caller may not know the id
  * @inum:     inode number, as in /proc/PID/ns
  * @kind:     CLONE_NEW*
- * @ns_ref:   __ns_ref: references that keep it in memory; 0 if the caller may not
- *            know counts
- * @active:   __ns_ref_active: references that keep it visible; likewise
+ * @ns_ref:   __ns_ref: references that keep the namespace in memory; 0 if the caller
+ *            may not know counts
+ * @active:   __ns_ref_active: references that keep the namespace visible; 0 if the
+ *            caller may not know counts
  * @flags:    0 or NSPROXY_STEP_F_CONSTANT
  * @reserved: zero
  */
@@ -364,16 +365,16 @@ struct nsproxy_ns {
 };
 
 /**
- * struct nsproxy_show - the namespaces of a task, and who holds them; grows
- * @pidfd: in: of the process; -1 for the caller
+ * struct nsproxy_show - the namespaces of a task and their counts; grows
+ * @pidfd: in: pidfd of the process; -1 for the caller
  * @flags: in: zero
- * @count: out: nsproxy->count: tasks that share it, and other references; 0 if the
- *         caller may not know counts
+ * @count: out: nsproxy->count: tasks that share the nsproxy, and other references; 0
+ *         if the caller may not know counts
  * @reserved: in: zero
- * @ns:    out: by NSPROXY_MEMBER_*
+ * @ns:    out: namespaces, indexed by NSPROXY_MEMBER_*
  *
- * EBADF and EINVAL for what is no pidfd, ESRCH for a process that has exited,
- * EACCES for one of which /proc/PID/ns cannot be read either.
+ * EBADF, EINVAL: not a pidfd. ESRCH: the process has exited. EACCES: the caller cannot
+ * read /proc/PID/ns of the process either.
  */
 struct nsproxy_show {
 	__s32 pidfd;
@@ -382,6 +383,8 @@ struct nsproxy_show {
 	__u32 reserved;
 	struct nsproxy_ns ns[NSPROXY_NR_MEMBERS];
 };
+
+#define NSPROXY_SHOW_SIZE_VER0		496	/* ABI 4 */
 
 #define NSPROXY_SHOW		_IOWR(NSPROXY_IOC_MAGIC, 0x05, struct nsproxy_show)
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Symbols that modules cannot link to: found when the module is loaded, all or nothing.
+//! Kernel symbols that are not exported to modules, looked up when the module is loaded.
 
 use super::{bindings, caller::Caller};
 use kernel::{
@@ -10,77 +10,73 @@ use kernel::{
     sync::atomic::{Atomic, Relaxed},
 };
 
-/// Proof that every symbol of `symbols.def` was found, and that its static call points at it. Both
-/// stay true for the life of the module.
+/// Proof that every symbol of `symbols.def` was found, and that its static call points at it.
 ///
-/// Registering the device requires one. Code of `sys` that reaches the kernel through a static call
-/// cannot be called before the device exists.
+/// This remains true for the life of the module. Registering the device requires the proof, so code
+/// that uses a static call cannot be called without it.
 #[derive(Clone, Copy)]
 pub(crate) struct Symbols(());
 
-/// The state of the lookup: not 0 once it has begun.
+/// Not 0 if the lookup has begun.
 static BEGUN: Atomic<i32> = Atomic::new(0);
 
 /// Calls a function of `symbols.def`: `static_call()` of C.
 ///
-/// What is called is the trampoline of the static call, by the prototype that the kernel's header
-/// has for the function. objtool notes down each such call, and the kernel makes it one of the
-/// function itself: as direct as the kernel's own.
+/// This calls the trampoline of the static call, with the prototype in the kernel's header. objtool
+/// records each such call, and the kernel patches it into a direct call of the function.
 macro_rules! static_call {
     ($name:ident($($argument:expr),* $(,)?)) => {
         ::kernel::macros::paste! {{
-            // objtool looks for the key in the object file that makes the call. C does the same.
+            // objtool requires the key in the object file of the call. C emits it the same way.
             #[used]
             #[link_section = ".discard.addressable"]
-            static KEY: $crate::sys::symbols::Key =
-                $crate::sys::symbols::Key(&raw const $crate::sys::bindings::[<__SCK__nsproxy_rs_ $name>]);
+            static KEY: $crate::sys::symbols::Key = $crate::sys::symbols::Key(
+                &raw const $crate::sys::bindings::[<__SCK__nsproxy_rs_ $name>]
+            );
             $crate::sys::bindings::[<__SCT__nsproxy_rs_ $name>]($($argument),*)
         }}
     };
 }
 pub(super) use static_call;
 
-/// Where the kernel keeps what it knows of a static call: `STATIC_CALL_KEY()`.
+/// The address of a static call's key: `STATIC_CALL_KEY()`.
 #[doc(alias = "__ADDRESSABLE")]
-#[expect(
-    dead_code,
-    reason = "that the object file refers to it is what it is for"
-)]
+#[expect(dead_code, reason = "only the relocation in the object file is used")]
 pub(super) struct Key(pub(super) *const static_call_key);
 
-// SAFETY: Nobody follows the pointer.
+// SAFETY: The pointer is never dereferenced.
 unsafe impl Sync for Key {}
 
-/// A line of `symbols.def`, as `shim.c` has it.
+/// A line of `symbols.def`, which is an element of an array in C.
 struct Symbol<'a>(&'a bindings::nsproxy_rs_symbol);
 
 impl Symbol<'_> {
-    /// The name in the kernel's symbol table.
+    /// Returns the name in the kernel's symbol table.
     fn name(&self) -> &CStr {
-        // SAFETY: `shim.c` initialises the field with a string literal.
+        // SAFETY: `symbols.c` initialises the field with a string literal.
         unsafe { CStr::from_char_ptr(self.0.name) }
     }
 
-    /// The option that provides it, without the `CONFIG_`.
+    /// Returns the kernel option that provides the symbol, without the `CONFIG_`.
     fn option(&self) -> &CStr {
-        // SAFETY: `shim.c` initialises the field with a string literal.
+        // SAFETY: `symbols.c` initialises the field with a string literal.
         unsafe { CStr::from_char_ptr(self.0.option) }
     }
 
-    /// Whether the kernel has the option and should have the symbol.
+    /// Returns whether the symbol was not found, although the kernel has the option.
     fn is_missing(&self) -> bool {
         self.0.enabled && self.0.address == 0
     }
 }
 
-/// All lines of `symbols.def`, in order.
+/// Returns all lines of `symbols.def` in order.
 ///
 /// # Safety
 ///
 /// The lookup of the symbols must be over: nothing writes to the table after it.
 unsafe fn table() -> impl Iterator<Item = Symbol<'static>> {
-    // SAFETY: `shim.c` defines the array with that many elements. They are written by
-    // `nsproxy_rs_symbols_look_up()` only, which is over by the requirements above.
+    // SAFETY: `symbols.c` defines the array with that many elements. Only
+    // `nsproxy_rs_symbols_look_up()` writes to them. The caller guarantees that it has returned.
     unsafe {
         core::slice::from_raw_parts(
             (&raw const bindings::nsproxy_rs_symbols).cast::<bindings::nsproxy_rs_symbol>(),
@@ -92,13 +88,15 @@ unsafe fn table() -> impl Iterator<Item = Symbol<'static>> {
 }
 
 impl Symbols {
-    /// Looks every symbol up and installs the static calls, when the module is loaded.
+    /// Looks up every symbol and installs the static calls. Must be called once, when the module is
+    /// loaded.
     ///
     /// # Errors
     ///
-    /// [`ENOENT`] when a symbol is missing; the log names each one, and the option of the kernel
-    /// that provides it. Or the error of the kprobe that finds `kallsyms_lookup_name()`:
-    /// `EOPNOTSUPP` in a kernel without kprobes. [`EBUSY`] when this is called again.
+    /// - [`ENOENT`]: a symbol is missing; the log names each one and the option that provides it;
+    /// - the error of the kprobe that finds `kallsyms_lookup_name()`: `EOPNOTSUPP` in a kernel
+    ///   without kprobes;
+    /// - [`EBUSY`]: the function was called before.
     pub(crate) fn resolve() -> Result<Self> {
         if BEGUN.xchg(1, Relaxed) != 0 {
             return Err(EBUSY);
@@ -112,7 +110,7 @@ impl Symbols {
         }
 
         let mut missing = 0;
-        // SAFETY: The lookup above is over.
+        // SAFETY: `nsproxy_rs_symbols_look_up()` has returned.
         for symbol in unsafe { table() }.filter(Symbol::is_missing) {
             missing += 1;
             pr_err!(
@@ -126,14 +124,14 @@ impl Symbols {
             return Err(ENOENT);
         }
 
-        // SAFETY: Every symbol that the kernel should have was found, and by the prototypes in
-        // the kernel's headers, which `shim.c` uses, it is what its line says.
+        // SAFETY: Every symbol that the kernel should have was found. `symbols.c` uses the
+        // prototypes in the kernel's headers, so the types are right.
         unsafe { bindings::nsproxy_rs_symbols_install() };
         Ok(Self(()))
     }
 }
 
-/// How many symbols were found.
+/// Returns the number of symbols that were found.
 ///
 /// The [`Caller`] proves that the symbols are resolved.
 pub(crate) fn count(_caller: &Caller<'_>) -> u32 {
