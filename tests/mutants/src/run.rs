@@ -212,18 +212,26 @@ pub(crate) fn in_parallel<T: Sync, R: Send>(
 #[cfg(test)]
 mod tests {
     use super::in_parallel;
-    use anyhow::bail;
+    use anyhow::ensure;
+    use std::{
+        sync::atomic::{AtomicUsize, Ordering},
+        thread,
+        time::Duration,
+    };
 
     #[test]
-    fn results_keep_their_order_and_an_error_is_returned() {
+    fn results_keep_their_order_and_an_error_stops_the_threads() {
         let items: Vec<_> = (0..100).collect();
         let doubled = in_parallel(&items, |n| Ok(2 * n)).unwrap();
         assert!(doubled.into_iter().eq((0..100).map(|n| 2 * n)));
 
-        let failed = in_parallel(&items, |n| match n {
-            5 => bail!("the fifth"),
-            n => Ok(*n),
+        let started = AtomicUsize::new(0);
+        let failed = in_parallel(&items, |_| {
+            ensure!(started.fetch_add(1, Ordering::Relaxed) > 0, "the first");
+            thread::sleep(Duration::from_millis(1));
+            Ok(())
         });
-        assert_eq!(failed.unwrap_err().to_string(), "the fifth");
+        assert_eq!(failed.unwrap_err().to_string(), "the first");
+        assert!(started.into_inner() < items.len());
     }
 }

@@ -42,9 +42,8 @@ pub(crate) fn update(
         let Ok(reason) = table.column("reason") else {
             continue;
         };
-        let [errno, place, items] = ["errno", "kernel", "module"].map(|name| table.column(name));
-        let (errno, place, items) = (errno?, place?, items?);
-        let (id, kind) = (table.column("id").ok(), table.column("kind").ok());
+        let (errno, place) = (table.column("errno")?, table.column("kernel")?);
+        let [id, kind, module_column] = ["id", "kind", "module"].map(|it| table.column(it).ok());
         let mut positions = BTreeMap::new();
         for row in &mut table.rows {
             let name = codes(&row[reason]).concat();
@@ -56,10 +55,13 @@ pub(crate) fn update(
             let kind =
                 kind.and_then(|kind| Kind::ALL.into_iter().find(|it| it.name() == row[kind]));
             row[errno] = errno_of(*it);
-            row[items] = items_of(module, *it);
+            let items = items_of(module, *it);
             // The module does not load on a kernel without all kinds.
-            if row[items].is_empty() && *it != Reason::Unsupported {
+            if items.is_empty() && *it != Reason::Unsupported {
                 complaints.push(format!("no item of the module refuses for {name:?}"));
+            }
+            if let Some(column) = module_column {
+                row[column] = items;
             }
             row[place] = String::new();
             if let Some(found) = it.place(kind) {

@@ -39,7 +39,7 @@ struct Install {
     set: &'static str,
 }
 
-/// The check in the user namespace of the set, except in `mntns_install()`.
+/// `mntns_install()` has shorter names than the others.
 const OF_SET: &str = "ns_capable(nsset->cred->user_ns, CAP_SYS_ADMIN)";
 
 const fn install(kind: Kind) -> Install {
@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_formatted_as_in_the_source() {
+    fn a_place_reads_as_in_the_source() {
         let place = |reason: Reason, kind| reason.place(kind).map(|place| place.to_string());
         assert_eq!(
             place(Reason::CapOwner, Some(Kind::Net)).unwrap(),
