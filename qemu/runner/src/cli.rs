@@ -246,6 +246,9 @@ pub(crate) struct RunArgs {
     /// Print the output of each suite while it runs
     #[arg(long)]
     pub(crate) show: bool,
+    /// Write pages about all results to DIR
+    #[arg(long, value_name = "DIR")]
+    pub(crate) pages: Option<PathBuf>,
     /// Run the tests of the runner after the suites
     #[arg(long)]
     pub(crate) self_test: bool,

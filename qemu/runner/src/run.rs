@@ -7,6 +7,7 @@ use crate::{
     cli::RunArgs,
     guest::{Guest, Parts},
     kernel::Kernel,
+    pages,
     report::{self, Again, Line, Paint},
     results::{Arrivals, Run},
     self_test,
@@ -135,7 +136,14 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
         }
         sum += counts;
     }
+    let pages = args.pages.as_ref();
+    let pages = pages.map(|dir| pages::write(&args.guest.results, dir));
+    if let Some(Ok(lines)) = &pages {
+        eprintln!("{}", lines.join("\n"));
+    }
+    // The counts are the last line, whether or not the pages can be written.
     println!("{sum}");
+    pages.transpose()?;
     Ok(ExitCode::from(worst.status()))
 }
 

@@ -11,28 +11,34 @@ pub(crate) mod table;
 use crate::cli::PagesArgs;
 use anyhow::{Context as _, Result, ensure};
 use nsproxy_results::{Source, SuiteResult};
-use std::{fmt::Write as _, fs, process::ExitCode};
+use std::{fmt::Write as _, fs, path::Path, process::ExitCode};
 
 pub(crate) fn main(args: &PagesArgs) -> Result<ExitCode> {
-    let (records, mutants) = results::read_all(&args.results)?;
+    println!("{}", write(&args.results, &args.out)?.join("\n"));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes the pages to `out`, and returns a line about each.
+pub(crate) fn write(results: &Path, out: &Path) -> Result<Vec<String>> {
+    let (records, mutants) = results::read_all(results)?;
     ensure!(
         !(records.is_empty() && mutants.is_empty()),
         "no results in {}; hint: make test",
-        args.results.display()
+        results.display()
     );
-    fs::create_dir_all(&args.out)
-        .with_context(|| format!("cannot create {}", args.out.display()))?;
+    fs::create_dir_all(out).with_context(|| format!("cannot create {}", out.display()))?;
+    let mut lines = Vec::new();
     let mut pages = vec![Page::new("fidelity.md", fidelity::page(&records, &mutants))];
     pages.extend(performance::pages(&records)?);
     for Page { name, content } in pages {
-        let path = args.out.join(&name);
+        let path = out.join(&name);
         fs::write(&path, &content).with_context(|| format!("cannot write {}", path.display()))?;
         if name.ends_with(".md") {
             let first = content.lines().next().unwrap_or_default();
-            println!("{}: {first}", path.display());
+            lines.push(format!("{}: {first}", path.display()));
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(lines)
 }
 
 /// A file to be written: a page, or a picture on a page.
