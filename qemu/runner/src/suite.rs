@@ -101,6 +101,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn one_thread_emulates_one_cpu_unless_the_user_named_more() {
+        for (suite, is_single_threaded, cpus) in [
+            ("matrix", true, Some(1)),
+            ("matrix", false, None),
+            ("matrix@4", true, None),
+            // Its tests are about several CPUs.
+            ("races", true, None),
+        ] {
+            let suite: Suite = suite.parse().unwrap();
+            assert_eq!(suite.cpus_for_speed(is_single_threaded), cpus, "{suite}");
+        }
+    }
+
+    #[test]
     fn with_cpus_or_without() {
         for text in ["races@4", "races"] {
             assert_eq!(text.parse::<Suite>().unwrap().to_string(), text);
