@@ -81,7 +81,7 @@ heartbeat() {
 	local begun=$SECONDS
 	while sleep 15 >/dev/null 2>&1 9>&- && kill -0 $$ 2>/dev/null; do
 		printf '    %d:%02d  %s\n' $(((SECONDS - begun) / 60)) $(((SECONDS - begun) % 60)) \
-			"$(tail -n 1 "$1" 2>/dev/null | tr -d '\r' | cut -c1-70)" >&2
+			"$(tail -n 1 "$1" 2>/dev/null | tr -d '\r' | sed 's/^ *//' | cut -c1-70)" >&2
 	done
 }
 
