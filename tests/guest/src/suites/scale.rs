@@ -54,7 +54,7 @@ impl Namespaces {
 }
 
 /// Runs all measurements, and reports each figure to the host.
-pub(super) fn run(world: &mut Fixtures, filter: &str) -> Result<Tally> {
+pub(super) fn run(fixtures: &mut Fixtures, filter: &str) -> Result<Tally> {
     let cpus = thread::available_parallelism()?.get();
     let mut tests = Vec::new();
     for namespaces in [Namespaces::Separate, Namespaces::Shared] {
@@ -65,7 +65,7 @@ pub(super) fn run(world: &mut Fixtures, filter: &str) -> Result<Tally> {
     }
     let tests = ktap::select("scale", filter, tests, |(name, ..)| name.clone())?;
 
-    let mut printer = Printer::new("scale", tests.len(), world.effort);
+    let mut printer = Printer::new("scale", tests.len(), fixtures.effort);
     println!(
         "# {:<30} {:>10} {:>10}",
         "calls per second", "setns(2)", "device"

@@ -43,11 +43,11 @@ fn parts() -> Vec<Part> {
 }
 
 /// Runs all measurements, prints a table, and reports each figure to the host.
-pub(super) fn run(world: &mut Fixtures, filter: &str) -> Result<Tally> {
+pub(super) fn run(fixtures: &mut Fixtures, filter: &str) -> Result<Tally> {
     counts_instructions()?;
     let parts = ktap::select("bench", filter, parts(), Part::name)?;
 
-    let mut printer = Printer::new("bench", parts.len(), world.effort);
+    let mut printer = Printer::new("bench", parts.len(), fixtures.effort);
     println!(
         "# {:<44} {:>9} {:>9} {:>6}",
         "instructions per call", "reference", "subject", "ratio"

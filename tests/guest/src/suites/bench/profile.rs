@@ -12,13 +12,13 @@ use crate::{
 use anyhow::Result;
 
 /// Sends the symbols of the kernel to the host, and makes both calls of each row.
-pub(crate) fn run(world: &mut Fixtures, filter: &str) -> Result<Tally> {
+pub(crate) fn run(fixtures: &mut Fixtures, filter: &str) -> Result<Tally> {
     let mut rows = row::rows();
     rows.extend(row::served());
     let rows = ktap::select("profile", filter, rows, Row::name)?;
     Tracer::open()?.symbols()?;
 
-    let mut printer = Printer::new("profile", rows.len(), world.effort);
+    let mut printer = Printer::new("profile", rows.len(), fixtures.effort);
     for row in &rows {
         printer.begin(&row.name());
         if !printer.print(&row.name(), row.profile()) {

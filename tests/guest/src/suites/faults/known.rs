@@ -32,7 +32,7 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
     let counts = counts.clone();
     vec![Test::new(
         "known: prepare_nsset forgets the cred when fs_struct fails",
-        move |world| {
+        move |fixtures| {
             fault_injection::prepare()?;
             if fault_injection::has_kmemleak() {
                 return Err(Skip::because(
@@ -45,8 +45,8 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
                     call.kernel_leaks_at(Some(FS_STRUCT)) && call.allocations.contains(&FS_STRUCT)
                 })
                 .context("no call allocates both")?;
-            let kernel = creds_left(&call, Entry::Syscall, world)?;
-            let device = creds_left(&call, Entry::Device, world)?;
+            let kernel = creds_left(&call, Entry::Syscall, fixtures)?;
+            let device = creds_left(&call, Entry::Device, fixtures)?;
             let word = if kernel == 0 {
                 "fixed: the kernel does not leak"
             } else {
@@ -75,11 +75,11 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
 
 /// Returns the growth of the number of creds after the call has failed [`TIMES`] times at the
 /// `fs_struct`.
-fn creds_left(call: &Call, entry: Entry, world: &mut Fixtures) -> Result<u64> {
+fn creds_left(call: &Call, entry: Entry, fixtures: &mut Fixtures) -> Result<u64> {
     let n = call.allocations.iter().position(|a| *a == FS_STRUCT);
     let (case, _) = call.case_failing_at(n.context("no fs_struct")? as u32 + 1);
     let before = Objects::count()?;
-    let outcome = run::repeat(&case, entry, TIMES, false, world)?;
+    let outcome = run::repeat(&case, entry, TIMES, false, fixtures)?;
     ensure!(
         outcome == Err(Code::ENOMEM),
         "{entry} returned {}, expected ENOMEM",

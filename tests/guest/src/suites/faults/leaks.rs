@@ -43,15 +43,15 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
         let counts = counts.clone();
         tests.push(Test::new(
             format!("many times: {}, each allocation fails", call.name),
-            move |world| every_allocation(&call, world, &counts),
+            move |fixtures| every_allocation(&call, fixtures, &counts),
         ));
     }
     for case in refused() {
         let counts = counts.clone();
         tests.push(Test::new(
             format!("many times: {}", case.name),
-            move |world| {
-                by_each_entry(&case, world, leaves_nothing)?;
+            move |fixtures| {
+                by_each_entry(&case, fixtures, leaves_nothing)?;
                 counts.borrow_mut().ways += 1;
                 Ok(())
             },
@@ -68,14 +68,14 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
     tests.extend(with_targets().into_iter().map(|case| {
         Test::new(
             format!("no reference to the target remains: {}", case.name),
-            move |world| by_each_entry(&case, world, releases_the_target),
+            move |fixtures| by_each_entry(&case, fixtures, releases_the_target),
         )
     }));
     tests
 }
 
 /// Checks a call that fails at each of its allocations, and one that succeeds.
-fn every_allocation(call: &Call, world: &mut Fixtures, counts: &Shared) -> Result<()> {
+fn every_allocation(call: &Call, fixtures: &mut Fixtures, counts: &Shared) -> Result<()> {
     fault_injection::prepare()?;
     for n in 1..=call.allocations.len() as u32 {
         if call.leaves_ucounts(n + 1) {
@@ -84,18 +84,18 @@ fn every_allocation(call: &Call, world: &mut Fixtures, counts: &Shared) -> Resul
             break;
         }
         let (case, allocation) = call.case_failing_at(n);
-        let leaves_nothing = |case: &Case, entry, world: &mut Fixtures| {
+        let leaves_nothing = |case: &Case, entry, fixtures: &mut Fixtures| {
             if entry == Entry::Syscall && call.kernel_leaks_at(allocation) {
                 // See `known`.
                 return Ok(());
             }
-            leaves_nothing(case, entry, world)
+            leaves_nothing(case, entry, fixtures)
         };
-        by_each_entry(&case, world, leaves_nothing)
+        by_each_entry(&case, fixtures, leaves_nothing)
             .with_context(|| format!("{} fails", allocation.map_or("none", |a| a.name)))?;
         counts.borrow_mut().ways += 1;
     }
-    by_each_entry(&call.case(), world, leaves_nothing).context("it succeeds")?;
+    by_each_entry(&call.case(), fixtures, leaves_nothing).context("it succeeds")?;
     counts.borrow_mut().ways += 1;
     Ok(())
 }
@@ -103,7 +103,7 @@ fn every_allocation(call: &Call, world: &mut Fixtures, counts: &Shared) -> Resul
 /// Calls `f` with each entry that has the exit path of the case.
 fn by_each_entry(
     case: &Case,
-    world: &mut Fixtures,
+    fixtures: &mut Fixtures,
     f: impl Fn(&Case, Entry, &mut Fixtures) -> Result<()>,
 ) -> Result<()> {
     let mut entries = vec![case.subject];
@@ -116,14 +116,14 @@ fn by_each_entry(
         }
     }
     for entry in entries {
-        f(case, entry, world).with_context(|| entry.to_string())?;
+        f(case, entry, fixtures).with_context(|| entry.to_string())?;
     }
     Ok(())
 }
 
-fn leaves_nothing(case: &Case, entry: Entry, world: &mut Fixtures) -> Result<()> {
+fn leaves_nothing(case: &Case, entry: Entry, fixtures: &mut Fixtures) -> Result<()> {
     let target = match &case.target {
-        Some(target) if target.liveness == Liveness::Alive => Some(world.target(target)?),
+        Some(target) if target.liveness == Liveness::Alive => Some(fixtures.target(target)?),
         _ => None,
     };
     let counts = || match &target {
@@ -131,7 +131,7 @@ fn leaves_nothing(case: &Case, entry: Entry, world: &mut Fixtures) -> Result<()>
         None => Ok(Vec::new()),
     };
     let (references, objects) = (counts()?, Objects::count()?);
-    let times = repeat(case, entry, times(), world)?;
+    let times = repeat(case, entry, times(), fixtures)?;
     let growth = objects.growth_by(u64::from(times / 2))?;
     ensure!(growth.is_none(), "after {times} calls {growth}");
     // The first counts may include references of objects that are freed later.
@@ -161,7 +161,7 @@ fn references(target: &TargetProcess) -> Result<Vec<References>> {
 }
 
 /// Repeats the call, less often if each call requires a new process. Returns the number of calls.
-fn repeat(case: &Case, entry: Entry, times: u32, world: &mut Fixtures) -> Result<u32> {
+fn repeat(case: &Case, entry: Entry, times: u32, fixtures: &mut Fixtures) -> Result<u32> {
     // A process cannot enter its own user namespace.
     let user = Kind::User.flag();
     let once_each = matches!(case.expect, Expect::Moved(kinds) if kinds & user != 0);
@@ -170,7 +170,7 @@ fn repeat(case: &Case, entry: Entry, times: u32, world: &mut Fixtures) -> Result
     } else {
         times
     };
-    let outcome = run::repeat(case, entry, times, once_each, world)?;
+    let outcome = run::repeat(case, entry, times, once_each, fixtures)?;
     let expected: Outcome = match case.expect {
         Expect::Fails(code) => Err(code),
         _ => Ok(()),
@@ -468,11 +468,11 @@ fn with_targets() -> Vec<Case> {
     cases
 }
 
-fn releases_the_target(case: &Case, entry: Entry, world: &mut Fixtures) -> Result<()> {
-    world.clear();
+fn releases_the_target(case: &Case, entry: Entry, fixtures: &mut Fixtures) -> Result<()> {
+    fixtures.clear();
     let before = Objects::count_at_rest()?;
-    let times = repeat(case, entry, times(), world)?;
-    world.clear();
+    let times = repeat(case, entry, times(), fixtures)?;
+    fixtures.clear();
     let growth = before.growth(u64::from(times / 2))?;
     ensure!(
         growth.is_none(),

@@ -39,16 +39,16 @@ pub(super) fn tests() -> Vec<Test> {
                     "allocation {n} for user and mnt, explained: {}",
                     reason.name()
                 ),
-                move |world| is_reported(n, reason, world),
+                move |fixtures| is_reported(n, reason, fixtures),
             )
         })
         .collect()
 }
 
 /// Checks the reason by a dry run, which makes the same allocations as a call.
-fn is_reported(n: u32, expected: Reason, world: &mut Fixtures) -> Result<()> {
+fn is_reported(n: u32, expected: Reason, fixtures: &mut Fixtures) -> Result<()> {
     fault_injection::prepare()?;
-    let target = world.target(&Target::in_all_new().of_user())?;
+    let target = fixtures.target(&Target::in_all_new().of_user())?;
     let pidfd = target.pidfd()?;
     let kinds = implementation::flags_of(&[Kind::User, Kind::Mnt]) as i32;
     let device = Device::open()?;

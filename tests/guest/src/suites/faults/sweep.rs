@@ -32,16 +32,16 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
     for call in calls::all() {
         let counts = counts.clone();
         let name = format!("{}: {}", call.name, words(&call.allocations));
-        tests.push(Test::new(name, move |world| {
+        tests.push(Test::new(name, move |fixtures| {
             fault_injection::prepare()?;
             counts.borrow_mut().calls += 1;
-            sweep(&call, world, &counts).inspect_err(|_| counts.borrow_mut().differ += 1)
+            sweep(&call, fixtures, &counts).inspect_err(|_| counts.borrow_mut().differ += 1)
         }));
     }
     tests.extend(refused().into_iter().map(|case| {
-        Test::new(case.name.clone(), move |world| {
+        Test::new(case.name.clone(), move |fixtures| {
             fault_injection::prepare()?;
-            allocates_nothing(&case, world)
+            allocates_nothing(&case, fixtures)
         })
     }));
     tests
@@ -52,7 +52,7 @@ fn words(allocations: &[Allocation]) -> String {
     names.join(", ")
 }
 
-fn sweep(call: &Call, world: &mut Fixtures, counts: &Shared) -> Result<()> {
+fn sweep(call: &Call, fixtures: &mut Fixtures, counts: &Shared) -> Result<()> {
     let made = call.allocations.len() as u32;
     for n in 1..=made + 1 {
         let (mut case, allocation) = call.case_failing_at(n);
@@ -61,7 +61,7 @@ fn sweep(call: &Call, world: &mut Fixtures, counts: &Shared) -> Result<()> {
             case.reference = None;
         }
         let what = allocation.map_or("none", |a| a.name);
-        fails_at(call, n, &case, world, counts)
+        fails_at(call, n, &case, fixtures, counts)
             .with_context(|| format!("allocation {n} ({what})"))?;
         if n <= made {
             counts.borrow_mut().failures += 1;
@@ -74,7 +74,13 @@ fn sweep(call: &Call, world: &mut Fixtures, counts: &Shared) -> Result<()> {
 }
 
 /// Checks that both implementations fail at their `n`th allocation, or make one less and succeed.
-fn fails_at(call: &Call, n: u32, case: &Case, world: &mut Fixtures, counts: &Shared) -> Result<()> {
+fn fails_at(
+    call: &Call,
+    n: u32,
+    case: &Case,
+    fixtures: &mut Fixtures,
+    counts: &Shared,
+) -> Result<()> {
     let apart = call.leaves_ucounts(n);
     let to_go = u32::from(n > call.allocations.len() as u32);
     let mut last = String::new();
@@ -90,7 +96,7 @@ fn fails_at(call: &Call, n: u32, case: &Case, world: &mut Fixtures, counts: &Sha
             if call.makes_ucounts() {
                 thread::sleep(GRACE * (1 << attempt));
             }
-            let report = run::run(&case, world)?;
+            let report = run::run(&case, fixtures)?;
             wrong.extend(report.wrong);
             sides.extend(report.reference);
             sides.push(report.subject);
@@ -180,12 +186,12 @@ fn refused() -> Vec<Case> {
     .collect()
 }
 
-fn allocates_nothing(case: &Case, world: &mut Fixtures) -> Result<()> {
+fn allocates_nothing(case: &Case, fixtures: &mut Fixtures) -> Result<()> {
     let unarmed = Case {
         expect: Expect::AsReference,
         ..case.clone()
     };
-    let report = run::run(&unarmed, world)?;
+    let report = run::run(&unarmed, fixtures)?;
     ensure!(report.wrong.is_empty(), report.wrong.join("\n"));
     for side in sides(&report) {
         let Expect::Fails(code) = case.expect else {

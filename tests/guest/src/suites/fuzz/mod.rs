@@ -31,8 +31,8 @@ use results::{BATCH, Counts, Results};
 use std::{cell::RefCell, rc::Rc};
 
 /// Returns the number of calls of all tests together.
-fn budget(world: &Fixtures) -> usize {
-    let calls = world.effort.pick(100_000, 1_000_000);
+fn budget(fixtures: &Fixtures) -> usize {
+    let calls = fixtures.effort.pick(100_000, 1_000_000);
     if kernel::is_sanitized() {
         calls / 10
     } else {
@@ -64,13 +64,13 @@ pub(crate) fn tests() -> Vec<Test> {
     let mut tests = Vec::new();
     for (caller, share) in SHARES {
         let totals = totals.clone();
-        tests.push(Test::new(format!("calls by {caller}"), move |world| {
-            fuzz(world, caller, share, &mut totals.borrow_mut())
+        tests.push(Test::new(format!("calls by {caller}"), move |fixtures| {
+            fuzz(fixtures, caller, share, &mut totals.borrow_mut())
         }));
     }
     let of_racing = totals.clone();
-    tests.push(Test::new("calls whose arguments change", move |world| {
-        fuzz_racing_args(world, &mut of_racing.borrow_mut())
+    tests.push(Test::new("calls whose arguments change", move |fixtures| {
+        fuzz_racing_args(fixtures, &mut of_racing.borrow_mut())
     }));
     tests.push(Test::new("operations other than ioctl", |_| {
         let tried = operations::check(&FdPool::new()?)?;
@@ -88,11 +88,11 @@ fn seed_of(seed: u64, caller: usize, batch: usize) -> u64 {
     seed ^ (caller as u64 + 1) << 56 ^ (batch as u64) << 32
 }
 
-fn fuzz(world: &Fixtures, caller: Caller, share: usize, totals: &mut Totals) -> Result<()> {
+fn fuzz(fixtures: &Fixtures, caller: Caller, share: usize, totals: &mut Totals) -> Result<()> {
     let pool = FdPool::new()?;
     let results = Results::new()?;
-    let calls = budget(world) * share / 100;
-    let seed = world.effort.seed;
+    let calls = budget(fixtures) * share / 100;
+    let seed = fixtures.effort.seed;
     println!("# {calls} calls, --seed {seed}");
     let mut progress = Progress::new();
     for number in 0..calls.div_ceil(BATCH) {
@@ -124,29 +124,29 @@ fn fuzz(world: &Fixtures, caller: Caller, share: usize, totals: &mut Totals) -> 
             break;
         }
     }
-    finish(&results, totals, world)
+    finish(&results, totals, fixtures)
 }
 
-fn fuzz_racing_args(world: &Fixtures, totals: &mut Totals) -> Result<()> {
+fn fuzz_racing_args(fixtures: &Fixtures, totals: &mut Totals) -> Result<()> {
     let pool = FdPool::new()?;
     let results = Results::new()?;
-    let calls = budget(world) * RACING_ARGS / 100;
+    let calls = budget(fixtures) * RACING_ARGS / 100;
     let mut progress = Progress::new();
     for number in 0..calls.div_ceil(BATCH) {
-        let seed = seed_of(world.effort.seed, Caller::ALL.len(), number);
+        let seed = seed_of(fixtures.effort.seed, Caller::ALL.len(), number);
         in_child(&results, || {
             racing_args::run(&pool, &results, seed, calls - number * BATCH)
         })?;
         progress.print(|| format!("{} calls", number * BATCH));
     }
-    finish(&results, totals, world)
+    finish(&results, totals, fixtures)
 }
 
 /// Adds the results to the sums, reports the sums, and fails if there are errors.
-fn finish(results: &Results, totals: &mut Totals, world: &Fixtures) -> Result<()> {
+fn finish(results: &Results, totals: &mut Totals, fixtures: &Fixtures) -> Result<()> {
     results.add_to(&mut totals.counts);
     totals.wrong += results.complaints.count();
-    totals.report(world.effort.seed)?;
+    totals.report(fixtures.effort.seed)?;
     results.complaints.none()
 }
 

@@ -29,12 +29,12 @@ use std::{
 use workers::CaseRunners;
 
 /// Runs the case of that name, or else those whose names contain it.
-pub(crate) fn run(world: &mut Fixtures, filter: &str) -> Result<Tally> {
+pub(crate) fn run(fixtures: &mut Fixtures, filter: &str) -> Result<Tally> {
     // A case that is named is run on every kernel.
-    let is_slow = kernel::is_sanitized() && !world.effort.long && filter.is_empty();
+    let is_slow = kernel::is_sanitized() && !fixtures.effort.long && filter.is_empty();
     let sample = Sample {
         every: if is_slow { EVERY } else { 1 },
-        shard: world.effort.shard,
+        shard: fixtures.effort.shard,
     };
     let is_exact = cases(sample).any(|case| case.name == filter);
     let is_wanted = |case: &Case| match is_exact {
@@ -51,7 +51,8 @@ pub(crate) fn run(world: &mut Fixtures, filter: &str) -> Result<Tally> {
 
     // The last tests are about the whole matrix.
     let is_whole = filter.is_empty() && sample.shard.is_all();
-    let mut printer = Printer::new("matrix", total + if is_whole { 3 } else { 0 }, world.effort);
+    let last = if is_whole { 3 } else { 0 };
+    let mut printer = Printer::new("matrix", total + last, fixtures.effort);
     let mut counts = Counts::default();
     for combination in combinations(sample) {
         match combination {

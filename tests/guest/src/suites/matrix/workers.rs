@@ -83,9 +83,9 @@ fn run_cases(cpu: usize, cases: impl Iterator<Item = Case>, results: &Channel) -
     sys::unshare(Kind::Mnt.flag())?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private)?;
-    let mut world = Fixtures::new(Effort::default());
+    let mut fixtures = Fixtures::new(Effort::default());
     for case in cases {
-        let result = match run::run(&case, &mut world) {
+        let result = match run::run(&case, &mut fixtures) {
             Ok(report) => CaseResult {
                 outcome: Some(report.subject.outcome),
                 wrong: (!report.wrong.is_empty()).then(|| report.wrong.join("\n")),

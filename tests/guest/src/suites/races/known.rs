@@ -48,8 +48,8 @@ enum At {
 pub(super) fn tests() -> Vec<Test> {
     vec![Test::new(
         "known: the vDSO of the second task in a time namespace may lack the offsets",
-        |world| {
-            let state = SharedState::new(&[], false, world.effort.seed)?;
+        |fixtures| {
+            let state = SharedState::new(&[], false, fixtures.effort.seed)?;
             let shared = Shared::new(At::Len as usize)?;
             // In a child, since the next children of the creator are in the last namespace.
             let creator = state.spawn(|| make_and_enter(&state, &shared))?;

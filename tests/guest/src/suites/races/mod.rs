@@ -200,8 +200,8 @@ fn three_targets() -> Vec<Target> {
 }
 
 /// Returns how long all scenes take together, in seconds.
-fn seconds(world: &Fixtures) -> u64 {
-    match (world.effort.long, kernel::is_sanitized()) {
+fn seconds(fixtures: &Fixtures) -> u64 {
+    match (fixtures.effort.long, kernel::is_sanitized()) {
         (false, false) => 8,
         (false, true) => 30,
         (true, false) => 180,
@@ -224,8 +224,8 @@ pub(crate) fn tests() -> Vec<Test> {
     let totals = Rc::new(RefCell::new(Totals::default()));
     let scene = |scene: &'static Scene| {
         let totals = totals.clone();
-        Test::new(scene.name, move |world| {
-            let played = scene.play(world, &mut totals.borrow_mut());
+        Test::new(scene.name, move |fixtures| {
+            let played = scene.play(fixtures, &mut totals.borrow_mut());
             totals.borrow_mut().wrong += u64::from(played.is_err());
             totals.borrow().report()?;
             played
@@ -252,9 +252,9 @@ impl Scene {
         device: true,
     };
 
-    fn play(&self, world: &Fixtures, totals: &mut Totals) -> Result<()> {
-        let state = SharedState::new(&(self.targets)(), self.device, world.effort.seed)?;
-        let share = Duration::from_secs(seconds(world)) / SCENES.len() as u32;
+    fn play(&self, fixtures: &Fixtures, totals: &mut Totals) -> Result<()> {
+        let state = SharedState::new(&(self.targets)(), self.device, fixtures.effort.seed)?;
+        let share = Duration::from_secs(seconds(fixtures)) / SCENES.len() as u32;
         let watched = self.watch(self.start(&state)?, &state, share);
         if !self.device {
             module::make_sure_it_is_loaded()?;

@@ -47,12 +47,12 @@ pub(super) fn tests(filter: &str, _: &mut Fixtures) -> Vec<Test> {
     let mut tests = Vec::new();
     for theme in Theme::ALL {
         let whole = whole.clone();
-        tests.push(Test::new(theme.name(), move |world| {
-            search::search(theme, world, &mut whole.borrow_mut())
+        tests.push(Test::new(theme.name(), move |fixtures| {
+            search::search(theme, fixtures, &mut whole.borrow_mut())
         }));
     }
-    let conclusion = Test::new("each kind and each error occurred", move |world| {
-        conclude(&whole.borrow(), world.effort.seed)
+    let conclusion = Test::new("each kind and each error occurred", move |fixtures| {
+        conclude(&whole.borrow(), fixtures.effort.seed)
     });
     tests.push(conclusion.of_suite());
     tests
@@ -64,10 +64,10 @@ fn replay(text: &str) -> Option<Test> {
         return None;
     }
     let name = text.to_owned();
-    Some(Test::new(text, move |world| {
+    Some(Test::new(text, move |fixtures| {
         let sequence: Sequence = name.parse()?;
         let _cgroups = Cgroups::new()?;
-        let both = Both::run(&sequence.0, &world.clocks)?;
+        let both = Both::run(&sequence.0, &fixtures.clocks)?;
         print!("{}", both.story(&sequence.0));
         ensure!(both.differences.is_empty(), both.report());
         Ok(())

@@ -22,12 +22,12 @@ const SHRINKING: (Duration, Duration) = (Duration::from_secs(60), Duration::from
 const REPEATS: u32 = 3;
 
 /// Runs sequences of a theme, and counts their outcomes in `whole`.
-pub(super) fn search(theme: Theme, world: &Fixtures, whole: &mut OutcomeMix) -> Result<()> {
+pub(super) fn search(theme: Theme, fixtures: &Fixtures, whole: &mut OutcomeMix) -> Result<()> {
     let _cgroups = Cgroups::new()?;
-    let seed = world.effort.seed;
+    let seed = fixtures.effort.seed;
     let begun = Instant::now();
     let is_done = |tried| {
-        world
+        fixtures
             .effort
             .pick(tried >= SEQUENCES, begun.elapsed() > LONG)
     };
@@ -40,7 +40,7 @@ pub(super) fn search(theme: Theme, world: &Fixtures, whole: &mut OutcomeMix) -> 
     let mut tried = 0;
     while !is_done(tried) {
         tried += 1;
-        if let Err(text) = try_one(theme, source.new_rng(), world, &mut mix) {
+        if let Err(text) = try_one(theme, source.new_rng(), fixtures, &mut mix) {
             whole.merge(&mix);
             let name = theme.name();
             bail!("sequence {tried} of \"{name}\" with seed {seed}, {text}");
@@ -69,7 +69,7 @@ fn rng(seed: u64, theme: Theme) -> TestRng {
 fn try_one(
     theme: Theme,
     rng: TestRng,
-    world: &Fixtures,
+    fixtures: &Fixtures,
     mix: &mut OutcomeMix,
 ) -> Result<(), String> {
     let (short, long) = SHRINKING;
@@ -78,7 +78,7 @@ fn try_one(
         failure_persistence: None,
         // Only the time limits it. proptest takes the highest number for its default, which is low.
         max_shrink_iters: u32::MAX - 1,
-        max_shrink_time: world.effort.pick(short, long).as_millis() as u32,
+        max_shrink_time: fixtures.effort.pick(short, long).as_millis() as u32,
         ..Config::default()
     };
     let runs = Cell::new(0_u32);
@@ -86,7 +86,7 @@ fn try_one(
     let counted = RefCell::new(mix);
     let progress = RefCell::new(Progress::new());
     let result = TestRunner::new_with_rng(config, rng).run(&theme.sequences(), |sequence| {
-        let both = Both::run(&sequence, &world.clocks);
+        let both = Both::run(&sequence, &fixtures.clocks);
         runs.set(runs.get() + 1);
         if runs.get() == 1 {
             first.set(sequence.len());
@@ -116,21 +116,21 @@ fn try_one(
                 sequence.len(),
                 runs.get() - 1
             );
-            Err(report(&sequence, &how, reason.message(), world))
+            Err(report(&sequence, &how, reason.message(), fixtures))
         }
         Err(TestError::Abort(reason)) => Err(reason.message().to_owned()),
     }
 }
 
 /// Returns a sequence, its differences, and the command that reproduces them.
-fn report(sequence: &[Op], how: &str, reason: &str, world: &Fixtures) -> String {
+fn report(sequence: &[Op], how: &str, reason: &str, fixtures: &Fixtures) -> String {
     let mut text = format!("{how}:\n");
     for (index, op) in sequence.iter().enumerate() {
         let _ = writeln!(text, "  {:2}. {}", index + 1, op);
     }
     let same = (0..REPEATS)
         .filter(|_| {
-            Both::run(sequence, &world.clocks).is_ok_and(|both| both.differences.is_empty())
+            Both::run(sequence, &fixtures.clocks).is_ok_and(|both| both.differences.is_empty())
         })
         .count();
     let _ = writeln!(text, "{reason}");

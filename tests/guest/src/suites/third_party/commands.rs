@@ -30,7 +30,7 @@ pub(crate) fn tests(comparison: &Rc<Comparison>) -> Vec<Test> {
     };
     rows.map(|row| {
         let comparison = comparison.clone();
-        Test::new(row.name(), move |world| row.test(&comparison, world))
+        Test::new(row.name(), move |fixtures| row.test(&comparison, fixtures))
     })
     .collect()
 }
@@ -40,16 +40,16 @@ impl Row {
         ktap::plain_name(&self.commands.join(", then "))
     }
 
-    fn test(&self, comparison: &Comparison, world: &mut Fixtures) -> Result<()> {
+    fn test(&self, comparison: &Comparison, fixtures: &mut Fixtures) -> Result<()> {
         let program = self.program;
         if !Path::new("/usr/bin").join(program).exists() {
             return Err(Skip::because(format!("the host has no {program}")));
         }
-        let targets = Targets::of(world)?;
+        let targets = Targets::of(fixtures)?;
         let run = |implementation| -> Result<Vec<ProgramRun>> {
             let commands = self.commands.iter().map(|command| targets.words(command));
             commands
-                .map(|words| comparison.run(implementation, &words, &world.clocks))
+                .map(|words| comparison.run(implementation, &words, &fixtures.clocks))
                 .collect()
         };
         let (reference, subject) = (run(Implementation::Kernel)?, run(Implementation::Module)?);
@@ -66,7 +66,7 @@ impl Row {
         let mut wrong = Vec::new();
         self.check(Implementation::Kernel, &reference, &mut wrong);
         self.check(Implementation::Module, &subject, &mut wrong);
-        let known = targets.namespaces(world);
+        let known = targets.namespaces(fixtures);
         let mut names = [Names::new(&known), Names::new(&known)];
         for (i, command) in self.commands.iter().enumerate() {
             let (reference, subject) = (&reference[i], &subject[i]);
@@ -130,10 +130,10 @@ struct Targets {
 }
 
 impl Targets {
-    fn of(world: &mut Fixtures) -> Result<Self> {
+    fn of(fixtures: &mut Fixtures) -> Result<Self> {
         Ok(Self {
-            of_root: world.target(&Target::in_all_new())?,
-            of_user: world.target(&Target::in_new(implementation::all_kinds()).of_user())?,
+            of_root: fixtures.target(&Target::in_all_new())?,
+            of_user: fixtures.target(&Target::in_new(implementation::all_kinds()).of_user())?,
         })
     }
 
@@ -154,8 +154,8 @@ impl Targets {
     }
 
     /// Returns the namespaces that both implementations share.
-    fn namespaces(&self, world: &Fixtures) -> HashSet<u64> {
-        let mut known: HashSet<_> = world.home.values().copied().collect();
+    fn namespaces(&self, fixtures: &Fixtures) -> HashSet<u64> {
+        let mut known: HashSet<_> = fixtures.home.values().copied().collect();
         for kind in Kind::ALL {
             known.extend(self.of_root.link(kind.name()));
             known.extend(self.of_user.link(kind.name()));

@@ -39,7 +39,7 @@ struct Comparison {
     calls: Cell<u64>,
 }
 
-pub(crate) fn tests(filter: &str, world: &mut Fixtures) -> Vec<Test> {
+pub(crate) fn tests(filter: &str, fixtures: &mut Fixtures) -> Vec<Test> {
     if !Path::new(selftests::DIRECTORY).exists() {
         let why =
             "this guest has no third-party programs: `make test` and `make shell` include them";
@@ -60,7 +60,7 @@ pub(crate) fn tests(filter: &str, world: &mut Fixtures) -> Vec<Test> {
     let elsewhere = tests.iter().any(|test| test.name.contains(filter));
     tests.splice(
         0..0,
-        selftests::tests(&comparison, filter, elsewhere, world),
+        selftests::tests(&comparison, filter, elsewhere, fixtures),
     );
     tests.push(Test::new("calls were served", move |_| comparison.end()).of_suite());
     tests

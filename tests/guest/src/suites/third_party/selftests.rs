@@ -52,7 +52,7 @@ pub(crate) fn tests(
     comparison: &Rc<Comparison>,
     filter: &str,
     elsewhere: bool,
-    world: &mut Fixtures,
+    fixtures: &mut Fixtures,
 ) -> Vec<Test> {
     let (found, namespaces) =
         match find().and_then(|found| Ok((found, leaked_namespaces::active_count()?))) {
@@ -73,7 +73,7 @@ pub(crate) fn tests(
                 tests.push(skipped(&name, why));
                 continue;
             }
-            Source::Path { .. } if LONG.contains(&name.as_str()) && !world.effort.long => {
+            Source::Path { .. } if LONG.contains(&name.as_str()) && !fixtures.effort.long => {
                 tests.push(skipped(&name, "slow: run by make test-long".to_owned()));
                 continue;
             }
@@ -81,7 +81,7 @@ pub(crate) fn tests(
         };
         // The host reports this name if the guest hangs or dies.
         println!("# begin {name}");
-        match Compared::run(comparison, namespaces, &name, path, calls, world) {
+        match Compared::run(comparison, namespaces, &name, path, calls, fixtures) {
             Ok(compared) => tests.extend(Rc::new(compared).tests(comparison)),
             Err(error) => tests.push(failing(&name, error)),
         }
@@ -164,7 +164,7 @@ impl Compared {
         name: &str,
         path: String,
         calls: bool,
-        world: &Fixtures,
+        fixtures: &Fixtures,
     ) -> Result<Self> {
         let some = SOME.iter().find(|(of, _)| *of == name);
         let arguments = some.map_or(&[][..], |(_, arguments)| arguments);
@@ -173,7 +173,7 @@ impl Compared {
         let run = |by| {
             // Some programs count the namespaces before and after.
             leaked_namespaces::wait_for_active_count(namespaces)?;
-            comparison.run(by, &words, &world.clocks)
+            comparison.run(by, &words, &fixtures.clocks)
         };
         Ok(Self {
             name: name.to_owned(),
