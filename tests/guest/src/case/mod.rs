@@ -174,7 +174,11 @@ impl Case {
     /// that checks the copy, expects the same as the reference.
     pub(crate) fn refused_despite_the_copy(self) -> Self {
         if kernel::checks_fs_copy() {
-            self
+            Self {
+                expect: Expect::AsReference,
+                reason: None,
+                ..self
+            }
         } else {
             self.refused(Reason::FsShared)
         }

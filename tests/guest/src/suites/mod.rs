@@ -2,6 +2,23 @@
 
 //! The suites of tests.
 
+/// Creates cases from rows with named columns, for example
+/// `{ name: "fd -1", fd: FdSource::Number(-1), nstype: 0 => refused(Reason::BadFd) }`.
+/// The columns `target` and `caller` are optional.
+macro_rules! cases {
+    ($({
+        name: $name:expr, fd: $fd:expr, nstype: $nstype:expr
+        $(, target: $target:expr)? $(, caller: $caller:expr)? => $expect:ident($($value:expr)?)
+    })*) => {
+        vec![$(
+            $crate::case::Case::new($name, $fd, $nstype as i32)
+                $(.target($target))?
+                $(.caller($caller))?
+                .$expect($($value)?)
+        ),*]
+    };
+}
+
 mod abi;
 mod active_refs;
 mod bench;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The namespaces of a process, one or more of them at once, by pidfd.
+//! One or more namespaces of a process in one call, by pidfd.
 
 use super::of_cases;
 use crate::{
     case::{
         Case, FdSource,
         fixtures::Fixtures,
-        implementation::{self, Device, Entry, Kind},
+        implementation::{self, Device, Entry, Kind, flags_of as flags},
         target::{Target, USER},
     },
     errno::{Code, outcome_name},
@@ -23,6 +23,8 @@ use std::{
     sync::mpsc::{Receiver, channel},
     thread,
 };
+
+const USER_NS: u32 = Kind::User.flag();
 
 pub(crate) fn tests() -> Vec<Test> {
     let mut tests = of_cases(cases());
@@ -41,11 +43,9 @@ pub(super) fn cases() -> Vec<Case> {
             cases.push(into_target("", one.flag() | other.flag()));
         }
     }
-    let user = Kind::User.flag();
     let all = implementation::all_kinds();
-    let uts_net_time = implementation::flags_of(&[Kind::Uts, Kind::Net, Kind::Time]);
-    cases.push(into_target("", uts_net_time));
-    cases.push(into_target("all but user: ", all & !user));
+    cases.push(into_target("", flags(&[Kind::Uts, Kind::Net, Kind::Time])));
+    cases.push(into_target("all but user: ", all & !USER_NS));
     cases.push(into_target("all: ", all));
     cases.extend(mixes());
     cases.extend(owners());
@@ -55,7 +55,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases
 }
 
-/// From where root is into namespaces of a target that is in new ones of all kinds.
+/// Returns the case of a call by root into namespaces of a target in new ones of all kinds.
 fn into_target(prefix: &str, kinds: u32) -> Case {
     let name = format!("{prefix}{}", implementation::kind_names(kinds));
     Case::new(name, FdSource::Pidfd, kinds as i32)
@@ -63,279 +63,164 @@ fn into_target(prefix: &str, kinds: u32) -> Case {
         .moves(kinds)
 }
 
-/// A target that is in some namespaces of its own, and shares the others with the caller.
+/// Returns cases of a target that shares some of its namespaces with the caller.
 fn mixes() -> Vec<Case> {
-    let mut cases = Vec::new();
     let all = implementation::all_kinds();
-    let user = Kind::User.flag();
-    let mixes = [
-        &[Kind::Uts, Kind::Net, Kind::Time][..],
-        &[Kind::Mnt, Kind::Pid],
-        &[Kind::Ipc, Kind::Cgroup],
-        &[],
-    ];
-    for mix in mixes {
-        let own = implementation::flags_of(mix);
-        let target = Target::in_new(own);
+    let but_user = all & !USER_NS;
+    let pidfd = FdSource::Pidfd;
+    let [_, _, _, _, pid, _, _, time] = Kind::ALL.map(Kind::flag);
+    let clock_offsets = |monotonic, boottime| Setup::ClockOffsets {
+        monotonic,
+        boottime,
+    };
+    // The call enters the namespaces of the target, not those for its children.
+    let mut cases = cases! {
+        { name: "pid of a target whose children are in another", fd: pidfd, nstype: pid,
+          target: Target::new([
+              Setup::Unshare(pid), Setup::Fork, Setup::Unshare(pid), Setup::Sibling,
+          ]) => moves(pid) }
+        { name: "time of a target whose children are in another", fd: pidfd, nstype: time,
+          target: Target::new([Setup::Unshare(time), clock_offsets(77, 99)]),
+          caller: [Setup::Unshare(time), clock_offsets(11, 22), Setup::Fork] => moves(time) }
+        { name: "all but user of the caller itself", fd: FdSource::OwnPidfd, nstype: but_user
+          => moves(but_user) }
+    };
+    for own in [
+        flags(&[Kind::Uts, Kind::Net, Kind::Time]),
+        flags(&[Kind::Mnt, Kind::Pid]),
+        flags(&[Kind::Ipc, Kind::Cgroup]),
+        0,
+    ] {
         let word = match own {
             0 => "none".to_owned(),
             _ => implementation::kind_names(own),
         };
-        cases.push(
-            Case::new(
-                format!("all but user of a target in new {word}"),
-                FdSource::Pidfd,
-                (all & !user) as i32,
-            )
-            .target(target.clone())
-            .moves(all & !user),
-        );
-        cases.push(
-            Case::new(
-                format!("all of a target in new {word}: user is that of the caller"),
-                FdSource::Pidfd,
-                all as i32,
-            )
-            .target(target)
-            .fails(Code::EINVAL),
-        );
+        cases.extend(cases! {
+            { name: format!("all but user of a target in new {word}"), fd: pidfd,
+              nstype: but_user, target: Target::in_new(own) => moves(but_user) }
+            { name: format!("all of a target in new {word}: user is that of the caller"),
+              fd: pidfd, nstype: all, target: Target::in_new(own) => fails(Code::EINVAL) }
+        });
     }
-    // What its children will be in is not what it is in.
-    let pid = Kind::Pid.flag();
-    let time = Kind::Time.flag();
-    cases.extend([
-        Case::new(
-            "pid of a target whose children are in another",
-            FdSource::Pidfd,
-            pid as i32,
-        )
-        .target(Target::new([
-            Setup::Unshare(pid),
-            Setup::Fork,
-            Setup::Unshare(pid),
-            Setup::Sibling,
-        ]))
-        .moves(pid),
-        Case::new(
-            "time of a target whose children are in another",
-            FdSource::Pidfd,
-            time as i32,
-        )
-        .target(Target::new([
-            Setup::Unshare(time),
-            Setup::ClockOffsets {
-                monotonic: 77,
-                boottime: 99,
-            },
-        ]))
-        .caller([
-            Setup::Unshare(time),
-            Setup::ClockOffsets {
-                monotonic: 11,
-                boottime: 22,
-            },
-            Setup::Fork,
-        ])
-        .moves(time),
-    ]);
-    let own = all & !user;
-    cases.push(
-        Case::new(
-            "all but user of the caller itself",
-            FdSource::OwnPidfd,
-            own as i32,
-        )
-        .moves(own),
-    );
     cases
 }
 
-/// A user's target, and that user: the user namespace comes first and brings the rights.
+/// Returns cases of a user's target. That user gets its capabilities by entering the user namespace,
+/// which comes first.
 fn owners() -> Vec<Case> {
     let all = implementation::all_kinds();
-    let user = Kind::User.flag();
-    let of_user = || Target::in_all_new().of_user();
-    let mut cases = vec![
-        Case::new(
-            "all, by the user that made them",
-            FdSource::Pidfd,
-            all as i32,
-        )
-        .target(of_user())
-        .caller([Setup::SetIds(USER)])
-        .moves(all),
-        Case::new("all of a user, by root", FdSource::Pidfd, all as i32)
-            .target(of_user())
-            .moves(all),
-    ];
+    let pidfd = FdSource::Pidfd;
+    let target = || Target::in_all_new().of_user();
+    let user = || [Setup::SetIds(USER)];
+    let mut cases = cases! {
+        { name: "all, by the user that made them", fd: pidfd, nstype: all, target: target(),
+          caller: user() => moves(all) }
+        { name: "all of a user, by root", fd: pidfd, nstype: all, target: target() => moves(all) }
+    };
     for kind in Kind::ALL {
-        let kinds = kind.flag() | user;
-        cases.push(
-            Case::new(
-                format!(
-                    "{}, by the user that made them",
-                    implementation::kind_names(kinds)
-                ),
-                FdSource::Pidfd,
-                kinds as i32,
-            )
-            .target(of_user())
-            .caller([Setup::SetIds(USER)])
-            .moves(kinds),
-        );
+        let kinds = kind.flag() | USER_NS;
+        let names = implementation::kind_names(kinds);
+        cases.extend(cases! {
+            { name: format!("{names}, by the user that made them"), fd: pidfd, nstype: kinds,
+              target: target(), caller: user() => moves(kinds) }
+        });
         if kind != Kind::User {
-            cases.push(
-                Case::new(
-                    format!("{} without user, by the user that made it", kind.name()),
-                    FdSource::Pidfd,
-                    kind.flag() as i32,
-                )
-                .target(of_user())
-                .caller([Setup::SetIds(USER)])
-                .fails(Code::EPERM),
-            );
+            cases.extend(cases! {
+                { name: format!("{} without user, by the user that made it", kind.name()),
+                  fd: pidfd, nstype: kind.flag(), target: target(), caller: user()
+                  => fails(Code::EPERM) }
+            });
         }
     }
     cases
 }
 
-/// What comes with some kinds besides the namespaces.
+/// Returns the setups that move root and working directory.
+fn away() -> [Setup; 2] {
+    [
+        Setup::Chdir("/tmp/nsproxy-tests-cwd".into()),
+        Setup::Chroot("/tmp/nsproxy-tests-root".into()),
+    ]
+}
+
+/// Returns cases of the effects of some kinds in addition to the namespaces.
 fn effects() -> Vec<Case> {
-    let away = || {
+    let pidfd = FdSource::Pidfd;
+    let all = implementation::all_kinds();
+    let [_, mnt, uts, ipc, _, _, net, _] = Kind::ALL.map(Kind::flag);
+    let mut cases = cases! {
+        { name: "uts+ipc leaves semaphores as they were before this process", fd: pidfd,
+          nstype: uts | ipc, caller: [Setup::RaiseSemaphore] => moves(uts | ipc) }
+        { name: "uts+net leaves semaphores alone", fd: pidfd, nstype: uts | net,
+          caller: [Setup::RaiseSemaphore] => moves(uts | net) }
+        { name: "mnt+uts takes root and working directory along", fd: pidfd, nstype: mnt | uts,
+          caller: away() => moves(mnt | uts) }
+        { name: "mnt takes root and working directory along", fd: pidfd, nstype: mnt,
+          caller: away() => moves(mnt) }
+        { name: "uts+net leaves root and working directory alone", fd: pidfd, nstype: uts | net,
+          caller: away() => moves(uts | net) }
+        { name: "uts+net, a child stays", fd: pidfd, nstype: uts | net, caller: [Setup::Sibling]
+          => moves(uts | net) }
+        { name: "uts+net, a thread stays", fd: pidfd, nstype: uts | net, caller: [Setup::Thread]
+          => moves(uts | net) }
+        // The call checks and changes a copy of root and working directory first. The child shares
+        // those of the task.
+        { name: "all, a child stays", fd: pidfd, nstype: all, caller: [Setup::Sibling]
+          => moves(all) }
+    };
+    for case in &mut cases {
+        case.target = Some(Target::in_all_new());
+    }
+    cases.extend(cases! {
+        { name: "mnt+uts of the caller itself", fd: FdSource::OwnPidfd, nstype: mnt | uts,
+          caller: away() => moves(mnt | uts) }
+    });
+    cases
+}
+
+/// Returns cases in which one of several kinds fails: nothing must change, not even a kind that was
+/// installed before.
+fn all_or_nothing() -> Vec<Case> {
+    let pidfd = FdSource::Pidfd;
+    let target = Target::in_all_new;
+    let [user, mnt, uts, ipc, pid, cgroup, net, time] = Kind::ALL.map(Kind::flag);
+    let away_in_pid_ns = || {
+        let [chdir, chroot] = away();
         [
-            Setup::Chdir("/tmp/nsproxy-tests-cwd".into()),
-            Setup::Chroot("/tmp/nsproxy-tests-root".into()),
+            Setup::RaiseSemaphore,
+            Setup::Unshare(pid),
+            Setup::Fork,
+            chdir,
+            chroot,
         ]
     };
-    let uts_ipc = implementation::flags_of(&[Kind::Uts, Kind::Ipc]);
-    let uts_net = implementation::flags_of(&[Kind::Uts, Kind::Net]);
-    let mnt_uts = implementation::flags_of(&[Kind::Mnt, Kind::Uts]);
-    let mnt = Kind::Mnt.flag();
-    let case = |name: &str, kinds: u32, steps: Vec<Setup>| {
-        Case::new(name, FdSource::Pidfd, kinds as i32)
-            .target(Target::in_all_new())
-            .caller(steps)
-            .moves(kinds)
-    };
-    vec![
-        case(
-            "uts+ipc leaves semaphores as they were before this process",
-            uts_ipc,
-            vec![Setup::RaiseSemaphore],
-        ),
-        case(
-            "uts+net leaves semaphores alone",
-            uts_net,
-            vec![Setup::RaiseSemaphore],
-        ),
-        case(
-            "mnt+uts takes root and working directory along",
-            mnt_uts,
-            away().into(),
-        ),
-        case(
-            "mnt takes root and working directory along",
-            mnt,
-            away().into(),
-        ),
-        case(
-            "uts+net leaves root and working directory alone",
-            uts_net,
-            away().into(),
-        ),
-        case("uts+net, a child stays", uts_net, vec![Setup::Sibling]),
-        case("uts+net, a thread stays", uts_net, vec![Setup::Thread]),
-        // A copy of root and working directory is what is checked and changed first, but the
-        // task's own are shared all the same.
-        case(
-            "all, a child stays",
-            implementation::all_kinds(),
-            vec![Setup::Sibling],
-        ),
-        Case::new(
-            "mnt+uts of the caller itself",
-            FdSource::OwnPidfd,
-            mnt_uts as i32,
-        )
-        .caller(away())
-        .moves(mnt_uts),
-    ]
+    cases! {
+        { name: "uts+ipc+cgroup+net+time: time fails, last", fd: pidfd,
+          nstype: uts | ipc | cgroup | net | time, target: target(),
+          caller: [Setup::RaiseSemaphore, Setup::Thread] => fails(Code::EUSERS) }
+        { name: "mnt+uts+net+time: time fails, last, and memory is shared", fd: pidfd,
+          nstype: mnt | uts | net | time, target: target(), caller: [Setup::ShareVm]
+          => fails(Code::EUSERS) }
+        { name: "mnt+uts+ipc+pid: pid fails, in between", fd: pidfd, nstype: mnt | uts | ipc | pid,
+          target: Target::in_new(mnt | uts | ipc), caller: away_in_pid_ns()
+          => fails(Code::EINVAL) }
+        { name: "user+time: time fails, the credentials stay", fd: pidfd, nstype: user | time,
+          target: target(), caller: [Setup::ShareVm] => fails(Code::EUSERS) }
+    }
 }
 
-/// One of several fails: nothing has changed, not even what was installed before it.
-fn all_or_nothing() -> Vec<Case> {
-    let before_time =
-        implementation::flags_of(&[Kind::Uts, Kind::Ipc, Kind::Cgroup, Kind::Net, Kind::Time]);
-    let before_pid = implementation::flags_of(&[Kind::Mnt, Kind::Uts, Kind::Ipc, Kind::Pid]);
-    vec![
-        Case::new(
-            format!(
-                "{}: time fails, last",
-                implementation::kind_names(before_time)
-            ),
-            FdSource::Pidfd,
-            before_time as i32,
-        )
-        .target(Target::in_all_new())
-        .caller([Setup::RaiseSemaphore, Setup::Thread])
-        .fails(Code::EUSERS),
-        Case::new(
-            format!(
-                "{}: pid fails, in between",
-                implementation::kind_names(before_pid)
-            ),
-            FdSource::Pidfd,
-            before_pid as i32,
-        )
-        .target(Target::in_new(implementation::flags_of(&[
-            Kind::Mnt,
-            Kind::Uts,
-            Kind::Ipc,
-        ])))
-        .caller([
-            Setup::RaiseSemaphore,
-            Setup::Unshare(Kind::Pid.flag()),
-            Setup::Fork,
-            Setup::Chdir("/tmp/nsproxy-tests-cwd".into()),
-            Setup::Chroot("/tmp/nsproxy-tests-root".into()),
-        ])
-        .fails(Code::EINVAL),
-        Case::new(
-            "mnt+uts+net+time: time fails, last, and memory is shared",
-            FdSource::Pidfd,
-            implementation::flags_of(&[Kind::Mnt, Kind::Uts, Kind::Net, Kind::Time]) as i32,
-        )
-        .target(Target::in_all_new())
-        .caller([Setup::ShareVm])
-        .fails(Code::EUSERS),
-        Case::new(
-            "user+time: time fails, the credentials stay",
-            FdSource::Pidfd,
-            implementation::flags_of(&[Kind::User, Kind::Time]) as i32,
-        )
-        .target(Target::in_all_new())
-        .caller([Setup::ShareVm])
-        .fails(Code::EUSERS),
-    ]
-}
-
-/// Two of several would fail: which one does tells which one is asked first.
+/// Returns cases in which two of several kinds would fail: the error is that of the first check.
 fn first_error() -> Vec<Case> {
-    let user = Kind::User.flag();
-    // A target and a caller in the same user namespace, which owns the first of two kinds only.
-    let case = |own: Kind, other: Kind, state: Setup| {
-        Case::new(
-            format!("{} and {} would fail", own.name(), other.name()),
-            FdSource::Pidfd,
-            implementation::flags_of(&[own, other]) as i32,
-        )
-        .target(Target::in_new(user | own.flag()))
-        .caller([Setup::EnterTarget(user), state])
-    };
-    vec![
-        case(Kind::Mnt, Kind::Uts, Setup::ShareFs).refused_despite_the_copy(),
-        case(Kind::Time, Kind::Net, Setup::Thread).fails(Code::EPERM),
-    ]
+    let [_, mnt, uts, _, _, _, net, time] = Kind::ALL.map(Kind::flag);
+    // Target and caller are in the same user namespace, which owns only the first of two kinds.
+    let target = |kind| Target::in_new(USER_NS | kind);
+    let caller = |setup| [Setup::EnterTarget(USER_NS), setup];
+    cases! {
+        { name: "mnt and uts would fail", fd: FdSource::Pidfd, nstype: mnt | uts,
+          target: target(mnt), caller: caller(Setup::ShareFs) => refused_despite_the_copy() }
+        { name: "time and net would fail", fd: FdSource::Pidfd, nstype: time | net,
+          target: target(time), caller: caller(Setup::Thread) => fails(Code::EPERM) }
+    }
 }
 
 /// Threads have namespaces of their own, and a pidfd can be that of a thread.
