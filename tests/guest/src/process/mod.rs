@@ -75,7 +75,7 @@ impl Actor {
     /// that fails; its error is returned.
     pub(crate) fn run_commands(&mut self, commands: &[Command]) -> Result<Vec<Reply>> {
         if commands.is_empty() {
-            // The actor would not reply.
+            // The actor does not reply to an empty list.
             return Ok(Vec::new());
         }
         let channel = self.channel.as_ref().context("the actor has exited")?;

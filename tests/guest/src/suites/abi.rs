@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The ioctls as an interface: what they take, and what bad input gets.
+//! The interface of the ioctls: valid arguments, and errors for invalid ones.
 
 use super::module::stuck_page;
 use crate::{
@@ -28,27 +28,27 @@ use std::{
     time::Duration,
 };
 
-/// The direction bits of an ioctl number: the driver writes, the driver reads.
+/// The direction bits of an ioctl number: from and to the driver.
 const IOC_READ: u32 = 2 << 30;
 const IOC_WRITE: u32 = 1 << 30;
-/// As many bytes as an ioctl number has room for.
+/// The maximum size in an ioctl number.
 const MAX_SIZE: u32 = (1 << 14) - 1;
 
-/// What a struct of the ABI looks like to this test: bytes.
+/// The sizes of the structs of the ABI.
 const SETNS_SIZE: usize = mem::size_of::<uapi::nsproxy_setns>();
 const VERSION_SIZE: usize = mem::size_of::<uapi::nsproxy_version>();
 const EXPLAIN_SIZE: usize = mem::size_of::<uapi::nsproxy_explain>();
 const EXPLAIN_FIRST: usize = uapi::NSPROXY_EXPLAIN_SIZE_VER0 as usize;
 const SHOW_SIZE: usize = mem::size_of::<uapi::nsproxy_show>();
 
-/// A command whose struct grows, with as much as there is of it today.
+/// A command whose struct grows, with its current size.
 type Growing = (&'static str, u32, usize);
 const VERSION: Growing = ("VERSION", uapi::NSPROXY_VERSION, VERSION_SIZE);
 const EXPLAIN: Growing = ("EXPLAIN", uapi::NSPROXY_EXPLAIN, EXPLAIN_SIZE);
 const SHOW: Growing = ("SHOW", uapi::NSPROXY_SHOW, SHOW_SIZE);
 
-/// As much as there was of it at first.
-fn first((_, _, size): Growing) -> usize {
+/// Returns the size of the first version of the struct.
+fn first_size((_, _, size): Growing) -> usize {
     if size == EXPLAIN_SIZE {
         EXPLAIN_FIRST
     } else {
@@ -86,12 +86,12 @@ pub(crate) fn tests() -> Vec<Test> {
     tests
 }
 
-/// The same number with another size.
+/// Replaces the size in an ioctl number.
 fn with_size(command: u32, size: u32) -> u32 {
     command & !(MAX_SIZE << 16) | size << 16
 }
 
-/// Calls, and says whether that changed where the test is, which it must not.
+/// Makes a call that must not move the test.
 fn ioctl(command: u32, address: usize) -> Result<Result<(), Code>> {
     let device = Device::open()?;
     let before = links_of("self");
@@ -117,7 +117,7 @@ fn expect(command: u32, address: usize, expected: Result<(), Code>) -> Result<()
     Ok(())
 }
 
-/// A `struct nsproxy_setns` that would do something: the test's own uts namespace.
+/// A valid `struct nsproxy_setns`, which refers to the test's own uts namespace.
 struct Valid {
     _file: File,
     args: uapi::nsproxy_setns,
@@ -153,10 +153,7 @@ fn unknown_commands(tests: &mut Vec<Test>) {
         ("TCGETS".to_owned(), 0x5401),
         ("0".to_owned(), 0),
         ("all bits".to_owned(), u32::MAX),
-        (
-            "SETNS that the driver would write to".to_owned(),
-            known ^ IOC_READ,
-        ),
+        ("SETNS with both directions".to_owned(), known ^ IOC_READ),
         (
             "SETNS that only writes".to_owned(),
             known ^ (IOC_READ | IOC_WRITE),
@@ -295,7 +292,7 @@ fn under_a_filter(command: u32, argument: Argument, makes_the_call: bool) -> Res
     Ok(())
 }
 
-/// Addresses at which there is nothing for a program.
+/// Addresses without memory of user space.
 const NOWHERE: [(&str, usize); 5] = [
     ("NULL", 0),
     ("1", 1),
@@ -350,7 +347,7 @@ fn setns_pointers(tests: &mut Vec<Test>) {
     }
 }
 
-/// A struct that asks for what can be answered: zeros, but for SHOW, which is to be of ourselves.
+/// Returns a valid struct: zeroes, except for SHOW, where the fd -1 selects the caller.
 fn blank(command: u32, size: usize) -> Vec<u8> {
     let mut bytes = vec![0; size];
     if command == uapi::NSPROXY_SHOW {
@@ -360,7 +357,7 @@ fn blank(command: u32, size: usize) -> Vec<u8> {
     bytes
 }
 
-/// Calls a command whose struct grows on these bytes.
+/// Calls a command with these bytes as its struct.
 fn call_on(command: u32, bytes: &mut [u8]) -> Result<Result<(), Code>> {
     let command = with_size(command, bytes.len() as u32);
     ioctl(command, bytes.as_mut_ptr().addr())
@@ -368,7 +365,7 @@ fn call_on(command: u32, bytes: &mut [u8]) -> Result<Result<(), Code>> {
 
 fn growing(tests: &mut Vec<Test>, growing: Growing) {
     let (name, command, right) = growing;
-    for size in [0, 4, 12, first(growing) - 1] {
+    for size in [0, 4, 12, first_size(growing) - 1] {
         tests.push(Test::new(
             format!("{name} of {size} bytes, shorter than the first one, is EINVAL"),
             move |_| {
@@ -379,7 +376,7 @@ fn growing(tests: &mut Vec<Test>, growing: Growing) {
                     "returned {}",
                     outcome_name(outcome)
                 );
-                ensure!(bytes == blank(command, PAGE), "wrote something");
+                ensure!(bytes == blank(command, PAGE), "the struct was written");
                 Ok(())
             },
         ));
@@ -395,11 +392,11 @@ fn growing(tests: &mut Vec<Test>, growing: Growing) {
                 ensure!(outcome.is_ok(), "returned {}", outcome_name(outcome));
                 ensure!(
                     bytes[..right] == known,
-                    "other bytes than in the right size"
+                    "the known bytes differ from those of the right size"
                 );
                 ensure!(
                     bytes[right..].iter().all(|byte| *byte == 0),
-                    "wrote to what it does not know"
+                    "the unknown bytes were written"
                 );
                 Ok(())
             },
@@ -416,7 +413,10 @@ fn growing(tests: &mut Vec<Test>, growing: Growing) {
                         "returned {}",
                         outcome_name(outcome)
                     );
-                    ensure!(bytes[..right] == blank(command, right), "wrote");
+                    ensure!(
+                        bytes[..right] == blank(command, right),
+                        "the struct was written"
+                    );
                     Ok(())
                 },
             ));
@@ -424,7 +424,7 @@ fn growing(tests: &mut Vec<Test>, growing: Growing) {
     }
 }
 
-/// A program that was made for an older module.
+/// Checks EXPLAIN with the struct of a program for an older module.
 fn shorter(_: &mut Fixtures) -> Result<()> {
     let (name, command, right) = EXPLAIN;
     let mut known = vec![0; right];
@@ -437,14 +437,17 @@ fn shorter(_: &mut Fixtures) -> Result<()> {
             "{size} bytes: returned {}",
             outcome_name(outcome)
         );
-        ensure!(bytes[..size] == known[..size], "{size} bytes: others");
+        ensure!(bytes[..size] == known[..size], "{size} bytes: they differ");
         let beyond = &bytes[size..];
-        ensure!(beyond.iter().all(|byte| *byte == 0), "{size} bytes: beyond");
+        ensure!(
+            beyond.iter().all(|byte| *byte == 0),
+            "{size} bytes: later bytes were written"
+        );
     }
     Ok(())
 }
 
-/// Of structs that are written, too.
+/// Adds tests of invalid pointers, for commands that write to their struct.
 fn written_pointers(tests: &mut Vec<Test>, (name, command, right): Growing) {
     for (what, address) in NOWHERE {
         tests.push(Test::new(
@@ -470,7 +473,7 @@ fn written_pointers(tests: &mut Vec<Test>, (name, command, right): Growing) {
     ));
 }
 
-/// Each bit of a field of 32 bits is EINVAL.
+/// Adds a test for each bit of a field, which must be refused.
 fn bits_are_unknown(
     tests: &mut Vec<Test>,
     (name, command, size): Growing,
@@ -495,7 +498,7 @@ fn bits_are_unknown(
     }
 }
 
-/// What is in the output fields before does not show through.
+/// Checks that the result does not depend on the previous values of output fields.
 fn does_not_read((_, command, size): Growing, inputs: &[usize]) -> Result<()> {
     let mut zero = blank(command, size);
     let mut junk = vec![0xff; size];
@@ -506,13 +509,13 @@ fn does_not_read((_, command, size): Growing, inputs: &[usize]) -> Result<()> {
         let outcome = call_on(command, bytes)?;
         ensure!(outcome.is_ok(), "returned {}", outcome_name(outcome));
     }
-    ensure!(zero == junk, "what was there before shows through");
+    ensure!(zero == junk, "the result depends on output fields");
     Ok(())
 }
 
 fn version(tests: &mut Vec<Test>) {
     let reserved = mem::offset_of!(uapi::nsproxy_version, reserved);
-    tests.push(Test::new("VERSION tells the truth", version_is_true));
+    tests.push(Test::new("VERSION is correct", version_is_correct));
     bits_are_unknown(tests, VERSION, ("the reserved field", reserved), &[0, 31]);
     tests.push(Test::new(
         "VERSION does not read its own output fields",
@@ -544,11 +547,11 @@ fn explain(tests: &mut Vec<Test>) {
         |fixtures| no_journal(fixtures, LastPage::new()?.end() - STEP_SIZE, 2),
     ));
     tests.push(Test::new(
-        "a journal longer than its place is not written beyond it, and says so",
+        "a journal longer than its buffer is cut, and the length is returned",
         short_journal,
     ));
     tests.push(Test::new(
-        "a journal with all the room that can be named is one",
+        "a journal with the maximum room is written",
         |_| {
             let (lines, _) = journal(u32::MAX, uapi::NSPROXY_JOURNAL_MAX as usize)?;
             ensure!(lines > 0, "no lines");
@@ -556,8 +559,8 @@ fn explain(tests: &mut Vec<Test>) {
         },
     ));
     tests.push(Test::new(
-        "EXPLAIN of which nobody would hear is not made",
-        not_heard_of,
+        "EXPLAIN whose result cannot be written is not made",
+        not_writable,
     ));
     for (refused, flags, room, errno) in [
         ("with an unknown flag", 1 << 31, FITS, Code::EINVAL),
@@ -574,18 +577,18 @@ fn explain(tests: &mut Vec<Test>) {
         ));
     }
     tests.push(Test::new(
-        "a journal that cannot be written any more leaves the verdict, of a call that was made",
+        "a journal that becomes unwritable during the call leaves the verdict",
         verdict_first,
     ));
     tests.push(Test::new(
-        "the times of a journal are those since the call began",
+        "the times of a journal count from the start of the call",
         since_the_call_began,
     ));
 }
 
 const STEP_SIZE: usize = mem::size_of::<uapi::nsproxy_step>();
 
-/// A journal has nowhere to go.
+/// Checks that a call with an invalid address of its journal is refused and does not move the test.
 fn no_journal(fixtures: &mut Fixtures, address: usize, room: u32) -> Result<()> {
     let target = fixtures.target(&Target::in_new(Kind::Uts.flag()))?;
     let file = File::open(format!("/proc/{}/ns/uts", target.pid))?;
@@ -644,8 +647,8 @@ fn writes_nothing(flags: u32, room: u32, errno: Code) -> Result<()> {
     Ok(())
 }
 
-/// Checks the verdict of a call whose journal has a line at the end of one page and one in the
-/// next. The first page is writable when the call begins, and is not when it ends.
+/// Checks the verdict of a call whose journal has lines in two pages. The first page becomes
+/// read-only during the call.
 fn verdict_first(fixtures: &mut Fixtures) -> Result<()> {
     let target = fixtures.target(&Target::in_new(Kind::Uts.flag()))?;
     let there = File::open(format!("/proc/{}/ns/uts", target.pid))?;
@@ -665,7 +668,7 @@ fn verdict_first(fixtures: &mut Fixtures) -> Result<()> {
         Ok((outcome, args, links_of("thread-self")))
     });
     // The module checks the second page after the first.
-    let is_stuck = pages.wait_for_victim(Duration::from_secs(60))?;
+    let is_stuck = pages.wait_for_access(Duration::from_secs(60))?;
     pages.make_page_before_read_only()?;
     pages.release()?;
     let (outcome, args, links) = call.join().map_err(|_| anyhow!("the call panicked"))??;
@@ -700,11 +703,11 @@ fn since_the_call_began(_: &mut Fixtures) -> Result<()> {
     Ok(())
 }
 
-/// A dry run with room for so many lines, in memory for `there` of them and one. Returns how many
-/// lines there were, and what is in the memory.
-fn journal(room: u32, there: usize) -> Result<(usize, Vec<uapi::nsproxy_step>)> {
+/// Makes a dry run with a journal, in memory for `allocated` lines and an additional one. Returns
+/// the length of the journal, and the memory.
+fn journal(room: u32, allocated: usize) -> Result<(usize, Vec<uapi::nsproxy_step>)> {
     let valid = Valid::new()?;
-    let mut lines = vec![uapi::nsproxy_step::default(); there + 1];
+    let mut lines = vec![uapi::nsproxy_step::default(); allocated + 1];
     let mut args = uapi::nsproxy_explain {
         fd: valid.args.fd,
         flags: uapi::NSPROXY_EXPLAIN_DRY_RUN,
@@ -714,7 +717,10 @@ fn journal(room: u32, there: usize) -> Result<(usize, Vec<uapi::nsproxy_step>)> 
     };
     expect(uapi::NSPROXY_EXPLAIN, (&raw mut args).addr(), Ok(()))?;
     let beyond = lines.pop().map(|line| line.step);
-    ensure!(beyond == Some(0), "a line more than there is room for");
+    ensure!(
+        beyond == Some(0),
+        "more lines were written than there is room for"
+    );
     Ok((args.lines as usize, lines))
 }
 
@@ -735,7 +741,7 @@ fn short_journal(_: &mut Fixtures) -> Result<()> {
         };
         ensure!(
             steps(&written) == steps(&whole[..room]),
-            "other lines with room for {room}"
+            "different lines with room for {room}"
         );
     }
     Ok(())
@@ -752,8 +758,8 @@ fn show(tests: &mut Vec<Test>) {
     ));
 }
 
-/// Into a namespace in which the test would be seen to be afterwards.
-fn not_heard_of(fixtures: &mut Fixtures) -> Result<()> {
+/// Checks that a call with a read-only struct does not move the test.
+fn not_writable(fixtures: &mut Fixtures) -> Result<()> {
     let target = fixtures.target(&Target::in_new(Kind::Uts.flag()))?;
     let file = File::open(format!("/proc/{}/ns/uts", target.pid))?;
     let page = LastPage::new()?;
@@ -768,7 +774,7 @@ fn not_heard_of(fixtures: &mut Fixtures) -> Result<()> {
     )
 }
 
-fn version_is_true(_: &mut Fixtures) -> Result<()> {
+fn version_is_correct(_: &mut Fixtures) -> Result<()> {
     let version = Device::open()?.version()?;
     ensure!(
         version.abi == uapi::NSPROXY_ABI_VERSION,

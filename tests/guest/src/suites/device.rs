@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The device as a thing that is handed around: who may open it, and whose rights count.
+//! The device file: who may open it, and which credentials count when it is passed to a process.
 
 use super::of_cases;
 use crate::{
@@ -87,7 +87,7 @@ fn user_may_not_open(_: &mut Fixtures) -> Result<()> {
     expect(actor.run_syscall(&Command::OpenDevice)?, Err(Code::EACCES))
 }
 
-/// Each caller opens the device as root, and then takes these steps.
+/// Returns cases in which the caller opens the device as root before its setups.
 fn cases() -> Vec<Case> {
     let case = |name: &str, steps: Vec<Setup>| {
         Case::new(name, FdSource::Target("uts"), 0)
@@ -127,7 +127,7 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-/// One actor hands its device to another.
+/// Passes an open device from one actor to another.
 fn pass(from: &mut Actor, to: &mut Actor) -> Result<()> {
     let device = from.fetch_file(&Command::GiveDevice)?;
     to.send_file(device)?;
@@ -135,8 +135,8 @@ fn pass(from: &mut Actor, to: &mut Actor) -> Result<()> {
     Ok(())
 }
 
-/// An actor with the uts namespace of a target open, and the inode number of that.
-fn actor_with_handle(fixtures: &mut Fixtures) -> Result<(Actor, usize, u64)> {
+/// Returns an actor with the uts namespace of a target in a slot, and the inode number.
+fn actor_with_uts(fixtures: &mut Fixtures) -> Result<(Actor, usize, u64)> {
     let target = fixtures.target(&Target::in_new(UTS))?;
     let mut actor = Actor::spawn()?;
     let opened = actor.pass_file(target.ns("uts")?)?;
@@ -156,7 +156,7 @@ fn uts_of(actor: &mut Actor) -> Result<String> {
 fn pass_down(fixtures: &mut Fixtures) -> Result<()> {
     let mut root = Actor::spawn()?;
     root.open_device()?;
-    let (mut user, slot, _) = actor_with_handle(fixtures)?;
+    let (mut user, slot, _) = actor_with_uts(fixtures)?;
     user.set_up(&Setup::SetIds(USER))?;
     pass(&mut root, &mut user)?;
 
@@ -165,7 +165,7 @@ fn pass_down(fixtures: &mut Fixtures) -> Result<()> {
     expect(user.call(call(Entry::Device2011, slot))?, Err(Code::EPERM))?;
     ensure!(
         before == (uts_of(&mut user)?, uts_of(&mut root)?),
-        "someone moved"
+        "an actor moved"
     );
     Ok(())
 }
@@ -174,7 +174,7 @@ fn pass_up(fixtures: &mut Fixtures) -> Result<()> {
     let mut user = Actor::spawn()?;
     user.open_device()?;
     user.set_up(&Setup::SetIds(USER))?;
-    let (mut root, slot, inode) = actor_with_handle(fixtures)?;
+    let (mut root, slot, inode) = actor_with_uts(fixtures)?;
     pass(&mut user, &mut root)?;
 
     let users = uts_of(&mut user)?;
@@ -183,14 +183,14 @@ fn pass_up(fixtures: &mut Fixtures) -> Result<()> {
     ensure!(is == expected, "root is in {is}, expected {expected}");
     ensure!(
         uts_of(&mut user)? == users,
-        "the user moved, who did not call"
+        "the actor that opened the device moved"
     );
     Ok(())
 }
 
-/// An actor under a filter that allows everything, with the device and a target at hand.
+/// Returns an actor under a filter that allows everything, with the device and a target.
 fn under_seccomp(fixtures: &mut Fixtures) -> Result<(Actor, usize, u64)> {
-    let (mut actor, slot, inode) = actor_with_handle(fixtures)?;
+    let (mut actor, slot, inode) = actor_with_uts(fixtures)?;
     actor.open_device()?;
     actor.set_up(&Setup::Seccomp)?;
     Ok((actor, slot, inode))
@@ -202,7 +202,7 @@ fn seccomp(fixtures: &mut Fixtures) -> Result<()> {
     expect(actor.call(call(Entry::Device, slot))?, Err(Code::EPERM))?;
     expect(actor.call(call(Entry::Device2011, slot))?, Err(Code::EPERM))?;
     ensure!(uts_of(&mut actor)? == before, "it moved");
-    // It is not for want of rights.
+    // The same call is allowed to the system call.
     expect(actor.call(call(Entry::Syscall, slot))?, Ok(()))?;
     ensure!(
         uts_of(&mut actor)? == format!("uts:[{inode}]"),
@@ -211,12 +211,12 @@ fn seccomp(fixtures: &mut Fixtures) -> Result<()> {
     Ok(())
 }
 
-/// The module is loaded again without parameters when this goes.
+/// The module, loaded with parameters. Dropping loads it without parameters.
 struct Reloaded;
 
 impl Reloaded {
     fn with(parameters: &std::ffi::CStr, fixtures: &mut Fixtures) -> Result<Self> {
-        // They have the device open.
+        // Idle callers have the device open.
         fixtures.end_idle();
         module::unload_soon()?;
         let reloaded = Self;
@@ -243,11 +243,11 @@ fn allow_seccomp(fixtures: &mut Fixtures) -> Result<()> {
             ensure!(is == expected, "{entry}: in {is}, expected {expected}");
         }
     }
-    // And not by default.
+    // The default refuses.
     seccomp(fixtures)
 }
 
-/// How often each call is made while the log is watched.
+/// The number of rounds of calls.
 const CALLS: usize = 50;
 
 fn no_log_lines(_: &mut Fixtures) -> Result<()> {
@@ -258,11 +258,10 @@ fn no_log_lines(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
     let own = File::open("/proc/self/ns/uts")?;
     for _ in 0..CALLS {
-        // One that works, one that does not, one that nobody knows.
-        let works = device.setns_raw(own.as_raw_fd(), 0);
-        ensure!(works.is_ok(), "setns: {works:?}");
-        let works = device.setns_2011_raw(own.as_raw_fd(), 0);
-        ensure!(works.is_ok(), "setns_2011: {works:?}");
+        // Calls that succeed, calls that fail, and an unknown command.
+        device.setns_raw(own.as_raw_fd(), 0).context("setns")?;
+        let result = device.setns_2011_raw(own.as_raw_fd(), 0);
+        result.context("setns_2011")?;
         ensure!(device.setns_raw(-1, 0).is_err(), "setns(-1) worked");
         ensure!(
             device.setns_raw(own.as_raw_fd(), 1).is_err(),
@@ -275,7 +274,7 @@ fn no_log_lines(_: &mut Fixtures) -> Result<()> {
 
     let mut lines = Vec::new();
     let mut record = [0; 8192];
-    // One record a read, an error when there are no more.
+    // Each read returns one record. After the last one it fails.
     while let Ok(n) = log.read(&mut record) {
         lines.push(String::from_utf8_lossy(&record[..n]).into_owned());
     }
@@ -294,7 +293,7 @@ fn symbols(_: &mut Fixtures) -> Result<()> {
     let addresses = symbols_as_in_kallsyms()?;
     ensure!(
         addresses.iter().all(|address| address != NO_ADDRESS),
-        "no address to see: {addresses:?}"
+        "hidden addresses: {addresses:?}"
     );
     Ok(())
 }
@@ -307,16 +306,16 @@ fn symbols_restricted(_: &mut Fixtures) -> Result<()> {
     let addresses = addresses?;
     ensure!(
         addresses.iter().all(|address| address == NO_ADDRESS),
-        "addresses to see: {addresses:?}"
+        "visible addresses: {addresses:?}"
     );
     Ok(())
 }
 
 const KPTR_RESTRICT: &str = "/proc/sys/kernel/kptr_restrict";
-/// The text that the kernel shows instead of an address.
+/// The text that replaces a hidden address.
 const NO_ADDRESS: &str = "0000000000000000";
 
-/// Compares each line with the line of /proc/kallsyms, and returns the addresses.
+/// Compares each line with that of `/proc/kallsyms`. Returns the addresses.
 fn symbols_as_in_kallsyms() -> Result<Vec<String>> {
     let kallsyms = fs::read_to_string("/proc/kallsyms")?;
     let mut known: HashMap<&str, Vec<&str>> = HashMap::new();

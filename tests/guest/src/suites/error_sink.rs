@@ -1,54 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What is wrong, said by processes that may not live to say it twice.
+//! Collects errors of child processes, which may be killed at any time.
 
 use crate::sys::Shared;
 use anyhow::Result;
 use rustix::{io::Errno, pipe::PipeFlags};
 use std::{os::fd::OwnedFd, sync::atomic::Ordering::Relaxed};
 
-/// Where a test's children say what is wrong, and the test hears it at the end.
+/// Errors of the children of a test.
 pub(super) struct Complaints {
     count: Shared,
-    hear: OwnedFd,
-    say: OwnedFd,
+    read: OwnedFd,
+    write: OwnedFd,
 }
 
 impl Complaints {
-    /// To be made before the children are.
+    /// Creates the sink. Children that are forked later inherit it.
     pub(super) fn new() -> Result<Self> {
-        let (hear, say) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+        let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
         Ok(Self {
             count: Shared::new(1)?,
-            hear,
-            say,
+            read,
+            write,
         })
     }
 
-    /// Something is not as it must be. It is counted, and the first words of it all are kept.
-    pub(super) fn say(&self, what: &str) {
+    /// Counts an error. Keeps the texts of the first errors.
+    pub(super) fn say(&self, error: &str) {
         self.count[0].fetch_add(1, Relaxed);
-        // Nonblocking: what finds no room was said often enough.
-        let _ = rustix::io::write(&self.say, format!("{what}\n").as_bytes());
+        // Nonblocking: later texts are discarded when the pipe is full.
+        let _ = rustix::io::write(&self.write, format!("{error}\n").as_bytes());
     }
 
-    /// How often something was said.
+    /// Returns the number of errors.
     pub(super) fn count(&self) -> u64 {
         self.count[0].load(Relaxed)
     }
 
-    /// An error if something was.
+    /// Fails if there is an error.
     pub(super) fn none(&self) -> Result<()> {
         let count = self.count();
         if count == 0 {
             return Ok(());
         }
         let mut text = vec![0; 4096];
-        let n = match rustix::io::read(&self.hear, &mut text) {
+        let n = match rustix::io::read(&self.read, &mut text) {
             Err(Errno::AGAIN) => 0,
             n => n?,
         };
         let text = String::from_utf8_lossy(&text[..n]);
-        anyhow::bail!("{count} times something is wrong:\n{text}")
+        anyhow::bail!("{count} errors, the first ones:\n{text}")
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Loading and unloading, and that nobody can do it under a call.
+//! Loading and unloading the module, which a call in progress prevents.
 
 use crate::{
     case::{fixtures::Fixtures, implementation::Device},
@@ -36,28 +36,28 @@ pub(crate) fn tests() -> Vec<Test> {
             while_file_open,
         ),
         Test::new(
-            "unloaded while a file that the kernel has of it is open",
+            "unloaded while a file of the kernel about it is open",
             under_files_of_the_kernel,
         ),
         Test::new(
-            "not unloaded while the device is on its way to another process",
+            "not unloaded while the device is in a message to another process",
             while_in_flight,
         ),
         Test::new(
-            "not unloaded while a call is inside, its descriptor closed",
+            "not unloaded during a call whose descriptor is closed",
             while_inside,
         ),
         Test::new("loaded when this suite ends", |_| {
             module::make_sure_it_is_loaded()?;
-            serves()
+            check_device()
         }),
     ]
 }
 
-/// How often it is loaded and unloaded.
+/// The number of times to load and unload.
 const TIMES: u32 = 50;
 /// How long to wait for another thread.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Files whose operations belong to the module, beside the device.
 const DEBUGFS: &str = "/sys/kernel/debug/nsproxy_rs";
@@ -68,8 +68,8 @@ const OF_THE_KERNEL: [&str; 3] = [
     "/sys/kernel/debug/tracing/events/nsproxy_rs",
 ];
 
-/// That the device is there and works.
-fn serves() -> Result<()> {
+/// Checks that the device works.
+fn check_device() -> Result<()> {
     let device = Device::open().context(Device::PATH)?;
     device.version().context("VERSION")?;
     let own = File::open("/proc/self/ns/net")?;
@@ -77,9 +77,9 @@ fn serves() -> Result<()> {
     Ok(())
 }
 
-/// The module cannot be unloaded, and serves as before.
-fn is_not_unloaded() -> Result<()> {
-    // What the kernel says of any module that is in use; rmmod(8) calls it "in use".
+/// Checks that the module cannot be unloaded, and that the device works.
+fn check_not_unloaded() -> Result<()> {
+    // The error for a module that is in use.
     let expected = Code::EAGAIN;
     match module::unload() {
         Ok(()) => anyhow::bail!("it was unloaded"),
@@ -90,13 +90,13 @@ fn is_not_unloaded() -> Result<()> {
         ),
     }
     ensure!(module::is_loaded()?, "not loaded any more");
-    serves()
+    check_device()
 }
 
 fn loaded_twice(_: &mut Fixtures) -> Result<()> {
     let again = module::load(c"")?;
     ensure!(again == Err(Errno::EXIST), "finit_module: {again:?}");
-    serves()
+    check_device()
 }
 
 fn fifty_times(_: &mut Fixtures) -> Result<()> {
@@ -113,17 +113,17 @@ fn fifty_times(_: &mut Fixtures) -> Result<()> {
             "time {i}: unloaded, and its debugfs directory is there"
         );
         module::load(c"")?.with_context(|| format!("time {i}: finit_module"))?;
-        serves().with_context(|| format!("time {i}"))?;
+        check_device().with_context(|| format!("time {i}"))?;
     }
     Ok(())
 }
 
 fn while_open(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
-    is_not_unloaded()?;
+    check_not_unloaded()?;
     let copy = device.as_fd().try_clone_to_owned()?;
     drop(device);
-    is_not_unloaded()?;
+    check_not_unloaded()?;
     drop(copy);
     module::unload_soon()?;
     module::load(c"")?.context("finit_module")
@@ -168,9 +168,9 @@ fn while_file_open(_: &mut Fixtures) -> Result<()> {
     for path in files {
         let at = || path.display().to_string();
         let file = open(&path)?;
-        is_not_unloaded().with_context(at)?;
+        check_not_unloaded().with_context(at)?;
         read(&file);
-        is_not_unloaded().with_context(at)?;
+        check_not_unloaded().with_context(at)?;
         drop(file);
         module::unload_soon().with_context(at)?;
         module::load(c"")?.context("finit_module")?;
@@ -203,7 +203,7 @@ fn under_files_of_the_kernel(_: &mut Fixtures) -> Result<()> {
 fn while_in_flight(_: &mut Fixtures) -> Result<()> {
     let (from, to) = Channel::pair()?;
     from.send(&(), Some(Device::open()?.as_fd()))?;
-    is_not_unloaded()?;
+    check_not_unloaded()?;
     drop(from);
     let (_, file) = to.receive::<()>()?.context("no message")?;
     let device = Device::from(file.context("no file")?);
@@ -213,11 +213,11 @@ fn while_in_flight(_: &mut Fixtures) -> Result<()> {
     module::load(c"")?.context("finit_module")
 }
 
-/// Maps memory whose access keeps a call inside the module.
+/// Maps memory whose access suspends a call in the module.
 pub(super) fn stuck_page() -> Result<StuckPage> {
     match StuckPage::new() {
         Err(Errno::NOSYS) => Err(Skip::because(
-            "needs userfaultfd(2) to hold a call inside, see CONFIG_USERFAULTFD",
+            "needs userfaultfd(2) to suspend a call, see CONFIG_USERFAULTFD",
         )),
         page => page.context("userfaultfd"),
     }
@@ -229,19 +229,19 @@ fn while_inside(_: &mut Fixtures) -> Result<()> {
     let (fd, address) = (device.as_fd().as_raw_fd(), page.address());
     let call = thread::spawn(move || sys::ioctl(fd, uapi::NSPROXY_SETNS, address));
     ensure!(
-        page.wait_for_victim(PATIENCE)?,
-        "nobody reads the arguments"
+        page.wait_for_access(TIMEOUT)?,
+        "the call does not read its arguments"
     );
 
-    // From here on only the call itself holds the file.
+    // From here on only the call references the file.
     drop(device);
-    let refused = is_not_unloaded();
+    let refused = check_not_unloaded();
     page.release()?;
     let outcome = call
         .join()
         .map_err(|_| anyhow::anyhow!("the call panicked"))?;
     refused?;
-    // Its arguments are zeroes now: standard input is no namespace.
+    // The arguments are zeroes: standard input is not a namespace.
     ensure!(
         matches!(outcome, Err(Errno::INVAL | Errno::BADF)),
         "the call returned {outcome:?}"

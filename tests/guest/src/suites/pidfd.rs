@@ -223,7 +223,7 @@ fn first_error() -> Vec<Case> {
     }
 }
 
-/// Threads have namespaces of their own, and a pidfd can be that of a thread.
+/// Checks a pidfd of a thread, which is in another namespace than its process.
 fn of_a_thread(_: &mut Fixtures) -> Result<()> {
     let (tell, told) = channel();
     let (done, wait) = channel();
@@ -235,7 +235,7 @@ fn of_a_thread(_: &mut Fixtures) -> Result<()> {
             [Entry::Syscall, Entry::Device]
                 .into_iter()
                 .try_for_each(|entry| {
-                    // A caller that the test can do without afterwards.
+                    // In a new thread, which the call moves.
                     let follow = thread::spawn(move || follow(entry, tid));
                     let now = follow.join().expect("it does not panic")?;
                     ensure!(now == uts, "{entry}: in {now}, expected {uts}");
@@ -247,7 +247,7 @@ fn of_a_thread(_: &mut Fixtures) -> Result<()> {
     moved
 }
 
-/// Goes into a new uts namespace, says which thread it is and where, and waits.
+/// Enters a new uts namespace, reports its thread id and the namespace, and waits.
 fn stay_elsewhere(tell: impl Fn((i32, String)) -> bool, wait: &Receiver<()>) -> Result<()> {
     sys::unshare(Kind::Uts.flag())?;
     tell((rustix::thread::gettid().as_raw_pid(), uts_of_thread()?));
@@ -255,7 +255,7 @@ fn stay_elsewhere(tell: impl Fn((i32, String)) -> bool, wait: &Receiver<()>) -> 
     Ok(())
 }
 
-/// Follows a thread into its uts namespace, and says where it is now.
+/// Enters the uts namespace of a thread. Returns the current namespace.
 fn follow(entry: Entry, tid: i32) -> Result<String> {
     let pid = rustix::process::Pid::from_raw(tid).context("tid 0")?;
     // PIDFD_THREAD

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! setns(2) itself, served by the module: for those who asked, and nobody else.
+//! setns(2) served by the module, for the processes that requested it and for no others.
 
 use super::{errno, kinds, pidfd};
 use crate::{
@@ -36,13 +36,16 @@ pub(crate) fn tests() -> Vec<Test> {
         return tests;
     }
     let mut tests = vec![
-        Test::new("nobody is served who did not ask", nobody),
-        Test::new("from asking on, until asked not to", on_and_off),
+        Test::new(
+            "a process that did not request it is not served",
+            not_requested,
+        ),
+        Test::new("from the request until it is withdrawn", on_and_off),
         Test::new("by the instruction itself, without libc", |_| {
             by_instruction(sys::setns_64)
         }),
         Test::new(
-            "by the instruction, with something in the upper halves of its registers",
+            "by the instruction, with the upper halves of its registers set",
             |_| by_instruction(sys::setns_64_wide),
         ),
         Test::new("by int 0x80, too", |_| {
@@ -50,7 +53,7 @@ pub(crate) fn tests() -> Vec<Test> {
             by_instruction(sys::setns_32)
         }),
         Test::new(
-            "by int 0x80, with something in the upper halves of its registers",
+            "by int 0x80, with the upper halves of its registers set",
             |_| {
                 must_have(ENTRY_OF_INT_80)?;
                 by_instruction(sys::setns_32_wide)
@@ -58,7 +61,7 @@ pub(crate) fn tests() -> Vec<Test> {
         ),
         Test::new("threads, children and what they execute", inherited),
         Test::new(
-            "a child that gives it up, and its parent does not",
+            "a child that withdraws the request, and its parent does not",
             given_up,
         ),
         Test::new("processes are counted while they are served", counted),
@@ -73,7 +76,7 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::new("on and off while others call", while_others_call),
     ];
     tests.extend(ENTRIES.map(|entry| {
-        let name = format!("somebody else has redirected {entry}: EBUSY");
+        let name = format!("another redirection of {entry}: EBUSY");
         Test::new(name, move |fixtures| taken(entry, fixtures))
     }));
     let served = |(suite, case): (&str, Case)| Case {
@@ -112,7 +115,7 @@ fn start_served() -> Result<Child> {
     Ok(child)
 }
 
-/// That so many of the calls that `f` makes are served.
+/// Checks how many of the calls that `f` makes are served.
 fn serves(expected: u64, f: impl FnOnce() -> Result<()>) -> Result<()> {
     let before = serve_status::calls()?;
     f()?;
@@ -124,7 +127,7 @@ fn serves(expected: u64, f: impl FnOnce() -> Result<()>) -> Result<()> {
     Ok(())
 }
 
-/// One that succeeds, one that fails.
+/// Makes a call that succeeds, and one that fails.
 fn call_twice() -> Result<()> {
     let own = File::open("/proc/self/ns/uts")?;
     call(own.as_raw_fd(), Ok(()))?;
@@ -140,12 +143,12 @@ fn call(fd: i32, expected: Result<(), Code>) -> Result<()> {
     Ok(())
 }
 
-fn nobody(_: &mut Fixtures) -> Result<()> {
+fn not_requested(_: &mut Fixtures) -> Result<()> {
     run_in_child(|| {
         let device = Device::open()?;
         ensure!(!device.serves()?, "served from the start");
         serves(0, call_twice)?;
-        // Somebody else asks.
+        // Another process requests it.
         let other = start_served()?;
         let result = serves(0, call_twice);
         other.kill()?;
@@ -156,15 +159,21 @@ fn nobody(_: &mut Fixtures) -> Result<()> {
 fn on_and_off(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
     run_in_child(|| {
-        ensure!(!enable(&device)?, "served before it asked");
+        ensure!(!enable(&device)?, "served before the request");
         ensure!(device.serves()?, "not served");
         serves(2, call_twice)?;
-        ensure!(device.serve(true)?, "not served when it asked again");
+        ensure!(device.serve(true)?, "not served at the second request");
         serves(2, call_twice)?;
-        ensure!(device.serve(false)?, "not served when it gave it up");
+        ensure!(
+            device.serve(false)?,
+            "not served when it withdrew the request"
+        );
         ensure!(!device.serves()?, "served afterwards");
         serves(0, call_twice)?;
-        ensure!(!device.serve(false)?, "served when it gave it up again");
+        ensure!(
+            !device.serve(false)?,
+            "served when it withdrew the request again"
+        );
         Ok(())
     })
 }
@@ -204,7 +213,7 @@ fn inherited(_: &mut Fixtures) -> Result<()> {
         serves(2, || join(thread::spawn(call_twice)))?;
         serves(2, || run_in_child(call_twice))?;
         serves(2, || run_in_child(|| run_in_child(call_twice)))?;
-        // A program that is linked statically.
+        // A statically linked program.
         serves(1, || {
             let words = ["nsenter", "--uts=/proc/self/ns/uts", "true"];
             let status = Command::new("/bin/busybox").args(words).status()?;
@@ -342,7 +351,7 @@ fn senseless(_: &mut Fixtures) -> Result<()> {
     let sized = uapi::NSPROXY_SERVE | 4 << 16;
     let result = sys::ioctl(fd, sized, 1);
     ensure!(result == Err(Errno::INVAL), "with a size: {result:?}");
-    ensure!(!device.serves()?, "served all the same");
+    ensure!(!device.serves()?, "served nevertheless");
     Ok(())
 }
 
@@ -439,8 +448,7 @@ const ENTRY_OF_INT_80: &str = "__ia32_sys_setns";
 /// The entries of the system call.
 const ENTRIES: [&str; 2] = ["__x64_sys_setns", ENTRY_OF_INT_80];
 
-/// Skips what is about an entry that the kernel was built without. The kernel is asked, and not the
-/// module, which is what is tested.
+/// Skips a test about an entry that the kernel was built without, by the symbols of the kernel.
 fn must_have(entry: &str) -> Result<()> {
     let symbols = fs::read_to_string("/proc/kallsyms")?;
     let mut names = symbols.lines().filter_map(|line| line.split(' ').nth(2));
@@ -459,22 +467,22 @@ fn taken(entry: &'static str, fixtures: &mut Fixtures) -> Result<()> {
         ));
     }
     must_have(entry)?;
-    // Each fails as often as all others there are told to: never.
+    // The number of injected failures stays 0.
     let take = |entry: &str| fs::write(INJECT, entry);
     let give_back = |entry: &str| fs::write(INJECT, format!("!{entry}"));
 
     fixtures.end_idle();
-    // Until somebody asks, a module redirects nothing.
+    // The module redirects nothing before the first request.
     module::unload_soon()?;
     module::load(c"")?.context("finit_module")?;
-    take(entry).context("fail_function, before anybody is served")?;
+    take(entry).context("fail_function, before the first request")?;
     let refused = run_in_child(|| {
         let device = Device::open()?;
-        let asked = device.serve(true);
-        ensure!(asked == Err(Errno::BUSY), "NSPROXY_SERVE: {asked:?}");
-        ensure!(!device.serves()?, "served all the same");
+        let enabled = device.serve(true);
+        ensure!(enabled == Err(Errno::BUSY), "NSPROXY_SERVE: {enabled:?}");
+        ensure!(!device.serves()?, "served nevertheless");
         serves(0, call_twice)?;
-        // Nothing is left of what was begun.
+        // The partial redirection was undone.
         let enabled = fs::read_to_string(ENABLED).context(ENABLED)?;
         ensure!(!enabled.contains("[nsproxy_rs]"), "{ENABLED}: {enabled}");
         let said = Command::new("nsproxy").args(["serve", "true"]).output()?;
@@ -494,9 +502,10 @@ fn taken(entry: &'static str, fixtures: &mut Fixtures) -> Result<()> {
     })
 }
 
-/// While ftrace patches the entry of the system call, which it does by way of an int3, QEMU with a
-/// thread for each CPU has another CPU meet that int3 when it is gone, which the kernel takes for an
-/// oops: in every second run or so, and never with one thread for all CPUs.
+/// Stays on one CPU in an emulator.
+///
+/// ftrace patches the entry of the system call by an int3. In QEMU with a thread per CPU, another CPU
+/// may execute the int3 after its removal, which is an oops. It happens in about every second run.
 fn stay_on_one_cpu_if_emulated() -> Result<()> {
     if fs::read_to_string("/proc/cpuinfo")?.contains("QEMU TCG") {
         let mut one = CpuSet::new();

@@ -48,7 +48,7 @@ enum Subject {
     Test,
 }
 
-/// A caller: its name, its steps, and `true` if it may know counts.
+/// A caller: its name, its setups, and `true` if it may know counts.
 type Caller = (&'static str, &'static [Setup], bool);
 
 const USER_NS: u32 = Kind::User.flag();

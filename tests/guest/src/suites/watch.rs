@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! What can be watched from outside of a call: the counts by `NSPROXY_SHOW`, the steps by the
-//! tracepoint.
+//! Observation of calls from outside: the counts by `NSPROXY_SHOW`, and the steps by the tracepoint.
 
 use super::{active_refs, visibility};
 use crate::{
@@ -39,7 +38,7 @@ pub(crate) fn tests() -> Vec<Test> {
                 as_proc_has_it(&show(target.pidfd()?)?, &target.pid.to_string())
             },
         ),
-        Test::new("SHOW of ourselves", |_| {
+        Test::new("SHOW of the caller", |_| {
             as_proc_has_it(&Device::open()?.show(None)?, "self")
         }),
         Test::new("SHOW of a process that its children are not with", |_| {
@@ -54,10 +53,10 @@ pub(crate) fn tests() -> Vec<Test> {
         ),
         Test::new("a child is one more of the nsproxy", child),
         Test::new("SHOW does not count itself", not_itself),
-        Test::new("SHOW of what is not open is EBADF", |_| {
+        Test::new("SHOW of a descriptor that is not open is EBADF", |_| {
             shown(Device::open()?.show_raw(-2), Err(Code::EBADF))
         }),
-        Test::new("SHOW of what is no process is EINVAL", |_| {
+        Test::new("SHOW of a file that is no pidfd is EINVAL", |_| {
             let file = File::open("/proc/self/ns/net")?;
             shown(Device::open()?.show(Some(file.as_fd())), Err(Code::EINVAL))
         }),
@@ -123,7 +122,7 @@ pub(crate) fn tests() -> Vec<Test> {
             let outcome = actor.call(call)?;
             let lines = trace.of(&mut actor)?;
             ensure!(outcome.is_ok(), "returned {}", outcome_name(outcome));
-            ensure!(lines.is_empty(), "it said {lines:?}");
+            ensure!(lines.is_empty(), "the trace has {lines:?}");
             Ok(())
         }),
     ]);
@@ -134,7 +133,7 @@ pub(crate) fn tests() -> Vec<Test> {
 
 const UTS: u32 = Kind::Uts.flag();
 
-/// The steps of a call with a file, as far as it can fail, and those that change something.
+/// The steps of a call with a file: those that can fail, and those that change the caller.
 const TO_INSTALL: &str = "fget type create_new_namespaces install";
 const SWITCH: &str = "nsproxy_ns_active_get switch put_nsproxy";
 
@@ -154,7 +153,7 @@ fn find(shown: &Shown, member: Member) -> Result<Namespace> {
     found.copied().with_context(|| member.name())
 }
 
-/// All of it, by the files of `/proc` and what nsfs says of them.
+/// Compares SHOW with the files in `/proc` and their ioctls.
 fn as_proc_has_it(shown: &Shown, process: &str) -> Result<()> {
     ensure!(
         shown.namespaces.len() == Member::ALL.len(),
@@ -185,7 +184,7 @@ fn as_proc_has_it(shown: &Shown, process: &str) -> Result<()> {
             "{name} is below {:?}, not {parent:?}",
             ns.parent
         );
-        ensure!(ns.ns_ref > 0 && ns.active > 0, "{name} is held by nobody");
+        ensure!(ns.ns_ref > 0 && ns.active > 0, "{name} has a count of 0");
     }
     Ok(())
 }
@@ -205,7 +204,7 @@ fn constant(fixtures: &mut Fixtures) -> Result<()> {
 fn open_file(_: &mut Fixtures) -> Result<()> {
     let target = TargetProcess::start(&Target::in_new(all_kinds() & !Kind::User.flag()))?;
     for &member in Member::OF_NSPROXY {
-        let [before, open] = settled(|| counted_while_open(&target, member))?;
+        let [before, open] = retry(|| counted_while_open(&target, member))?;
         ensure!(
             open == before.map(|count| count + 1),
             "{}: {before:?}, open {open:?}",
@@ -215,8 +214,8 @@ fn open_file(_: &mut Fixtures) -> Result<()> {
     Ok(())
 }
 
-/// Both counts, before the file is opened and while it is open. That they are as before when it was
-/// closed says that nobody else had to do with them meanwhile.
+/// Returns both counts before the file is opened and while it is open. Fails if the counts after
+/// closing it differ, since another process has changed them meanwhile.
 fn counted_while_open(target: &TargetProcess, member: Member) -> Result<[[u32; 2]; 2]> {
     let pidfd = target.pidfd()?;
     let look = || -> Result<_> {
@@ -251,57 +250,60 @@ fn child(_: &mut Fixtures) -> Result<()> {
 
 fn not_itself(_: &mut Fixtures) -> Result<()> {
     let target = TargetProcess::start(&Target::in_all_new())?;
-    // Of its own references SHOW has some at every look.
-    settled(|| shown_as_seen(&target))?;
-    // One task uses it, and nobody has it open.
+    // SHOW itself takes references.
+    retry(|| compare_with_journal(&target))?;
+    // One task uses it, without an open file.
     let target = TargetProcess::start(&Target::in_new(UTS))?;
     let active = find(&show(target.pidfd()?)?, Member::Uts)?.active;
     ensure!(active == 1, "uts is active {active} times");
     Ok(())
 }
 
-/// What went into making a process takes its time to be gone, and takes its references with it: then
-/// the look at it is taken once more.
-fn settled<T>(look: impl Fn() -> Result<T>) -> Result<T> {
+/// Repeats a check that fails, since the kernel releases references of a process start in the
+/// background.
+fn retry<T>(check: impl Fn() -> Result<T>) -> Result<T> {
     let mut times = 0;
     loop {
-        let looked = look();
+        let result = check();
         times += 1;
-        if looked.is_ok() || times == 20 {
-            return looked;
+        if result.is_ok() || times == 20 {
+            return result;
         }
         thread::sleep(Duration::from_millis(50));
     }
 }
 
-/// Whether SHOW says of the namespaces that it takes hold of what a call sees of them.
-fn shown_as_seen(target: &TargetProcess) -> Result<()> {
+/// Checks that SHOW and the journal of a call have the same counts, although SHOW takes references.
+fn compare_with_journal(target: &TargetProcess) -> Result<()> {
     let pidfd = target.pidfd()?;
     let shown = show(pidfd.try_clone()?)?;
-    // One namespace, on two lines.
+    // Two members refer to one namespace.
     let counts = |member| find(&shown, member).map(|ns| (ns.id, ns.ns_ref, ns.active));
     let (own, of_children) = (counts(Member::Pid)?, counts(Member::PidForChildren)?);
     ensure!(
         own == of_children,
         "the pid namespace is {own:?}, and as that of the children {of_children:?}"
     );
-    // What a call sees of those two before it takes a reference of its own.
+    // The counts before the call takes its own references.
     let kinds = Kind::User.flag() | Kind::Pid.flag();
     let how = Explain::dry_run(false);
     let (_, journal) = Device::open()?.trace(pidfd.as_raw_fd(), kinds as i32, how)?;
     let mut taken = journal.steps.iter();
     let taken = taken.find(|taken| taken.step == nsproxy_uapi::Step::Target);
-    let counts = &taken.context("no step takes hold of the target")?.counts;
+    let counts = &taken.context("no step \"target\"")?.counts;
     for member in [Member::User, Member::Pid] {
         let count = counts.iter().find(|count| count.kind == member.kind());
-        let seen = count.with_context(|| format!("{member:?}: nothing taken"))?;
+        let seen = count.with_context(|| format!("{member:?}: not in the step"))?;
         let (seen, is) = (seen.ns_ref[0], find(&shown, member)?.ns_ref);
-        ensure!(is == seen, "{member:?}: {is} shown, {seen} seen by a call");
+        ensure!(
+            is == seen,
+            "{member:?}: {is} by SHOW, {seen} in the journal"
+        );
     }
     Ok(())
 }
 
-/// As a user, a process of root: the same as `/proc` says.
+/// Checks the access to a process of root by a user and by root.
 fn access(fixtures: &mut Fixtures) -> Result<()> {
     let target = fixtures.target(&Target::in_new(UTS))?;
     expect(
@@ -347,18 +349,18 @@ fn no_exec(fixtures: &mut Fixtures) -> Result<()> {
     Ok(())
 }
 
-/// Who opened the device as root, and then took these steps, looks at the target.
-fn shown_to(steps: &[Setup], target: &TargetProcess) -> Result<Outcome> {
+/// Calls SHOW for the target, by an actor that opens the device as root before its setups.
+fn shown_to(setups: &[Setup], target: &TargetProcess) -> Result<Outcome> {
     let mut actor = Actor::spawn()?;
     actor.open_device()?;
-    for step in steps {
-        actor.set_up(step)?;
+    for setup in setups {
+        actor.set_up(setup)?;
     }
     let slot = actor.pass_file(target.pidfd()?)?.slot;
     actor.run_syscall(&Command::Show { slot })
 }
 
-/// A process that is to enter a uts namespace in this way.
+/// Returns an actor and its call, which enters a uts namespace.
 fn caller(fixtures: &mut Fixtures, entry: Entry, nstype: i32) -> Result<(Actor, Call)> {
     let target = fixtures.target(&Target::in_new(UTS))?;
     let mut actor = Actor::spawn()?;
@@ -368,7 +370,7 @@ fn caller(fixtures: &mut Fixtures, entry: Entry, nstype: i32) -> Result<(Actor, 
     Ok((actor, call))
 }
 
-/// The call is made, and these steps are seen of it, with the errno of one that refuses.
+/// Makes the call, and checks the steps in the trace, with the errno of one that refuses.
 fn traced(
     fixtures: &mut Fixtures,
     entry: Entry,
@@ -419,7 +421,7 @@ fn seen(mut actor: Actor, call: Call, expected: Outcome, steps: &str) -> Result<
     Ok(())
 }
 
-/// The kernel's trace, with only the events of the module; the mount point of tracefs.
+/// The trace of the module's events, by the mount point of tracefs.
 struct Trace(&'static Path);
 
 impl Trace {

@@ -104,11 +104,11 @@ impl StuckPage {
     }
 
     /// Waits for an access to the second page. Returns `false` after the timeout.
-    pub(crate) fn wait_for_victim(&self, patience: Duration) -> Result<bool, Errno> {
+    pub(crate) fn wait_for_access(&self, timeout: Duration) -> Result<bool, Errno> {
         // SAFETY: The descriptor is open for as long as `self` lives.
         let userfaultfd = unsafe { BorrowedFd::borrow_raw(self.userfaultfd) };
         let mut fds = [PollFd::new(&userfaultfd, PollFlags::IN)];
-        let timeout = Timespec::try_from(patience).map_err(|_| Errno::INVAL)?;
+        let timeout = Timespec::try_from(timeout).map_err(|_| Errno::INVAL)?;
         Ok(rustix::event::poll(&mut fds, Some(&timeout))? > 0)
     }
 

@@ -206,10 +206,10 @@ pub(crate) fn keep_only<const N: usize>(files: [OwnedFd; N]) -> Result<[OwnedFd;
 }
 
 /// Waits until a child has exited. Returns `false` after the timeout.
-pub(crate) fn has_ended_within(child: Pid, patience: Duration) -> Result<bool, Errno> {
+pub(crate) fn has_ended_within(child: Pid, timeout: Duration) -> Result<bool, Errno> {
     let pidfd = rustix::process::pidfd_open(child, PidfdFlags::empty())?;
     let mut fds = [PollFd::new(&pidfd, PollFlags::IN)];
-    let timeout = Timespec::try_from(patience).map_err(|_| Errno::INVAL)?;
+    let timeout = Timespec::try_from(timeout).map_err(|_| Errno::INVAL)?;
     Ok(rustix::event::poll(&mut fds, Some(&timeout))? > 0)
 }
 

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `NSPROXY_EXPLAIN`: the call and the dry run, where the plain call is tested.
+//! `NSPROXY_EXPLAIN`, as a call and as a dry run, in the cases of the plain call.
 //!
-//! What a dry run says of a plain call every suite of cases looks at, and for which reason it is to
-//! fail the suite errno says: see [`crate::checks::outcome`]. What memory it lacks is for the suite faults.
+//! Every suite of cases checks the dry run before a plain call: see [`crate::checks::outcome`].
+//! `errno` defines the expected reasons. Allocation failures are covered by `faults`.
+//!
 //! The command-line tool is tested, too. [`tool`] checks its explanations and hints, [`agreement`]
 //! the answers of its commands, [`inherited`] the state of a command that it executes.
 
@@ -39,7 +40,7 @@ pub(crate) fn tests() -> Vec<Test> {
         ..case
     });
     let dry = cases()
-        // What is to come of it nobody else says then.
+        // Without a reference, the case must define the expectation.
         .filter(|(_, case)| case.expect != Expect::AsReference)
         .map(|(suite, case)| Case {
             name: format!("dry run: {suite}: {}", case.name),
@@ -59,8 +60,8 @@ pub(crate) fn tests() -> Vec<Test> {
     tests
 }
 
-/// A call that was made cannot be made again when its journal does not add up because somebody came
-/// or went meanwhile. The case can.
+/// Repeats a case whose journal does not add up, since another process may have changed a count
+/// meanwhile. The call itself cannot be repeated after it has moved the caller.
 fn check(case: &Case, fixtures: &mut Fixtures) -> Result<()> {
     const TIMES: usize = 4;
     let mut times = 0;

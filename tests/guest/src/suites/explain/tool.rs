@@ -131,7 +131,7 @@ const ROWS: &[Row] = &[
     Row {
         name: "ptrace, capabilities",
         failure: Refused(Reason::Ptrace),
-        // It has the capability that we lack. Over one in a user namespace of its own we had it.
+        // The target has the capability that the caller is missing.
         target: in_new_uts,
         typed: without!("sys_ptrace", "nsproxy explain -t $t -u"),
         says: "it has more capabilities: CAP_SYS_PTRACE",
@@ -607,7 +607,7 @@ const ROWS: &[Row] = &[
     },
 ];
 
-/// Where a check is named that `nsproxy explain` cannot fail, as a program of its own.
+/// Returns where a check is tested that `nsproxy explain` cannot fail.
 fn elsewhere(reason: Reason) -> Option<&'static str> {
     Some(match reason {
         Reason::BadFd | Reason::NoFlags | Reason::UnknownFlags | Reason::Reaped => {
@@ -617,10 +617,10 @@ fn elsewhere(reason: Reason) -> Option<&'static str> {
             "it has no threads and, since execve(2), memory of its own: the suites errno and labs"
         }
         Reason::NoNsProxy | Reason::NoCred | Reason::NoFs | Reason::Ucounts | Reason::Root => {
-            "only memory that is short brings it about: the suite faults"
+            "only a shortage of memory causes it: the suite faults"
         }
         Reason::Unsupported | Reason::NoPidNs | Reason::Anonymous => {
-            "nobody can bring it about: the suite errno says why"
+            "no test can cause it: see the suite errno"
         }
         Reason::Unexplained => "no suite may see it",
         _ => return None,
