@@ -90,24 +90,24 @@ impl<'a> Subject<'a> {
 /// The path is generic over its observer. The plain call uses `()`, for which only the tracepoint
 /// remains after compilation. The provided methods emit that tracepoint.
 pub(crate) trait Observer {
-    /// A namespace of an nsfs file or of the target enters the call.
-    ///
-    /// The call has acquired no reference to `ns` yet. `ns` stays alive until this returns.
+    /// Observes a namespace of an nsfs file or of the target, before the call acquires a reference
+    /// to it.
     fn on_namespace(&mut self, _ns: &Ns) {}
 
-    /// A step succeeded.
+    /// Observes a step that succeeded.
     #[inline(always)]
     fn on_step(&mut self, step: Step, subject: Subject<'_>) {
         trace::step(step as u32, subject.namespace(), None);
     }
 
-    /// A check of the path refused. `ns` is the namespace that the check is about, if any.
+    /// Observes a refusal by a check of the path. `ns` is the namespace that the check is about, if
+    /// any.
     #[inline(always)]
     fn on_refusal(&mut self, reason: Reason, ns: Option<&Ns>) {
         trace::step(reason.step() as u32, ns, Some(reason.errno()));
     }
 
-    /// `install()` of a kind refused.
+    /// Observes a refusal by `install()` of a kind.
     fn on_refused_install(&mut self, refused: &RefusedInstall<'_>) {
         trace::step(Step::Install as u32, Some(refused.ns), Some(refused.error));
     }

@@ -123,32 +123,33 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// Whether the caller's process has no other thread: `thread_group_empty()`.
+    /// Returns whether the caller is the only thread of its process: `thread_group_empty()`.
     #[doc(alias = "thread_group_empty")]
     pub(crate) fn is_only_thread(&self) -> bool {
-        // SAFETY: Always safe to call.
+        // SAFETY: The function reads members of `current` only.
         unsafe { bindings::nsproxy_rs_current_is_only_thread() }
     }
 
-    /// How many threads the caller's process has.
+    /// Returns the number of threads of the caller's process.
     #[doc(alias = "get_nr_threads")]
     pub(crate) fn threads(&self) -> u32 {
-        // SAFETY: Always safe to call.
+        // SAFETY: The function reads members of `current` only.
         unsafe { bindings::nsproxy_rs_current_threads() }
     }
 
-    /// How many tasks use the caller's memory, or look into it at the moment: `mm_users`.
+    /// Returns the number of references to the caller's memory, by tasks that share it or access it
+    /// at the moment: `mm_users`.
     pub(crate) fn mm_users(&self) -> u32 {
         // SAFETY: A task that makes system calls has memory.
         unsafe { bindings::nsproxy_rs_current_mm_users() }
     }
 
-    /// Whether a seccomp filter watches the caller's system calls.
+    /// Returns whether a seccomp filter checks the caller's system calls.
     #[doc(alias = "seccomp_mode")]
     pub(crate) fn is_under_seccomp(&self) -> bool {
         #[cfg(CONFIG_SECCOMP)]
-        // SAFETY: The task is valid. Another of its threads may write meanwhile: as C does, it is
-        // read as it is.
+        // SAFETY: The task is valid. Another thread of the process may write concurrently, so the
+        // read is volatile, as in C.
         let mode = unsafe { (&raw const (*self.as_layout()).seccomp.mode).read_volatile() };
         #[cfg(not(CONFIG_SECCOMP))]
         let mode = kernel::bindings::SECCOMP_MODE_DISABLED as i32;

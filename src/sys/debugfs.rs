@@ -10,7 +10,7 @@ use kernel::{
 
 /// The text of a file.
 pub(crate) trait Show {
-    /// Prints the text whenever the file is read from its beginning. May sleep.
+    /// Prints the text each time that a task reads the file from its beginning. May sleep.
     fn show(file: &SeqFile);
 }
 

@@ -19,7 +19,7 @@
 
 #include "../uapi/nsproxy_rs.h"
 
-/* EM() is for all entries but the last one, EMe(). */
+/* EM_END() is the last entry, EM() each other one. */
 #define NSPROXY_STEPS							\
 	EM(NSPROXY_STEP_CAPABLE,	"capable")			\
 	EM(NSPROXY_STEP_FGET,		"fget")				\
@@ -37,19 +37,19 @@
 	EM(NSPROXY_STEP_ACTIVATE,	"nsproxy_ns_active_get")	\
 	EM(NSPROXY_STEP_SWITCH,		"switch")			\
 	EM(NSPROXY_STEP_PUT_NSPROXY,	"put_nsproxy")			\
-	EMe(NSPROXY_STEP_PERF,		"perf_event_namespaces")
+	EM_END(NSPROXY_STEP_PERF,		"perf_event_namespaces")
 
 /* Makes the numbers of the steps known to readers of the event's format file. */
 #undef EM
-#undef EMe
+#undef EM_END
 #define EM(step, name)	TRACE_DEFINE_ENUM(step);
-#define EMe(step, name)	TRACE_DEFINE_ENUM(step);
+#define EM_END(step, name)	TRACE_DEFINE_ENUM(step);
 NSPROXY_STEPS
 
 #undef EM
-#undef EMe
+#undef EM_END
 #define EM(step, name)	{ step, name },
-#define EMe(step, name)	{ step, name }
+#define EM_END(step, name)	{ step, name }
 
 #define show_step(step)		__print_symbolic(step, NSPROXY_STEPS)
 

@@ -25,7 +25,8 @@ pub(crate) trait SetnsHandler {
 pub(crate) struct RedirectGuard(());
 
 impl RedirectGuard {
-    /// Requires the symbols, since the redirect needs the address of the system call.
+    /// Creates the guard. Requires the symbols, since the redirect needs the address of the system
+    /// call.
     pub(crate) fn new(_symbols: Symbols) -> Self {
         Self(())
     }
