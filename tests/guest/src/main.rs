@@ -14,9 +14,10 @@ mod suites;
 mod sys;
 
 use anyhow::{Result, ensure};
-use case::effort::{Effort, Shard};
+use case::effort::Effort;
 use case::implementation::Device;
 use clap::Parser;
+use nsproxy_results::Shard;
 use report::ktap::Usage;
 use std::{path::Path, process::ExitCode};
 

@@ -11,7 +11,7 @@ mod blocks;
 mod workers;
 
 use crate::{
-    case::{Case, effort::Shard, fixtures::Fixtures, implementation::Kind},
+    case::{Case, fixtures::Fixtures, implementation::Kind},
     env::kernel,
     errno::{Code, Outcome, outcome_name},
     report::{
@@ -21,6 +21,7 @@ use crate::{
 };
 use anyhow::{Result, anyhow, ensure};
 use blocks::{Axis, Combination, Values};
+use nsproxy_results::Shard;
 use std::{
     collections::{BTreeMap, HashSet},
     fmt::Display,
