@@ -52,20 +52,20 @@ impl Tracer {
             }
         }
         self.port.get_mut().write_all(lines.as_bytes())?;
-        self.ask("symbols-end")
+        self.request("symbols-end")
     }
 
     /// Starts recording `work`. `entry` is a word.
     pub(crate) fn begin(&mut self, work: &str, entry: &str) -> Result<()> {
-        self.ask(&format!("begin {entry} {work}"))
+        self.request(&format!("begin {entry} {work}"))
     }
 
     /// Stops recording.
     pub(crate) fn end(&mut self) -> Result<()> {
-        self.ask("end")
+        self.request("end")
     }
 
-    fn ask(&mut self, line: &str) -> Result<()> {
+    fn request(&mut self, line: &str) -> Result<()> {
         self.port
             .get_mut()
             .write_all(format!("{line}\n").as_bytes())?;

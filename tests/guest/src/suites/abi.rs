@@ -534,7 +534,10 @@ fn explain(tests: &mut Vec<Test>) {
             does_not_read(EXPLAIN, &[0, 4, flags, journal, journal + 4, room])
         },
     ));
-    tests.push(Test::new("EXPLAIN of before it grew is filled in", shorter));
+    tests.push(Test::new(
+        "EXPLAIN with its first struct is filled in",
+        shorter,
+    ));
     for (what, address) in NOWHERE {
         tests.push(Test::new(
             format!("a journal at {what} is EFAULT, and the call is not made"),

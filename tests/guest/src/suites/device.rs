@@ -47,7 +47,7 @@ pub(crate) fn tests() -> Vec<Test> {
             pass_up,
         ),
         Test::new(
-            "under a seccomp filter: EPERM, setns is let through",
+            "under a seccomp filter: EPERM, setns(2) is allowed",
             seccomp,
         ),
         Test::new(
@@ -202,7 +202,7 @@ fn seccomp(fixtures: &mut Fixtures) -> Result<()> {
     expect(actor.call(call(Entry::Device, slot))?, Err(Code::EPERM))?;
     expect(actor.call(call(Entry::Device2011, slot))?, Err(Code::EPERM))?;
     ensure!(uts_of(&mut actor)? == before, "it moved");
-    // The same call is allowed to the system call.
+    // The filter and the capabilities allow the system call.
     expect(actor.call(call(Entry::Syscall, slot))?, Ok(()))?;
     ensure!(
         uts_of(&mut actor)? == format!("uts:[{inode}]"),

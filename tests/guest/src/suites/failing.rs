@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Tests that fail on purpose, in every way in which a test can, to test the reports of the runner.
-//! The last one hangs.
+//! Tests that fail on purpose, in all possible ways, for the tests of the runner's reports. The last
+//! one hangs.
 
 use crate::{
     case::fixtures::Fixtures,

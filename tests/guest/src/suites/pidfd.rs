@@ -225,10 +225,10 @@ fn first_error() -> Vec<Case> {
 
 /// Checks a pidfd of a thread, which is in another namespace than its process.
 fn of_a_thread(_: &mut Fixtures) -> Result<()> {
-    let (tell, told) = channel();
+    let (sender, receiver) = channel();
     let (done, wait) = channel();
-    let target = thread::spawn(move || stay_elsewhere(|thread| tell.send(thread).is_ok(), &wait));
-    let moved = told
+    let target = thread::spawn(move || stay_elsewhere(|thread| sender.send(thread).is_ok(), &wait));
+    let moved = receiver
         .recv()
         .context("the thread is gone")
         .and_then(|(tid, uts)| {

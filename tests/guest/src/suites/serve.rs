@@ -59,7 +59,7 @@ pub(crate) fn tests() -> Vec<Test> {
                 by_instruction(sys::setns_32_wide)
             },
         ),
-        Test::new("threads, children and what they execute", inherited),
+        Test::new("threads, children and executed programs", inherited),
         Test::new(
             "a child that withdraws the request, and its parent does not",
             given_up,
@@ -69,11 +69,11 @@ pub(crate) fn tests() -> Vec<Test> {
             "a process that exits takes no lock if it is not served",
             exits_without_lock,
         ),
-        Test::new("senseless requests: EINVAL", senseless),
+        Test::new("invalid requests: EINVAL", invalid),
         Test::new("under a seccomp filter that denies setns", seccomp),
         Test::new("a tracer sees the call and its result", traced),
         Test::new("not unloaded while a process is served", while_served),
-        Test::new("on and off while others call", while_others_call),
+        Test::new("on and off while other processes call", while_others_call),
     ];
     tests.extend(ENTRIES.map(|entry| {
         let name = format!("another redirection of {entry}: EBUSY");
@@ -96,10 +96,10 @@ pub(crate) fn tests() -> Vec<Test> {
     tests
 }
 
-/// How often it is switched on and off while others call, and how often it is unloaded meanwhile.
+/// How often serving is enabled and disabled, and the module unloaded, while other processes call.
 const TIMES: u32 = 1000;
 const UNLOADS: u32 = 10;
-/// How many others call.
+/// The number of other processes.
 const OTHERS: usize = 2;
 
 /// Starts a child that is served, and sleeps. It has closed its device.
@@ -204,7 +204,7 @@ fn inherited(_: &mut Fixtures) -> Result<()> {
             call_twice()
         });
         enable(&device)?;
-        // A thread from before, one from afterwards, a child, its child.
+        // A thread from before the request, a later one, a child, and its child.
         let join = |thread: thread::JoinHandle<Result<()>>| match thread.join() {
             Ok(result) => result,
             Err(_) => bail!("the thread panicked"),
@@ -340,14 +340,14 @@ fn exits_without_lock(_: &mut Fixtures) -> Result<()> {
     locked.takes(0, || run_in_child(|| Ok(())))
 }
 
-fn senseless(_: &mut Fixtures) -> Result<()> {
+fn invalid(_: &mut Fixtures) -> Result<()> {
     let device = Device::open()?;
     let fd = device.as_fd().as_raw_fd();
     for argument in [3, usize::MAX, 1 << 32, 1 << 32 | 1] {
         let result = sys::ioctl(fd, uapi::NSPROXY_SERVE, argument);
         ensure!(result == Err(Errno::INVAL), "{argument:#x}: {result:?}");
     }
-    // The same command, with a size that it does not have.
+    // The command with a wrong size.
     let sized = uapi::NSPROXY_SERVE | 4 << 16;
     let result = sys::ioctl(fd, sized, 1);
     ensure!(result == Err(Errno::INVAL), "with a size: {result:?}");
@@ -485,12 +485,12 @@ fn taken(entry: &'static str, fixtures: &mut Fixtures) -> Result<()> {
         // The partial redirection was undone.
         let enabled = fs::read_to_string(ENABLED).context(ENABLED)?;
         ensure!(!enabled.contains("[nsproxy_rs]"), "{ENABLED}: {enabled}");
-        let said = Command::new("nsproxy").args(["serve", "true"]).output()?;
-        let stderr = String::from_utf8_lossy(&said.stderr);
+        let output = Command::new("nsproxy").args(["serve", "true"]).output()?;
+        let stderr = String::from_utf8_lossy(&output.stderr);
         ensure!(
-            said.status.code() == Some(1) && stderr.contains("EBUSY") && stderr.contains(entry),
+            output.status.code() == Some(1) && stderr.contains("EBUSY") && stderr.contains(entry),
             "nsproxy serve: {} {stderr}",
-            said.status
+            output.status
         );
         Ok(())
     });

@@ -178,7 +178,7 @@ fn check(
         other: nsfs::id(target.ns("uts")?)?,
     };
     let [kernel, module] = match caller.run_command(&command)? {
-        Reply::Knowledge(told) => told,
+        Reply::Knowledge(answers) => answers,
         reply => bail!("unexpected reply to {command:?}: {reply:?}"),
     };
 
@@ -258,13 +258,13 @@ impl Query<'_> {
             let how = Explain::dry_run(false);
             let (refusal, journal) = device.trace(file.as_raw_fd(), 0, how)?;
             counts.insert(journal.has_counts());
-            let mut told = ids_of(&journal);
-            told.extend(
+            let mut reported = ids_of(&journal);
+            reported.extend(
                 refusal
                     .and_then(|refusal| refusal.namespace)
                     .map(|(_, id)| id),
             );
-            let unknown: Vec<_> = told.difference(&known).collect();
+            let unknown: Vec<_> = reported.difference(&known).collect();
             ensure!(unknown.is_empty(), "only the module reports {unknown:?}");
 
             let [id, owner, _] = ids(*file)?;

@@ -41,11 +41,14 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::new("SHOW of the caller", |_| {
             as_proc_has_it(&Device::open()?.show(None)?, "self")
         }),
-        Test::new("SHOW of a process that its children are not with", |_| {
-            let kinds = Kind::Pid.flag() | Kind::Time.flag();
-            let target = TargetProcess::start(&Target::new([Setup::Unshare(kinds)]))?;
-            as_proc_has_it(&show(target.pidfd()?)?, &target.pid.to_string())
-        }),
+        Test::new(
+            "SHOW of a process with other namespaces for children",
+            |_| {
+                let kinds = Kind::Pid.flag() | Kind::Time.flag();
+                let target = TargetProcess::start(&Target::new([Setup::Unshare(kinds)]))?;
+                as_proc_has_it(&show(target.pidfd()?)?, &target.pid.to_string())
+            },
+        ),
         Test::new("initial namespaces are constant, others are not", constant),
         Test::new(
             "an open file of a namespace is one more of each count",
@@ -84,7 +87,7 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::new(
             "the tracepoint has each step of a call with a file",
             |fixtures| {
-                // An actor that is to call by the device has a dry run first: see `Process::dry_run`.
+                // The actor makes a dry run before a call by the device: see `Process::dry_run`.
                 let steps = format!("{TO_INSTALL} {TO_INSTALL} {SWITCH} perf_event_namespaces");
                 traced(fixtures, Entry::Device, UTS as i32, Ok(()), &steps)
             },

@@ -108,10 +108,10 @@ fn numbers_of_another(fixtures: &mut Fixtures) -> Result<()> {
     ]);
     let line = ["nsproxy", "explain", "-t", "2", "-a"].map(str::to_owned);
     let programs = run::run_programs(&case, |_| vec![line.into()], fixtures)?;
-    let says = "the user, mnt, uts, ipc, cgroup, net namespaces of process 2: can be entered";
+    let expected = "the user, mnt, uts, ipc, cgroup, net namespaces of process 2: can be entered";
     ensure!(
-        programs[0].text.contains(says),
-        "not {says:?}: {programs:?}"
+        programs[0].text.contains(expected),
+        "expected {expected:?}: {programs:?}"
     );
     Ok(())
 }
@@ -418,7 +418,7 @@ fn check(case: &Case, options: &str, expected: &Answer, fixtures: &mut Fixtures)
         run::run_programs(case, lines, fixtures)?
     };
     let [check, explain, trace, setns] = &programs[..] else {
-        unreachable!("as many as were asked");
+        unreachable!("one program per command");
     };
     let expected = match expected {
         Answer::AsSetns => match setns.status {

@@ -26,7 +26,7 @@ struct Row {
     /// A shell command, in which `$t` is the pid of the target.
     typed: &'static str,
     /// A part of the text that is specific to the situation.
-    says: &'static str,
+    prints: &'static str,
     /// The printed hints, in order.
     hints: &'static [Hint],
 }
@@ -109,7 +109,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::Neither),
         target: Target::default,
         typed: "nsproxy explain -u=/bin/busybox",
-        says: "the file is neither a namespace nor a pidfd",
+        prints: "the file is neither a namespace nor a pidfd",
         hints: &[Hint(
             "name a file in /proc/PID/ns, or a bind mount of one",
             "nsproxy explain -u=/proc/$t/ns/uts && touch /run/uts &&
@@ -122,7 +122,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::NsType),
         target: Target::in_all_new,
         typed: "nsproxy explain -n=/proc/$t/ns/uts",
-        says: "the file is a namespace of another kind",
+        prints: "the file is a namespace of another kind",
         hints: &[Hint(
             "name its kind: -u=/proc/",
             "nsproxy explain ${hint##* }",
@@ -134,7 +134,7 @@ const ROWS: &[Row] = &[
         // The target has the capability that the caller is missing.
         target: in_new_uts,
         typed: without!("sys_ptrace", "nsproxy explain -t $t -u"),
-        says: "it has more capabilities: CAP_SYS_PTRACE",
+        prints: "it has more capabilities: CAP_SYS_PTRACE",
         hints: &[Hint(dropped!("SYS_PTRACE"), "nsproxy explain -t $t -u")],
     },
     Row {
@@ -142,7 +142,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::Ptrace),
         target: || Target::new([Setup::KeepCaps(0), Setup::NotDumpable]),
         typed: without!("sys_ptrace", "nsproxy explain -t $t -u"),
-        says: "it is not dumpable",
+        prints: "it is not dumpable",
         hints: &[Hint(dropped!("SYS_PTRACE"), "nsproxy explain -t $t -u")],
     },
     Row {
@@ -150,7 +150,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::Ptrace),
         target: || Target::new([Setup::Unshare(Kind::Uts.flag()), Setup::SetIds(USER)]),
         typed: without!("sys_ptrace", "nsproxy explain -t $t -u"),
-        says: "it runs as another user or group",
+        prints: "it runs as another user or group",
         hints: &[
             Hint(
                 "run as its user and group, uid 1000 and gid 1000",
@@ -172,7 +172,7 @@ const ROWS: &[Row] = &[
             "+sys_admin,+dac_override",
             "nsproxy explain -t $t -u"
         ),
-        says: "it runs as another user or group",
+        prints: "it runs as another user or group",
         hints: &[Hint(
             "run as root, or with CAP_SYS_PTRACE",
             concat!(
@@ -190,7 +190,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::Ptrace),
         target: in_new_uts,
         typed: "/usr/bin/unshare -U -r nsproxy explain -t $t -u",
-        says: "it is in another user namespace",
+        prints: "it is in another user namespace",
         hints: &[Hint(
             "run with CAP_SYS_PTRACE in its user namespace, or in one above it",
             "nsproxy explain -t $t -u",
@@ -201,7 +201,7 @@ const ROWS: &[Row] = &[
         failure: Before("EACCES", 1),
         target: in_new_uts,
         typed: without!("sys_ptrace", "nsproxy explain -u=/proc/$t/ns/uts"),
-        says: "it has more capabilities: CAP_SYS_PTRACE",
+        prints: "it has more capabilities: CAP_SYS_PTRACE",
         hints: &[Hint(
             dropped!("SYS_PTRACE"),
             "nsproxy explain -u=/proc/$t/ns/uts",
@@ -212,7 +212,7 @@ const ROWS: &[Row] = &[
         failure: Before("EACCES", 1),
         target: in_new_uts,
         typed: without!("sys_ptrace", "nsproxy show -t $t"),
-        says: "it has more capabilities: CAP_SYS_PTRACE",
+        prints: "it has more capabilities: CAP_SYS_PTRACE",
         hints: &[Hint(dropped!("SYS_PTRACE"), "nsproxy show -t $t")],
     },
     Row {
@@ -220,7 +220,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::Exiting),
         target: || Target::default().with_liveness(Liveness::Zombie),
         typed: "nsproxy explain -t $t -u",
-        says: "it is a zombie",
+        prints: "it is a zombie",
         hints: &[],
     },
     Row {
@@ -244,7 +244,7 @@ const ROWS: &[Row] = &[
             kill -CONT $parent
             wait
             exit $status",
-        says: "the init of a pid namespace waits for the processes in it to end",
+        prints: "the init of a pid namespace waits for the processes in it to end",
         hints: &[],
     },
     Row {
@@ -252,7 +252,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::CapOwner),
         target: in_new_uts,
         typed: without!("sys_admin", "nsproxy explain -u=/proc/$t/ns/uts"),
-        says: "missing: CAP_SYS_ADMIN in user namespace 3 (user:[4026531837], process 1)",
+        prints: "missing: CAP_SYS_ADMIN in user namespace 3 (user:[4026531837], process 1)",
         hints: &[Hint(
             dropped!("SYS_ADMIN"),
             "nsproxy explain -u=/proc/$t/ns/uts",
@@ -267,7 +267,7 @@ const ROWS: &[Row] = &[
             "+sys_ptrace,+dac_override",
             "nsproxy explain -t $t -u"
         ),
-        says: "missing capability in the user namespace that owns the namespace",
+        prints: "missing capability in the user namespace that owns the namespace",
         hints: &[Hint(
             "run as root, or with CAP_SYS_ADMIN",
             concat!(
@@ -285,7 +285,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::CapOwner),
         target: Target::default,
         typed: "/usr/bin/setpriv --securebits +noroot nsproxy explain -u=/proc/self/ns/uts",
-        says: "missing: CAP_SYS_ADMIN",
+        prints: "missing: CAP_SYS_ADMIN",
         hints: &[Hint(
             "run with CAP_SYS_ADMIN, which root does not have here (securebits or no_new_privs)",
             "nsproxy explain -u=/proc/self/ns/uts",
@@ -296,7 +296,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::CapOwner),
         target: Target::default,
         typed: "/usr/bin/unshare -U -r nsproxy explain -u=/proc/self/ns/uts",
-        says: "missing: CAP_SYS_ADMIN",
+        prints: "missing: CAP_SYS_ADMIN",
         hints: &[Hint(
             "run outside of the caller's user namespace: in ",
             "nsproxy explain -u=/proc/self/ns/uts",
@@ -311,7 +311,7 @@ const ROWS: &[Row] = &[
             "+sys_ptrace,+dac_override",
             "nsproxy explain -t $t -u"
         ),
-        says: "missing capability in the user namespace that owns the namespace",
+        prints: "missing capability in the user namespace that owns the namespace",
         hints: &[
             Hint(
                 "run as its owner, uid 1000, with -U",
@@ -332,7 +332,7 @@ const ROWS: &[Row] = &[
             "+sys_ptrace,+dac_override",
             "nsproxy explain -u=/proc/$t/ns/uts"
         ),
-        says: "missing capability in the user namespace that owns the namespace",
+        prints: "missing capability in the user namespace that owns the namespace",
         hints: &[
             Hint(
                 "run as its owner, uid 1000, with -U=/proc/",
@@ -353,7 +353,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::CapSet),
         target: Target::in_all_new,
         typed: without!("sys_admin", "nsproxy explain -t $t -u"),
-        says: "missing capability in the caller's user namespace",
+        prints: "missing capability in the caller's user namespace",
         hints: &[
             Hint(
                 "enter the user namespace as well, with -U",
@@ -367,7 +367,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::CapSet),
         target: Target::in_all_new,
         typed: without!("sys_admin", "nsproxy explain -u=/proc/$t/ns/uts"),
-        says: "missing capability in the caller's user namespace",
+        prints: "missing capability in the caller's user namespace",
         hints: &[
             Hint(
                 "enter the user namespace as well, with -U=/proc/",
@@ -384,7 +384,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::Chroot),
         target: Target::in_all_new,
         typed: without!("sys_chroot", "nsproxy explain -t $t -m"),
-        says: "missing: CAP_SYS_CHROOT",
+        prints: "missing: CAP_SYS_CHROOT",
         hints: &[
             Hint(
                 "enter the user namespace as well, with -U",
@@ -398,7 +398,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::Chroot),
         target: Target::in_all_new,
         typed: without!("sys_chroot", "nsproxy explain -m=/proc/$t/ns/mnt"),
-        says: "missing: CAP_SYS_CHROOT",
+        prints: "missing: CAP_SYS_CHROOT",
         hints: &[
             Hint(
                 "enter the user namespace as well, with -U=/proc/",
@@ -415,7 +415,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::Chroot),
         target: || Target::in_new(Kind::Mnt.flag()),
         typed: without!("sys_chroot", "nsproxy explain -t $t -m"),
-        says: "missing: CAP_SYS_CHROOT",
+        prints: "missing: CAP_SYS_CHROOT",
         hints: &[Hint(dropped!("SYS_CHROOT"), "nsproxy explain -t $t -m")],
     },
     Row {
@@ -423,7 +423,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::CapUser),
         target: || Target::in_new(Kind::User.flag()).of_user(),
         typed: without!("sys_admin", "nsproxy explain -U=/proc/$t/ns/user"),
-        says: "missing capability in the user namespace to be entered",
+        prints: "missing capability in the user namespace to be entered",
         hints: &[
             Hint(
                 "run as its owner, uid 1000",
@@ -441,7 +441,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::FsShared),
         target: Target::in_all_new,
         typed: "nsproxy-tests share-fs nsproxy explain -m=/proc/$t/ns/mnt",
-        says: "2 tasks share root and working directory",
+        prints: "2 tasks share root and working directory",
         hints: &[Hint(
             "call unshare(CLONE_FS) first, or call from a child made by fork(2)",
             "nsproxy-tests share-fs /usr/bin/unshare -m nsproxy explain -m=/proc/$t/ns/mnt &&
@@ -454,7 +454,7 @@ const ROWS: &[Row] = &[
         target: Target::default,
         // Its /proc is still the one of outside.
         typed: "/usr/bin/unshare --fork --pid nsproxy explain -p=/proc/$t/ns/pid",
-        says: "neither the caller's nor a descendant of it",
+        prints: "neither the caller's nor a descendant of it",
         hints: &[Hint(
             "run in that pid namespace, or in one above it: no process leaves its own",
             "nsproxy explain -p=/proc/$t/ns/pid",
@@ -465,7 +465,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::SameUser),
         target: Target::default,
         typed: "nsproxy explain -t $t -U -u",
-        says: "the caller is already in that user namespace",
+        prints: "the caller is already in that user namespace",
         hints: &[Hint("omit -U", "nsproxy explain -t $t -u")],
     },
     Row {
@@ -473,7 +473,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::CapInit),
         target: Target::default,
         typed: without!("sys_admin", "nsproxy explain --2011 -u=/proc/$t/ns/uts"),
-        says: "in 2011 setns(2) required CAP_SYS_ADMIN in the initial user namespace",
+        prints: "in 2011 setns(2) required CAP_SYS_ADMIN in the initial user namespace",
         hints: &[Hint(
             dropped!("SYS_ADMIN"),
             "nsproxy explain --2011 -u=/proc/$t/ns/uts",
@@ -484,7 +484,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::CapInit),
         target: Target::default,
         typed: "/usr/bin/unshare -U -r nsproxy explain --2011 -u=/proc/self/ns/uts",
-        says: "missing: CAP_SYS_ADMIN",
+        prints: "missing: CAP_SYS_ADMIN",
         hints: &[Hint(
             "run outside of the caller's user namespace: in ",
             "nsproxy explain --2011 -u=/proc/self/ns/uts",
@@ -495,7 +495,7 @@ const ROWS: &[Row] = &[
         failure: Refused(Reason::NoNs),
         target: Target::default,
         typed: "nsproxy explain --2011 -m=/proc/$t/ns/mnt",
-        says: "in 2011 only net, uts and ipc had namespace files",
+        prints: "in 2011 only net, uts and ipc had namespace files",
         hints: &[Hint("omit --2011", "nsproxy explain -m=/proc/$t/ns/mnt")],
     },
     Row {
@@ -503,7 +503,7 @@ const ROWS: &[Row] = &[
         failure: Before("ENOENT", 1),
         target: Target::default,
         typed: bare_dev!("mode=755", "nsproxy version"),
-        says: "the module is loaded, but this /dev has no node for it",
+        prints: "the module is loaded, but this /dev has no node for it",
         hints: &[Hint(
             "as root: mknod -m 600 /dev/nsproxy c 10 ",
             bare_dev!("mode=755", "made=${hint#*: }; ${made%%;*}; nsproxy version"),
@@ -517,7 +517,7 @@ const ROWS: &[Row] = &[
             "mode=755",
             "nsproxy setns --via syscall -u=/bin/busybox true"
         ),
-        says: "cannot enter the uts namespace of /bin/busybox",
+        prints: "cannot enter the uts namespace of /bin/busybox",
         hints: &[Hint(
             "open /dev/nsproxy for the reason: as root: mknod -m 600 /dev/nsproxy c 10 ",
             bare_dev!(
@@ -533,7 +533,7 @@ const ROWS: &[Row] = &[
         failure: Before("ENODEV", 1),
         target: Target::default,
         typed: bare_dev!("mode=755", "mknod /dev/nsproxy c 10 200; nsproxy version"),
-        says: "it has another number",
+        prints: "it has another number",
         hints: &[Hint(
             "remove it; as root: mknod -m 600 /dev/nsproxy c 10 ",
             bare_dev!(
@@ -551,7 +551,7 @@ const ROWS: &[Row] = &[
             "nodev",
             "mknod /dev/nsproxy c 10 $(grep nsproxy /proc/misc | cut -c 1-3); nsproxy version"
         ),
-        says: "EACCES",
+        prints: "EACCES",
         hints: &[Hint(
             "mount the filesystem of /dev without nodev",
             bare_dev!(
@@ -565,7 +565,7 @@ const ROWS: &[Row] = &[
         failure: Before("EACCES", 1),
         target: Target::default,
         typed: user!("1000", "-all", "nsproxy version"),
-        says: "EACCES",
+        prints: "EACCES",
         hints: &[Hint(
             "run as root, or as root: chmod a+rw /dev/nsproxy",
             concat!(
@@ -580,7 +580,7 @@ const ROWS: &[Row] = &[
         failure: Before("error: unexpected argument", 2),
         target: Target::default,
         typed: "nsproxy explain -n /proc/$t/ns/net",
-        says: "tip: join the file to its option: -n=/proc/",
+        prints: "tip: join the file to its option: -n=/proc/",
         hints: &[],
     },
     Row {
@@ -588,7 +588,7 @@ const ROWS: &[Row] = &[
         failure: Before("ESRCH", 1),
         target: Target::default,
         typed: "nsproxy explain -t 4194303 -n",
-        says: "cannot open process 4194303",
+        prints: "cannot open process 4194303",
         hints: &[Hint(
             "name a process of this pid namespace",
             "nsproxy explain -t $t -n",
@@ -599,7 +599,7 @@ const ROWS: &[Row] = &[
         failure: Before("ESRCH", 1),
         target: Target::default,
         typed: "nsproxy explain -t 4194303 -a",
-        says: "cannot open process 4194303",
+        prints: "cannot open process 4194303",
         hints: &[Hint(
             "name a process of this pid namespace",
             "nsproxy explain -t $t -a",
@@ -673,13 +673,13 @@ pub(super) fn tests() -> Vec<Test> {
     tests.push(Test::new("nsproxy: a thread", |fixtures| {
         let steps = [Setup::Thread, Setup::Unshare(Kind::Uts.flag())];
         let target = fixtures.target(&Target::new(steps))?;
-        for (command, says) in THREAD {
+        for (command, prints) in THREAD {
             let typed = format!("tid=$(ls /proc/$t/task | grep -v \"^$t\\$\"); {command}");
             let output = shell(&typed, target.pid, "")?;
-            let said = text(&output);
+            let output_text = text(&output);
             ensure!(
-                output.status.success() && said.contains(says),
-                "`{command}` ended with {} and printed\n{said}expected \"{says}\"",
+                output.status.success() && output_text.contains(prints),
+                "`{command}` ended with {} and printed\n{output_text}expected \"{prints}\"",
                 output.status
             );
         }
@@ -691,23 +691,25 @@ pub(super) fn tests() -> Vec<Test> {
 fn check(row: &Row, fixtures: &mut Fixtures) -> Result<()> {
     let target = fixtures.target(&(row.target)())?;
     let output = shell(row.typed, target.pid, "")?;
-    let said = text(&output);
-    let first = said.lines().next().unwrap_or_default();
+    let output_text = text(&output);
+    let first = output_text.lines().next().unwrap_or_default();
     let (errno, status, within) = match row.failure {
         Refused(reason) => {
             let errno = reason.errno().context("a check without an errno")?;
             (Code::from(errno).to_string(), 1, first)
         }
-        Before(errno, status) => (errno.to_owned(), status, said.as_str()),
+        Before(errno, status) => (errno.to_owned(), status, output_text.as_str()),
     };
     ensure!(
-        output.status.code() == Some(status) && within.contains(&errno) && said.contains(row.says),
-        "`{}` ended with {} and printed\n{said}expected {errno}, and \"{}\"",
+        output.status.code() == Some(status)
+            && within.contains(&errno)
+            && output_text.contains(row.prints),
+        "`{}` ended with {} and printed\n{output_text}expected {errno}, and \"{}\"",
         row.typed,
         output.status,
-        row.says
+        row.prints
     );
-    let printed: Vec<_> = said
+    let printed: Vec<_> = output_text
         .lines()
         .filter_map(|line| line.strip_prefix("  hint: "))
         .collect();
@@ -716,12 +718,16 @@ fn check(row: &Row, fixtures: &mut Fixtures) -> Result<()> {
             .iter()
             .zip(row.hints)
             .all(|(printed, hint)| printed.starts_with(hint.0));
-    ensure!(are_expected, "`{}` printed other hints:\n{said}", row.typed);
+    ensure!(
+        are_expected,
+        "`{}` printed other hints:\n{output_text}",
+        row.typed
+    );
     for (printed, Hint(_, follow)) in printed.into_iter().zip(row.hints) {
         let output = shell(follow, target.pid, printed)?;
         ensure!(
             output.status.success(),
-            "\"{printed}\" does not help: `{follow}` ended with {} and said\n{}",
+            "\"{printed}\" does not help: `{follow}` ended with {} and output_text\n{}",
             output.status,
             text(&output)
         );
@@ -739,7 +745,7 @@ fn shell(command: &str, target: u32, hint: &str) -> Result<Output> {
 }
 
 fn text(output: &Output) -> String {
-    let [said, complaint] =
+    let [stdout, stderr] =
         [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
-    said + &complaint
+    stdout + &stderr
 }
