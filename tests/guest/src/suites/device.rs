@@ -47,7 +47,7 @@ pub(crate) fn tests() -> Vec<Test> {
             pass_up,
         ),
         Test::new(
-            "under a seccomp filter: EPERM, setns(2) is allowed",
+            "under a seccomp filter: EPERM, and setns is allowed",
             seccomp,
         ),
         Test::new(
