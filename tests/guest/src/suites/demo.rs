@@ -114,7 +114,7 @@ pub(crate) fn run(fixtures: &mut Fixtures) -> Result<Tally> {
     }
     let Tally { passed, failed, .. } = tally;
     println!(
-        "\n{} calls checked, {failed} not as they should be.",
+        "\n{} calls checked, {failed} failed.",
         passed + failed
     );
     Ok(tally)
