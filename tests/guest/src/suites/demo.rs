@@ -113,10 +113,7 @@ pub(crate) fn run(fixtures: &mut Fixtures) -> Result<Tally> {
         count(case, &run, &mut tally)?;
     }
     let Tally { passed, failed, .. } = tally;
-    println!(
-        "\n{} calls checked, {failed} failed.",
-        passed + failed
-    );
+    println!("\n{} calls checked, {failed} failed.", passed + failed);
     Ok(tally)
 }
 
