@@ -64,5 +64,5 @@ pub(crate) fn switch_task_namespaces(
 
     let before = NsProxy::put(old);
     let after = before - 1;
-    observer.on_step(Step::PutNsproxy, Subject::NsProxy { before, after });
+    observer.on_step(Step::PutNsproxy, Subject::NsProxy([before, after]));
 }

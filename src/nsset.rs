@@ -70,13 +70,7 @@ impl NsSet {
     ) -> Result<Self> {
         let nsproxy =
             create_new_namespaces(caller.nsproxy()).or_refuse(Reason::NoNsProxy, observer)?;
-        observer.on_step(
-            Step::Create,
-            Subject::NsProxy {
-                before: 0,
-                after: 1,
-            },
-        );
+        observer.on_step(Step::Create, Subject::NsProxy([0, 1]));
 
         let cred = if flags & CLONE_NEWUSER != 0 {
             let cred = PreparedCred::new(caller).or_refuse(Reason::NoCred, observer)?;
@@ -272,7 +266,7 @@ impl TargetNamespaces {
         let before = NsProxy::put(nsproxy);
         drop(user_ns);
         let after = before - 1;
-        observer.on_step(Step::TargetPut, Subject::NsProxy { before, after });
+        observer.on_step(Step::TargetPut, Subject::NsProxy([before, after]));
     }
 }
 

@@ -68,9 +68,9 @@ pub(crate) enum Subject<'a> {
     Nothing,
     /// A namespace.
     Namespace(&'a Ns),
-    /// The `count` of an nsproxy before and after the step: `before` is 0 if the nsproxy is new,
-    /// `after` is 0 if it was freed.
-    NsProxy { before: u32, after: u32 },
+    /// The `count` of an nsproxy before and after the step. The first is 0 if the nsproxy is new,
+    /// the second if it was freed.
+    NsProxy([u32; 2]),
     /// The nsproxy of the target, to which the step acquired a reference.
     Target(&'a NsProxy),
 }

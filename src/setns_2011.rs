@@ -71,13 +71,7 @@ pub(crate) fn setns(
     observer.on_step(Step::Type, Subject::Namespace(ns));
 
     let mut new = create_new_namespaces(caller.nsproxy()).or_refuse(Reason::NoNsProxy, observer)?;
-    observer.on_step(
-        Step::Create,
-        Subject::NsProxy {
-            before: 0,
-            after: 1,
-        },
-    );
+    observer.on_step(Step::Create, Subject::NsProxy([0, 1]));
     if mode == Mode::DryRun {
         return Ok(());
     }

@@ -53,8 +53,8 @@ pub(crate) struct Journal {
 struct Lines {
     /// The lines that fit into the caller's array.
     kept: KVVec<nsproxy_step>,
-    /// The number of all lines, including those that did not fit.
-    total: u32,
+    /// The number of lines that did not fit.
+    dropped: u32,
 }
 
 /// A namespace with its counts after the previous step.
@@ -76,7 +76,7 @@ impl Journal {
         let mut journal = Self {
             lines: Lines {
                 kept: KVVec::with_capacity(room, GFP_KERNEL_ACCOUNT)?,
-                total: 0,
+                dropped: 0,
             },
             seq: 0,
             watched: KVec::with_capacity(MAX_WATCHED, GFP_KERNEL_ACCOUNT)?,
@@ -84,10 +84,7 @@ impl Journal {
             began: Instant::now(),
         };
         let count = caller.nsproxy().count();
-        let subject = Subject::NsProxy {
-            before: count,
-            after: count,
-        };
+        let subject = Subject::NsProxy([count, count]);
         let line = journal.line(Step::Caller, subject, None);
         let all = caller.members();
         let mut members = 0;
@@ -133,8 +130,7 @@ impl Journal {
     pub(crate) fn add(&mut self, step: Step, subject: Subject<'_>, error: Option<Error>) {
         let line = self.line(step, subject, error);
         let namespace = subject.namespace();
-        let mut has_subject = false;
-        let written = self.lines.total;
+        let (mut has_line, mut has_subject) = (false, false);
         for watched in &mut self.watched {
             let now = watched.ns.counts();
             if now == watched.counts {
@@ -148,6 +144,7 @@ impl Journal {
                 has_subject = true;
             }
             self.lines.push(line);
+            has_line = true;
         }
         match namespace {
             Some(ns) if !has_subject => {
@@ -156,7 +153,7 @@ impl Journal {
                 line.flags |= NSPROXY_STEP_F_ABOUT;
                 self.lines.push(line);
             }
-            None if self.lines.total == written => self.lines.push(line),
+            None if !has_line => self.lines.push(line),
             _ => {}
         }
         self.seq += 1;
@@ -164,7 +161,8 @@ impl Journal {
 
     /// Returns the lines that fit, and the number of all lines.
     pub(crate) fn close(self) -> (KVVec<nsproxy_step>, u32) {
-        (self.lines.kept, self.lines.total)
+        let total = self.lines.kept.len() as u32 + self.lines.dropped;
+        (self.lines.kept, total)
     }
 
     /// Returns a line of the current step that is about no namespace.
@@ -179,7 +177,7 @@ impl Journal {
             members: 0,
             flags: 0,
             nsproxy: match subject {
-                Subject::NsProxy { before, after } if self.counted => [before, after],
+                Subject::NsProxy(counts) if self.counted => counts,
                 Subject::Target(nsproxy) if self.counted => [0, nsproxy.count()],
                 _ => [0; 2],
             },
@@ -192,8 +190,9 @@ impl Journal {
 impl Lines {
     /// Adds a line. A line that does not fit is only counted.
     fn push(&mut self, line: nsproxy_step) {
-        let _ = self.kept.push_within_capacity(line);
-        self.total += 1;
+        if self.kept.push_within_capacity(line).is_err() {
+            self.dropped += 1;
+        }
     }
 }
 
