@@ -6,6 +6,7 @@
 //! uses:
 //!
 //! - [`nsset`]: prepares, validates and commits a set of namespaces;
+//! - [`install`]: checks whether the caller may enter a namespace, and puts it into a set;
 //! - [`nsproxy`]: creates a `struct nsproxy` and switches the caller to it;
 //! - [`observer`]: receives each step, and the [`reason`] of a refusal;
 //! - [`sys`]: the kernel's objects as safe types; all `unsafe` code is there.
@@ -20,6 +21,7 @@ use kernel::prelude::*;
 
 mod device;
 mod explain;
+mod install;
 mod nsproxy;
 mod nsset;
 mod observer;

@@ -18,6 +18,7 @@
 //! copying the `fs_struct` fails. Here the cred has an owner.
 
 use crate::{
+    install::Install,
     nsproxy::{create_new_namespaces, switch_task_namespaces},
     observer::{Observer, OrRefuse, RefusedInstall, Step, Subject},
     reason::Reason,
@@ -26,8 +27,7 @@ use crate::{
         caller::Caller,
         cred::{PreparedCred, SetCred},
         fs::{FsStruct, SetFs},
-        install::Installer,
-        namespace::{Kind, Ns, PidNamespace, UserNamespace},
+        namespace::{Ns, OfKind, PidNamespace, UserNamespace},
         nsproxy::{NewNsProxy, NsProxy},
         target::{Pid, PtraceMode},
     },
@@ -43,10 +43,10 @@ use kernel::{
 #[doc(alias = "put_nsset")]
 pub(crate) struct NsSet {
     /// `CLONE_NEW*` of the requested kinds.
-    flags: u32,
-    cred: SetCred,
-    fs: SetFs,
-    nsproxy: NewNsProxy,
+    pub(crate) flags: u32,
+    pub(crate) cred: SetCred,
+    pub(crate) fs: SetFs,
+    pub(crate) nsproxy: NewNsProxy,
 }
 
 /// A validated set: all requested namespaces are installed. [`commit`](Self::commit) cannot fail.
@@ -80,16 +80,13 @@ impl NsSet {
             SetCred::Current
         };
 
-        // install() moves root and working directory of the `fs_struct` that it gets. The caller's
-        // own may move at once only if no other kind can refuse afterwards, and not in a dry run.
+        // Installing a mount namespace moves root and working directory of this `fs_struct`. The
+        // caller's own may move at once only if no other kind can refuse afterwards, and not in a
+        // dry run.
         let fs = if flags == CLONE_NEWNS && mode == Mode::Commit {
             SetFs::Current
         } else if flags & CLONE_NEWNS != 0 {
-            let copy = match mode {
-                Mode::DryRun if flags == CLONE_NEWNS => FsStruct::copy_for_dry_run(caller),
-                _ => FsStruct::copy(caller),
-            };
-            let fs = copy.or_refuse(Reason::NoFs, observer)?;
+            let fs = FsStruct::copy(caller).or_refuse(Reason::NoFs, observer)?;
             observer.on_step(Step::Fs, Subject::Nothing);
             SetFs::Copy(fs)
         } else {
@@ -108,18 +105,24 @@ impl NsSet {
     ///
     /// # Errors
     ///
-    /// Errors of the kind, see [`Installer::install`].
+    /// Errors of the kind, see [`Install::install`].
     pub(crate) fn validate_ns(
-        self,
+        mut self,
         caller: &mut Caller<'_>,
         ns: &Ns,
         observer: &mut impl Observer,
     ) -> Result<ValidNsSet> {
-        self.validate(caller, observer, |installer, observer| {
-            installer.install(ns).map_err(|error| (ns, error))?;
-            observer.on_step(Step::Install, Subject::Namespace(ns));
-            Ok(())
-        })
+        match ns.of_kind() {
+            OfKind::UserNamespace(ns) => self.install(caller, ns, observer),
+            OfKind::MntNamespace(ns) => self.install(caller, ns, observer),
+            OfKind::UtsNamespace(ns) => self.install(caller, ns, observer),
+            OfKind::IpcNamespace(ns) => self.install(caller, ns, observer),
+            OfKind::PidNamespace(ns) => self.install(caller, ns, observer),
+            OfKind::CgroupNamespace(ns) => self.install(caller, ns, observer),
+            OfKind::NetNamespace(ns) => self.install(caller, ns, observer),
+            OfKind::TimeNamespace(ns) => self.install(caller, ns, observer),
+        }?;
+        Ok(ValidNsSet(self))
     }
 
     /// Installs the requested namespaces of the target, the process of a pidfd: all or none.
@@ -128,9 +131,9 @@ impl NsSet {
     ///
     /// - [`ESRCH`]: the target was reaped, or is exiting and has no namespaces;
     /// - [`EPERM`]: the caller may not access the target;
-    /// - errors of the kinds, see [`Installer::install`]; the first one is returned.
+    /// - errors of the kinds, see [`Install::install`]; the first one is returned.
     pub(crate) fn validate_nsset(
-        self,
+        mut self,
         caller: &mut Caller<'_>,
         pid: &Pid,
         observer: &mut impl Observer,
@@ -140,64 +143,53 @@ impl NsSet {
         observer.on_step(Step::Target, Subject::Target(&target.nsproxy));
 
         let nsproxy = &target.nsproxy;
-        let valid = self.validate(caller, observer, |installer, observer| {
-            // User first: it determines the caller's capabilities in the checks of the others.
-            install_requested(installer, target.user_ns.as_deref(), observer)?;
-            install_requested(installer, nsproxy.mnt_ns(), observer)?;
-            install_requested(installer, nsproxy.uts_ns(), observer)?;
-            install_requested(installer, nsproxy.ipc_ns(), observer)?;
-            install_requested(installer, target.pid_ns.as_deref(), observer)?;
-            install_requested(installer, nsproxy.cgroup_ns(), observer)?;
-            install_requested(installer, nsproxy.net_ns(), observer)?;
-            install_requested(installer, nsproxy.time_ns(), observer)
-        })?;
+        // User first: it determines the caller's capabilities in the checks of the others.
+        self.install_requested(caller, target.user_ns.as_deref(), observer)?;
+        self.install_requested(caller, nsproxy.mnt_ns(), observer)?;
+        self.install_requested(caller, nsproxy.uts_ns(), observer)?;
+        self.install_requested(caller, nsproxy.ipc_ns(), observer)?;
+        self.install_requested(caller, target.pid_ns.as_deref(), observer)?;
+        self.install_requested(caller, nsproxy.cgroup_ns(), observer)?;
+        self.install_requested(caller, nsproxy.net_ns(), observer)?;
+        self.install_requested(caller, nsproxy.time_ns(), observer)?;
         target.put(observer);
-        Ok(valid)
+        Ok(ValidNsSet(self))
     }
 
-    /// Runs `install` on the set. Reports the namespace that it returns with an error.
+    /// Installs `ns` if its kind is requested. [`None`] stands for a namespace whose kind is not.
     #[inline(always)]
-    fn validate<'a, O: Observer>(
-        mut self,
+    fn install_requested<'a, K: Install + 'a>(
+        &mut self,
         caller: &mut Caller<'_>,
-        observer: &mut O,
-        install: impl FnOnce(&mut Installer<'_>, &mut O) -> Result<(), (&'a Ns, Error)>,
-    ) -> Result<ValidNsSet> {
-        let Self {
-            flags,
-            cred,
-            fs,
-            nsproxy,
-        } = &mut self;
-        let mut installer = Installer::new(caller, *flags, nsproxy, cred, fs);
-        if let Err((ns, error)) = install(&mut installer, observer) {
+        ns: impl Into<Option<&'a K>>,
+        observer: &mut impl Observer,
+    ) -> Result {
+        match ns.into() {
+            Some(ns) if self.flags & K::NS_TYPE != 0 => self.install(caller, ns, observer),
+            _ => Ok(()),
+        }
+    }
+
+    /// Installs `ns`, and reports the step or the refusal.
+    #[inline(always)]
+    fn install(
+        &mut self,
+        caller: &mut Caller<'_>,
+        ns: &impl Install,
+        observer: &mut impl Observer,
+    ) -> Result {
+        if let Err(refusal) = ns.install(self, caller) {
             observer.on_refused_install(&RefusedInstall {
                 caller,
                 ns,
-                cred,
-                error,
+                cred: &self.cred,
+                refusal: &refusal,
             });
-            return Err(error);
+            return Err(refusal.error);
         }
-        Ok(ValidNsSet(self))
+        observer.on_step(Step::Install, Subject::Namespace(ns));
+        Ok(())
     }
-}
-
-/// Installs `ns` if its kind is requested. Returns `ns` with an error. [`None`] stands for a
-/// namespace whose kind is not requested.
-#[inline(always)]
-fn install_requested<'a, K: Kind + 'a>(
-    installer: &mut Installer<'_>,
-    ns: impl Into<Option<&'a K>>,
-    observer: &mut impl Observer,
-) -> Result<(), (&'a Ns, Error)> {
-    let Some(ns) = ns.into() else { return Ok(()) };
-    let Some(installed) = installer.install_requested(ns) else {
-        return Ok(());
-    };
-    installed.map_err(|error| (&**ns, error))?;
-    observer.on_step(Step::Install, Subject::Namespace(ns));
-    Ok(())
 }
 
 /// The namespaces of the target at one moment, with a reference to each.

@@ -5,6 +5,7 @@
 //! An [`Observer`] receives each [`Step`] of the path and each refusal. It decides nothing.
 
 use crate::{
+    install::Refusal,
     reason::Reason,
     sys::{
         caller::Caller,
@@ -100,25 +101,24 @@ pub(crate) trait Observer {
         trace::step(step as u32, subject.namespace(), None);
     }
 
-    /// Observes a refusal by a check of the path. `ns` is the namespace that the check is about, if
+    /// Observes a refusal by a check of the path, except for checks of `install()`. `ns` is the namespace that the check is about, if
     /// any.
     #[inline(always)]
     fn on_refusal(&mut self, reason: Reason, ns: Option<&Ns>) {
         trace::step(reason.step() as u32, ns, Some(reason.errno()));
     }
 
-    /// Observes a refusal by `install()` of a kind.
+    /// Observes a refusal by a check of `install()`.
+    #[inline(always)]
     fn on_refused_install(&mut self, refused: &RefusedInstall<'_>) {
-        trace::step(Step::Install as u32, Some(refused.ns), Some(refused.error));
+        let RefusedInstall { ns, refusal, .. } = refused;
+        trace::step(Step::Install as u32, Some(ns), Some(refusal.error));
     }
 }
 
 impl Observer for () {}
 
-/// An `install()` that returned an error, with the state that it checked.
-///
-/// All parts are borrowed. So an observer can repeat the checks on the same state, without changing
-/// it and without references of its own.
+/// A check of `install()` that failed, with the state that it checked.
 pub(crate) struct RefusedInstall<'a> {
     /// The calling task.
     pub(crate) caller: &'a Caller<'a>,
@@ -126,8 +126,8 @@ pub(crate) struct RefusedInstall<'a> {
     pub(crate) ns: &'a Ns,
     /// The credentials of the set. They are in a new user namespace if one was installed before.
     pub(crate) cred: &'a SetCred,
-    /// The error that `install()` returned.
-    pub(crate) error: Error,
+    /// The check.
+    pub(crate) refusal: &'a Refusal,
 }
 
 impl Reason {

@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! Reasons of a refused call: one for each check.
-//!
-//! The path makes some checks itself and knows their [`Reason`]. The kernel makes the others inside
-//! `install()` of a kind. That returns an errno that several checks share, so
-//! [`diagnose`](crate::explain::diagnose::diagnose) repeats the checks to find the
-//! [`InstallReason`].
 
 use crate::{
     observer::Step,
@@ -17,22 +12,18 @@ use kernel::{
 };
 
 macro_rules! reasons {
-    (
-        $(#[$enum_doc:meta])*
-        enum $enum:ident, errno: $type:ty;
-        $($(#[$doc:meta])* $reason:ident = $number:ident => $errno:expr,)*
-    ) => {
-        $(#[$enum_doc])*
+    ($($(#[$doc:meta])* $reason:ident = $number:ident => $errno:expr,)*) => {
+        /// A check of the path.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         #[repr(u32)]
-        pub(crate) enum $enum {
+        pub(crate) enum Reason {
             $($(#[$doc])* $reason = $number,)*
         }
 
-        impl $enum {
+        impl Reason {
             /// Returns the errno of the check.
             #[inline(always)] // Folds to a constant where the reason is one.
-            pub(crate) fn errno(self) -> $type {
+            pub(crate) fn errno(self) -> Error {
                 match self {
                     $(Self::$reason => $errno,)*
                 }
@@ -42,9 +33,6 @@ macro_rules! reasons {
 }
 
 reasons! {
-    /// A check that the path makes itself. Each check has one errno.
-    enum Reason, errno: Error;
-
     /// The file descriptor is not open, or open with `O_PATH`.
     BadFd = NSPROXY_REASON_BADF => EBADF,
     /// The file is neither an nsfs file nor a pidfd.
@@ -73,40 +61,33 @@ reasons! {
     CapInit = NSPROXY_REASON_CAP_INIT => EPERM,
     /// 2011: the file is not a namespace of one of the three kinds of 2011.
     NoNs = NSPROXY_REASON_NO_NS => EINVAL,
-}
-
-reasons! {
-    /// A check that the kernel makes inside `install()` of a kind. The errno is [`None`] if the
-    /// check has more than one.
-    enum InstallReason, errno: Option<Error>;
 
     /// `CAP_SYS_ADMIN` is missing in the user namespace that owns the namespace.
-    CapOwner = NSPROXY_REASON_CAP_OWNER => Some(EPERM),
+    CapOwner = NSPROXY_REASON_CAP_OWNER => EPERM,
     /// `CAP_SYS_ADMIN` is missing in the user namespace of the set: the caller's, or the one that
     /// the call enters first.
-    CapSet = NSPROXY_REASON_CAP_SET => Some(EPERM),
+    CapSet = NSPROXY_REASON_CAP_SET => EPERM,
     /// `CAP_SYS_CHROOT` is missing in the user namespace of the set.
-    Chroot = NSPROXY_REASON_CHROOT => Some(EPERM),
+    Chroot = NSPROXY_REASON_CHROOT => EPERM,
     /// `CAP_SYS_ADMIN` is missing in the user namespace to enter.
-    CapUser = NSPROXY_REASON_CAP_USER => Some(EPERM),
+    CapUser = NSPROXY_REASON_CAP_USER => EPERM,
     /// The mount namespace is anonymous: `open_tree(2)` creates such namespaces.
-    Anonymous = NSPROXY_REASON_ANONYMOUS => Some(EINVAL),
+    Anonymous = NSPROXY_REASON_ANONYMOUS => EINVAL,
     /// The caller shares root and working directory with another task: `CLONE_FS`.
-    FsShared = NSPROXY_REASON_FS_SHARED => Some(EINVAL),
-    /// The lookup of the mount namespace's root failed.
-    Root = NSPROXY_REASON_ROOT => None,
+    FsShared = NSPROXY_REASON_FS_SHARED => EINVAL,
+    /// The lookup of the mount namespace's root failed: out of memory, or for another error, which
+    /// the call then returns.
+    Root = NSPROXY_REASON_ROOT => ENOMEM,
     /// The pid namespace is neither the caller's nor a descendant of it.
-    NotBelow = NSPROXY_REASON_NOT_BELOW => Some(EINVAL),
+    NotBelow = NSPROXY_REASON_NOT_BELOW => EINVAL,
     /// The caller is in this user namespace already.
-    SameUser = NSPROXY_REASON_SAME_USER => Some(EINVAL),
+    SameUser = NSPROXY_REASON_SAME_USER => EINVAL,
     /// A process with several threads cannot enter a user namespace.
-    Threads = NSPROXY_REASON_THREADS => Some(EINVAL),
+    Threads = NSPROXY_REASON_THREADS => EINVAL,
     /// The caller's user cannot be counted in the user namespace.
-    Ucounts = NSPROXY_REASON_UCOUNTS => Some(EINVAL),
+    Ucounts = NSPROXY_REASON_UCOUNTS => EINVAL,
     /// A caller that shares its memory with another task cannot enter a time namespace.
-    MmShared = NSPROXY_REASON_MM_SHARED => Some(Error::from_errno(-(EUSERS as c_int))),
-    /// None of the checks above fails when it is repeated.
-    Unexplained = NSPROXY_REASON_UNEXPLAINED => None,
+    MmShared = NSPROXY_REASON_MM_SHARED => Error::from_errno(-(EUSERS as c_int)),
 }
 
 impl Reason {
@@ -121,6 +102,8 @@ impl Reason {
             NoCred => Step::Cred,
             NoFs => Step::Fs,
             Reaped | Ptrace | Exiting | NoPidNs => Step::Target,
+            CapOwner | CapSet | Chroot | CapUser | Anonymous | FsShared | Root | NotBelow
+            | SameUser | Threads | Ucounts | MmShared => Step::Install,
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     sys::{
         caller::Caller,
         file::{proc_ns_file, Fd},
-        namespace::{IpcNamespace, NetNamespace, Ns, UtsNamespace},
+        namespace::{Ns, OfKind},
         nsproxy::NewNsProxy,
     },
 };
@@ -91,17 +91,16 @@ fn install(
     ns: &Ns,
     observer: &mut impl Observer,
 ) -> Result {
-    if let Some(net) = ns.downcast::<NetNamespace>() {
-        new.replace(net);
-    } else if let Some(uts) = ns.downcast::<UtsNamespace>() {
-        new.replace(uts);
-    } else if let Some(ipc) = ns.downcast::<IpcNamespace>() {
-        // Before the switch: the semaphores to undo are in the old ipc namespace.
-        caller.exit_sem();
-        observer.on_step(Step::ExitSem, Subject::Nothing);
-        new.replace(ipc);
-    } else {
-        return Err(EINVAL);
+    match ns.of_kind() {
+        OfKind::NetNamespace(net) => new.replace_net_ns(net),
+        OfKind::UtsNamespace(uts) => new.replace_uts_ns(uts),
+        OfKind::IpcNamespace(ipc) => {
+            // Before the switch: the semaphores to undo are in the old ipc namespace.
+            caller.exit_sem();
+            observer.on_step(Step::ExitSem, Subject::Nothing);
+            new.replace_ipc_ns(ipc);
+        }
+        _ => return Err(EINVAL),
     }
     observer.on_step(Step::Install, Subject::Namespace(ns));
     Ok(())

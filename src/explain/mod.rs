@@ -2,7 +2,6 @@
 
 //! `NSPROXY_EXPLAIN`: makes a call, and reports the check that refused and a journal of all steps.
 
-pub(crate) mod diagnose;
 pub(crate) mod journal;
 
 use crate::{
@@ -12,16 +11,19 @@ use crate::{
     setns_2011,
     sys::{
         caller::Caller,
-        namespace::Ns,
+        namespace::{Ns, OfKind, UserNamespace},
         uapi::{
             errno, nsproxy_explain, nsproxy_step, NSPROXY_EXPLAIN_2011, NSPROXY_EXPLAIN_DRY_RUN,
             NSPROXY_JOURNAL_MAX,
         },
     },
+    visibility::related_id,
 };
-use diagnose::{diagnose, MissingCap};
 use journal::Journal;
-use kernel::prelude::*;
+use kernel::{
+    bindings::{CAP_SYS_ADMIN, CAP_SYS_CHROOT},
+    prelude::*,
+};
 
 /// Checks the flags that select how the call is made.
 ///
@@ -138,13 +140,44 @@ impl Observer for Recorder<'_> {
 
     fn on_refused_install(&mut self, refused: &RefusedInstall<'_>) {
         ().on_refused_install(refused);
-        let finding = diagnose(refused);
-        self.outcome.reason = finding.reason as u32;
-        self.outcome.count = finding.count;
-        if let Some(MissingCap { cap, user_ns_id }) = finding.missing {
+        let RefusedInstall {
+            caller,
+            ns,
+            refusal,
+            ..
+        } = *refused;
+        self.outcome.reason = refusal.reason as u32;
+        self.outcome.count = refusal.count;
+        if let Some((cap, user_ns)) = missing(refused) {
             self.outcome.cap = cap;
-            self.outcome.user_ns_id = user_ns_id;
+            // The caller has a file of the namespace to enter, so it may know the id of that one.
+            self.outcome.user_ns_id = if user_ns.is(ns) {
+                ns.id()
+            } else {
+                related_id(caller, Some(user_ns))
+            };
         }
-        self.record_refusal(Step::Install, Some(refused.ns), refused.error);
+        self.record_refusal(Step::Install, Some(ns), refusal.error);
+    }
+}
+
+/// Returns the capability that the caller does not have, and the user namespace in which it is
+/// missing; [`None`] for checks of something else.
+fn missing<'a>(refused: &RefusedInstall<'a>) -> Option<(u32, &'a UserNamespace)> {
+    let RefusedInstall {
+        caller,
+        ns,
+        cred,
+        refusal,
+    } = *refused;
+    match refusal.reason {
+        Reason::CapOwner => Some((CAP_SYS_ADMIN, ns.owner()?)),
+        Reason::CapSet => Some((CAP_SYS_ADMIN, cred.user_ns(caller))),
+        Reason::Chroot => Some((CAP_SYS_CHROOT, cred.user_ns(caller))),
+        Reason::CapUser => match ns.of_kind() {
+            OfKind::UserNamespace(user_ns) => Some((CAP_SYS_ADMIN, user_ns)),
+            _ => None,
+        },
+        _ => None,
     }
 }

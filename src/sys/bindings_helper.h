@@ -6,8 +6,12 @@
 #include "shim.h"
 #include "../uapi/nsproxy_rs.h"
 #include <generated/utsrelease.h>
+#include <linux/capability.h>
 #include <linux/cgroup_namespace.h>
+#include <linux/key.h>
+#include <linux/namei.h>
 #include <linux/pid_namespace.h>
+#include <linux/securebits.h>
 #include <net/net_namespace.h>
 #include <uapi/linux/nsfs.h>
 
@@ -22,6 +26,10 @@ const unsigned int NSPROXY_RS_SERVE = NSPROXY_SERVE;
 const unsigned int NSPROXY_RS_EXPLAIN = NSPROXY_EXPLAIN;
 const unsigned int NSPROXY_RS_SHOW = NSPROXY_SHOW;
 const unsigned int NSPROXY_RS_MNT_NS_ANON_INO = MNT_NS_ANON_INO;
+const unsigned int NSPROXY_RS_LOOKUP_DOWN = LOOKUP_DOWN;
+const unsigned int NSPROXY_RS_SECUREBITS_DEFAULT = SECUREBITS_DEFAULT;
+const unsigned int NSPROXY_RS_SECURE_ALL_UNPRIVILEGED = SECURE_ALL_UNPRIVILEGED;
+const unsigned long long NSPROXY_RS_CAP_VALID_MASK = CAP_VALID_MASK;
 
 /* The offset of ns_common in each kind */
 #define NS_OF(type) NSPROXY_RS_NS_OF_##type = offsetof(struct type, ns)
@@ -33,6 +41,17 @@ enum {
 	NS_OF(net),
 	NS_OF(time_namespace),
 	NS_OF(user_namespace),
+};
+
+/* The offset of the owner in each kind; that of struct mnt_namespace is private */
+#define USER_NS_OF(type) NSPROXY_RS_USER_NS_OF_##type = offsetof(struct type, user_ns)
+enum {
+	USER_NS_OF(uts_namespace),
+	USER_NS_OF(ipc_namespace),
+	USER_NS_OF(pid_namespace),
+	USER_NS_OF(cgroup_namespace),
+	USER_NS_OF(net),
+	USER_NS_OF(time_namespace),
 };
 
 /* Members of ns_common that the kernel crate does not have */

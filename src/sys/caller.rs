@@ -88,11 +88,16 @@ impl<'a> Caller<'a> {
         unsafe { kernel::bindings::capable(kernel::bindings::CAP_SYS_ADMIN as c_int) }
     }
 
-    /// Returns whether the caller has a capability in a user namespace: `ns_capable()`, but without
-    /// an audit record, since the result is only information.
-    #[doc(alias = "ns_capable")]
-    #[doc(alias = "ns_capable_noaudit")]
-    pub(crate) fn is_ns_capable(&self, user_ns: &UserNamespace, cap: u32) -> bool {
+    /// Returns whether the caller has a capability in a user namespace. This is audited, and sets
+    /// `PF_SUPERPRIV` of a caller that has it.
+    pub(crate) fn ns_capable(&self, user_ns: &UserNamespace, cap: u32) -> bool {
+        // SAFETY: Always safe to call for `current`; the namespace is valid.
+        unsafe { kernel::bindings::ns_capable(user_ns.as_raw(), cap as c_int) }
+    }
+
+    /// Returns whether the caller has a capability in a user namespace, without an audit record:
+    /// for a result that is only information.
+    pub(crate) fn ns_capable_noaudit(&self, user_ns: &UserNamespace, cap: u32) -> bool {
         // SAFETY: Always safe to call for `current`; the namespace is valid.
         unsafe { kernel::bindings::ns_capable_noaudit(user_ns.as_raw(), cap as c_int) }
     }
@@ -135,6 +140,13 @@ impl<'a> Caller<'a> {
     pub(crate) fn threads(&self) -> u32 {
         // SAFETY: The function reads members of `current` only.
         unsafe { bindings::nsproxy_rs_current_threads() }
+    }
+
+    /// Returns whether no other task shares the caller's memory: `current_is_single_threaded()`.
+    #[doc(alias = "current_is_single_threaded")]
+    pub(crate) fn is_single_threaded(&self) -> bool {
+        // SAFETY: The function is for `current`, which has memory.
+        unsafe { static_call!(current_is_single_threaded()) }
     }
 
     /// Returns the number of references to the caller's memory, by tasks that share it or access it
@@ -210,7 +222,7 @@ impl<'a> Caller<'a> {
     /// Sets the caller's root and working directory to those of `fs`, and takes references to them.
     ///
     /// This would also move tasks that share them with the caller. There are none, since
-    /// `install()` of a mount namespace refuses such callers. May sleep.
+    /// installing a mount namespace refuses such callers. May sleep.
     #[doc(alias = "set_fs_root")]
     #[doc(alias = "set_fs_pwd")]
     pub(crate) fn set_fs_root_and_pwd(&mut self, fs: &FsStruct) {

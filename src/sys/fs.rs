@@ -5,7 +5,7 @@
 //! C header: `include/linux/fs_struct.h`.
 
 use super::{
-    bindings::layout,
+    bindings::{self, layout},
     caller::Caller,
     symbols::static_call, //
 };
@@ -38,24 +38,6 @@ impl FsStruct {
         fs.map(Self).ok_or(ENOMEM)
     }
 
-    /// Copies the caller's root and working directory for a dry run, in which `install()` gets the
-    /// copy instead of the caller's own.
-    ///
-    /// Before Linux 7.3, `mntns_install()` refuses if `nsset->fs` is shared with another task. The
-    /// copy therefore has the same number of users as the original, so the check has the same
-    /// result as without the dry run.
-    ///
-    /// # Errors
-    ///
-    /// [`ENOMEM`].
-    pub(crate) fn copy_for_dry_run(caller: &Caller<'_>) -> Result<Self> {
-        let copy = Self::copy(caller)?;
-        // SAFETY: By the type's invariants no other pointer to the copy exists.
-        // `free_fs_struct()` does not read the number of users.
-        unsafe { (*copy.as_layout()).users = caller.fs_users() as i32 };
-        Ok(copy)
-    }
-
     /// Returns the pointer as the struct with its members.
     fn as_layout(&self) -> *mut layout::fs_struct {
         self.0.as_ptr().cast()
@@ -82,24 +64,65 @@ impl Drop for FsStruct {
     }
 }
 
-/// The root and working directory that `install()` of a mount namespace moves: `nsset->fs`.
+/// The root and working directory that installing a mount namespace moves: `nsset->fs`.
 pub(crate) enum SetFs {
     /// No mount namespace is requested.
     None,
-    /// The caller's own, if `CLONE_NEWNS` is the only flag. `install()` moves the caller at once.
+    /// The caller's own, if `CLONE_NEWNS` is the only flag. The caller moves at once.
     Current,
     /// A copy, from which the caller's are set when the whole set is committed.
     Copy(FsStruct),
 }
 
 impl SetFs {
-    /// Returns the pointer for `install()`. It owns no reference, and is valid while both
-    /// parameters are borrowed.
-    pub(super) fn as_ptr(&self, caller: &Caller<'_>) -> *mut fs_struct {
-        match self {
-            SetFs::None => core::ptr::null_mut(),
+    /// Sets working directory and root of the set, and takes references to `root`. May sleep.
+    #[doc(alias = "set_fs_pwd")]
+    #[doc(alias = "set_fs_root")]
+    pub(crate) fn set_pwd_and_root(&mut self, caller: &mut Caller<'_>, root: &Path) {
+        let fs = match self {
+            SetFs::None => {
+                kernel::warn_on!(true);
+                return;
+            }
             SetFs::Current => caller.fs(),
             SetFs::Copy(fs) => fs.0.as_ptr(),
+        };
+        // SAFETY: `fs` is the caller's own or an exclusively borrowed copy. The path is valid.
+        unsafe {
+            static_call!(set_fs_pwd(fs, &raw const root.0));
+            static_call!(set_fs_root(fs, &raw const root.0));
         }
+    }
+}
+
+/// A location in the file system: a mount and a dentry.
+///
+/// # Invariants
+///
+/// The value owns a reference to both.
+pub(crate) struct Path(path);
+
+impl Path {
+    /// Returns the path that `lookup` writes.
+    ///
+    /// # Errors
+    ///
+    /// The error of `lookup`.
+    pub(super) fn from_lookup(lookup: impl FnOnce(*mut path) -> Result) -> Result<Self> {
+        let mut path = path {
+            mnt: core::ptr::null_mut(),
+            dentry: core::ptr::null_mut(),
+        };
+        lookup(&mut path)?;
+        // INVARIANT: A successful lookup takes both references. Without them both pointers are
+        // NULL, for which `path_put()` does nothing.
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Path {
+    fn drop(&mut self) {
+        // SAFETY: By the type's invariants this value owns the references.
+        unsafe { bindings::path_put(&raw const self.0) };
     }
 }

@@ -9,13 +9,14 @@
 //! | [`target`] | the task of a pidfd |
 //! | [`file`](mod@file) | nsfs files and pidfds |
 //! | [`namespace`] | the eight kinds and their reference counts |
+//! | [`mnt_namespace`] | members of `struct mnt_namespace`, whose layout is private to `fs/` |
 //! | [`nsproxy`] | `struct nsproxy`: in use by tasks, or not yet |
 //! | [`cred`], [`fs`] | the other parts of a set of namespaces |
-//! | [`install`] | `proc_ns_operations.install()` |
 //! | [`chardev`], [`uapi`], [`params`] | the interface to user space |
 //! | [`redirect`] | the redirect of the system call, and the served processes |
 //! | [`debugfs`] | files that show the state of the module |
 //! | [`trace`] | the tracepoint |
+//! | [`version`] | differences between versions of Linux |
 //! | `shim.c` | inline functions and macros of C |
 //!
 //! Rules of this directory: each pointer from C gets a type that defines the owner of the reference
@@ -47,7 +48,7 @@ pub(crate) mod cred;
 pub(crate) mod debugfs;
 pub(crate) mod file;
 pub(crate) mod fs;
-pub(crate) mod install;
+mod mnt_namespace;
 pub(crate) mod namespace;
 pub(crate) mod nsproxy;
 #[cfg(not(nsproxy_rs_device_has_owner))]
@@ -58,6 +59,7 @@ pub(crate) mod symbols;
 pub(crate) mod target;
 pub(crate) mod trace;
 pub(crate) mod uapi;
+pub(crate) mod version;
 
 use kernel::{error::to_result, prelude::*};
 

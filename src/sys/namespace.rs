@@ -4,11 +4,14 @@
 //!
 //! C headers: `include/linux/ns_common.h`, `include/linux/proc_ns.h`.
 
-use super::bindings::{self, layout};
+use super::{
+    bindings::{self, layout},
+    mnt_namespace,
+    symbols::static_call,
+};
 use core::{ops::Deref, ptr::NonNull};
 use kernel::{
-    bindings::{ns_common, nsset, refcount_inc},
-    ffi::c_int,
+    bindings::{ns_common, refcount_inc},
     sync::aref::{ARef, AlwaysRefCounted},
     types::Opaque,
 };
@@ -81,18 +84,6 @@ impl Ns {
         unsafe { &*(*self.as_ptr()).ops.cast() }
     }
 
-    /// Calls `ns->ops->install()`, which checks the namespace and puts it into `nsset`. Returns 0
-    /// or a negative errno.
-    ///
-    /// # Safety
-    ///
-    /// `nsset` must be valid and exclusively borrowed, and its flags must fit its members.
-    pub(super) unsafe fn install(&self, nsset: *mut nsset) -> c_int {
-        // SAFETY: All kinds have the function. The caller guarantees a valid `nsset`, and the
-        // namespace is valid by the type's invariants.
-        unsafe { self.ops().install.unwrap_unchecked()(nsset, self.as_ptr()) }
-    }
-
     /// Returns the `CLONE_NEW*` of the kind.
     pub(crate) fn ns_type(&self) -> u32 {
         // SAFETY: Valid by the type's invariants; never written after initialisation.
@@ -161,19 +152,6 @@ impl Ns {
     pub(crate) fn is(&self, other: &Self) -> bool {
         core::ptr::eq(self, other)
     }
-
-    /// Returns the namespace as one of the kind `K`; [`None`] if it is of another kind.
-    ///
-    /// Mirrors the `to_*_ns()` functions of the kernel, which leave the check to their callers.
-    #[doc(alias = "container_of")]
-    pub(crate) fn downcast<K: Embedded>(&self) -> Option<&K> {
-        if self.ns_type() != K::NS_TYPE {
-            return None;
-        }
-        // SAFETY: By the type's invariants this is the member `ns` of a namespace of the kind
-        // `ns_type`. `NS_OFFSET` is the offset of that member. `K` is transparent.
-        Some(unsafe { &*self.as_ptr().byte_sub(K::NS_OFFSET).cast::<K>() })
-    }
 }
 
 // SAFETY: `__ns_ref` is the reference count of every namespace. It does not move for the initial
@@ -224,8 +202,8 @@ unsafe impl AlwaysRefCounted for Ns {
 /// # Safety
 ///
 /// `Self` must be a transparent wrapper of the C struct `Self::C`. `NS_TYPE` must be the `ns_type`
-/// of this kind and of no other. `ns_common` must return the `struct ns_common` inside the
-/// namespace.
+/// of this kind and of no other. `ns_offset` must return the offset of the `struct ns_common` in
+/// the C struct.
 pub(crate) unsafe trait Kind: Deref<Target = Ns> + AlwaysRefCounted {
     /// The C struct.
     type C;
@@ -233,13 +211,8 @@ pub(crate) unsafe trait Kind: Deref<Target = Ns> + AlwaysRefCounted {
     /// The `CLONE_NEW*` of the kind: its `ns_type`.
     const NS_TYPE: u32;
 
-    /// Returns the `struct ns_common` inside the namespace: `to_ns_common()` of C.
-    #[doc(alias = "to_ns_common")]
-    ///
-    /// # Safety
-    ///
-    /// `ptr` must point at a valid namespace.
-    unsafe fn ns_common(ptr: *mut Self::C) -> *mut ns_common;
+    /// Returns the offset of the member `ns`, in bytes.
+    fn ns_offset() -> usize;
 
     /// Borrows the namespace at `ptr`.
     ///
@@ -268,6 +241,20 @@ pub(crate) unsafe trait Kind: Deref<Target = Ns> + AlwaysRefCounted {
         unsafe { ptr.cast::<Self>().as_ref() }
     }
 
+    /// Borrows the namespace that `ns` is embedded in.
+    ///
+    /// # Safety
+    ///
+    /// `ns` must be of this kind.
+    unsafe fn container_of(ns: &Ns) -> &Self
+    where
+        Self: Sized,
+    {
+        // SAFETY: By its invariants `ns` is embedded in a namespace of its kind, which the caller
+        // guarantees to be this one. `ns_offset()` is the offset of that member.
+        unsafe { Self::from_raw(ns.as_ptr().byte_sub(Self::ns_offset()).cast()) }
+    }
+
     /// Returns the address of the C struct.
     fn as_raw(&self) -> *mut Self::C
     where
@@ -275,16 +262,6 @@ pub(crate) unsafe trait Kind: Deref<Target = Ns> + AlwaysRefCounted {
     {
         core::ptr::from_ref(self).cast_mut().cast()
     }
-}
-
-/// A kind whose C struct is not opaque, so that `container_of()` is possible.
-///
-/// # Safety
-///
-/// `NS_OFFSET` must be the offset of the `struct ns_common` in the C struct.
-pub(crate) unsafe trait Embedded: Kind {
-    /// The offset of the member `ns`, in bytes.
-    const NS_OFFSET: usize;
 }
 
 /// Turns a reference into a pointer that owns it, for a member of a C struct.
@@ -307,7 +284,7 @@ pub(super) unsafe fn from_owned<K: Kind>(ptr: *mut K::C) -> ARef<K> {
 macro_rules! kinds {
     ($(
         $(#[$doc:meta])*
-        $kind:ident { $name:literal, $c:ident, $flag:ident, $option:ident, $($via:tt)+ }
+        $kind:ident { $name:literal, $c:ident, $flag:ident, $option:ident, $offset:expr }
     )*) => {
         /// All kinds: the name in `/proc/PID/ns` and the `CLONE_NEW*`.
         pub(crate) const KINDS: &[(&str, u32)] = &[$(($name, kernel::bindings::$flag)),*];
@@ -322,103 +299,154 @@ macro_rules! kinds {
             concat!("nsproxy_rs requires a kernel with ", stringify!($option), "=y")
         );)*
 
-        $(kinds!(@kind $(#[$doc])* $kind, kernel::bindings::$c, $flag, $($via)+);)*
-    };
-    // The C struct is public: the compiler knows the offset of its member.
-    (@kind $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, at $offset:ident) => {
-        kinds!(@wrapper $(#[$doc])* $kind, $c, $flag, |ptr| {
-            // SAFETY: The caller guarantees a valid namespace, which has the member at this offset.
-            unsafe { ptr.byte_add(Self::NS_OFFSET).cast() }
-        });
-
-        // SAFETY: The constant is the `offsetof()` of the member.
-        unsafe impl Embedded for $kind {
-            const NS_OFFSET: usize = bindings::$offset as usize;
-        }
-    };
-    // The C struct is private to a directory of the kernel. The offset of its member was determined
-    // when the module was loaded.
-    (@kind $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident, found $offset:ident) => {
-        kinds!(@wrapper $(#[$doc])* $kind, $c, $flag, |ptr| {
-            // SAFETY: The offset is not written after the module is loaded. The caller guarantees a
-            // valid namespace, which has the member at this offset.
-            unsafe { ptr.byte_add(bindings::$offset as usize).cast() }
-        });
-    };
-    (@wrapper $(#[$doc:meta])* $kind:ident, $c:path, $flag:ident,
-        |$ptr:ident| $ns_common:block) => {
-        $(#[$doc])*
-        #[repr(transparent)]
-        pub(crate) struct $kind(Opaque<$c>);
-
-        // SAFETY: The type is transparent, and `$flag` belongs to this kind only. `ns_common` adds
-        // the offset of the member, see the arms above.
-        unsafe impl Kind for $kind {
-            type C = $c;
-
-            const NS_TYPE: u32 = kernel::bindings::$flag;
-
-            unsafe fn ns_common($ptr: *mut $c) -> *mut ns_common $ns_common
+        /// A namespace as one of its kind.
+        #[expect(clippy::enum_variant_names, reason = "the names of the types")]
+        pub(crate) enum OfKind<'a> {
+            $($(#[$doc])* $kind(&'a $kind),)*
         }
 
-        impl Deref for $kind {
-            type Target = Ns;
-
-            fn deref(&self) -> &Ns {
-                // SAFETY: `self` is a valid namespace. Its `ns_common` is valid for as long as
-                // `self` is borrowed.
-                unsafe { Ns::from_raw(Self::ns_common(self.as_raw())) }
+        impl Ns {
+            /// Returns the namespace as one of its kind.
+            ///
+            /// Mirrors the `to_*_ns()` functions of the kernel, which leave it to their callers to
+            /// know the kind.
+            #[doc(alias = "container_of")]
+            #[inline(always)]
+            pub(crate) fn of_kind(&self) -> OfKind<'_> {
+                $(if self.ns_type() == $kind::NS_TYPE {
+                    // SAFETY: The namespace is of this kind.
+                    return OfKind::$kind(unsafe { $kind::container_of(self) });
+                })*
+                // SAFETY: By the type's invariants `ns_type` is that of a kind, and the table has
+                // all kinds of the kernel: see the assertion below.
+                unsafe { core::hint::unreachable_unchecked() }
             }
         }
 
-        // SAFETY: The reference count of a namespace is that of its `ns_common`.
-        unsafe impl AlwaysRefCounted for $kind {
-            fn inc_ref(&self) {
-                Ns::inc_ref(self)
+        $(
+            $(#[$doc])*
+            #[repr(transparent)]
+            pub(crate) struct $kind(Opaque<kernel::bindings::$c>);
+
+            // SAFETY: The type is transparent, and `$flag` belongs to this kind only. The table has
+            // the offset of the member.
+            unsafe impl Kind for $kind {
+                type C = kernel::bindings::$c;
+
+                const NS_TYPE: u32 = kernel::bindings::$flag;
+
+                #[inline(always)]
+                fn ns_offset() -> usize {
+                    $offset as usize
+                }
             }
 
-            unsafe fn dec_ref(obj: NonNull<Self>) {
-                // SAFETY: The caller owns a reference, so the namespace is alive.
-                let ns: NonNull<Ns> = NonNull::from(&**unsafe { obj.as_ref() });
-                // SAFETY: The caller's reference passes to the function.
-                unsafe { Ns::dec_ref(ns) }
+            impl Deref for $kind {
+                type Target = Ns;
+
+                #[inline(always)]
+                fn deref(&self) -> &Ns {
+                    // SAFETY: `self` is a valid namespace, which has the member at this offset. The
+                    // member is valid for as long as `self` is borrowed.
+                    unsafe { Ns::from_raw(self.as_raw().byte_add(Self::ns_offset()).cast()) }
+                }
             }
-        }
+
+            // SAFETY: The reference count of a namespace is that of its `ns_common`.
+            unsafe impl AlwaysRefCounted for $kind {
+                fn inc_ref(&self) {
+                    Ns::inc_ref(self)
+                }
+
+                unsafe fn dec_ref(obj: NonNull<Self>) {
+                    // SAFETY: The caller owns a reference, so the namespace is alive.
+                    let ns: NonNull<Ns> = NonNull::from(&**unsafe { obj.as_ref() });
+                    // SAFETY: The caller's reference passes to the function.
+                    unsafe { Ns::dec_ref(ns) }
+                }
+            }
+        )*
     };
 }
 
 kinds! {
     /// `struct mnt_namespace`: mounts.
     MntNamespace {
-        "mnt", mnt_namespace, CLONE_NEWNS, CONFIG_NAMESPACES, found nsproxy_rs_ns_of_mnt_namespace
+        "mnt", mnt_namespace, CLONE_NEWNS, CONFIG_NAMESPACES, mnt_namespace::ns_offset()
     }
     /// `struct uts_namespace`: host and domain name.
     UtsNamespace {
-        "uts", uts_namespace, CLONE_NEWUTS, CONFIG_UTS_NS, at NSPROXY_RS_NS_OF_uts_namespace
+        "uts", uts_namespace, CLONE_NEWUTS, CONFIG_UTS_NS, bindings::NSPROXY_RS_NS_OF_uts_namespace
     }
     /// `struct ipc_namespace`: SysV objects and POSIX message queues.
     IpcNamespace {
-        "ipc", ipc_namespace, CLONE_NEWIPC, CONFIG_IPC_NS, at NSPROXY_RS_NS_OF_ipc_namespace
+        "ipc", ipc_namespace, CLONE_NEWIPC, CONFIG_IPC_NS, bindings::NSPROXY_RS_NS_OF_ipc_namespace
     }
     /// `struct pid_namespace`: process ids.
     PidNamespace {
-        "pid", pid_namespace, CLONE_NEWPID, CONFIG_PID_NS, at NSPROXY_RS_NS_OF_pid_namespace
+        "pid", pid_namespace, CLONE_NEWPID, CONFIG_PID_NS, bindings::NSPROXY_RS_NS_OF_pid_namespace
     }
     /// `struct cgroup_namespace`: the visible root of the cgroup tree.
     CgroupNamespace {
-        "cgroup", cgroup_namespace, CLONE_NEWCGROUP, CONFIG_CGROUPS, at NSPROXY_RS_NS_OF_cgroup_namespace
+        "cgroup", cgroup_namespace, CLONE_NEWCGROUP, CONFIG_CGROUPS,
+        bindings::NSPROXY_RS_NS_OF_cgroup_namespace
     }
     /// `struct net`: network stack and interfaces.
     NetNamespace {
-        "net", net, CLONE_NEWNET, CONFIG_NET_NS, at NSPROXY_RS_NS_OF_net
+        "net", net, CLONE_NEWNET, CONFIG_NET_NS, bindings::NSPROXY_RS_NS_OF_net
     }
     /// `struct time_namespace`: offsets of the monotonic and the boottime clock.
     TimeNamespace {
-        "time", time_namespace, CLONE_NEWTIME, CONFIG_TIME_NS, at NSPROXY_RS_NS_OF_time_namespace
+        "time", time_namespace, CLONE_NEWTIME, CONFIG_TIME_NS,
+        bindings::NSPROXY_RS_NS_OF_time_namespace
     }
     /// `struct user_namespace`: ids and capabilities; owns all other kinds.
     UserNamespace {
-        "user", user_namespace, CLONE_NEWUSER, CONFIG_USER_NS, at NSPROXY_RS_NS_OF_user_namespace
+        "user", user_namespace, CLONE_NEWUSER, CONFIG_USER_NS,
+        bindings::NSPROXY_RS_NS_OF_user_namespace
+    }
+}
+
+/// A kind that a user namespace owns: all but the user namespace, whose owner is its parent.
+pub(crate) trait Owned: Kind {
+    /// Returns `ns->user_ns`, borrowed: the user namespace that owns the namespace.
+    fn user_ns(&self) -> &UserNamespace;
+}
+
+macro_rules! owned {
+    ($($kind:ident at $offset:ident),* $(,)?) => { $(
+        impl Owned for $kind {
+            #[inline(always)]
+            fn user_ns(&self) -> &UserNamespace {
+                // SAFETY: The constant is the `offsetof()` of the member, which never changes.
+                let owner = unsafe {
+                    self.as_raw()
+                        .byte_add(bindings::$offset as usize)
+                        .cast::<*mut <UserNamespace as Kind>::C>()
+                        .read()
+                };
+                // SAFETY: The namespace owns a reference to its owner.
+                unsafe { UserNamespace::from_raw(owner) }
+            }
+        }
+    )* };
+}
+
+owned! {
+    UtsNamespace at NSPROXY_RS_USER_NS_OF_uts_namespace,
+    IpcNamespace at NSPROXY_RS_USER_NS_OF_ipc_namespace,
+    PidNamespace at NSPROXY_RS_USER_NS_OF_pid_namespace,
+    CgroupNamespace at NSPROXY_RS_USER_NS_OF_cgroup_namespace,
+    NetNamespace at NSPROXY_RS_USER_NS_OF_net,
+    TimeNamespace at NSPROXY_RS_USER_NS_OF_time_namespace,
+}
+
+impl PidNamespace {
+    /// Returns whether `ancestor` is the namespace itself or an ancestor of it.
+    #[doc(alias = "pidns_is_ancestor")]
+    pub(crate) fn has_ancestor(&self, ancestor: &Self) -> bool {
+        // SAFETY: Both are valid. A pid namespace owns a reference to its parent.
+        unsafe { static_call!(pidns_is_ancestor(self.as_raw(), ancestor.as_raw())) }
     }
 }
 

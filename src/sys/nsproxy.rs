@@ -11,6 +11,7 @@ use super::{
 };
 use core::ptr::NonNull;
 use kernel::{
+    macros::paste,
     prelude::*,
     sync::aref::{ARef, AlwaysRefCounted},
     types::Opaque,
@@ -122,25 +123,16 @@ impl NewNsProxy {
         Ok(Self(ptr))
     }
 
-    /// Returns the pointer for `install()`, which replaces members.
-    pub(super) fn as_ptr(&mut self) -> *mut kernel::bindings::nsproxy {
-        self.0.as_ptr()
-    }
-
     /// Returns `nsproxy->time_ns`, borrowed.
     pub(crate) fn time_ns(&self) -> &TimeNamespace {
         // SAFETY: The member owns a reference, and changes only with `&mut self`.
         unsafe { TimeNamespace::from_raw((*self.0.as_ptr()).time_ns) }
     }
 
-    /// Replaces the namespace of its kind by `ns`, and drops the old one.
-    pub(crate) fn replace<K: Sole>(&mut self, ns: &K) {
-        let new = namespace::into_raw(ARef::from(ns));
-        // SAFETY: By the type's invariants no other pointer to the nsproxy is in use. `Sole`
-        // returns the member of this kind.
-        let old = unsafe { core::mem::replace(&mut *K::member(self.as_ptr()), new) };
-        // SAFETY: The member owned a reference, and has a new value.
-        drop(unsafe { namespace::from_owned::<K>(old) });
+    /// Returns `nsproxy->cgroup_ns`, borrowed.
+    pub(crate) fn cgroup_ns(&self) -> &CgroupNamespace {
+        // SAFETY: The member owns a reference, and changes only with `&mut self`.
+        unsafe { CgroupNamespace::from_raw((*self.0.as_ptr()).cgroup_ns) }
     }
 
     /// Acquires active references to the namespaces. A task can use the result.
@@ -235,6 +227,23 @@ macro_rules! members {
                 }
             )*
         }
+
+        paste! {
+            impl NewNsProxy { $(
+                #[doc = concat!(
+                    "Replaces `nsproxy->", stringify!($member), "`, and drops the old one."
+                )]
+                pub(crate) fn [<replace_ $member>](&mut self, ns: &$kind) {
+                    let new = namespace::into_raw(ARef::from(ns));
+                    // SAFETY: By the type's invariants no other pointer to the nsproxy is in use.
+                    let old = unsafe {
+                        core::mem::replace(&mut (*self.0.as_ptr()).$member, new)
+                    };
+                    // SAFETY: The member owned a reference, and has a new value.
+                    drop(unsafe { namespace::from_owned::<$kind>(old) });
+                }
+            )* }
+        }
     };
 }
 
@@ -247,36 +256,4 @@ members! {
     time_ns_for_children: TimeNamespace = NSPROXY_MEMBER_TIME_FOR_CHILDREN,
     cgroup_ns: CgroupNamespace = NSPROXY_MEMBER_CGROUP,
     net_ns: NetNamespace = NSPROXY_MEMBER_NET,
-}
-
-/// A kind of which an nsproxy has only one member: no second one for children.
-///
-/// # Safety
-///
-/// `member` must return the address of that member, without reading the nsproxy.
-pub(crate) unsafe trait Sole: Kind {
-    /// Returns the address of the member.
-    ///
-    /// # Safety
-    ///
-    /// `nsproxy` must be valid.
-    unsafe fn member(nsproxy: *mut kernel::bindings::nsproxy) -> *mut *mut Self::C;
-}
-
-macro_rules! sole {
-    ($($member:ident: $kind:ident),* $(,)?) => { $(
-        // SAFETY: The macro's user names the member of this kind, and the type is checked.
-        unsafe impl Sole for $kind {
-            unsafe fn member(nsproxy: *mut kernel::bindings::nsproxy) -> *mut *mut Self::C {
-                // SAFETY: The caller guarantees a valid pointer.
-                unsafe { &raw mut (*nsproxy).$member }
-            }
-        }
-    )* };
-}
-
-sole! {
-    net_ns: NetNamespace,
-    uts_ns: UtsNamespace,
-    ipc_ns: IpcNamespace,
 }

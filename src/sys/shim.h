@@ -39,6 +39,11 @@ int nsproxy_rs_copy_struct_from_user(void *dst, size_t ksize,
 int nsproxy_rs_copy_struct_to_user(void __user *dst, size_t usize,
 				   const void *src, size_t ksize);
 
+/* mnt_namespace.c */
+extern unsigned long nsproxy_rs_ns_of_mnt_namespace;
+int nsproxy_rs_mnt_namespace_find(void);
+struct vfsmount *nsproxy_rs_mnt_namespace_root(struct mnt_namespace *ns);
+
 /* trace.c: called if the tracepoint is enabled */
 void rust_do_trace_nsproxy_rs_step(unsigned int step, struct ns_common *ns,
 				   unsigned int error);

@@ -190,9 +190,6 @@ struct nsproxy_explain {
  * @NSPROXY_REASON_CAP_INIT: @cap is missing in the initial user namespace
  * @NSPROXY_REASON_NO_NS: not a namespace of one of the three kinds of 2011
  *
- * @NSPROXY_REASON_UNEXPLAINED: the kernel refused, and no check above fails when
- *	it is repeated: a bug of this module
- *
  * @cap and @count are members of struct nsproxy_explain.
  */
 enum nsproxy_reason {
@@ -223,7 +220,7 @@ enum nsproxy_reason {
 	NSPROXY_REASON_MM_SHARED = 25,
 	NSPROXY_REASON_CAP_INIT = 26,
 	NSPROXY_REASON_NO_NS = 27,
-	NSPROXY_REASON_UNEXPLAINED = 28,
+	/* 28 is not reused */
 };
 
 #define NSPROXY_EXPLAIN		_IOWR(NSPROXY_IOC_MAGIC, 0x04, struct nsproxy_explain)

@@ -2,7 +2,7 @@
 
 //! Kernel symbols that are not exported to modules, looked up when the module is loaded.
 
-use super::{bindings, caller::Caller};
+use super::{bindings, caller::Caller, mnt_namespace};
 use kernel::{
     bindings::static_call_key,
     prelude::*,
@@ -10,7 +10,8 @@ use kernel::{
     sync::atomic::{Atomic, Relaxed},
 };
 
-/// Proof that every symbol of `symbols.def` was found, and that its static call points at it.
+/// Proof that every symbol of `symbols.def` was found, that its static call points at it, and that
+/// the layout of `struct mnt_namespace` is known.
 ///
 /// This remains true for the life of the module. Registering the device requires the proof, so code
 /// that uses a static call cannot be called without it.
@@ -94,6 +95,7 @@ impl Symbols {
     /// # Errors
     ///
     /// - [`ENOENT`]: a symbol is missing; the log names each one and the option that provides it;
+    /// - errors of [`mnt_namespace::find`];
     /// - the error of the kprobe that finds `kallsyms_lookup_name()`: `EOPNOTSUPP` in a kernel
     ///   without kprobes;
     /// - [`EBUSY`]: the function was called before.
@@ -127,7 +129,9 @@ impl Symbols {
         // SAFETY: Every symbol that the kernel should have was found. `symbols.c` uses the
         // prototypes in the kernel's headers, so the types are right.
         unsafe { bindings::nsproxy_rs_symbols_install() };
-        Ok(Self(()))
+        let symbols = Self(());
+        mnt_namespace::find(symbols)?;
+        Ok(symbols)
     }
 }
 

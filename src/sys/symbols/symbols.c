@@ -64,12 +64,6 @@ struct nsproxy_rs_symbol nsproxy_rs_symbols[] = {
 
 const unsigned int nsproxy_rs_nr_symbols = NSPROXY_RS_NR_SYMBOLS;
 
-/*
- * The offset of ns_common in struct mnt_namespace, which is private to fs/. It is
- * determined once, by from_mnt_ns().
- */
-unsigned long nsproxy_rs_ns_of_mnt_namespace __ro_after_init;
-
 DEFINE_STATIC_CALL_NULL(nsproxy_rs_kallsyms, kallsyms_lookup_name);
 
 /*
@@ -141,8 +135,4 @@ void nsproxy_rs_symbols_install(void)
 #undef DATA
 #undef ADDRESS
 #undef FOUND
-
-	nsproxy_rs_ns_of_mnt_namespace =
-		(void *)static_call(nsproxy_rs_from_mnt_ns)(current->nsproxy->mnt_ns) -
-		(void *)current->nsproxy->mnt_ns;
 }

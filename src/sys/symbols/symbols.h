@@ -16,9 +16,11 @@
 #include <linux/nsproxy.h>
 #include <linux/perf_event.h>
 #include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/proc_fs.h>
 #include <linux/proc_ns.h>
 #include <linux/ptrace.h>
+#include <linux/sched/signal.h>
 #include <linux/sem.h>
 #include <linux/static_call_types.h>
 #include <linux/time_namespace.h>
@@ -54,7 +56,6 @@ struct nsproxy_rs_symbol {
 
 extern struct nsproxy_rs_symbol nsproxy_rs_symbols[];
 extern const unsigned int nsproxy_rs_nr_symbols;
-extern unsigned long nsproxy_rs_ns_of_mnt_namespace;
 int nsproxy_rs_symbols_look_up(void);
 void nsproxy_rs_symbols_install(void);
 

@@ -21,8 +21,8 @@ use std::{
 
 /// The source of the cases.
 const CASES: &str = "tests/guest/src/suites";
-/// The enums of the module that have the reasons.
-const ENUMS: [&str; 2] = ["Reason", "InstallReason"];
+/// The enum of the module that has the reasons.
+const ENUM: &str = "Reason";
 
 /// Updates the generated cells of `document`. Returns complaints about the others.
 ///
@@ -110,12 +110,11 @@ fn errno_of(reason: Reason) -> String {
     format!("`{name}`")
 }
 
-/// Returns links to the items that refuse for a reason, or check for it after a refusal.
+/// Returns links to the items that refuse for a reason.
 fn items_of(module: &Module, reason: Reason) -> String {
     let reason = format!("{reason:?}");
-    let uses =
-        |item: &&Item| ENUMS.iter().any(|name| item.contains(name)) && item.contains(&reason);
-    let is_of_enum = |item: &&Item| ENUMS.iter().any(|name| item.name.starts_with(name));
+    let uses = |item: &&Item| item.contains(ENUM) && item.contains(&reason);
+    let is_of_enum = |item: &&Item| item.name.starts_with(ENUM);
     let items = module
         .items
         .iter()

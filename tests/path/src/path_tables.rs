@@ -7,8 +7,9 @@
 //!
 //! - every function of [`PATH`], whether setns(2) calls it or not;
 //! - every operation of every `struct proc_ns_operations`;
-//! - the callees of each function that is mirrored or re-checked. The module repeats such a
-//!   function and so has to follow each of its calls. A function that is called brings its own.
+//! - the functions of each operation that is mirrored;
+//! - the callees of each function that is mirrored. The module repeats such a function and so has
+//!   to follow each of its calls. A function that is called brings its own.
 
 use crate::{
     c::Tree,
@@ -146,14 +147,6 @@ fn links_of(
             let links = if mirrors.is_empty() { callers } else { mirrors };
             (links, is_called, "the module does not call it")
         }
-        "re-checked" => {
-            let is_linked = !mirrors.is_empty() || remark.contains("](../src/");
-            (
-                mirrors,
-                is_linked,
-                "no item has this #[doc(alias)], and the remark no link",
-            )
-        }
         "inside" | "idiom" | "left out" => (
             Vec::new(),
             !remark.is_empty(),
@@ -226,25 +219,18 @@ fn path(
             "cannot parse every function of {PATH}: update tree-sitter-c"
         ));
     }
-    let mut repeated: Vec<_> = rows
-        .iter()
-        .filter(|(_, row)| row.state == "mirrored")
-        .map(|(name, row)| (name, &row.file))
-        .collect();
+    let is_mirrored = |name: &str| rows.get(name).is_some_and(|row| row.state == "mirrored");
     for kind in kinds {
         for (operation, function) in &kind.functions {
             let operation = format!(".{operation}");
-            if rows
-                .get(&operation)
-                .is_some_and(|row| row.state == "re-checked")
-            {
-                repeated.push((function, &kind.file));
+            let why = format!("an operation of {}", kind.name);
+            if is_mirrored(&operation) {
+                path.entry(function.clone()).or_insert(why.clone());
             }
-            path.entry(operation)
-                .or_insert(format!("an operation of {}", kind.name));
+            path.entry(operation).or_insert(why);
         }
     }
-    for (name, file) in repeated {
+    for (name, Row { file, .. }) in rows.iter().filter(|(name, _)| is_mirrored(name)) {
         let Some(function) = kernel.file(file)?.definitions.get(name) else {
             continue;
         };
@@ -280,6 +266,7 @@ kernel/nsproxy.c ~ exit_sem(me); ~ exit_sem(me); exit_shm(me); ~ `exit_shm` has 
 kernel/nsproxy.c ~ exit_sem(me); ~ exit_sem(me) @ [; ~ cannot parse `setns()`
 net/net.c ~ return ns_capable ~ return ok() && ns_capable ~ `ok` has no row
 net/net.c ~ ns_capable(ns->user_ns) ~ 1 ~ `ns_capable` is not called
+net/net.c ~ .install = netns_install ~ .install = netns_enter ~ `netns_enter` has no row
 net/net.c ~ .put = ~ .get = netns_get, .put = ~ `.get` has no row
 include/linux/proc_ns.h ~ netns_ ~ logns_ ~ no file in the tables defines `logns_operations`
 src/setns.rs ~ #[doc(alias = \"check_setns_flags\")] ~ // ~ no item has this name

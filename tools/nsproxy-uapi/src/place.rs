@@ -104,8 +104,8 @@ const fn install(kind: Kind) -> Install {
 impl Reason {
     /// Returns where the kernel makes this check. `kind` is that of the namespace which was refused.
     ///
-    /// [`None`] where no such place exists: a check of the 2011 path, an unexplained refusal, or a
-    /// check of `install()` without a kind.
+    /// [`None`] where no such place exists: a check of the 2011 path, or a check of `install()` without a
+    /// kind.
     pub fn place(self, kind: Option<Kind>) -> Option<Place> {
         let nsproxy = |function, check| {
             Some(Place {
@@ -154,7 +154,7 @@ impl Reason {
             Self::Threads => installing(Some(Kind::User), |_| "thread_group_empty(current)"),
             Self::Ucounts => installing(Some(Kind::User), |_| "set_cred_ucounts(cred)"),
             Self::MmShared => installing(Some(Kind::Time), |_| "current_is_single_threaded()"),
-            Self::CapInit | Self::NoNs | Self::Unexplained => None,
+            Self::CapInit | Self::NoNs => None,
         }
     }
 }

@@ -64,8 +64,6 @@ abi_enum! {
     CapInit = NSPROXY_REASON_CAP_INIT, "cap-init";
     /// 2011: the file is not a namespace of one of the three kinds of 2011.
     NoNs = NSPROXY_REASON_NO_NS, "no-ns";
-    /// The kernel refused, and no known check fails when it is repeated.
-    Unexplained = NSPROXY_REASON_UNEXPLAINED, "unexplained";
 }
 
 impl Reason {
@@ -94,7 +92,7 @@ impl Reason {
             | Self::Threads
             | Self::Ucounts
             | Self::NoNs => Errno::INVAL,
-            Self::Root | Self::Unexplained => return None,
+            Self::Root => return None,
         })
     }
 }

@@ -137,7 +137,6 @@ fn details(refusal: &Refusal, call: &Call, file: BorrowedFd<'_>) -> Option<(Stri
         }
         Reason::SameUser => vec!["omit -U".to_owned()],
         Reason::NoNs => vec!["omit --2011".to_owned()],
-        Reason::Unexplained => vec!["report this as a bug of nsproxy_rs".to_owned()],
         _ => return None,
     };
     Some((sentence(reason, count), hints))
@@ -288,7 +287,6 @@ fn sentence(reason: Reason, count: u32) -> String {
              other check"
         }
         Reason::NoNs => "in 2011 only net, uts and ipc had namespace files",
-        Reason::Unexplained => "the kernel refused, and no known check would",
     };
     sentence.replace("{count}", &count.to_string())
 }

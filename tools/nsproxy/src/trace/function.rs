@@ -127,7 +127,7 @@ pub(super) fn function(taken: &Taken, journal: &Journal, as_of_2011: bool) -> Fu
             place("src/nsset.rs", "NsSet::validate_nsset"),
         ),
         Step::Install => {
-            let (name, file) = install(taken.about.map(|(kind, _)| kind));
+            let (name, file, mirror) = install(taken.about.map(|(kind, _)| kind));
             let within: &[_] = if journal.is_of_process() {
                 &["validate_nsset"]
             } else {
@@ -145,7 +145,7 @@ pub(super) fn function(taken: &Taken, journal: &Journal, as_of_2011: bool) -> Fu
                 if as_of_2011 {
                     place("src/setns_2011.rs", "install")
                 } else {
-                    place("src/sys/install.rs", "Installer::install")
+                    place("src/install.rs", mirror)
                 },
             )
         }
@@ -238,18 +238,40 @@ pub(super) fn function(taken: &Taken, journal: &Journal, as_of_2011: bool) -> Fu
     function
 }
 
-/// Returns the name of a kind's `install()`, and its file.
-fn install(kind: Option<Kind>) -> (&'static str, &'static str) {
+/// Returns the name of a kind's `install()`, its file, and the function of the module.
+fn install(kind: Option<Kind>) -> (&'static str, &'static str, &'static str) {
+    let Some(kind) = kind else {
+        return ("install", "include/linux/proc_ns.h", "Install::install");
+    };
     match kind {
-        Some(Kind::User) => ("userns_install", "kernel/user_namespace.c"),
-        Some(Kind::Mnt) => ("mntns_install", "fs/namespace.c"),
-        Some(Kind::Uts) => ("utsns_install", "kernel/utsname.c"),
-        Some(Kind::Ipc) => ("ipcns_install", "ipc/namespace.c"),
-        Some(Kind::Pid) => ("pidns_install", "kernel/pid_namespace.c"),
-        Some(Kind::Cgroup) => ("cgroupns_install", "kernel/cgroup/namespace.c"),
-        Some(Kind::Net) => ("netns_install", "net/core/net_namespace.c"),
-        Some(Kind::Time) => ("timens_install", "kernel/time/namespace.c"),
-        None => ("install", "include/linux/proc_ns.h"),
+        Kind::User => (
+            "userns_install",
+            "kernel/user_namespace.c",
+            "UserNamespace::install",
+        ),
+        Kind::Mnt => ("mntns_install", "fs/namespace.c", "MntNamespace::install"),
+        Kind::Uts => ("utsns_install", "kernel/utsname.c", "UtsNamespace::install"),
+        Kind::Ipc => ("ipcns_install", "ipc/namespace.c", "IpcNamespace::install"),
+        Kind::Pid => (
+            "pidns_install",
+            "kernel/pid_namespace.c",
+            "PidNamespace::install",
+        ),
+        Kind::Cgroup => (
+            "cgroupns_install",
+            "kernel/cgroup/namespace.c",
+            "CgroupNamespace::install",
+        ),
+        Kind::Net => (
+            "netns_install",
+            "net/core/net_namespace.c",
+            "NetNamespace::install",
+        ),
+        Kind::Time => (
+            "timens_install",
+            "kernel/time/namespace.c",
+            "TimeNamespace::install",
+        ),
     }
 }
 

@@ -622,7 +622,6 @@ fn elsewhere(reason: Reason) -> Option<&'static str> {
         Reason::Unsupported | Reason::NoPidNs | Reason::Anonymous => {
             "no test can cause it: see the suite errno"
         }
-        Reason::Unexplained => "no suite may see it",
         _ => return None,
     })
 }
