@@ -101,7 +101,9 @@ fn run(Args { root, command }: Args) -> Result<ExitCode> {
             let is_chosen = |mutant: &&Mutant| {
                 words.is_empty() || words.iter().any(|word| mutant.name.contains(word))
             };
-            let chosen: Vec<_> = mutants.iter().filter(is_chosen).collect();
+            let mut chosen: Vec<_> = mutants.iter().filter(is_chosen).collect();
+            // Equivalent mutants last: every suite runs on them.
+            chosen.sort_by_key(|mutant| mutant.equivalent.is_some());
             ensure!(
                 !chosen.is_empty(),
                 "no mutant has {} in its name\nhint: see {}",
