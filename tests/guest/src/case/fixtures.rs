@@ -9,6 +9,7 @@ use crate::{
         run::{Caller, CallerKey},
         target::{CGROUP, Target, TargetProcess, links_of},
     },
+    checks::references::References,
     process::setup::CGROUPS,
     snapshot::ClockBase,
 };
@@ -84,6 +85,10 @@ impl Fixtures {
             return Ok(process.clone());
         }
         let process = Rc::new(TargetProcess::start(target)?);
+        if process.is_alive() {
+            // Cases compare the references before and after their calls.
+            References::at_rest(&process)?;
+        }
         self.targets.insert(target.clone(), process.clone());
         Ok(process)
     }

@@ -116,6 +116,7 @@ impl Target {
 /// A running target process, or one that has exited.
 pub(crate) struct TargetProcess {
     pub(crate) pid: u32,
+    is_alive: bool,
     /// The inode number of each of [`LINKS`] that can be read.
     links: HashMap<&'static str, u64>,
     files: Files,
@@ -132,11 +133,12 @@ impl TargetProcess {
         let pid = actor.pid()?;
         let mut process = Self {
             pid,
+            is_alive: target.liveness == Liveness::Alive,
             links: links_of(&pid.to_string()),
             files: Files::default(),
             actor,
         };
-        if target.liveness != Liveness::Alive {
+        if !process.is_alive {
             // The files of a process that has exited cannot be opened any more.
             process.pidfd()?;
             for link in LINKS {
@@ -148,6 +150,11 @@ impl TargetProcess {
             }
         }
         Ok(process)
+    }
+
+    /// Returns whether the target has not exited.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.is_alive
     }
 
     /// Returns the inode number of a namespace of the target.

@@ -5,4 +5,5 @@
 pub(crate) mod fault_injection;
 pub(crate) mod leaked_namespaces;
 pub(crate) mod outcome;
+pub(crate) mod references;
 pub(crate) mod slab;

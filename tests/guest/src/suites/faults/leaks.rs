@@ -14,9 +14,9 @@ use crate::{
         fixtures::Fixtures,
         implementation::{self, Device, Entry, Kind},
         run,
-        target::{Liveness, Target, TargetProcess, USER},
+        target::{Liveness, Target, USER},
     },
-    checks::{fault_injection, leaked_namespaces, slab::Objects},
+    checks::{fault_injection, references::References, slab::Objects},
     env::{kernel, serve_status},
     errno::{Code, Outcome, outcome_name},
     process::{creds, setup::Setup},
@@ -24,7 +24,7 @@ use crate::{
     sys,
 };
 use anyhow::{Context as _, Result, ensure};
-use nsproxy_uapi::{Namespace, sys as uapi};
+use nsproxy_uapi::sys as uapi;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 
 /// Returns how often the same caller takes a path. A sanitizer makes calls slow, but its counts exact.
@@ -126,41 +126,22 @@ fn leaves_nothing(case: &Case, entry: Entry, fixtures: &mut Fixtures) -> Result<
         Some(target) if target.liveness == Liveness::Alive => Some(fixtures.target(target)?),
         _ => None,
     };
-    let counts = || match &target {
-        Some(target) => references(target),
-        None => Ok(Vec::new()),
-    };
     // The fixtures keep the file of the first call open, which holds references. An error
     // shows in the calls.
     let _open = case.fd.prepare(target.as_deref(), fixtures);
-    let (references, objects) = (counts()?, Objects::count()?);
+    let references = target.as_deref().map(References::at_rest).transpose()?;
+    let objects = Objects::count()?;
     let times = repeat(case, entry, times(), fixtures)?;
     let growth = objects.growth_by(u64::from(times / 2))?;
     ensure!(growth.is_none(), "after {times} calls {growth}");
-    // The first counts may include references of objects that are freed later.
-    let no_more = |after: &Vec<References>| {
-        let mut pairs = after.iter().zip(&references);
-        pairs.all(|(after, before)| after.1 <= before.1 && after.2 <= before.2)
-    };
-    let after = leaked_namespaces::wait_until(counts, no_more)?;
-    ensure!(
-        no_more(&after),
-        "after {times} calls the target's namespaces have more references: {after:?}, before \
-         {references:?}"
-    );
+    if let (Some(target), Some(references)) = (target, references) {
+        let changes = references.changes(&target)?;
+        ensure!(
+            changes.is_none(),
+            "after {times} calls the references to the target's namespaces changed: {changes}"
+        );
+    }
     Ok(())
-}
-
-/// A member of an nsproxy, and `__ns_ref` and `__ns_ref_active` of its namespace.
-type References = (&'static str, u32, u32);
-
-/// Returns both counts of each namespace of a process.
-fn references(target: &TargetProcess) -> Result<Vec<References>> {
-    let pidfd = target.pidfd()?;
-    let shown = Device::open()?.show(Some(pidfd.as_fd()));
-    let namespaces = shown.context("NSPROXY_SHOW")?.namespaces;
-    let counts = |ns: &Namespace| (ns.member.name(), ns.ns_ref, ns.active);
-    Ok(namespaces.iter().map(counts).collect())
 }
 
 /// Repeats the call, less often if each call requires a new process. Returns the number of calls.
