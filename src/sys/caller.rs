@@ -221,7 +221,7 @@ impl<'a> Caller<'a> {
 
     /// Sets the caller's root and working directory to those of `fs`, and takes references to them.
     ///
-    /// This would also move tasks that share them with the caller. There are none, since
+    /// This also moves tasks that share them with the caller. Since Linux 7.3 there are none:
     /// installing a mount namespace refuses such callers. May sleep.
     #[doc(alias = "set_fs_root")]
     #[doc(alias = "set_fs_pwd")]

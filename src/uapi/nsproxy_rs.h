@@ -143,7 +143,10 @@ struct nsproxy_explain {
 
 #define NSPROXY_EXPLAIN_SIZE_VER0	48	/* ABI 3 */
 
-/* Makes all checks and ends before the point of no return: nothing changes. */
+/*
+ * Makes all checks and ends before the point of no return: nothing changes. The checks
+ * of capabilities leave the traces of a call: audit records, and PF_SUPERPRIV.
+ */
 #define NSPROXY_EXPLAIN_DRY_RUN		0x1
 /* Makes the call of NSPROXY_SETNS_2011 instead of NSPROXY_SETNS. */
 #define NSPROXY_EXPLAIN_2011		0x2
