@@ -36,7 +36,8 @@ struct Args {
 
     /// A suite, or a command.
     ///
-    /// `gate-namespaces` prints namespaces that suites have leaked. `look` prints a snapshot of
+    /// `gate-namespaces` prints namespaces that suites have leaked. `objects` counts kernel
+    /// objects before a suite, and `gate-objects` prints those that it has leaked. `look` prints a snapshot of
     /// itself. `share-fs COMMAND...` runs a command that shares root and working directory.
     /// `two-threads FILE...` prints whether a process with two threads can enter namespaces.
     #[arg(required_unless_present = "list")]
@@ -85,6 +86,12 @@ fn main() -> Result<ExitCode> {
     let name = args.suite.unwrap_or_default();
     if name == "gate-namespaces" {
         return checks::leaked_namespaces::report();
+    }
+    if name == "objects" {
+        return checks::slab::begin();
+    }
+    if name == "gate-objects" {
+        return checks::slab::gate();
     }
     if name == "look" {
         return snapshot::print::main();

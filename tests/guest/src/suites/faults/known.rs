@@ -60,6 +60,7 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
                 format!("leaks={kernel} device={device} calls={TIMES}"),
             )?;
             counts.borrow_mut().kernel_leaks = Some(kernel != 0);
+            slab::permit(slab::CRED, kernel)?;
             ensure!(
                 device == 0,
                 "the device leaks {device} creds in {TIMES} calls"
