@@ -9,6 +9,7 @@ use crate::{
         run::CallerRun,
         target::{self, TargetProcess},
     },
+    env::kernel,
     errno::{Outcome, outcome_name},
     process::command::DryRun,
     snapshot::{Difference, LINKS},
@@ -100,6 +101,7 @@ pub(crate) fn check(
         }
     }
     check_marks(case, run, wrong);
+    check_credentials(case, run, wrong);
     // A task that shared the nsproxy does not move.
     for (rest, was) in before.below("companion") {
         let key = format!("companion/{rest}");
@@ -215,9 +217,8 @@ fn check_marks(case: &Case, run: &CallerRun, wrong: &mut Vec<String>) {
                     }
                 }
             }
-            Kind::User => {
-                want("cap/effective", after.get("cap/bounding"));
-            }
+            // See `check_credentials`.
+            Kind::User => {}
             Kind::Pid => want("child/is_init", "false"),
             Kind::Mnt => want("cwd/mount", after.get("root/mount")),
             Kind::Cgroup => want("cgroup", "0::/.."),
@@ -226,6 +227,60 @@ fn check_marks(case: &Case, run: &CallerRun, wrong: &mut Vec<String>) {
     if !before.get("semaphore").is_empty() {
         let undone = kinds & Kind::Ipc.flag() != 0;
         want("semaphore", if undone { "0" } else { "1" });
+    }
+}
+
+/// The keys of the capability sets of a snapshot, and whether the set is full after a task has entered
+/// a user namespace. It is empty otherwise.
+const CAPABILITY_SETS: [(&str, bool); 5] = [
+    ("cap/inheritable", false),
+    ("cap/permitted", true),
+    ("cap/effective", true),
+    ("cap/bounding", true),
+    ("cap/ambient", false),
+];
+
+/// Checks the capability sets and the secure bits of a caller that moved: those of a new user
+/// namespace, or else the same as before.
+fn check_credentials(case: &Case, run: &CallerRun, wrong: &mut Vec<String>) {
+    let Expect::Moved(kinds) = case.expect else {
+        return;
+    };
+    let CallerRun {
+        entry,
+        before,
+        after,
+        ..
+    } = run;
+    let mut expected = Vec::new();
+    let bits_before = before.get("securebits");
+    if kinds & Kind::User.flag() == 0 {
+        let sets = CAPABILITY_SETS.map(|(key, _)| (key, before.get(key).to_owned()));
+        expected.extend(sets);
+        expected.push(("securebits", bits_before.to_owned()));
+    } else {
+        let (Ok(all), Ok(bits)) = (
+            kernel::all_capabilities(),
+            u32::from_str_radix(bits_before.trim_start_matches("0x"), 16),
+        ) else {
+            wrong.push(format!(
+                "cannot read cap_last_cap, or the secure bits {bits_before:?}"
+            ));
+            return;
+        };
+        let sets = CAPABILITY_SETS.map(|(key, is_full)| {
+            let set = if is_full { all } else { 0 };
+            (key, format!("{set:016x}"))
+        });
+        expected.extend(sets);
+        let kept = bits & kernel::secure_bits_kept();
+        expected.push(("securebits", format!("{kept:#x}")));
+    }
+    for (key, value) in expected {
+        let now = after.get(key);
+        if now != value {
+            wrong.push(format!("{entry}: {key} is {now:?}, expected {value:?}"));
+        }
     }
 }
 

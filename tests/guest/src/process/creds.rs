@@ -5,7 +5,7 @@
 use anyhow::Result;
 use rustix::{
     process::{DumpableBehavior, Gid, Uid},
-    thread::{CapabilitySet, CapabilitySets},
+    thread::{CapabilitiesSecureBits, CapabilitySet, CapabilitySets},
 };
 
 /// `CAP_SYS_ADMIN`, as a bit.
@@ -58,6 +58,28 @@ pub(crate) fn lower_caps(bits: u64) -> Result<()> {
     let mut sets = rustix::thread::capabilities(None)?;
     sets.effective &= CapabilitySet::from_bits_retain(bits);
     Ok(rustix::thread::set_capabilities(None, sets)?)
+}
+
+/// Makes these capabilities (bits) inheritable as well.
+pub(crate) fn inherit_caps(bits: u64) -> Result<()> {
+    let mut sets = rustix::thread::capabilities(None)?;
+    sets.inheritable |= CapabilitySet::from_bits_retain(bits);
+    Ok(rustix::thread::set_capabilities(None, sets)?)
+}
+
+/// Makes these capabilities (bits) inheritable and ambient as well.
+pub(crate) fn raise_ambient_caps(bits: u64) -> Result<()> {
+    inherit_caps(bits)?;
+    for cap in CapabilitySet::from_bits_retain(bits) {
+        rustix::thread::configure_capability_in_ambient_set(cap, true)?;
+    }
+    Ok(())
+}
+
+/// Sets the secure bits (`SECBIT_*`).
+pub(crate) fn set_secure_bits(bits: u32) -> Result<()> {
+    let bits = CapabilitiesSecureBits::from_bits_retain(bits);
+    Ok(rustix::thread::set_capabilities_secure_bits(bits)?)
 }
 
 /// Limits the capabilities of executed programs to these (bits).

@@ -46,6 +46,12 @@ pub(crate) enum Setup {
     BoundCaps(u64),
     /// Makes only these capabilities (bits) effective. The others stay permitted.
     LowerCaps(u64),
+    /// Makes these capabilities (bits) inheritable as well.
+    InheritCaps(u64),
+    /// Makes these capabilities (bits) inheritable and ambient as well.
+    AmbientCaps(u64),
+    /// Sets the secure bits (`SECBIT_*`).
+    SecureBits(u32),
     /// Starts a second thread, which sleeps.
     Thread,
     /// Starts a sleeping process that shares the nsproxy, as all children do.
@@ -118,6 +124,9 @@ impl Setup {
             Self::KeepCaps(bits) => creds::keep_caps(*bits)?,
             Self::BoundCaps(bits) => creds::bound_caps(*bits)?,
             Self::LowerCaps(bits) => creds::lower_caps(*bits)?,
+            Self::InheritCaps(bits) => creds::inherit_caps(*bits)?,
+            Self::AmbientCaps(bits) => creds::raise_ambient_caps(*bits)?,
+            Self::SecureBits(bits) => creds::set_secure_bits(*bits)?,
             Self::Thread => {
                 let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
                 let proc = process.proc.try_clone()?;

@@ -52,6 +52,7 @@ pub(super) fn cases() -> Vec<Case> {
         }
     }
     cases.extend(effects());
+    cases.extend(credentials());
     for case in &mut cases {
         let has_target = case.target.is_some() || matches!(case.fd, FdSource::Own(_));
         if !has_target {
@@ -107,4 +108,78 @@ fn effects() -> Vec<Case> {
           fd: FdSource::Target("net"), nstype: 0, target: Target::in_new(user | net).of_user(),
           caller: [Setup::EnterTarget(user)] => moves(net) }
     }
+}
+
+/// Returns cases of callers with unusual credentials. Entering a user namespace replaces the secure
+/// bits and all capability sets: see [`crate::checks::outcome`]. Other kinds leave them alone.
+fn credentials() -> Vec<Case> {
+    const SECBIT_NOROOT: u32 = 0x1;
+    const SECBIT_NO_SETUID_FIXUP: u32 = 0x4;
+    const SECBIT_KEEP_CAPS: u32 = 0x10;
+    const SECBIT_NO_CAP_AMBIENT_RAISE: u32 = 0x40;
+    const SECBIT_EXEC_RESTRICT_FILE: u32 = 0x100;
+    const SECBIT_EXEC_DENY_INTERACTIVE: u32 = 0x400;
+    const ALL: u32 = SECBIT_NOROOT
+        | SECBIT_NO_SETUID_FIXUP
+        | SECBIT_KEEP_CAPS
+        | SECBIT_NO_CAP_AMBIENT_RAISE
+        | SECBIT_EXEC_RESTRICT_FILE
+        | SECBIT_EXEC_DENY_INTERACTIVE;
+    // The lock of each bit is the next one.
+    const LOCKS: u32 = ALL << 1;
+    const EXEC: u32 = SECBIT_EXEC_RESTRICT_FILE | SECBIT_EXEC_DENY_INTERACTIVE;
+    let caps = creds::SYS_ADMIN | creds::SYS_CHROOT;
+    let callers = [
+        ("secure bit NOROOT", vec![Setup::SecureBits(SECBIT_NOROOT)]),
+        (
+            "secure bit KEEP_CAPS",
+            vec![Setup::SecureBits(SECBIT_KEEP_CAPS)],
+        ),
+        (
+            "secure bit EXEC_RESTRICT_FILE",
+            vec![Setup::SecureBits(SECBIT_EXEC_RESTRICT_FILE)],
+        ),
+        (
+            "secure bit EXEC_DENY_INTERACTIVE",
+            vec![Setup::SecureBits(SECBIT_EXEC_DENY_INTERACTIVE)],
+        ),
+        (
+            "the secure bits of execution, locked",
+            vec![Setup::SecureBits(EXEC | EXEC << 1)],
+        ),
+        ("all secure bits", vec![Setup::SecureBits(ALL)]),
+        (
+            "all secure bits, locked",
+            vec![Setup::SecureBits(ALL | LOCKS)],
+        ),
+        ("no secure bit, all locked", vec![Setup::SecureBits(LOCKS)]),
+        ("inheritable capabilities", vec![Setup::InheritCaps(caps)]),
+        ("ambient capabilities", vec![Setup::AmbientCaps(caps)]),
+        ("few bounding capabilities", vec![Setup::BoundCaps(caps)]),
+        (
+            "few capabilities of each set, and secure bits",
+            vec![
+                Setup::BoundCaps(caps),
+                Setup::AmbientCaps(caps),
+                Setup::SecureBits(ALL),
+                Setup::KeepCaps(caps),
+            ],
+        ),
+    ];
+    let all_sets = callers[callers.len() - 1].1.clone();
+    let mut cases = Vec::new();
+    for (word, caller) in callers {
+        cases.extend(cases! {
+            { name: format!("user with {word}"), fd: FdSource::Target("user"), nstype: 0,
+              caller: caller => moves(Kind::User.flag()) }
+        });
+    }
+    for kind in Kind::ALL.into_iter().filter(|kind| *kind != Kind::User) {
+        let name = kind.name();
+        cases.extend(cases! {
+            { name: format!("{name} leaves credentials alone"), fd: FdSource::Target(name),
+              nstype: 0, caller: all_sets.clone() => moves(kind.flag()) }
+        });
+    }
+    cases
 }
