@@ -12,7 +12,7 @@ use crate::{
     env::kernel,
     errno::{Outcome, outcome_name},
     process::command::DryRun,
-    snapshot::{Difference, LINKS},
+    snapshot::{Difference, LINKS, OF_CHILD, Snapshot},
 };
 use nsproxy_uapi::Reason;
 use std::fmt::Write as _;
@@ -85,7 +85,7 @@ pub(crate) fn check(
         return;
     }
     if let Expect::Moved(_) = case.expect {
-        let moved_to = destinations(case, target, *opened);
+        let moved_to = destinations(case, target, *opened, before);
         for link in LINKS {
             let now = after.link(link);
             match moved_to.iter().find(|(moved, _)| *moved == link) {
@@ -143,6 +143,7 @@ fn destinations(
     case: &Case,
     target: Option<&TargetProcess>,
     opened: Option<u64>,
+    before: &Snapshot,
 ) -> Vec<(&'static str, u64)> {
     let Expect::Moved(kinds) = case.expect else {
         return Vec::new();
@@ -152,6 +153,9 @@ fn destinations(
         let namespace = match case.fd {
             FdSource::Pidfd => target.and_then(|process| process.link(kind.name())),
             FdSource::OwnPidfd => None,
+            FdSource::ChildPidfd => {
+                target::inode(before.get(&format!("{OF_CHILD}/{}", kind.name())))
+            }
             _ => opened,
         };
         if let Some(namespace) = namespace {

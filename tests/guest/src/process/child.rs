@@ -49,7 +49,7 @@ pub(crate) struct Process {
     pub(crate) proc: OwnedFd,
     device: Option<Device>,
     slots: Vec<Slot>,
-    /// The user and group, as seen from the initial user namespace.
+    /// The user and group in the actor's user namespace.
     pub(crate) id: u32,
 }
 
@@ -415,7 +415,7 @@ impl Process {
     }
 
     /// Returns the pid in the `/proc` of the test.
-    fn pid(&self) -> Result<u32> {
+    pub(crate) fn pid(&self) -> Result<u32> {
         let name = rustix::fs::readlinkat(&self.proc, "self", Vec::new())?;
         Ok(name.to_str()?.parse()?)
     }

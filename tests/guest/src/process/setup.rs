@@ -38,6 +38,8 @@ pub(crate) enum Setup {
     Vfork,
     /// Maps the user and group of the actor to root, in a user namespace that it just created.
     MapRoot,
+    /// `unshare(CLONE_NEWUSER)`, with all users and groups mapped to themselves.
+    UnshareUserMapped,
     /// Becomes that user and group, which clears the capabilities unless the id is 0.
     SetIds(u32),
     /// Drops all capabilities but these (bits).
@@ -58,6 +60,9 @@ pub(crate) enum Setup {
     Sibling,
     /// Starts a sleeping child in new namespaces of all kinds, which it creates.
     Child,
+    /// Starts a sleeping child that has entered new namespaces (`CLONE_NEW*`) once for each element.
+    /// The child is root in each user namespace.
+    NestedChild(Vec<u32>),
     /// Continues in a child whose parent exits: init becomes its parent.
     Orphan,
     /// Starts a sleeping process that shares root and working directory (`CLONE_FS`).
@@ -104,9 +109,7 @@ impl Setup {
         match self {
             Self::Unshare(flags) => sys::unshare(*flags)?,
             Self::Fork => {
-                if let Fork::Parent(child) = sys::fork()? {
-                    wait_and_exit_as(child);
-                }
+                fork_and_wait()?;
                 Process::die_with_parent();
             }
             Self::Vfork => {
@@ -116,7 +119,11 @@ impl Setup {
                 })?;
                 wait_and_exit_as(child);
             }
-            Self::MapRoot => map_root(&process.proc, process.id)?,
+            Self::MapRoot => {
+                map_root(&process.proc, process.id)?;
+                process.id = 0;
+            }
+            Self::UnshareUserMapped => unshare_user_mapped(process)?,
             Self::SetIds(id) => {
                 creds::become_user(*id)?;
                 process.id = *id;
@@ -160,12 +167,14 @@ impl Setup {
                         implementation::all_kinds() & !(Kind::Pid.flag() | Kind::Time.flag()),
                     )?;
                     sys::unshare(Kind::Pid.flag() | Kind::Time.flag())?;
-                    match sys::fork()? {
-                        Fork::Parent(child) => wait_and_exit_as(child),
-                        Fork::Child => Ok(()),
-                    }
+                    fork_and_wait()
                 })
                 .map(Reply::Child);
+            }
+            Self::NestedChild(levels) => {
+                let (proc, id) = (&process.proc, process.id);
+                return spawn_companion(process, sys::fork, || nest(proc, id, levels))
+                    .map(Reply::Child);
             }
             Self::Orphan => {
                 if let Fork::Parent(_) = sys::fork()? {
@@ -229,12 +238,60 @@ fn wait_and_exit_as(child: Pid) -> ! {
     sys::exit(code.unwrap_or(1))
 }
 
+/// Continues in a child. The parent waits for it, and exits with the same status.
+fn fork_and_wait() -> Result<()> {
+    match sys::fork()? {
+        Fork::Parent(child) => wait_and_exit_as(child),
+        Fork::Child => Ok(()),
+    }
+}
+
+/// Enters new namespaces (`CLONE_NEW*`) once for each element of `levels`, as the user `id`.
+fn nest(proc: &OwnedFd, mut id: u32, levels: &[u32]) -> Result<()> {
+    for &kinds in levels {
+        sys::unshare(kinds)?;
+        if kinds & Kind::User.flag() != 0 {
+            map_root(proc, id)?;
+            id = 0;
+        }
+        if kinds & (Kind::Pid.flag() | Kind::Time.flag()) != 0 {
+            fork_and_wait()?;
+        }
+    }
+    Ok(())
+}
+
+/// Enters a new user namespace. A child that stays outside maps all users and groups to themselves:
+/// the process itself could map only one.
+fn unshare_user_mapped(process: &Process) -> Result<()> {
+    const ALL: &str = "0 0 4294967295";
+    let pid = process.pid()?;
+    let (mut wait, tell) = std::io::pipe()?;
+    match sys::fork()? {
+        Fork::Child => {
+            drop(tell);
+            let _ = wait.read(&mut [0]);
+            let map = |file| write_proc(&process.proc, &format!("{pid}/{file}"), ALL);
+            let mapped = map("uid_map").and_then(|()| map("gid_map"));
+            sys::exit(i32::from(mapped.is_err()))
+        }
+        Fork::Parent(child) => {
+            sys::unshare(Kind::User.flag())?;
+            drop(tell);
+            let ended = rustix::process::waitpid(Some(child), WaitOptions::empty())?;
+            let status = ended.and_then(|(_, status)| status.exit_status());
+            ensure!(status == Some(0), "cannot map all users");
+            Ok(())
+        }
+    }
+}
+
 /// Starts a child that lives as long as this process. Returns its path in `/proc`, after `prepare`
 /// has run in the child.
 fn spawn_companion(
     process: &Process,
     fork: fn() -> Result<Fork, Errno>,
-    prepare: fn() -> Result<(), Errno>,
+    prepare: impl FnOnce() -> Result<()>,
 ) -> Result<String> {
     let (read, mut write) = std::io::pipe()?;
     let (mut alive, keep_alive) = std::io::pipe()?;

@@ -6,7 +6,7 @@
 //! the validation of the target of a pidfd, then the kinds. The rows `P`, of the preparation, fail
 //! only on a shortage of memory: [`super::faults`].
 
-use super::of_cases;
+use super::{nesting, of_cases};
 use crate::{
     case::{
         Case, FdSource, NsPath, Unrelated,
@@ -46,6 +46,7 @@ pub(super) fn cases() -> Vec<Case> {
         user(),
         time(),
         capabilities(),
+        nesting::cases(),
     ]
     .concat()
 }

@@ -35,6 +35,7 @@ mod labs;
 mod matrix;
 mod module;
 mod named_enum;
+mod nesting;
 mod pidfd;
 mod races;
 mod scale;
