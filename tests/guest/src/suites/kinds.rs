@@ -2,7 +2,7 @@
 
 //! Each kind alone, by a file of nsfs.
 
-use super::of_cases;
+use super::{effects, of_cases};
 use crate::{
     case::{Case, FdSource, implementation::Kind, target::Target},
     errno::Code,
@@ -11,7 +11,9 @@ use crate::{
 };
 
 pub(crate) fn tests() -> Vec<Test> {
-    of_cases(cases())
+    let mut tests = of_cases(cases());
+    tests.extend(effects::tests());
+    tests
 }
 
 pub(super) fn cases() -> Vec<Case> {

@@ -24,6 +24,7 @@ mod active_refs;
 mod bench;
 mod demo;
 mod device;
+mod effects;
 mod errno;
 mod error_sink;
 mod explain;

@@ -35,6 +35,23 @@ impl Semaphore {
         checked(unsafe { libc::semop(self.0, &raw mut operation, 1) }.into()).map(drop)
     }
 
+    /// Waits until the value is 0.
+    pub(crate) fn wait_for_zero(self) -> Result<(), Errno> {
+        let mut operation = libc::sembuf {
+            sem_num: 0,
+            sem_op: 0,
+            sem_flg: 0,
+        };
+        // SAFETY: The pointer refers to one operation.
+        checked(unsafe { libc::semop(self.0, &raw mut operation, 1) }.into()).map(drop)
+    }
+
+    /// Returns the number of tasks that wait for the value 0.
+    pub(crate) fn waiting_for_zero(self) -> Result<i32, Errno> {
+        // SAFETY: GETZCNT takes no argument.
+        checked(unsafe { libc::semctl(self.0, 0, libc::GETZCNT) }.into()).map(|n| n as i32)
+    }
+
     /// Returns the value.
     pub(crate) fn value(self) -> Result<i32, Errno> {
         // SAFETY: GETVAL takes no argument.

@@ -27,7 +27,8 @@ pub(crate) use syscall::{
 };
 pub(crate) use task::{
     Fork, block_usr1, exec, exit, fork, fork_into, fork_sharing_fs, fork_to_zombie,
-    has_ended_within, ignore_children, keep_only, one_heap, sleep_forever, spawn_sharing_vm, vfork,
+    has_ended_within, ignore_children, keep_only, one_heap, queue_blocked_signal, sleep_forever,
+    spawn_sharing_vm, vfork,
 };
 
 pub(crate) use nsproxy_uapi::setns_raw as setns;

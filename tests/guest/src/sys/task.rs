@@ -84,12 +84,28 @@ pub(crate) fn ignore_children(ignore: bool) {
 
 /// Blocks `SIGUSR1` in this task, and so in its children and in executed programs.
 pub(crate) fn block_usr1() -> Result<(), Errno> {
+    block_signal(libc::SIGUSR1)
+}
+
+/// Blocks a real-time signal, and sends it to this process. The kernel queues it, or returns `EAGAIN` if
+/// the user has too many.
+pub(crate) fn queue_blocked_signal() -> Result<(), Errno> {
+    let signal = libc::SIGRTMIN();
+    block_signal(signal)?;
+    let value = libc::sigval {
+        sival_ptr: ptr::null_mut(),
+    };
+    // SAFETY: The signal is blocked, so that it has no effect.
+    checked(unsafe { libc::sigqueue(libc::getpid(), signal, value) }.into()).map(drop)
+}
+
+fn block_signal(signal: c_int) -> Result<(), Errno> {
     let mut set = mem::MaybeUninit::<libc::sigset_t>::zeroed();
     // SAFETY: `set` has room for a set. It is emptied before a signal is added and before it is
     // read. The pointer to the old mask may be NULL. No thread here waits for the signal.
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
-        libc::sigaddset(set.as_mut_ptr(), libc::SIGUSR1);
+        libc::sigaddset(set.as_mut_ptr(), signal);
         checked(libc::sigprocmask(libc::SIG_BLOCK, set.as_ptr(), ptr::null_mut()).into()).map(drop)
     }
 }
