@@ -19,28 +19,34 @@ use crate::{
 use anyhow::{Context as _, Result, ensure};
 
 pub(super) fn tests() -> Vec<Test> {
-    [
+    let mut tests = Vec::new();
+    for (entry, word) in [
         (Entry::Syscall, "syscall"),
         (Entry::Device, "device"),
         (Entry::Served, "served"),
-    ]
-    .map(|(entry, word)| {
-        Test::new(
-            format!("an owner is active while a task is in its namespace: {word}"),
-            move |_| check(entry),
-        )
-    })
-    .into()
+    ] {
+        for (depth, owners) in [(1, "an owner is"), (3, "owners three deep are")] {
+            tests.push(Test::new(
+                format!("{owners} active while a task is in the namespace: {word}"),
+                move |_| check(entry, depth),
+            ));
+        }
+    }
+    tests
 }
 
-/// Enters and leaves a uts namespace whose user namespace has no task meanwhile. An open file keeps
-/// the user namespace in memory.
-fn check(entry: Entry) -> Result<()> {
+/// Enters and leaves a uts namespace that is owned so many user namespaces below, which have no task
+/// meanwhile. An open file keeps them in memory.
+fn check(entry: Entry, depth: usize) -> Result<()> {
     let mut owner = Actor::spawn()?;
-    owner.set_up(&Setup::Unshare(Kind::User.flag() | Kind::Uts.flag()))?;
-    owner.set_up(&Setup::MapRoot)?;
     let pid = owner.pid()?.to_string();
-    let user = nsfs::id(open_ns(&pid, "user")?)?;
+    let mut owners = Vec::new();
+    for level in 1..=depth {
+        let uts = if level == depth { Kind::Uts.flag() } else { 0 };
+        owner.set_up(&Setup::Unshare(Kind::User.flag() | uts))?;
+        owner.set_up(&Setup::MapRoot)?;
+        owners.push(nsfs::id(open_ns(&pid, "user")?)?);
+    }
     let uts = open_ns(&pid, "uts")?;
     // An open file references the credentials of the opener, which reference the user namespace.
     let file = owner.open(Source::OwnPidfd)?;
@@ -59,17 +65,21 @@ fn check(entry: Entry) -> Result<()> {
     // Waits for the exit of the actor, so that only the caller is left.
     drop(owner);
     drop(uts);
-    ensure!(
-        is_active(user)?,
-        "the owner is not active while a task is in its namespace"
-    );
+    for (level, user) in owners.iter().enumerate() {
+        ensure!(
+            is_active(*user)?,
+            "owner {level} is not active while a task is in the namespace"
+        );
+    }
     go(back)?;
     // The caller has a file of the namespace, too.
     caller.run_command(&Command::Close)?;
-    ensure!(
-        !is_active(user)?,
-        "the owner is active after the last task has left its namespace"
-    );
+    for (level, user) in owners.iter().enumerate() {
+        ensure!(
+            !is_active(*user)?,
+            "owner {level} is active after the last task has left the namespace"
+        );
+    }
     drop(keeper);
     Ok(())
 }
