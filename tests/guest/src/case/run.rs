@@ -187,6 +187,26 @@ pub(crate) fn repeat(
     bail!("{entry}: the call succeeded despite an injected allocation failure, {SERIES} times");
 }
 
+/// Prepares a caller of a case with the file of its call open, and runs `f` with it and its call.
+pub(crate) fn with_caller<T>(
+    case: &Case,
+    entry: Entry,
+    fixtures: &mut Fixtures,
+    f: impl FnOnce(&mut Actor, Call) -> Result<T>,
+) -> Result<T> {
+    let target = fixtures.target_of(case)?;
+    let fd = case.fd.prepare(target.as_deref(), fixtures)?;
+    // Without perf, which would have to be notified.
+    let case = &Case {
+        witnesses: Witnesses::Child,
+        ..case.clone()
+    };
+    let mut caller = Caller::prepare(case, entry, target.as_deref(), fixtures)?;
+    caller.open(&fd)?;
+    let call = caller.call(case);
+    f(&mut caller.actor, call)
+}
+
 /// Runs programs as the caller of a case. Their standard input is the file of the case, if there is
 /// one. `lines` returns their command lines for the caller's pid.
 pub(crate) fn run_programs(

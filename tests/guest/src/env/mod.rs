@@ -5,3 +5,4 @@
 pub(crate) mod kernel;
 pub(crate) mod module;
 pub(crate) mod serve_status;
+pub(crate) mod trace;

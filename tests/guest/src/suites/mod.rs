@@ -22,6 +22,7 @@ macro_rules! cases {
 mod abi;
 mod active_refs;
 mod bench;
+mod cap_checks;
 mod demo;
 mod device;
 mod effects;

@@ -2,14 +2,14 @@
 
 //! Observation of calls from outside: the counts by `NSPROXY_SHOW`, and the steps by the tracepoint.
 
-use super::{active_refs, visibility};
+use super::{active_refs, cap_checks, visibility};
 use crate::{
     case::{
         fixtures::Fixtures,
         implementation::{Device, Entry, Kind, all_kinds},
         target::{self, Liveness, Target, TargetProcess, USER},
     },
-    env::{kernel, serve_status},
+    env::trace::Trace,
     errno::{Code, Outcome, expect, outcome_name},
     process::{
         Actor,
@@ -24,7 +24,6 @@ use nsproxy_uapi::{Explain, Member, Namespace, Shown};
 use std::{
     fs::{self, File},
     os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
-    path::Path,
     thread,
     time::Duration,
 };
@@ -123,13 +122,14 @@ pub(crate) fn tests() -> Vec<Test> {
             let trace = Trace::on()?;
             trace.off()?;
             let outcome = actor.call(call)?;
-            let lines = trace.of(&mut actor)?;
+            let lines = trace.of_process(actor.pid()?)?;
             ensure!(outcome.is_ok(), "returned {}", outcome_name(outcome));
             ensure!(lines.is_empty(), "the trace has {lines:?}");
             Ok(())
         }),
     ]);
     tests.extend(active_refs::tests());
+    tests.extend(cap_checks::tests());
     tests.extend(visibility::tests());
     tests
 }
@@ -335,7 +335,7 @@ fn no_exec(fixtures: &mut Fixtures) -> Result<()> {
     let trace = Trace::of_functions(&UNDER_LOCK)?;
     let shown = actor.run_syscall(&Command::Show { slot })?;
     fs::read_link(link)?;
-    trace.write("tracing_on", "0")?;
+    trace.stop()?;
     expect(shown, Ok(()))?;
     for process in [actor.pid()?, std::process::id()] {
         let lines = trace.of_process(process)?;
@@ -401,7 +401,7 @@ fn seen(mut actor: Actor, call: Call, expected: Outcome, steps: &str) -> Result<
     let outcome = actor.call(call)?;
     trace.off()?;
     expect(outcome, expected)?;
-    let lines = trace.of(&mut actor)?;
+    let lines = trace.of_process(actor.pid()?)?;
     let word = |line: &String| -> Option<String> {
         let field = |name: &str| {
             let mut words = line.split_whitespace();
@@ -422,64 +422,4 @@ fn seen(mut actor: Actor, call: Call, expected: Outcome, steps: &str) -> Result<
         .join(" ");
     ensure!(seen == steps, "seen: {seen}\nexpected: {steps}");
     Ok(())
-}
-
-/// The trace of the module's events, by the mount point of tracefs.
-struct Trace(&'static Path);
-
-impl Trace {
-    fn new() -> Result<Self> {
-        let trace = Self(kernel::tracefs()?);
-        trace.write("trace", "")?;
-        trace.write("tracing_on", "1")?;
-        Ok(trace)
-    }
-
-    fn on() -> Result<Self> {
-        let trace = Self::new()?;
-        trace.write("events/nsproxy_rs/nsproxy_rs_step/enable", "1")?;
-        Ok(trace)
-    }
-
-    /// Traces calls of these functions instead.
-    fn of_functions(names: &[&str]) -> Result<Self> {
-        let trace = Self::new()?;
-        if !trace.0.join("set_ftrace_filter").exists() {
-            return Err(serve_status::unsupported());
-        }
-        trace.write("set_ftrace_filter", &names.join(" "))?;
-        trace.write("current_tracer", "function")?;
-        Ok(trace)
-    }
-
-    fn off(&self) -> Result<()> {
-        self.write("events/nsproxy_rs/nsproxy_rs_step/enable", "0")
-    }
-
-    fn write(&self, file: &str, text: &str) -> Result<()> {
-        fs::write(self.0.join(file), text).with_context(|| file.to_owned())
-    }
-
-    /// Returns the lines of an actor.
-    fn of(&self, actor: &mut Actor) -> Result<Vec<String>> {
-        self.of_process(actor.pid()?)
-    }
-
-    fn of_process(&self, process: u32) -> Result<Vec<String>> {
-        let process = format!("-{process}");
-        let all = fs::read_to_string(self.0.join("trace"))?;
-        let lines = all.lines().filter(|line| !line.starts_with('#'));
-        let is_of = |line: &&str| {
-            let task = line.split_whitespace().next();
-            task.is_some_and(|task| task.ends_with(&process))
-        };
-        Ok(lines.filter(is_of).map(str::to_owned).collect())
-    }
-}
-
-impl Drop for Trace {
-    fn drop(&mut self) {
-        let _ = self.write("current_tracer", "nop");
-        let _ = self.off();
-    }
 }
