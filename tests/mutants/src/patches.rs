@@ -3,7 +3,7 @@
 //! Mutants of the kernel: a patch each, and the lab kernel built with it.
 
 use crate::table::{Change, Mutant};
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -19,7 +19,7 @@ const NEEDED: [&str; 3] = [".config", "arch/x86/boot/bzImage", "usr/gen_init_cpi
 ///
 /// # Errors
 ///
-/// No patch exists; or a patch has no description, or changes more than one file.
+/// No patch exists; or a patch has a wrong header, or changes more than one file.
 pub(crate) fn read(root: &Path) -> Result<Vec<Mutant>> {
     let dir = root.join(DIR);
     let mut mutants = Vec::new();
@@ -44,12 +44,11 @@ fn mutant(path: &Path) -> Result<Mutant> {
 }
 
 fn of_patch(name: &str, path: &Path, text: String) -> Result<Mutant> {
-    let after = |prefix| {
-        text.lines()
-            .filter_map(move |line: &str| line.strip_prefix(prefix))
-    };
-    let wrong = after("Subject: ").next().context("no Subject")?.to_owned();
-    let files: Vec<&str> = after("+++ b/").collect();
+    let header = Header::of(&text)?;
+    let files: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("+++ b/"))
+        .collect();
     let [file] = files[..] else {
         return Err(anyhow!(
             "the patch changes {} files instead of one",
@@ -58,15 +57,54 @@ fn of_patch(name: &str, path: &Path, text: String) -> Result<Mutant> {
     };
     Ok(Mutant {
         name: name.to_owned(),
-        wrong,
+        wrong: header.subject,
         file: file.into(),
-        suite: None,
-        equivalent: None,
+        suite: header.suite,
+        equivalent: header.equivalent,
         change: Change::Patch {
             path: path.to_owned(),
             text,
         },
     })
+}
+
+/// The lines before the change, as in `mutants.toml`: `Subject:` is `wrong` there.
+struct Header {
+    subject: String,
+    suite: Option<String>,
+    equivalent: Option<String>,
+}
+
+impl Header {
+    /// Reads the header of a patch.
+    ///
+    /// # Errors
+    ///
+    /// A line is unknown, empty or duplicate; or there is no `Subject:`.
+    fn of(patch: &str) -> Result<Self> {
+        let (mut subject, mut suite, mut equivalent) = (None, None, None);
+        let lines = patch.lines().take_while(|line| !line.starts_with("--- "));
+        for line in lines.filter(|line| !line.is_empty()) {
+            let (word, value) = line.split_once(':').unwrap_or((line, ""));
+            let value = value.trim();
+            let field = match word {
+                "Subject" => &mut subject,
+                "Suite" => &mut suite,
+                "Equivalent" => &mut equivalent,
+                _ => bail!("unknown line in the header: {line}"),
+            };
+            ensure!(!value.is_empty(), "{word}: has no value");
+            ensure!(
+                field.replace(value.to_owned()).is_none(),
+                "{word}: occurs twice"
+            );
+        }
+        Ok(Self {
+            subject: subject.context("no Subject:")?,
+            suite,
+            equivalent,
+        })
+    }
 }
 
 /// Builds the lab kernel with a patch, and copies the files that a guest needs into `dir`. Builds
@@ -101,23 +139,49 @@ mod tests {
         of_patch("a-name", Path::new("a-name.patch"), text.to_owned())
     }
 
+    const CHANGE: &str = "--- a/kernel/a.c\n+++ b/kernel/a.c\n@@ -1 +1 @@\n-a\n+Suite: b\n";
+
     #[test]
     fn a_patch_has_a_subject_and_a_file() {
-        let text =
-            "Subject: nsproxy: x\n\n--- a/kernel/a.c\n+++ b/kernel/a.c\n@@ -1 +1 @@\n-a\n+b\n";
-        let mutant = read(text).unwrap();
+        let mutant = read(&format!("Subject: nsproxy: x\n\n{CHANGE}")).unwrap();
         assert_eq!(mutant.wrong, "nsproxy: x");
         assert_eq!(mutant.file, Path::new("kernel/a.c"));
+        assert_eq!((mutant.suite, mutant.equivalent), (None, None));
+    }
+
+    #[test]
+    fn a_patch_may_name_a_suite_and_why_it_is_equivalent() {
+        let header = "Subject: x\nSuite: kinds\nEquivalent: nothing reads it: y\n";
+        let mutant = read(&format!("{header}\n{CHANGE}")).unwrap();
+        assert_eq!(mutant.suite.as_deref(), Some("kinds"));
+        assert_eq!(mutant.equivalent.as_deref(), Some("nothing reads it: y"));
     }
 
     #[test]
     fn an_incomplete_patch_is_refused() {
-        for text in [
-            "+++ b/kernel/a.c\n",
-            "Subject: x\n",
-            "Subject: x\n+++ b/a.c\n+++ b/b.c\n",
+        for (header, change) in [
+            ("", CHANGE),
+            ("Subject: x\n", ""),
+            ("Subject: x\n", "+++ b/a.c\n+++ b/b.c\n"),
         ] {
-            assert!(read(text).is_err(), "{text}");
+            assert!(
+                read(&format!("{header}{change}")).is_err(),
+                "{header}{change}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_wrong_header_is_refused() {
+        for (header, why) in [
+            ("Suite: kinds\n", "no Subject"),
+            ("Subject: x\nSuit: kinds\n", "unknown line"),
+            ("Subject: x\na sentence\n", "unknown line"),
+            ("Subject: x\nSuite:\n", "no value"),
+            ("Subject: x\nSuite: a\nSuite: b\n", "twice"),
+        ] {
+            let error = read(&format!("{header}\n{CHANGE}")).unwrap_err();
+            assert!(error.to_string().contains(why), "{header}: {error}");
         }
     }
 }
