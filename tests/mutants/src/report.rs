@@ -36,6 +36,13 @@ impl Outcome {
     }
 }
 
+/// The durations of a mutant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Durations {
+    pub(crate) build: Duration,
+    pub(crate) suites: Duration,
+}
+
 /// Returns the verdict on a mutant.
 fn verdict(mutant: &Mutant, outcome: &Outcome) -> MutantVerdict {
     match (outcome, &mutant.equivalent) {
@@ -63,8 +70,8 @@ impl Progress {
         }
     }
 
-    /// Reports a finished mutant and its duration; [`None`] for a cached outcome.
-    pub(crate) fn done(&self, mutant: &Mutant, outcome: &Outcome, took: Option<Duration>) {
+    /// Reports a finished mutant and its durations; [`None`] for a cached outcome.
+    pub(crate) fn done(&self, mutant: &Mutant, outcome: &Outcome, took: Option<Durations>) {
         let n = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         let text = match outcome {
             Outcome::Caught(Notice {
@@ -76,8 +83,9 @@ impl Progress {
             Outcome::Survived(kernels) => format!("no suite failed on {}", kernels.join(", ")),
             Outcome::Broken(why) => why.lines().last().unwrap_or_default().to_owned(),
         };
-        let took = took.map_or("cached".to_owned(), |took| {
-            format!("{:.0} s", took.as_secs_f64())
+        let took = took.map_or("cached".to_owned(), |Durations { build, suites }| {
+            let [build, suites] = [build, suites].map(|it| it.as_secs_f64());
+            format!("build {build:.0} s, suites {suites:.0} s")
         });
         println!(
             "[{n:>2}/{}] {:<10} {:width$}  {text}  ({took})",

@@ -3,8 +3,9 @@
 //! Runs all mutants: on one kernel, and the survivors on a second one.
 
 use crate::{
-    Component, cache, patches,
-    report::{self, Outcome, Progress},
+    Component, cache,
+    patches::{Build, Builds},
+    report::{self, Durations, Outcome, Progress},
     source::Source,
     suite_runner::{Kernel, Module},
     suites::Suites,
@@ -70,8 +71,10 @@ struct Run {
     root: PathBuf,
     /// The name of the directory of their logs.
     name: &'static str,
-    /// One mutant is built at a time, while others run.
+    /// One mutant of the module is built at a time, while others run.
     source: Mutex<Source>,
+    /// Mutants of the kernel are built at the same time.
+    builds: Builds,
     /// The directory of their logs; each mutant has one of its name.
     logs: PathBuf,
 }
@@ -84,6 +87,7 @@ impl Run {
         };
         Ok(Self {
             source: Mutex::new(Source::of(&root)?),
+            builds: Builds::new(threads()),
             logs: root.join("build/results").join(name),
             name,
             root,
@@ -108,8 +112,8 @@ impl Run {
         })
     }
 
-    /// Returns a mutant's outcome, and its duration unless it was cached.
-    fn one(&self, suites: &Suites, mutant: &Mutant) -> Result<(Outcome, Option<Duration>)> {
+    /// Returns a mutant's outcome, and its durations unless it was cached.
+    fn one(&self, suites: &Suites, mutant: &Mutant) -> Result<(Outcome, Option<Durations>)> {
         let kernel = &suites.kernel;
         let module = self.module(kernel, Some(mutant))?;
         let path = module.logs.join(format!("{}.json", kernel.name));
@@ -117,16 +121,28 @@ impl Run {
             return Ok((outcome, None));
         }
         let begun = Instant::now();
-        let kernel = match self.build(suites, mutant, &module) {
-            Ok(kernel) => kernel,
-            Err(why) => return Ok((Outcome::Broken(format!("{why:#}")), Some(begun.elapsed()))),
+        let (kernel, build) = match self.build(suites, mutant, &module) {
+            Ok(built) => built,
+            Err(why) => {
+                let took = Durations {
+                    build: begun.elapsed(),
+                    suites: Duration::ZERO,
+                };
+                return Ok((Outcome::Broken(format!("{why:#}")), Some(took)));
+            }
         };
+        let (build_took, begun) = (begun.elapsed(), Instant::now());
         let outcome = suites.outcome(&kernel, &module, mutant.suite.as_deref())?;
+        drop(build);
         kernel.tidy(&module);
         if !matches!(outcome, Outcome::Broken(_)) {
             cache::write(&path, &module.key, &outcome)?;
         }
-        Ok((outcome, Some(begun.elapsed())))
+        let took = Durations {
+            build: build_took,
+            suites: begun.elapsed(),
+        };
+        Ok((outcome, Some(took)))
     }
 
     /// Returns the original module or a mutant for a kernel; [`build`](Self::build) builds it.
@@ -147,21 +163,26 @@ impl Run {
     }
 
     /// Builds a mutant: the module, or the kernel beside the original module. Returns the kernel to
-    /// boot.
-    fn build(&self, suites: &Suites, mutant: &Mutant, module: &Module) -> Result<Kernel> {
-        let source = self.source();
+    /// boot, and its build, which belongs to this mutant until that is dropped.
+    fn build(
+        &self,
+        suites: &Suites,
+        mutant: &Mutant,
+        module: &Module,
+    ) -> Result<(Kernel, Option<Build<'_>>)> {
         let kernel = &suites.kernel;
         match &mutant.change {
             Change::Lines { .. } => {
+                let source = self.source();
                 source.build(&kernel.which, Some(mutant), &module.file)?;
-                Ok(kernel.clone())
+                Ok((kernel.clone(), None))
             }
             Change::Patch { path, .. } => {
-                let dir = module.patched_kernel();
-                patches::build(&self.root, path, &dir)?;
+                let build = self.builds.take()?;
+                let dir = build.with(&self.root, path)?;
                 fs::copy(&suites.unchanged.file, &module.file)
                     .with_context(|| module.file.display().to_string())?;
-                Ok(kernel.built_in(&dir))
+                Ok((kernel.built_in(&dir), Some(build)))
             }
         }
     }
@@ -171,7 +192,12 @@ impl Run {
     }
 }
 
-/// Applies `work` to each item, on as many threads as there are CPUs. Returns the results in order.
+/// Returns the number of CPUs: that many mutants run at a time.
+fn threads() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// Applies `work` to each item, on [`threads`] threads. Returns the results in order.
 ///
 /// # Errors
 ///
@@ -194,9 +220,8 @@ pub(crate) fn in_parallel<T: Sync, R: Send>(
             .map(apply)
             .collect::<Result<Vec<_>>>()
     };
-    let cpus = thread::available_parallelism().map_or(1, usize::from);
     let done: Result<Vec<_>> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..cpus).map(|_| scope.spawn(worker)).collect();
+        let workers: Vec<_> = (0..threads()).map(|_| scope.spawn(worker)).collect();
         let join = |worker: thread::ScopedJoinHandle<'_, _>| {
             worker
                 .join()

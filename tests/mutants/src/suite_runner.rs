@@ -36,13 +36,6 @@ pub(crate) struct Module {
     pub(crate) key: Key,
 }
 
-impl Module {
-    /// Returns the directory of the mutated kernel.
-    pub(crate) fn patched_kernel(&self) -> PathBuf {
-        self.logs.join("kernel")
-    }
-}
-
 /// Returns whether the only fault is that the suite took too long.
 fn is_slow(record: &SuiteResult) -> bool {
     const SIGNS: &[&str] = &[
@@ -184,7 +177,6 @@ impl Kernel {
     pub(crate) fn tidy(&self, module: &Module) {
         let _ = fs::remove_file(&module.file);
         let _ = fs::remove_file(module.logs.join(&self.name).join("initramfs.cpio"));
-        let _ = fs::remove_dir_all(module.patched_kernel());
     }
 }
 
