@@ -222,6 +222,7 @@ fn pid() -> Vec<Case> {
     let pid = Kind::Pid.flag();
     let target = || Target::in_new(pid);
     let nested = || [Setup::Unshare(pid), Setup::Fork];
+    let nested_user = || [Setup::Unshare(pid), Setup::Fork, Setup::SetIds(USER)];
     // The check uses the caller's own pid namespace, not that for its children.
     let children_in_another = || [Setup::Unshare(pid)];
     cases! {
@@ -231,6 +232,9 @@ fn pid() -> Vec<Case> {
           nstype: pid, target: target(), caller: nested() => refused(Reason::NotBelow) }
         { name: "pid EINVAL a sibling of that of the caller: pidfd", fd: FdSource::Pidfd,
           nstype: pid, target: target(), caller: nested() => refused(Reason::NotBelow) }
+        { name: "pid EPERM before EINVAL: a sibling, by a user without rights",
+          fd: FdSource::Target("pid"), nstype: pid, target: target(), caller: nested_user()
+          => refused(Reason::CapOwner) }
         { name: "pid the active one of the caller, its children being in another",
           fd: FdSource::Own("pid"), nstype: pid, target: target(), caller: children_in_another()
           => moves(pid) }
