@@ -36,7 +36,10 @@ pub(crate) fn all(
     let begun = Instant::now();
     let run = Run::new(root, component)?;
     let (kernel, unchanged) = run.unchanged(which)?;
-    let suites = Suites::cheapest_first(kernel, unchanged)?;
+    let suites = match is_all {
+        true => Suites::cheapest_first(kernel, unchanged)?,
+        false => Suites::as_listed(kernel, unchanged)?,
+    };
     let outcomes = run.round(&suites, mutants)?;
     let mut outcomes: Vec<_> = mutants.iter().copied().zip(outcomes).collect();
 

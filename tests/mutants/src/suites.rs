@@ -46,6 +46,13 @@ impl Suites {
         Ok(suites)
     }
 
+    /// Returns the suites on the first kernel, as `nsproxy-tests` lists them, for a few mutants. Each
+    /// is measured when it is needed, since few mutants need all.
+    pub(crate) fn as_listed(kernel: Kernel, unchanged: Module) -> Result<Self> {
+        let names = kernel.suites()?;
+        Ok(Self::new(kernel, unchanged, names))
+    }
+
     /// Returns the suites on another kernel, for survivors, in the same order. Few of them run, so
     /// that each is measured when it is needed.
     pub(crate) fn in_order_of(other: &Self, kernel: Kernel, unchanged: Module) -> Self {
