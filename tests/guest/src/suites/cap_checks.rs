@@ -96,20 +96,21 @@ struct Recorded {
 }
 
 impl Recorded {
+    /// Returns the name of a user namespace.
+    fn name(&self, user_ns: u64) -> &str {
+        let mut names = self.names.iter();
+        let found = names.find(|(address, _)| *address == user_ns);
+        found.map_or("another user namespace", |(_, name)| name)
+    }
+
     /// Returns the checks in words.
     fn words(&self) -> Vec<String> {
-        let name = |user_ns| {
-            let mut names = self.names.iter();
-            let found = names.find(|(address, _)| *address == user_ns);
-            found.map_or("another user namespace", |(_, name)| name)
-        };
         let checks = self.checks.iter().map(|check| {
-            let CapCheck {
-                user_ns,
-                cap,
-                options,
-            } = *check;
-            format!("capability {cap} in {}, options {options}", name(user_ns))
+            let name = self.name(check.user_ns);
+            format!(
+                "capability {} in {name}, options {}",
+                check.cap, check.options
+            )
         });
         checks.collect()
     }
@@ -141,9 +142,13 @@ impl Recorder {
             let is_ptrace = |check: &&CapCheck| check.cap == SYS_PTRACE;
             let checks = kernel.checks.iter().skip_while(is_ptrace);
             let made: Vec<_> = checks.map(|check| (check.cap, check.user_ns)).collect();
+            let expected_words: Vec<_> = expected
+                .iter()
+                .map(|(cap, user_ns)| format!("capability {cap} in {}", kernel.name(*user_ns)))
+                .collect();
             ensure!(
                 made == *expected,
-                "setns(2) checked {:#?}, which is not in the order of the kind: {expected:x?}",
+                "setns(2) checked {:#?}, expected {expected_words:#?}",
                 kernel.words()
             );
         }
