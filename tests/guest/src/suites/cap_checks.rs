@@ -46,9 +46,6 @@ const SYS_PTRACE: u32 = CapabilitySet::SYS_PTRACE.bits().trailing_zeros();
 const SYS_ADMIN: u32 = CapabilitySet::SYS_ADMIN.bits().trailing_zeros();
 const SETPCAP: u32 = CapabilitySet::SETPCAP.bits().trailing_zeros();
 
-/// The option of a check that is not audited, as those are with which the module finds a reason.
-const CAP_OPT_NOAUDIT: u32 = 2;
-
 pub(super) fn tests() -> Vec<Test> {
     let state = Rc::new(RefCell::new(None));
     let of = |suite, cases: Vec<Case>| cases.into_iter().map(move |case| (suite, case));
@@ -197,16 +194,13 @@ impl Recorder {
             _ => (vec![ioctl], 0),
         };
         ensure!(numbers == made, "{}: system calls {numbers:?}", call.entry);
-        let mut checks = calls.swap_remove(at).1;
+        let checks = calls.swap_remove(at).1;
         let others: usize = calls.iter().map(|(_, checks)| checks.len()).sum();
         ensure!(
             others == 0,
             "{}: the requests made {others} checks",
             call.entry
         );
-        if matches!(call.entry, Entry::Explain { .. }) {
-            checks.retain(|check| check.options & CAP_OPT_NOAUDIT == 0);
-        }
         Ok(Recorded {
             outcome,
             checks,
