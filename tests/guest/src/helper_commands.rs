@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! Commands for a shell: `nsproxy-tests share-fs` and `nsproxy-tests two-threads`. They start callers
-//! that share with another task what `setns(2)` requires to be unshared.
+//! that share with another task what `setns(2)` requires to be unshared. And the command that the
+//! kernel executes for a test: `nsproxy-tests request-key`.
 
 use crate::{
     case::implementation::Device,
     errno::Code,
+    suites,
     sys::{Fork, fork_sharing_fs},
 };
 use anyhow::{Context as _, Result};
@@ -19,11 +21,12 @@ use std::{
     thread,
 };
 
-/// Runs one of the two commands. Returns [`None`] for other words.
+/// Runs one of the commands. Returns [`None`] for other words.
 pub(crate) fn main(mut words: impl Iterator<Item = OsString>) -> Option<Result<ExitCode>> {
     match words.next()?.to_str()? {
         "share-fs" => Some(share_fs(words)),
         "two-threads" => Some(two_threads(words)),
+        "request-key" => Some(suites::request_key(words)),
         _ => None,
     }
 }

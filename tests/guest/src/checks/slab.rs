@@ -39,6 +39,7 @@ const CACHES: &[&str] = &[
     "net_namespace",
     "mnt_cache",
     "pid",
+    "key_jar",
     // Root and working directory refer to dentries; filp is open files.
     "dentry",
     "filp",
@@ -76,6 +77,7 @@ const GATED: &[(&str, u64)] = &[
     ("user_namespace", 0),
     ("uts_namespace", 0),
     ("pid_namespace", 0),
+    ("key_jar", 2),
     ("mnt_cache", 4),
     (CRED, 16),
 ];

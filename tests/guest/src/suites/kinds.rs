@@ -2,7 +2,7 @@
 
 //! Each kind alone, by a file of nsfs.
 
-use super::{effects, of_cases};
+use super::{effects, of_cases, request_key};
 use crate::{
     case::{Case, FdSource, implementation::Kind, target::Target},
     errno::Code,
@@ -13,6 +13,7 @@ use crate::{
 pub(crate) fn tests() -> Vec<Test> {
     let mut tests = of_cases(cases());
     tests.extend(effects::tests());
+    tests.extend(request_key::tests());
     tests
 }
 

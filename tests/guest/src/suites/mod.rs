@@ -40,6 +40,7 @@ mod named_enum;
 mod nesting;
 mod pidfd;
 mod races;
+mod request_key;
 mod scale;
 mod sequences;
 mod serve;
@@ -49,6 +50,7 @@ mod third_party;
 mod visibility;
 mod watch;
 
+pub(crate) use request_key::upcall as request_key;
 pub(crate) use visibility::{Knowledge, Query};
 
 use crate::{
