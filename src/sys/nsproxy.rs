@@ -233,6 +233,7 @@ macro_rules! members {
                 #[doc = concat!(
                     "Replaces `nsproxy->", stringify!($member), "`, and drops the old one."
                 )]
+                #[inline(always)]
                 pub(crate) fn [<replace_ $member>](&mut self, ns: &$kind) {
                     let new = namespace::into_raw(ARef::from(ns));
                     // SAFETY: By the type's invariants no other pointer to the nsproxy is in use.
