@@ -12,7 +12,7 @@ use crate::{
     reason::Reason,
     sys::{
         caller::Caller,
-        cred::{CapSet, PreparedCred, SetCred},
+        cred::{CapSet, PreparedCred, SetCred, SECUREBITS_DEFAULT},
         namespace::*,
         version,
     },
@@ -91,7 +91,7 @@ impl Install for UserNamespace {
         check_fs(caller)?;
         ensure(caller.ns_capable(self, CAP_SYS_ADMIN), Reason::CapUser)?;
 
-        // The reason is never returned: the set has its own credentials if the kind is requested.
+        // Never taken: `NsSet::prepare()` copies the credentials if the kind is requested.
         let SetCred::Prepared(cred) = &mut set.cred else {
             return Err(Reason::NoCred.into());
         };
@@ -104,7 +104,7 @@ impl Install for UserNamespace {
 /// namespace removed.
 fn set_cred_user_ns(cred: &mut PreparedCred, user_ns: &UserNamespace) {
     let securebits = cred.securebits() & version::KEPT_SECUREBITS;
-    cred.set_securebits(version::SECUREBITS_DEFAULT | securebits);
+    cred.set_securebits(SECUREBITS_DEFAULT | securebits);
     cred.set_cap_inheritable(CapSet::EMPTY);
     cred.set_cap_permitted(CapSet::FULL);
     cred.set_cap_effective(CapSet::FULL);

@@ -3,14 +3,22 @@
 //! The credentials of a set.
 
 use super::{
-    bindings::{self as own_bindings, layout},
+    bindings::{self, layout},
     caller::Caller,
     namespace::{self, UserNamespace},
     returned,
     symbols::static_call,
 };
 use core::ptr::NonNull;
-use kernel::{bindings, macros::paste, prelude::*, sync::aref::ARef};
+use kernel::{
+    bindings::{cred, prepare_creds, put_cred},
+    macros::paste,
+    prelude::*,
+    sync::aref::ARef,
+};
+
+/// The securebits that new credentials have: none.
+pub(crate) use bindings::NSPROXY_RS_SECUREBITS_DEFAULT as SECUREBITS_DEFAULT;
 
 /// A set of capabilities.
 #[doc(alias = "kernel_cap_t")]
@@ -23,7 +31,7 @@ impl CapSet {
     pub(crate) const EMPTY: Self = Self(0);
     /// All capabilities of the kernel.
     #[doc(alias = "CAP_FULL_SET")]
-    pub(crate) const FULL: Self = Self(own_bindings::NSPROXY_RS_CAP_VALID_MASK);
+    pub(crate) const FULL: Self = Self(bindings::NSPROXY_RS_CAP_VALID_MASK);
 }
 
 /// A copy of the caller's credentials that is not in use yet and may be changed.
@@ -33,7 +41,7 @@ impl CapSet {
 /// # Invariants
 ///
 /// The pointer was returned by `prepare_creds()`. This value owns the only reference.
-pub(crate) struct PreparedCred(NonNull<bindings::cred>);
+pub(crate) struct PreparedCred(NonNull<cred>);
 
 impl PreparedCred {
     /// Copies the caller's credentials.
@@ -44,7 +52,7 @@ impl PreparedCred {
     #[doc(alias = "prepare_creds")]
     pub(crate) fn new(_caller: &Caller<'_>) -> Result<Self> {
         // SAFETY: Copies the credentials of `current`, which is always possible.
-        let cred = NonNull::new(unsafe { bindings::prepare_creds() });
+        let cred = NonNull::new(unsafe { prepare_creds() });
         // INVARIANT: `prepare_creds()` returns new credentials with one reference.
         cred.map(Self).ok_or(ENOMEM)
     }
@@ -73,7 +81,7 @@ impl PreparedCred {
             let none = core::ptr::null_mut();
             let key = core::mem::replace(&mut self.as_layout().request_key_auth, none);
             // SAFETY: The credentials owned a reference to the key, or it is NULL.
-            unsafe { own_bindings::key_put(key) };
+            unsafe { bindings::key_put(key) };
         }
     }
 
@@ -99,7 +107,7 @@ impl PreparedCred {
     }
 
     /// Turns the value into the pointer, which owns the reference: `commit_creds()` consumes it.
-    pub(super) fn into_raw(self) -> NonNull<bindings::cred> {
+    pub(super) fn into_raw(self) -> NonNull<cred> {
         let cred = self.0;
         core::mem::forget(self);
         cred
@@ -129,7 +137,7 @@ impl Drop for PreparedCred {
     #[doc(alias = "put_cred")]
     fn drop(&mut self) {
         // SAFETY: By the type's invariants this value owns the reference.
-        unsafe { bindings::put_cred(self.0.as_ptr()) };
+        unsafe { put_cred(self.0.as_ptr()) };
     }
 }
 

@@ -4,9 +4,6 @@
 
 use super::bindings;
 
-/// The securebits of new credentials.
-pub(crate) use bindings::NSPROXY_RS_SECUREBITS_DEFAULT as SECUREBITS_DEFAULT;
-
 /// The securebits that remain set in a new user namespace, with their locks. They only restrict
 /// what the task may execute. Before Linux 7.3, none remains.
 #[doc(alias = "SECURE_ALL_UNPRIVILEGED")]
