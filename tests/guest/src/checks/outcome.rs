@@ -11,7 +11,7 @@ use crate::{
     },
     env::kernel,
     errno::{Outcome, outcome_name},
-    process::command::DryRun,
+    process::{command::DryRun, creds},
     snapshot::{Difference, LINKS, OF_CHILD, Snapshot},
 };
 use nsproxy_uapi::Reason;
@@ -127,6 +127,24 @@ fn check_dry_run(case: &Case, outcome: Outcome, dry_run: DryRun, wrong: &mut Vec
         wrong.push(format!(
             "the dry run predicted {predicted} with reason {}",
             name(reason)
+        ));
+    }
+    let is_counted = match reason {
+        // The caller and at least one other task.
+        Some(Reason::FsShared | Reason::Threads | Reason::MmShared) => dry_run.count > 1,
+        _ => dry_run.count == 0,
+    };
+    let cap = match reason {
+        Some(Reason::CapOwner | Reason::CapSet | Reason::CapUser) => Some(creds::SYS_ADMIN),
+        Some(Reason::Chroot) => Some(creds::SYS_CHROOT),
+        _ => None,
+    };
+    if !is_counted || dry_run.cap != cap.map(u64::trailing_zeros) {
+        wrong.push(format!(
+            "the dry run refused for {}: missing capability {:?}, {} tasks",
+            name(reason),
+            dry_run.cap,
+            dry_run.count
         ));
     }
     if case.reason.is_some() && reason != case.reason {

@@ -150,6 +150,10 @@ pub(crate) struct DryRun {
     reason: u32,
     /// The `CLONE_NEW*` of the namespace that was refused, or 0.
     kind: u32,
+    /// The missing capability, `CAP_*`.
+    pub(crate) cap: Option<u32>,
+    /// The number of tasks that share what must not be shared, or 0.
+    pub(crate) count: u32,
 }
 
 impl DryRun {
@@ -159,6 +163,8 @@ impl DryRun {
             outcome,
             reason: refusal.map_or(0, |refusal| refusal.reason.number()),
             kind: namespace.map_or(0, |(kind, _)| kind.flag()),
+            cap: refusal.and_then(|refusal| Some(refusal.cap?.0)),
+            count: refusal.map_or(0, |refusal| refusal.count),
         }
     }
 
