@@ -320,7 +320,9 @@ mod tests {
                 "no {item} in {file}"
             );
             if let Some(owner) = owner {
-                assert!(defines("struct", owner), "no {owner} in {file}");
+                let is_owner = |keyword: &&str| defines(keyword, owner);
+                let owners = ["struct", "trait", "for"];
+                assert!(owners.iter().any(is_owner), "no {owner} in {file}");
             }
         }
     }
