@@ -100,25 +100,7 @@ impl SetFs {
 /// # Invariants
 ///
 /// The value owns a reference to both.
-pub(crate) struct Path(path);
-
-impl Path {
-    /// Returns the path that `lookup` writes.
-    ///
-    /// # Errors
-    ///
-    /// The error of `lookup`.
-    pub(super) fn from_lookup(lookup: impl FnOnce(*mut path) -> Result) -> Result<Self> {
-        let mut path = path {
-            mnt: core::ptr::null_mut(),
-            dentry: core::ptr::null_mut(),
-        };
-        lookup(&mut path)?;
-        // INVARIANT: A successful lookup takes both references. Without them both pointers are
-        // NULL, for which `path_put()` does nothing.
-        Ok(Self(path))
-    }
-}
+pub(crate) struct Path(pub(super) path);
 
 impl Drop for Path {
     fn drop(&mut self) {

@@ -9,7 +9,7 @@ use super::{
     returned,
     symbols::Symbols,
 };
-use kernel::prelude::*;
+use kernel::{bindings::path, prelude::*};
 
 /// Determines the offsets of the members. Must be called once, when the module is loaded.
 ///
@@ -50,17 +50,21 @@ impl MntNamespace {
             let mnt = bindings::nsproxy_rs_mnt_namespace_root(self.as_raw());
             (mnt, (*mnt.cast::<layout::vfsmount>()).mnt_root)
         };
-        Path::from_lookup(|path| {
-            // SAFETY: All pointers are valid, and the name is a C string.
-            returned(unsafe {
-                bindings::vfs_path_lookup(
-                    dentry,
-                    mnt,
-                    c"/".as_char_ptr(),
-                    bindings::NSPROXY_RS_LOOKUP_DOWN,
-                    path,
-                )
-            })
-        })
+        let mut root = path {
+            mnt: core::ptr::null_mut(),
+            dentry: core::ptr::null_mut(),
+        };
+        // SAFETY: All pointers are valid, and the name is a C string.
+        returned(unsafe {
+            bindings::vfs_path_lookup(
+                dentry,
+                mnt,
+                c"/".as_char_ptr(),
+                bindings::NSPROXY_RS_LOOKUP_DOWN,
+                &mut root,
+            )
+        })?;
+        // INVARIANT: A successful lookup takes both references.
+        Ok(Path(root))
     }
 }

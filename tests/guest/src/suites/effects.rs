@@ -2,6 +2,7 @@
 
 //! Effects of entering a namespace that no snapshot shows.
 
+use super::request_key::authority_ends;
 use crate::{
     case::{
         fd_source::open_ns,
@@ -40,13 +41,14 @@ const PAUSE: Duration = Duration::from_millis(10);
 type Check = fn(Entry, &mut Fixtures) -> Result<()>;
 
 pub(super) fn tests() -> Vec<Test> {
-    let checks: [(&str, Check); 3] = [
+    let checks: [(&str, Check); 4] = [
         ("time freezes the offsets of the clocks", offsets_freeze),
         ("ipc wakes a task that waits for a semaphore", sleeper_wakes),
         (
             "user counts the caller in the user namespace",
             user_is_counted,
         ),
+        ("user drops the authority over a key", authority_ends),
     ];
     let mut tests = Vec::new();
     for (name, check) in checks {

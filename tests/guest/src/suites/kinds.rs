@@ -2,7 +2,7 @@
 
 //! Each kind alone, by a file of nsfs.
 
-use super::{effects, of_cases, request_key};
+use super::{effects, of_cases};
 use crate::{
     case::{Case, FdSource, implementation::Kind, target::Target},
     errno::Code,
@@ -13,7 +13,6 @@ use crate::{
 pub(crate) fn tests() -> Vec<Test> {
     let mut tests = of_cases(cases());
     tests.extend(effects::tests());
-    tests.extend(request_key::tests());
     tests
 }
 

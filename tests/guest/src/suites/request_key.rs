@@ -7,13 +7,13 @@
 
 use crate::{
     case::{
+        fixtures::Fixtures,
         implementation::{Device, Entry, Kind},
         target::{Target, TargetProcess},
     },
-    env::serve_status,
     errno::{Code, expect},
     process::{setup::Setup, workers::run_in_child},
-    report::ktap::{Skip, Test},
+    report::ktap::Skip,
     sys,
 };
 use anyhow::{Context as _, Result, bail, ensure};
@@ -32,28 +32,13 @@ const RESULT: &str = "/run/request-key";
 /// So many leaked keys are noticed after the suite.
 const TIMES: u32 = 3;
 
-pub(super) fn tests() -> Vec<Test> {
-    let entries = [
-        (None, "the caller stays"),
-        (Some(Entry::Syscall), "syscall"),
-        (Some(Entry::Device), "device"),
-        (Some(Entry::Served), "served"),
-    ];
-    let test = |(entry, word)| {
-        Test::new(
-            format!("user drops the authority over a key: {word}"),
-            move |_| {
-                if !Path::new("/proc/sys/kernel/keys").exists() {
-                    return Err(Skip::because("needs CONFIG_KEYS"));
-                }
-                if entry == Some(Entry::Served) && !serve_status::is_supported(&Device::open()?)? {
-                    return Err(serve_status::unsupported());
-                }
-                (0..TIMES).try_for_each(|_| check(entry))
-            },
-        )
-    };
-    entries.into_iter().map(test).collect()
+/// Checks that a caller has the authority before it enters a user namespace, and not afterwards.
+pub(super) fn authority_ends(entry: Entry, _: &mut Fixtures) -> Result<()> {
+    if !Path::new("/proc/sys/kernel/keys").exists() {
+        return Err(Skip::because("needs CONFIG_KEYS"));
+    }
+    check(None).context("a caller that stays")?;
+    (0..TIMES).try_for_each(|_| check(Some(entry)))
 }
 
 /// Checks whether a caller that has entered a user namespace can instantiate a key.
