@@ -11,11 +11,13 @@ use crate::{
         chardev::Ioctl,
         namespace, params, symbols,
         uapi::{
-            expect_steps, nsproxy_explain, nsproxy_setns, nsproxy_show, nsproxy_version,
-            write_steps, Abi, NSPROXY_ABI_VERSION, NSPROXY_EXPLAIN, NSPROXY_SERVE, NSPROXY_SETNS,
-            NSPROXY_SETNS_2011, NSPROXY_SHOW, NSPROXY_VERSION, RELEASE,
+            expect_steps, nsproxy_explain, nsproxy_setns, nsproxy_show, nsproxy_unshare,
+            nsproxy_version, write_steps, Abi, AbiWord, NSPROXY_ABI_VERSION, NSPROXY_EXPLAIN,
+            NSPROXY_SERVE, NSPROXY_SETNS, NSPROXY_SETNS_2011, NSPROXY_SHOW, NSPROXY_UNSHARE,
+            NSPROXY_VERSION, RELEASE,
         },
     },
+    unshare,
 };
 use kernel::{
     bindings::{_IOC_SIZEMASK, _IOC_SIZESHIFT},
@@ -38,6 +40,7 @@ impl Ioctl for NsproxyDevice {
     fn ioctl(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result<isize> {
         const SETNS: u32 = without_size(NSPROXY_SETNS);
         const SETNS_2011: u32 = without_size(NSPROXY_SETNS_2011);
+        const UNSHARE: u32 = without_size(NSPROXY_UNSHARE);
         const EXPLAIN: u32 = without_size(NSPROXY_EXPLAIN);
         const SHOW: u32 = without_size(NSPROXY_SHOW);
         const VERSION: u32 = without_size(NSPROXY_VERSION);
@@ -45,15 +48,16 @@ impl Ioctl for NsproxyDevice {
 
         match (cmd, without_size(cmd)) {
             (NSPROXY_SETNS, _) => {
-                let args = setns_args(caller, arg)?;
+                let args = args::<nsproxy_setns>(caller, arg)?;
                 setns::setns(caller, args.fd, args.nstype as u32, Mode::Commit, &mut ())?;
             }
+            (NSPROXY_UNSHARE, _) => unshare(caller, arg)?,
             (NSPROXY_SETNS_2011, _) => {
-                let args = setns_args(caller, arg)?;
+                let args = args::<nsproxy_setns>(caller, arg)?;
                 setns_2011::setns(caller, args.fd, args.nstype as u32, Mode::Commit, &mut ())?;
             }
             // Another size: the struct of these commands does not grow.
-            (_, SETNS | SETNS_2011) => {
+            (_, SETNS | SETNS_2011 | UNSHARE) => {
                 no_filter(caller)?;
                 return Err(EINVAL);
             }
@@ -72,14 +76,27 @@ impl Ioctl for NsproxyDevice {
     }
 }
 
-/// Reads the arguments of both setns commands. Their struct does not grow.
+/// Reads the argument of a command that changes namespaces. Its struct does not grow.
 ///
 /// # Errors
 ///
-/// [`EPERM`] under a seccomp filter, which does not see a setns(2) made by an ioctl. [`EFAULT`].
-fn setns_args(caller: &Caller<'_>, arg: UserPtr) -> Result<nsproxy_setns> {
+/// [`EPERM`] under a seccomp filter, which does not see a setns(2) or unshare(2) made by an ioctl.
+/// [`EFAULT`].
+#[inline(always)]
+fn args<T: AbiWord>(caller: &Caller<'_>, arg: UserPtr) -> Result<T> {
     no_filter(caller)?;
-    nsproxy_setns::get(arg)
+    T::get(arg)
+}
+
+/// Handles `NSPROXY_UNSHARE`.
+///
+/// # Errors
+///
+/// Errors of [`args`] and [`unshare::unshare`].
+#[inline(never)] // Keeps this stack frame out of the SETNS path.
+fn unshare(caller: &mut Caller<'_>, arg: UserPtr) -> Result {
+    let args = args::<nsproxy_unshare>(caller, arg)?;
+    unshare::unshare(caller, args.flags, Mode::Commit, &mut ()).map(|_| ())
 }
 
 /// Checks that the caller is not under a seccomp filter, or that the module serves such callers.

@@ -9,7 +9,7 @@
 
 use crate::{
     nsset::NsSet,
-    reason::Reason,
+    reason::{ensure, Reason, Refusal},
     sys::{
         caller::Caller,
         cred::{CapSet, PreparedCred, SetCred, SECUREBITS_DEFAULT},
@@ -21,48 +21,6 @@ use kernel::{
     bindings::{CAP_SYS_ADMIN, CAP_SYS_CHROOT, CLONE_NEWNS},
     prelude::*,
 };
-
-/// A check of `install()` that failed.
-pub(crate) struct Refusal {
-    /// The check.
-    pub(crate) reason: Reason,
-    /// The errno that the call returns.
-    pub(crate) error: Error,
-    /// The number of tasks that share an object that must not be shared, including the caller; 0
-    /// for all other checks.
-    pub(crate) count: u32,
-}
-
-impl From<Reason> for Refusal {
-    fn from(reason: Reason) -> Self {
-        Self {
-            reason,
-            error: reason.errno(),
-            count: 0,
-        }
-    }
-}
-
-impl Reason {
-    /// Returns the refusal by a check that an object is not shared. `count` tasks share it.
-    #[cold]
-    fn shared_by(self, count: u32) -> Refusal {
-        Refusal {
-            count,
-            ..self.into()
-        }
-    }
-}
-
-/// Fails for `reason` unless `is_true`.
-#[inline(always)]
-fn ensure(is_true: bool, reason: Reason) -> Result<(), Refusal> {
-    if is_true {
-        Ok(())
-    } else {
-        Err(reason.into())
-    }
-}
 
 /// A kind of namespace that can be put into a set.
 pub(crate) trait Install: Kind {

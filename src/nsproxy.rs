@@ -1,47 +1,118 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Creating a `struct nsproxy` and switching the caller to it.
+//! Creating a `struct nsproxy`, giving it to a task, and taking it away.
 //!
-//! Mirrors `create_new_namespaces()` and `switch_task_namespaces()` of `kernel/nsproxy.c`. Dropping
-//! a [`NewNsProxy`] mirrors `nsproxy_free()`.
+//! Mirrors the functions of `kernel/nsproxy.c` that all calls use, and those of clone(2), execve(2)
+//! and exit(2). Dropping a [`NewNsProxy`] mirrors `nsproxy_free()`.
 
 use crate::{
-    observer::{Observer, Step, Subject},
+    observer::{Observer, OrRefuse, RefusedCreation, Step, Subject},
+    reason::Reason,
     sys::{
         caller::Caller,
-        nsproxy::{Namespaces, NewNsProxy, NsProxy},
+        create::CopyNs,
+        fs::UnusedFs,
+        leaving_task::LeavingTask,
+        namespace::{self, Kind, MntNamespace, UserNamespace},
+        new_task::NewTask,
+        nsproxy::{Namespaces, NewNsProxy, NsProxy, NsProxyMemory},
     },
 };
-use kernel::{prelude::*, task::might_sleep};
+use kernel::{
+    bindings::{CAP_SYS_ADMIN, CLONE_NEWIPC, CLONE_NEWNS, CLONE_NEWUSER, CLONE_SYSVSEM, CLONE_VM},
+    prelude::*,
+    sync::aref::ARef,
+    task::might_sleep,
+};
 
-/// Creates an nsproxy with the same namespaces as `old`.
+/// Creates an nsproxy: with a new namespace of each kind in `flags`, and the caller's of the others.
 ///
-/// In C, flags select the namespaces to create. setns(2) passes 0, and each `copy_*()` only takes a
-/// reference. The seven `goto` labels are for other callers. In Rust each would be a `?`: the
-/// references taken before are owned by values, which an early return drops.
+/// `flags` are any number of `CLONE_NEW*`, and `CLONE_EMPTY_MNTNS`. `user_ns` becomes the owner of
+/// the new namespaces. `fs` moves into a new mount namespace. With no flags, for setns(2), only
+/// references are taken.
+///
+/// In C, seven `goto` labels release what was created before a failure. Here each namespace has an
+/// owner from the moment that it exists, and `?` drops them in the reverse order.
 ///
 /// # Errors
 ///
-/// [`ENOMEM`], before any reference is taken.
-#[doc(alias = "copy_mnt_ns")]
-#[doc(alias = "copy_utsname")]
-#[doc(alias = "copy_ipcs")]
-#[doc(alias = "copy_pid_ns")]
-#[doc(alias = "copy_cgroup_ns")]
-#[doc(alias = "copy_net_ns")]
-#[doc(alias = "copy_time_ns")]
+/// - [`ENOMEM`];
+/// - errors of [`CopyNs::copy`].
 #[inline(always)]
-pub(crate) fn create_new_namespaces(old: &NsProxy) -> Result<NewNsProxy> {
-    NewNsProxy::new(|| Namespaces {
-        mnt_ns: old.mnt_ns().into(),
-        uts_ns: old.uts_ns().into(),
-        ipc_ns: old.ipc_ns().into(),
-        pid_ns_for_children: old.pid_ns_for_children().into(),
-        cgroup_ns: old.cgroup_ns().into(),
-        net_ns: old.net_ns().into(),
-        time_ns_for_children: old.time_ns_for_children().into(),
+pub(crate) fn create_new_namespaces(
+    caller: &Caller<'_>,
+    flags: u64,
+    user_ns: &UserNamespace,
+    fs: Option<UnusedFs<'_>>,
+    observer: &mut impl Observer,
+) -> Result<NewNsProxy> {
+    let old = caller.nsproxy();
+    let memory = NsProxyMemory::new().or_refuse(Reason::NoNsProxy, observer)?;
+    let mut copy = Copy {
+        caller,
+        flags,
+        user_ns,
+        observer,
+    };
+    let new = memory.write(Namespaces {
+        mnt_ns: copy.mnt_ns(fs)?,
+        uts_ns: copy.of(old.uts_ns())?,
+        ipc_ns: copy.of(old.ipc_ns())?,
+        pid_ns_for_children: copy.of(old.pid_ns_for_children())?,
+        cgroup_ns: copy.of(old.cgroup_ns())?,
+        net_ns: copy.of(old.net_ns())?,
+        time_ns_for_children: copy.of(old.time_ns_for_children())?,
         time_ns: old.time_ns().into(),
-    })
+    });
+    observer.on_step(Step::Create, Subject::NsProxy([0, 1]));
+    Ok(new)
+}
+
+/// The arguments of `copy_*()`, which are the same for all kinds.
+struct Copy<'a, O> {
+    caller: &'a Caller<'a>,
+    flags: u64,
+    user_ns: &'a UserNamespace,
+    observer: &'a mut O,
+}
+
+impl<O: Observer> Copy<'_, O> {
+    /// Returns a copy of `old` if the flags contain its kind, else a reference to `old` itself.
+    #[inline(always)]
+    fn of<K: CopyNs>(&mut self, old: &K) -> Result<ARef<K>> {
+        if self.flags & u64::from(K::NS_TYPE) == 0 {
+            return Ok(old.into());
+        }
+        let new = old.copy(self.user_ns);
+        self.report(old, new)
+    }
+
+    /// The same for the mount namespace, into which a root and working directory move.
+    #[inline(always)]
+    fn mnt_ns(&mut self, fs: Option<UnusedFs<'_>>) -> Result<ARef<MntNamespace>> {
+        let old = self.caller.nsproxy().mnt_ns();
+        match fs {
+            Some(fs) if self.flags & u64::from(CLONE_NEWNS) != 0 => {
+                let new = old.copy(self.flags, self.user_ns, fs);
+                self.report(old, new)
+            }
+            _ => Ok(old.into()),
+        }
+    }
+
+    /// Reports the step or the refusal.
+    fn report<K: Kind>(&mut self, old: &K, new: Result<ARef<K>>) -> Result<ARef<K>> {
+        match &new {
+            Ok(new) => self.observer.on_step(Step::NewNs, Subject::Namespace(new)),
+            Err(error) => self.observer.on_refused_creation(&RefusedCreation {
+                caller: self.caller,
+                old,
+                user_ns: self.user_ns,
+                error: *error,
+            }),
+        }
+        new
+    }
 }
 
 /// Switches the caller to the nsproxy `new`, and puts the old one.
@@ -65,4 +136,90 @@ pub(crate) fn switch_task_namespaces(
     let before = NsProxy::put(old);
     let after = before - 1;
     observer.on_step(Step::PutNsproxy, Subject::NsProxy([before, after]));
+}
+
+/// Gives the nsproxy of the caller, or a new one, to a task that the caller creates: clone(2).
+///
+/// `flags` are those of clone3(2).
+///
+/// # Errors
+///
+/// - [`EPERM`]: `CAP_SYS_ADMIN` is missing in the user namespace of the new task;
+/// - [`EINVAL`]: an ipc namespace is requested, and the list of semaphore undos is to be shared;
+/// - errors of [`create_new_namespaces`].
+pub(crate) fn copy_namespaces(
+    caller: &Caller<'_>,
+    flags: u64,
+    task: &mut NewTask<'_>,
+    observer: &mut impl Observer,
+) -> Result {
+    let has = |flag: u32| flags & u64::from(flag) != 0;
+    let old = caller.nsproxy();
+    if !has(namespace::ALL & !CLONE_NEWUSER) {
+        // A task that shares memory keeps the clocks that are mapped there.
+        if has(CLONE_VM) || old.time_ns_for_children().is(old.time_ns()) {
+            task.set_nsproxy(old.into());
+            return Ok(());
+        }
+    } else if !caller.ns_capable(task.user_ns(), CAP_SYS_ADMIN) {
+        return Err(Reason::CapNew.refuse(Some(task.user_ns()), observer));
+    }
+    // The semaphores to undo would be unreachable from the new ipc namespace.
+    if has(CLONE_NEWIPC) && has(CLONE_SYSVSEM) {
+        return Err(EINVAL);
+    }
+
+    let (user_ns, fs) = task.user_ns_and_fs(flags);
+    let mut new = create_new_namespaces(caller, flags, user_ns, fs, observer)?;
+    if !has(CLONE_VM) {
+        new.timens_on_fork(task);
+    }
+    task.set_nsproxy(new.activate());
+    Ok(())
+}
+
+/// Moves the caller to the time namespace of its children: execve(2).
+///
+/// # Errors
+///
+/// Errors of [`create_new_namespaces`].
+pub(crate) fn exec_task_namespaces(
+    caller: &mut Caller<'_>,
+    observer: &mut impl Observer,
+) -> Result {
+    let old = caller.nsproxy();
+    if old.time_ns_for_children().is(old.time_ns()) {
+        return Ok(());
+    }
+    let mut new = create_new_namespaces(caller, 0, caller.user_ns(), None, observer)?;
+    new.timens_on_fork(caller);
+    switch_task_namespaces(caller, new, observer);
+    Ok(())
+}
+
+/// Takes the nsproxy away from a task: exit(2), or a task that could not be created. May sleep.
+///
+/// In C this is `switch_task_namespaces(p, NULL)`.
+pub(crate) fn exit_nsproxy_namespaces(task: &mut LeavingTask<'_>) {
+    might_sleep();
+    if let Some(nsproxy) = task.take_nsproxy() {
+        NsProxy::put(nsproxy);
+    }
+}
+
+/// Makes the user namespace of new credentials active, then that of the old ones inactive, unless
+/// others use them: `commit_creds()`.
+pub(crate) fn switch_cred_namespaces(old: &UserNamespace, new: &UserNamespace) {
+    new.active_get();
+    old.active_put();
+}
+
+/// Makes the user namespace of a new task active: clone(2).
+pub(crate) fn get_cred_namespaces(task: &NewTask<'_>) {
+    task.user_ns().active_get();
+}
+
+/// The reverse, when a task is reaped, or could not be created.
+pub(crate) fn exit_cred_namespaces(task: &LeavingTask<'_>) {
+    task.user_ns().active_put();
 }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A second implementation of setns(2) that operates on the kernel's own objects.
+//! A second implementation of `kernel/nsproxy.c` that operates on the kernel's own objects.
 //!
-//! Start reading at [`setns`], which mirrors `SYSCALL_DEFINE2(setns)` of `kernel/nsproxy.c`. It
-//! uses:
+//! Start reading at [`setns`], which mirrors `SYSCALL_DEFINE2(setns)` of that file, and go on with
+//! [`unshare`]. They use:
 //!
 //! - [`nsset`]: prepares, validates and commits a set of namespaces;
 //! - [`install`]: checks whether the caller may enter a namespace, and puts it into a set;
-//! - [`nsproxy`]: creates a `struct nsproxy` and switches the caller to it;
+//! - [`nsproxy`]: creates a `struct nsproxy`, gives it to a task, and takes it away;
 //! - [`observer`]: receives each step, and the [`reason`] of a refusal;
 //! - [`sys`]: the kernel's objects as safe types; all `unsafe` code is there.
 //!
-//! The entries are [`device`], the ioctls, and [`serve`], the redirected system call. Among the
+//! The entries are [`device`], the ioctls, and [`serve`], the redirected calls. Among the
 //! ioctls are [`explain`], which reports the reason of a refusal and a
 //! [`journal`](explain::journal) of the steps, and [`show`], which reports the namespaces of a
 //! process. [`setns_2011`] is setns(2) as it was introduced. [`visibility`] decides which facts
@@ -31,6 +31,7 @@ mod setns;
 mod setns_2011;
 mod show;
 mod sys;
+mod unshare;
 mod visibility;
 
 use device::NsproxyDevice;
@@ -41,7 +42,7 @@ module! {
     type: NsproxyModule,
     name: "nsproxy_rs",
     authors: ["The nsproxy_rs developers"],
-    description: "A second implementation of setns(2), to compare with the first",
+    description: "A second implementation of kernel/nsproxy.c, to compare with the first",
     license: "GPL v2",
 }
 

@@ -68,9 +68,7 @@ impl NsSet {
         mode: Mode,
         observer: &mut impl Observer,
     ) -> Result<Self> {
-        let nsproxy =
-            create_new_namespaces(caller.nsproxy()).or_refuse(Reason::NoNsProxy, observer)?;
-        observer.on_step(Step::Create, Subject::NsProxy([0, 1]));
+        let nsproxy = create_new_namespaces(caller, 0, caller.user_ns(), None, observer)?;
 
         let cred = if flags & CLONE_NEWUSER != 0 {
             let cred = PreparedCred::new(caller).or_refuse(Reason::NoCred, observer)?;

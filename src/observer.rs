@@ -5,12 +5,11 @@
 //! An [`Observer`] receives each [`Step`] of the path and each refusal. It decides nothing.
 
 use crate::{
-    install::Refusal,
-    reason::Reason,
+    reason::{Reason, Refusal},
     sys::{
         caller::Caller,
         cred::SetCred,
-        namespace::Ns,
+        namespace::{Ns, UserNamespace},
         nsproxy::NsProxy,
         trace,
         uapi::step::*, //
@@ -46,6 +45,20 @@ pub(crate) enum Step {
     CommitCreds = NSPROXY_STEP_COMMIT_CREDS,
     /// `set_fs_root()` and `set_fs_pwd()`.
     SetFs = NSPROXY_STEP_SET_FS,
+    /// `check_unshare_flags()`.
+    Flags = NSPROXY_STEP_FLAGS,
+    /// `dup_fd()`.
+    Files = NSPROXY_STEP_FILES,
+    /// `create_user_ns()`, `copy_*()`: a namespace is created.
+    NewNs = NSPROXY_STEP_NEW_NS,
+    /// `set_cred_ucounts()`.
+    Ucounts = NSPROXY_STEP_UCOUNTS,
+    /// `exit_shm()`.
+    ExitShm = NSPROXY_STEP_EXIT_SHM,
+    /// `switch_fs_struct()`.
+    SwitchFs = NSPROXY_STEP_SWITCH_FS,
+    /// The table of file descriptors in the task.
+    SwitchFiles = NSPROXY_STEP_SWITCH_FILES,
     /// `exit_sem()`.
     ExitSem = NSPROXY_STEP_EXIT_SEM,
     /// `timens_commit()`.
@@ -101,11 +114,17 @@ pub(crate) trait Observer {
         trace::step(step as u32, subject.namespace(), None);
     }
 
-    /// Observes a refusal by a check of the path, except for checks of `install()`. `ns` is the namespace that the check is about, if
-    /// any.
+    /// Observes a refusal by a check of the path, except for checks of `install()` and of the
+    /// creation of a namespace. `ns` is the namespace that the check is about, if any.
     #[inline(always)]
-    fn on_refusal(&mut self, reason: Reason, ns: Option<&Ns>) {
-        trace::step(reason.step() as u32, ns, Some(reason.errno()));
+    fn on_refusal(&mut self, refusal: &Refusal, ns: Option<&Ns>) {
+        trace::step(refusal.reason.step() as u32, ns, Some(refusal.error));
+    }
+
+    /// Observes that a namespace could not be created.
+    #[inline(always)]
+    fn on_refused_creation(&mut self, refused: &RefusedCreation<'_>) {
+        trace::step(Step::NewNs as u32, Some(refused.old), Some(refused.error));
     }
 
     /// Observes a refusal by a check of `install()`.
@@ -117,6 +136,18 @@ pub(crate) trait Observer {
 }
 
 impl Observer for () {}
+
+/// A namespace that could not be created. Only its kind knows the check, and returned an errno.
+pub(crate) struct RefusedCreation<'a> {
+    /// The calling task.
+    pub(crate) caller: &'a Caller<'a>,
+    /// The namespace that the new one would have been a copy or, as a user namespace, a child of.
+    pub(crate) old: &'a Ns,
+    /// The user namespace in which the new one would have been counted: its owner or parent.
+    pub(crate) user_ns: &'a UserNamespace,
+    /// The errno.
+    pub(crate) error: Error,
+}
 
 /// A check of `install()` that failed, with the state that it checked.
 pub(crate) struct RefusedInstall<'a> {
@@ -134,8 +165,16 @@ impl Reason {
     /// Reports the refusal to `observer`. Returns the errno of the check.
     #[inline(always)]
     pub(crate) fn refuse(self, ns: Option<&Ns>, observer: &mut impl Observer) -> Error {
-        observer.on_refusal(self, ns);
-        self.errno()
+        Refusal::from(self).refuse(ns, observer)
+    }
+}
+
+impl Refusal {
+    /// Reports the refusal to `observer`. Returns the errno.
+    #[inline(always)]
+    pub(crate) fn refuse(self, ns: Option<&Ns>, observer: &mut impl Observer) -> Error {
+        observer.on_refusal(&self, ns);
+        self.error
     }
 }
 

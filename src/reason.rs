@@ -88,6 +88,44 @@ reasons! {
     Ucounts = NSPROXY_REASON_UCOUNTS => EINVAL,
     /// A caller that shares its memory with another task cannot enter a time namespace.
     MmShared = NSPROXY_REASON_MM_SHARED => Error::from_errno(-(EUSERS as c_int)),
+
+    /// The flags for unshare(2) have unknown bits.
+    UnshareFlags = NSPROXY_REASON_UNSHARE_FLAGS => EINVAL,
+    /// A process with several threads cannot create a user namespace, or unshare its signal handlers
+    /// or memory.
+    UnshareThreads = NSPROXY_REASON_UNSHARE_THREADS => EINVAL,
+    /// The caller shares its signal handlers with another task: `CLONE_SIGHAND`.
+    SighandShared = NSPROXY_REASON_SIGHAND_SHARED => EINVAL,
+    /// The caller shares its memory with another task: `CLONE_VM`.
+    VmShared = NSPROXY_REASON_VM_SHARED => EINVAL,
+    /// `kernel.unprivileged_userns_clone` is 0, and `CAP_SYS_ADMIN` in the initial user namespace is
+    /// missing.
+    UsernsOff = NSPROXY_REASON_USERNS_OFF => EPERM,
+    /// The table of file descriptors cannot be copied: out of memory, or for another error, which
+    /// the call then returns.
+    NoFiles = NSPROXY_REASON_NO_FILES => ENOMEM,
+    /// `CAP_SYS_ADMIN` is missing in the user namespace that would own the new namespaces: the
+    /// caller's, or the one that the call creates first.
+    CapNew = NSPROXY_REASON_CAP_NEW => EPERM,
+    /// Out of memory to count the caller's user in the new user namespace.
+    NewUcounts = NSPROXY_REASON_NEW_UCOUNTS => EAGAIN,
+    /// The limit of namespaces of the kind is reached, in a user namespace or an ancestor of it.
+    Limit = NSPROXY_REASON_LIMIT => ENOSPC,
+    /// Namespaces of the kind are nested too deep.
+    Nested = NSPROXY_REASON_NESTED => ENOSPC,
+    /// The caller's root directory is not the root of its mount namespace.
+    Chrooted = NSPROXY_REASON_CHROOTED => EPERM,
+    /// The caller's effective user or group has no id in its user namespace.
+    Unmapped = NSPROXY_REASON_UNMAPPED => EPERM,
+    /// An LSM refused the user namespace. The call returns its errno.
+    Lsm = NSPROXY_REASON_LSM => EPERM,
+    /// The caller's children are in another pid namespace than the caller.
+    PidForChildren = NSPROXY_REASON_PID_FOR_CHILDREN => EINVAL,
+    /// The owner of the new pid namespace would not be below the owner of its parent.
+    PidOwner = NSPROXY_REASON_PID_OWNER => EINVAL,
+    /// The namespace cannot be created: out of memory, or for another error, which the call then
+    /// returns.
+    NoNewNs = NSPROXY_REASON_NO_NEW_NS => ENOMEM,
 }
 
 impl Reason {
@@ -96,6 +134,13 @@ impl Reason {
         use Reason::*;
         match self {
             CapInit => Step::Capable,
+            UnshareFlags | UnshareThreads | SighandShared | VmShared | UsernsOff => Step::Flags,
+            NoFiles => Step::Files,
+            CapNew => Step::Create,
+            Limit | Nested | Chrooted | Unmapped | Lsm | PidForChildren | PidOwner | NoNewNs => {
+                Step::NewNs
+            }
+            NewUcounts => Step::Ucounts,
             BadFd => Step::Fget,
             Neither | NsType | NoFlags | UnknownFlags | NoNs => Step::Type,
             NoNsProxy => Step::Create,
@@ -105,5 +150,47 @@ impl Reason {
             CapOwner | CapSet | Chroot | CapUser | Anonymous | FsShared | Root | NotBelow
             | SameUser | Threads | Ucounts | MmShared => Step::Install,
         }
+    }
+}
+
+/// A check that failed.
+pub(crate) struct Refusal {
+    /// The check.
+    pub(crate) reason: Reason,
+    /// The errno that the call returns.
+    pub(crate) error: Error,
+    /// The number of tasks that share an object that must not be shared, including the caller; 0
+    /// for all other checks.
+    pub(crate) count: u32,
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self {
+            reason,
+            error: reason.errno(),
+            count: 0,
+        }
+    }
+}
+
+impl Reason {
+    /// Returns the refusal by a check that an object is not shared. `count` tasks share it.
+    #[cold]
+    pub(crate) fn shared_by(self, count: u32) -> Refusal {
+        Refusal {
+            count,
+            ..self.into()
+        }
+    }
+}
+
+/// Fails for `reason` unless `is_true`.
+#[inline(always)]
+pub(crate) fn ensure(is_true: bool, reason: Reason) -> Result<(), Refusal> {
+    if is_true {
+        Ok(())
+    } else {
+        Err(reason.into())
     }
 }

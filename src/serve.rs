@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! `NSPROXY_SERVE`: the module handles the system call setns(2) of served processes.
+//! `NSPROXY_SERVE`: the module handles the calls of served processes: setns(2) and unshare(2), and
+//! the functions of `kernel/nsproxy.c` that clone(2), execve(2) and exit(2) call.
 
 use crate::{
+    nsproxy,
     observer::Observer,
     setns::{self, Mode},
     sys::{
         caller::Caller,
         debugfs::Show,
-        namespace::KINDS,
-        redirect::{self, processes::SERVED_PROCESSES, SetnsHandler},
+        leaving_task::LeavingTask,
+        namespace::{UserNamespace, KINDS},
+        new_task::NewTask,
+        redirect::{self, processes::SERVED_PROCESSES, ServedCalls},
         uapi::{errno, NSPROXY_SERVE_OFF, NSPROXY_SERVE_ON, NSPROXY_SERVE_QUERY},
     },
+    unshare,
 };
 use kernel::{
-    bindings::EHWPOISON,
+    bindings::{CLONE_NEWUSER, EHWPOISON},
     prelude::*,
     seq_file::{seq_print, SeqFile},
     sync::atomic::{Atomic, Relaxed},
@@ -47,20 +52,73 @@ struct ServedCall;
 /// for served calls and one for the ioctl, so that each is inlined into its only user.
 impl Observer for ServedCall {}
 
-impl SetnsHandler for ServedCall {
+impl ServedCalls for ServedCall {
     fn setns(caller: &mut Caller<'_>, fd: i32, flags: u32) -> Result {
-        INSIDE.add(1, Relaxed);
-        let result = setns::setns(caller, fd, flags, Mode::Commit, &mut Self);
-        INSIDE.add(-1, Relaxed);
-        let kinds = *result.as_ref().unwrap_or(&0);
-        for ((_, kind), count) in KINDS.iter().zip(&ENTERED) {
-            if kinds & kind != 0 {
-                count.add(1, Relaxed);
-            }
+        count(&ENTERED, &RETURNED, || {
+            setns::setns(caller, fd, flags, Mode::Commit, &mut Self)
+        })
+    }
+
+    fn unshare(caller: &mut Caller<'_>, flags: u64) -> Result {
+        count(&CREATED, &UNSHARED, || {
+            unshare::unshare(caller, flags, Mode::Commit, &mut Self)
+        })
+    }
+
+    fn copy_namespaces(caller: &Caller<'_>, flags: u64, task: &mut NewTask<'_>) -> Result {
+        COPIED.add(1, Relaxed);
+        let result = nsproxy::copy_namespaces(caller, flags, task, &mut Self);
+        if result.is_ok() {
+            // The user namespace was created before, with the credentials.
+            count_kinds(&CREATED, flags as u32 & !CLONE_NEWUSER);
         }
-        let errno = result.map_or_else(errno, |_| 0) as usize;
-        RETURNED[errno.min(ERRNOS - 1)].add(1, Relaxed);
-        result.map(|_| ())
+        result
+    }
+
+    fn exec_task_namespaces(caller: &mut Caller<'_>) -> Result {
+        EXECUTED.add(1, Relaxed);
+        nsproxy::exec_task_namespaces(caller, &mut Self)
+    }
+
+    fn exit_nsproxy_namespaces(task: &mut LeavingTask<'_>) {
+        EXITED.add(1, Relaxed);
+        nsproxy::exit_nsproxy_namespaces(task);
+    }
+
+    fn switch_cred_namespaces(old: &UserNamespace, new: &UserNamespace) {
+        nsproxy::switch_cred_namespaces(old, new);
+    }
+
+    fn get_cred_namespaces(task: &NewTask<'_>) {
+        nsproxy::get_cred_namespaces(task);
+    }
+
+    fn exit_cred_namespaces(task: &LeavingTask<'_>) {
+        nsproxy::exit_cred_namespaces(task);
+    }
+}
+
+/// Counts a system call, its result, and the kinds that it returns.
+fn count(
+    kinds: &[Atomic<i64>; KINDS.len()],
+    results: &[Atomic<i64>; ERRNOS],
+    call: impl FnOnce() -> Result<u32>,
+) -> Result {
+    INSIDE.add(1, Relaxed);
+    let result = call();
+    INSIDE.add(-1, Relaxed);
+    count_kinds(kinds, *result.as_ref().unwrap_or(&0));
+    let errno = result.map_or_else(errno, |_| 0) as usize;
+    results[errno.min(ERRNOS - 1)].add(1, Relaxed);
+    result.map(|_| ())
+}
+
+/// Adds 1 for each kind whose `CLONE_NEW*` is in `flags`.
+fn count_kinds(counts: &[Atomic<i64>; KINDS.len()], flags: u32) {
+    for ((_, kind), count) in KINDS.iter().zip(counts) {
+        if flags & kind != 0 {
+            count.add(1, Relaxed);
+        }
     }
 }
 
@@ -71,8 +129,19 @@ const ERRNOS: usize = EHWPOISON as usize + 1;
 static INSIDE: Atomic<i64> = Atomic::new(0);
 /// The number of served calls that entered a namespace of a kind, in the order of [`KINDS`].
 static ENTERED: [Atomic<i64>; KINDS.len()] = [const { Atomic::new(0) }; KINDS.len()];
-/// The number of served calls that returned an errno, or 0 for success.
+/// The number of namespaces of a kind that served calls created, in the order of [`KINDS`]. A user
+/// namespace that clone(2) creates is not counted.
+static CREATED: [Atomic<i64>; KINDS.len()] = [const { Atomic::new(0) }; KINDS.len()];
+/// The number of served calls of `copy_namespaces()`: new tasks.
+static COPIED: Atomic<i64> = Atomic::new(0);
+/// The number of served calls of `exec_task_namespaces()`: executed programs.
+static EXECUTED: Atomic<i64> = Atomic::new(0);
+/// The number of served calls of `exit_nsproxy_namespaces()`: tasks that exited.
+static EXITED: Atomic<i64> = Atomic::new(0);
+/// The number of served setns(2) that returned an errno, or 0 for success.
 static RETURNED: [Atomic<i64>; ERRNOS] = [const { Atomic::new(0) }; ERRNOS];
+/// The same for unshare(2).
+static UNSHARED: [Atomic<i64>; ERRNOS] = [const { Atomic::new(0) }; ERRNOS];
 
 /// `/sys/kernel/debug/nsproxy_rs/served`: statistics of served processes and calls.
 ///
@@ -84,13 +153,24 @@ impl Show for ServedStats {
     fn show(file: &SeqFile) {
         seq_print!(file, "processes {}\n", SERVED_PROCESSES.count());
         seq_print!(file, "inside {}\n", INSIDE.load(Relaxed));
-        for ((name, _), count) in KINDS.iter().zip(&ENTERED) {
-            seq_print!(file, "entered {name} {}\n", count.load(Relaxed));
+        for (word, count) in [
+            ("copied", &COPIED),
+            ("executed", &EXECUTED),
+            ("exited", &EXITED),
+        ] {
+            seq_print!(file, "{word} {}\n", count.load(Relaxed));
         }
-        for (errno, count) in RETURNED.iter().enumerate() {
-            let count = count.load(Relaxed);
-            if count != 0 || errno == 0 {
-                seq_print!(file, "returned {errno} {count}\n");
+        for (word, counts) in [("entered", &ENTERED), ("created", &CREATED)] {
+            for ((name, _), count) in KINDS.iter().zip(counts) {
+                seq_print!(file, "{word} {name} {}\n", count.load(Relaxed));
+            }
+        }
+        for (word, results) in [("returned", &RETURNED), ("unshared", &UNSHARED)] {
+            for (errno, count) in results.iter().enumerate() {
+                let count = count.load(Relaxed);
+                if count != 0 || errno == 0 {
+                    seq_print!(file, "{word} {errno} {count}\n");
+                }
             }
         }
     }

@@ -66,7 +66,7 @@ pub(crate) fn setns(
         observer.on_step(Step::Type, Subject::Namespace(ns));
         (Request::Namespace(ns), ns.ns_type())
     } else if let Some(pid) = pidfd_pid(&file) {
-        check_setns_flags(flags).map_err(|reason| reason.refuse(None, observer))?;
+        check_setns_flags(flags, observer)?;
         observer.on_step(Step::Type, Subject::Nothing);
         (Request::Process(pid), flags)
     } else {
@@ -92,13 +92,14 @@ pub(crate) fn setns(
 ///
 /// # Errors
 ///
-/// [`Reason::NoFlags`], [`Reason::UnknownFlags`].
-fn check_setns_flags(flags: u32) -> Result<(), Reason> {
+/// [`EINVAL`].
+#[inline(always)]
+fn check_setns_flags(flags: u32, observer: &mut impl Observer) -> Result {
     if flags == 0 {
-        return Err(Reason::NoFlags);
+        return Err(Reason::NoFlags.refuse(None, observer));
     }
     if flags & !namespace::ALL != 0 {
-        return Err(Reason::UnknownFlags);
+        return Err(Reason::UnknownFlags.refuse(None, observer));
     }
     Ok(())
 }

@@ -70,8 +70,7 @@ pub(crate) fn setns(
     }
     observer.on_step(Step::Type, Subject::Namespace(ns));
 
-    let mut new = create_new_namespaces(caller.nsproxy()).or_refuse(Reason::NoNsProxy, observer)?;
-    observer.on_step(Step::Create, Subject::NsProxy([0, 1]));
+    let mut new = create_new_namespaces(caller, 0, caller.user_ns(), None, observer)?;
     if mode == Mode::DryRun {
         return Ok(());
     }

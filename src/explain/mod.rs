@@ -2,11 +2,12 @@
 
 //! `NSPROXY_EXPLAIN`: makes a call, and reports the check that refused and a journal of all steps.
 
+mod creation;
 pub(crate) mod journal;
 
 use crate::{
-    observer::{Observer, RefusedInstall, Step, Subject},
-    reason::Reason,
+    observer::{Observer, RefusedCreation, RefusedInstall, Step, Subject},
+    reason::{Reason, Refusal},
     setns::{self, Mode},
     setns_2011,
     sys::{
@@ -14,9 +15,10 @@ use crate::{
         namespace::{Ns, OfKind, UserNamespace},
         uapi::{
             errno, nsproxy_explain, nsproxy_step, NSPROXY_EXPLAIN_2011, NSPROXY_EXPLAIN_DRY_RUN,
-            NSPROXY_JOURNAL_MAX,
+            NSPROXY_EXPLAIN_UNSHARE, NSPROXY_JOURNAL_MAX,
         },
     },
+    unshare,
     visibility::related_id,
 };
 use journal::Journal;
@@ -25,16 +27,39 @@ use kernel::{
     prelude::*,
 };
 
-/// Checks the flags that select how the call is made.
+/// The call to make.
+enum Call {
+    /// setns(2) of the running kernel.
+    Setns,
+    /// setns(2) of 2011.
+    Setns2011,
+    /// unshare(2).
+    Unshare,
+}
+
+impl Call {
+    /// Returns the call that the flags of `args` select.
+    ///
+    /// # Errors
+    ///
+    /// [`EINVAL`]: unknown flags, or flags for two calls; an argument that the call does not have.
+    fn of(args: &nsproxy_explain) -> Result<Self> {
+        match args.flags & !NSPROXY_EXPLAIN_DRY_RUN {
+            0 => Ok(Self::Setns),
+            NSPROXY_EXPLAIN_2011 => Ok(Self::Setns2011),
+            NSPROXY_EXPLAIN_UNSHARE if args.fd == 0 => Ok(Self::Unshare),
+            _ => Err(EINVAL),
+        }
+    }
+}
+
+/// Checks the arguments that select how the call is made.
 ///
 /// # Errors
 ///
-/// [`EINVAL`]: unknown flags.
+/// [`EINVAL`].
 pub(crate) fn check_flags(args: &nsproxy_explain) -> Result {
-    if args.flags & !(NSPROXY_EXPLAIN_DRY_RUN | NSPROXY_EXPLAIN_2011) != 0 {
-        return Err(EINVAL);
-    }
-    Ok(())
+    Call::of(args).map(|_| ())
 }
 
 /// Makes the call that `args` describe, and fills in its outcome. Returns the lines of the journal
@@ -42,11 +67,13 @@ pub(crate) fn check_flags(args: &nsproxy_explain) -> Result {
 ///
 /// # Errors
 ///
-/// [`ENOMEM`] for the journal. A refused call is not an error of this function.
+/// Errors of [`check_flags`]; [`ENOMEM`] for the journal. A refused call is not an error of this
+/// function.
 pub(crate) fn explain(
     caller: &mut Caller<'_>,
     args: &mut nsproxy_explain,
 ) -> Result<Option<KVVec<nsproxy_step>>> {
+    let call = Call::of(args)?;
     *args = nsproxy_explain {
         fd: args.fd,
         nstype: args.nstype,
@@ -61,9 +88,10 @@ pub(crate) fn explain(
         journal: args.journal,
         room: args.room,
         lines: 0,
+        limit: 0,
+        levels: 0,
     };
     let (fd, nstype) = (args.fd, args.nstype as u32);
-    let as_of_2011 = args.flags & NSPROXY_EXPLAIN_2011 != 0;
     let mode = if args.flags & NSPROXY_EXPLAIN_DRY_RUN != 0 {
         Mode::DryRun
     } else {
@@ -77,10 +105,11 @@ pub(crate) fn explain(
         outcome: args,
         journal,
     };
-    let result = if as_of_2011 {
-        setns_2011::setns(caller, fd, nstype, mode, &mut recorder)
-    } else {
-        setns::setns(caller, fd, nstype, mode, &mut recorder).map(|_| ())
+    let observer = &mut recorder;
+    let result = match call {
+        Call::Setns => setns::setns(caller, fd, nstype, mode, observer).map(|_| ()),
+        Call::Setns2011 => setns_2011::setns(caller, fd, nstype, mode, observer),
+        Call::Unshare => unshare::unshare(caller, nstype.into(), mode, observer).map(|_| ()),
     };
     recorder.outcome.error = result.map_or_else(errno, |()| 0);
 
@@ -105,6 +134,12 @@ struct Recorder<'a> {
 }
 
 impl Recorder<'_> {
+    /// Records the check.
+    fn record(&mut self, refusal: &Refusal) {
+        self.outcome.reason = refusal.reason as u32;
+        self.outcome.count = refusal.count;
+    }
+
     /// Records the namespace that a refusal is about, and the refusal in the journal.
     fn record_refusal(&mut self, step: Step, ns: Option<&Ns>, error: Error) {
         if let Some(ns) = ns {
@@ -132,10 +167,23 @@ impl Observer for Recorder<'_> {
         }
     }
 
-    fn on_refusal(&mut self, reason: Reason, ns: Option<&Ns>) {
-        ().on_refusal(reason, ns);
-        self.outcome.reason = reason as u32;
-        self.record_refusal(reason.step(), ns, reason.errno());
+    fn on_refusal(&mut self, refusal: &Refusal, ns: Option<&Ns>) {
+        ().on_refusal(refusal, ns);
+        self.record(refusal);
+        // Without a namespace, the capability is missing in the initial user namespace.
+        if let Reason::CapInit | Reason::UsernsOff | Reason::CapNew = refusal.reason {
+            self.outcome.cap = CAP_SYS_ADMIN;
+            self.outcome.user_ns_id = ns.map_or(0, Ns::id);
+        }
+        self.record_refusal(refusal.reason.step(), ns, refusal.error);
+    }
+
+    fn on_refused_creation(&mut self, refused: &RefusedCreation<'_>) {
+        ().on_refused_creation(refused);
+        creation::record(refused, self.outcome);
+        self.record_refusal(Step::NewNs, Some(refused.old), refused.error);
+        // The id is that of a namespace that the refused one would have been a copy of.
+        self.outcome.ns_id = 0;
     }
 
     fn on_refused_install(&mut self, refused: &RefusedInstall<'_>) {
@@ -146,8 +194,7 @@ impl Observer for Recorder<'_> {
             refusal,
             ..
         } = *refused;
-        self.outcome.reason = refusal.reason as u32;
-        self.outcome.count = refusal.count;
+        self.record(refusal);
         if let Some((cap, user_ns)) = missing(refused) {
             self.outcome.cap = cap;
             // The caller has a file of the namespace to enter, so it may know the id of that one.

@@ -30,6 +30,9 @@ const unsigned int NSPROXY_RS_LOOKUP_DOWN = LOOKUP_DOWN;
 const unsigned int NSPROXY_RS_SECUREBITS_DEFAULT = SECUREBITS_DEFAULT;
 const unsigned int NSPROXY_RS_SECURE_ALL_UNPRIVILEGED = SECURE_ALL_UNPRIVILEGED;
 const unsigned long long NSPROXY_RS_CAP_VALID_MASK = CAP_VALID_MASK;
+const unsigned int NSPROXY_RS_UNSHARE = NSPROXY_UNSHARE;
+const unsigned int NSPROXY_RS_UNSHARE_EMPTY_MNTNS = UNSHARE_EMPTY_MNTNS;
+const unsigned long long NSPROXY_RS_CLONE_EMPTY_MNTNS = CLONE_EMPTY_MNTNS;
 
 /* The offset of ns_common in each kind */
 #define NS_OF(type) NSPROXY_RS_NS_OF_##type = offsetof(struct type, ns)
@@ -52,6 +55,14 @@ enum {
 	USER_NS_OF(cgroup_namespace),
 	USER_NS_OF(net),
 	USER_NS_OF(time_namespace),
+};
+
+/* Members of structs that contain ns_common, whose alignment older kernel crates lack */
+enum {
+	NSPROXY_RS_NS_LEVEL_OF_pid_namespace = offsetof(struct pid_namespace, level),
+	NSPROXY_RS_NS_LEVEL_OF_user_namespace = offsetof(struct user_namespace, level),
+	NSPROXY_RS_USER_NS_UCOUNTS = offsetof(struct user_namespace, ucounts),
+	NSPROXY_RS_USER_NS_UCOUNT_MAX = offsetof(struct user_namespace, ucount_max),
 };
 
 /* Members of ns_common that the kernel crate does not have */

@@ -5,9 +5,10 @@
 use super::{
     bindings::{self, layout},
     cred::PreparedCred,
+    files::FilesStruct,
     fs::FsStruct,
     namespace::{Kind, Ns, PidNamespace, TimeNamespace, UserNamespace},
-    nsproxy::{NsProxy, NR_NSPROXY_MEMBERS},
+    nsproxy::{swap_nsproxy, NsProxy, Task, NR_NSPROXY_MEMBERS},
     redirect::processes::Process,
     symbols::static_call,
     target::TargetTask,
@@ -110,6 +111,35 @@ impl<'a> Caller<'a> {
         unsafe { UserNamespace::of_cred(self.cred()) }
     }
 
+    /// Returns the effective user id: `current_euid()`.
+    #[doc(alias = "current_euid")]
+    pub(super) fn euid(&self) -> kernel::bindings::kuid_t {
+        // SAFETY: Credentials in use do not change.
+        unsafe { (*self.cred().cast::<layout::cred>()).euid }
+    }
+
+    /// Returns whether the caller's effective user and group have an id in a user namespace.
+    #[doc(alias = "kuid_has_mapping")]
+    #[doc(alias = "kgid_has_mapping")]
+    pub(crate) fn has_ids_in(&self, user_ns: &UserNamespace) -> bool {
+        const NONE: u32 = u32::MAX;
+        // SAFETY: Credentials in use do not change.
+        let gid = unsafe { (*self.cred().cast::<layout::cred>()).egid };
+        // SAFETY: The namespace is valid.
+        unsafe {
+            kernel::bindings::from_kuid(user_ns.as_raw(), self.euid()) != NONE
+                && kernel::bindings::from_kgid(user_ns.as_raw(), gid) != NONE
+        }
+    }
+
+    /// Returns whether the caller's root directory is not the root of its mount namespace. May
+    /// sleep.
+    #[doc(alias = "current_chrooted")]
+    pub(crate) fn is_chrooted(&self) -> bool {
+        // SAFETY: The function reads `fs` and the nsproxy of `current`.
+        unsafe { static_call!(current_chrooted()) }
+    }
+
     /// Returns the pid namespace of the caller's own pid: `task_active_pid_ns(current)`.
     #[doc(alias = "task_active_pid_ns")]
     pub(crate) fn active_pid_ns(&self) -> &PidNamespace {
@@ -126,6 +156,20 @@ impl<'a> Caller<'a> {
         unsafe {
             (&raw const (*self.fs().cast::<layout::fs_struct>()).users).read_volatile() as u32
         }
+    }
+
+    /// Returns the current number of tasks that share the caller's table of file descriptors,
+    /// including the caller, and of other references to it: `current->files->count`.
+    pub(crate) fn files_users(&self) -> u32 {
+        // SAFETY: The function reads members of `current` only.
+        unsafe { bindings::nsproxy_rs_current_files_users() }
+    }
+
+    /// Returns the current number of tasks that share the caller's signal handlers, including the
+    /// caller: `current->sighand->count`.
+    pub(crate) fn sighand_users(&self) -> u32 {
+        // SAFETY: The function reads members of `current` only.
+        unsafe { bindings::nsproxy_rs_current_sighand_users() }
     }
 
     /// Returns whether the caller is the only thread of its process: `thread_group_empty()`.
@@ -182,6 +226,12 @@ impl<'a> Caller<'a> {
         unsafe { (*self.as_layout()).fs.cast() }
     }
 
+    /// Returns `current->files` without a reference. Its members are protected by its own lock.
+    pub(super) fn files(&self) -> *mut kernel::bindings::files_struct {
+        // SAFETY: Only the task itself replaces the pointer.
+        unsafe { (*self.as_layout()).files.cast() }
+    }
+
     /// Returns `current_cred()` without a reference.
     #[doc(alias = "current_cred")]
     pub(super) fn cred(&self) -> *const kernel::bindings::cred {
@@ -189,21 +239,12 @@ impl<'a> Caller<'a> {
         unsafe { (*self.as_layout()).cred.cast() }
     }
 
-    /// Replaces `current->nsproxy` under `task_lock()`. Returns the old nsproxy.
-    ///
-    /// The lock protects other tasks that read the pointer: rule 3.
-    #[doc(alias = "task_lock")]
+    /// Replaces `current->nsproxy`. Returns the old nsproxy.
     pub(crate) fn replace_nsproxy(&mut self, new: ARef<NsProxy>) -> ARef<NsProxy> {
-        // SAFETY: `alloc_lock` is initialised in every task, and lives as long as the task.
-        let lock = unsafe { SpinLock::<()>::from_raw(&raw mut (*self.as_layout()).alloc_lock) };
         let new = ARef::into_raw(new).as_ptr().cast();
-
-        let guard = lock.lock();
-        // SAFETY: This is the task itself, and it holds its lock. By `&mut self` no borrow of the
-        // old nsproxy exists. The task takes over the reference to `new`.
-        let old = unsafe { core::mem::replace(&mut (*self.as_layout()).nsproxy, new) };
-        drop(guard);
-
+        // SAFETY: By `&mut self` no borrow of the old nsproxy exists. The task takes over the
+        // reference to `new`.
+        let old = unsafe { swap_nsproxy(self.as_ptr(), new) };
         // SAFETY: The task owned a reference to the old nsproxy, which the result takes over. The
         // pointer is not NULL, since a task that makes system calls has an nsproxy.
         unsafe { ARef::from_raw(NonNull::new_unchecked(old).cast()) }
@@ -233,6 +274,53 @@ impl<'a> Caller<'a> {
         }
     }
 
+    /// Replaces the caller's root and working directory by `new`.
+    ///
+    /// Returns the old ones if the caller was the last task that used them.
+    #[doc(alias = "switch_fs_struct")]
+    pub(crate) fn replace_fs(&mut self, new: FsStruct) -> Option<FsStruct> {
+        let new = new.into_raw().as_ptr();
+        #[cfg(not(nsproxy_rs_before_7_3))]
+        // SAFETY: No task uses `new`, which passes to `current`.
+        let old = unsafe { static_call!(switch_fs_struct(new)) };
+        #[cfg(nsproxy_rs_before_7_3)]
+        // SAFETY: No task uses `new`, which passes to `current`.
+        let old = unsafe { bindings::nsproxy_rs_switch_fs_struct(new) };
+        // SAFETY: The function returns the old object if no task uses it any more.
+        NonNull::new(old).map(|old| unsafe { FsStruct::from_raw(old) })
+    }
+
+    /// Replaces `current->files` under `task_lock()`. Returns the old table.
+    ///
+    /// The lock protects other tasks that read the pointer.
+    #[doc(alias = "task_lock")]
+    pub(crate) fn replace_files(&mut self, new: FilesStruct) -> FilesStruct {
+        // SAFETY: `alloc_lock` is initialised in every task, and lives as long as the task.
+        let lock = unsafe { SpinLock::<()>::from_raw(&raw mut (*self.as_layout()).alloc_lock) };
+        let new = new.into_raw().as_ptr().cast();
+
+        let guard = lock.lock();
+        // SAFETY: This is the task itself, and it holds its lock. The task takes over the reference
+        // to `new`.
+        let old = unsafe { core::mem::replace(&mut (*self.as_layout()).files, new) };
+        drop(guard);
+
+        // SAFETY: The task owned a reference to the old table, which the result takes over. The
+        // pointer is not NULL, since a task that makes system calls has a table.
+        unsafe { FilesStruct::from_raw(NonNull::new_unchecked(old).cast()) }
+    }
+
+    /// Releases the caller's list of SysV shared memory segments that it created. They stay, or are
+    /// removed if no task uses them and `kernel.shm_rmid_forced` is set. May sleep.
+    #[doc(alias = "shm_init_task")]
+    pub(crate) fn exit_shm(&mut self) {
+        // SAFETY: The function is for `current`; the kernel also calls it when a task exits.
+        unsafe { static_call!(exit_shm(self.as_ptr())) };
+        // SAFETY: The function writes a member of `current` only, which no other task uses since
+        // `exit_shm()`.
+        unsafe { bindings::nsproxy_rs_shm_init_task(self.as_ptr()) };
+    }
+
     /// Releases the caller's list of SysV semaphore undos. If no other task shares the list, the
     /// undos are applied in the caller's ipc namespace. May sleep.
     pub(crate) fn exit_sem(&mut self) {
@@ -253,5 +341,11 @@ impl<'a> Caller<'a> {
     pub(crate) fn perf_event_namespaces(&self) {
         // SAFETY: Always safe to call for `current`.
         unsafe { static_call!(perf_event_namespaces(self.as_ptr())) };
+    }
+}
+
+impl Task for Caller<'_> {
+    fn as_ptr(&self) -> *mut task_struct {
+        Self::as_ptr(self)
     }
 }

@@ -103,7 +103,12 @@ impl PreparedCred {
     #[doc(alias = "set_cred_ucounts")]
     pub(crate) fn set_ucounts(&mut self) -> Result {
         // SAFETY: By the type's invariants this value owns the only reference.
-        returned(unsafe { static_call!(set_cred_ucounts(self.0.as_ptr())) })
+        returned(unsafe { static_call!(set_cred_ucounts(self.as_raw())) })
+    }
+
+    /// Returns the pointer for C.
+    pub(super) fn as_raw(&mut self) -> *mut cred {
+        self.0.as_ptr()
     }
 
     /// Turns the value into the pointer, which owns the reference: `commit_creds()` consumes it.

@@ -9,19 +9,19 @@ use super::{
     caller::Caller,
     symbols::static_call, //
 };
-use core::ptr::NonNull;
+use core::{marker::PhantomData, ptr::NonNull};
 use kernel::{
     bindings::{fs_struct, path},
     prelude::*,
 };
 
-/// A copy of the caller's root and working directory that no task uses.
+/// A root and a working directory that no task uses, before its first or after its last use.
 ///
 /// It owns references to both. Dropping it calls `free_fs_struct()`.
 ///
 /// # Invariants
 ///
-/// The pointer was returned by `copy_fs_struct()`, and no other pointer to the copy exists.
+/// The pointer is to an object from `copy_fs_struct()`, and no other pointer to it exists.
 pub(crate) struct FsStruct(NonNull<fs_struct>);
 
 impl FsStruct {
@@ -43,6 +43,29 @@ impl FsStruct {
         self.0.as_ptr().cast()
     }
 
+    /// Borrows the object.
+    pub(crate) fn as_unused(&mut self) -> UnusedFs<'_> {
+        // INVARIANT: By the type's invariants no task uses the object.
+        UnusedFs(self.0, PhantomData)
+    }
+
+    /// Takes over an object that no task uses any more.
+    ///
+    /// # Safety
+    ///
+    /// The pointer must be to a valid `struct fs_struct`, and no other pointer to it may exist.
+    pub(super) unsafe fn from_raw(fs: NonNull<fs_struct>) -> Self {
+        // INVARIANT: The caller guarantees the invariants.
+        Self(fs)
+    }
+
+    /// Turns the value into the pointer, which owns the object.
+    pub(super) fn into_raw(self) -> NonNull<fs_struct> {
+        let fs = self.0;
+        core::mem::forget(self);
+        fs
+    }
+
     /// Returns the root, borrowed.
     pub(super) fn root(&self) -> *const path {
         // SAFETY: Valid by the type's invariants.
@@ -59,8 +82,32 @@ impl FsStruct {
 impl Drop for FsStruct {
     #[doc(alias = "free_fs_struct")]
     fn drop(&mut self) {
-        // SAFETY: By the type's invariants no other pointer to the copy exists.
+        // SAFETY: By the type's invariants no other pointer to the object exists.
         unsafe { static_call!(free_fs_struct(self.0.as_ptr())) };
+    }
+}
+
+/// A root and a working directory that no task uses, borrowed.
+///
+/// # Invariants
+///
+/// The pointer is to a valid `struct fs_struct`, which only the borrower accesses for `'a`.
+pub(crate) struct UnusedFs<'a>(NonNull<fs_struct>, PhantomData<&'a mut FsStruct>);
+
+impl UnusedFs<'_> {
+    /// Borrows the object at `fs`.
+    ///
+    /// # Safety
+    ///
+    /// The pointer must fulfil the type's invariants for the lifetime of the result.
+    pub(super) unsafe fn from_raw(fs: NonNull<fs_struct>) -> Self {
+        // INVARIANT: The caller guarantees the invariants.
+        Self(fs, PhantomData)
+    }
+
+    /// Returns the pointer for C.
+    pub(super) fn as_raw(&mut self) -> *mut fs_struct {
+        self.0.as_ptr()
     }
 }
 

@@ -7,11 +7,14 @@
 //! | [`symbols`] | functions that are not exported to modules, as static calls |
 //! | [`caller`] | `current`, and operations that only `current` may perform |
 //! | [`target`] | the task of a pidfd |
+//! | [`new_task`], [`leaving_task`] | a task that clone(2) creates, and one that exits |
 //! | [`file`](mod@file) | nsfs files and pidfds |
 //! | [`namespace`] | the eight kinds and their reference counts |
 //! | [`mnt_namespace`] | members of `struct mnt_namespace`, whose layout is private to `fs/` |
 //! | [`nsproxy`] | `struct nsproxy`: in use by tasks, or not yet |
-//! | [`cred`], [`fs`] | the other parts of a set of namespaces |
+//! | [`create`] | creating namespaces |
+//! | [`ucounts`] | limits of the number of namespaces |
+//! | [`cred`], [`fs`], [`files`] | the other objects that a call replaces in the caller |
 //! | [`chardev`], [`uapi`], [`params`] | the interface to user space |
 //! | [`redirect`] | the redirect of the system call, and the served processes |
 //! | [`debugfs`] | files that show the state of the module |
@@ -44,12 +47,16 @@
 mod bindings;
 pub(crate) mod caller;
 pub(crate) mod chardev;
+pub(crate) mod create;
 pub(crate) mod cred;
 pub(crate) mod debugfs;
 pub(crate) mod file;
+pub(crate) mod files;
 pub(crate) mod fs;
+pub(crate) mod leaving_task;
 mod mnt_namespace;
 pub(crate) mod namespace;
+pub(crate) mod new_task;
 pub(crate) mod nsproxy;
 #[cfg(not(nsproxy_rs_device_has_owner))]
 mod owned_device;
@@ -59,6 +66,7 @@ pub(crate) mod symbols;
 pub(crate) mod target;
 pub(crate) mod trace;
 pub(crate) mod uapi;
+pub(crate) mod ucounts;
 pub(crate) mod version;
 
 use kernel::{error::to_result, prelude::*};

@@ -262,6 +262,14 @@ pub(crate) unsafe trait Kind: Deref<Target = Ns> + AlwaysRefCounted {
     {
         core::ptr::from_ref(self).cast_mut().cast()
     }
+
+    /// Returns the address of the member at an offset, which must be that of such a member.
+    fn member<T>(&self, offset: u32) -> *mut T
+    where
+        Self: Sized,
+    {
+        self.as_raw().wrapping_byte_add(offset as usize).cast()
+    }
 }
 
 /// Turns a reference into a pointer that owns it, for a member of a C struct.
@@ -442,6 +450,19 @@ owned! {
 }
 
 impl PidNamespace {
+    /// The level of a pid namespace that can have no child.
+    #[doc(alias = "MAX_PID_NS_LEVEL")]
+    pub(crate) const MAX_LEVEL: u32 = kernel::bindings::MAX_PID_NS_LEVEL;
+
+    /// Returns the level: 0 for the initial pid namespace.
+    pub(crate) fn level(&self) -> u32 {
+        // SAFETY: The member at this offset is valid; never written after initialisation.
+        unsafe {
+            self.member::<u32>(bindings::NSPROXY_RS_NS_LEVEL_OF_pid_namespace)
+                .read()
+        }
+    }
+
     /// Returns whether `ancestor` is the namespace itself or an ancestor of it.
     #[doc(alias = "pidns_is_ancestor")]
     pub(crate) fn has_ancestor(&self, ancestor: &Self) -> bool {
@@ -451,6 +472,32 @@ impl PidNamespace {
 }
 
 impl UserNamespace {
+    /// The highest level of a user namespace that can have a child, see `create_user_ns()`.
+    pub(crate) const MAX_LEVEL: u32 = 32;
+
+    /// Takes an active reference, which makes the namespace visible to user space.
+    #[doc(alias = "ns_ref_active_get")]
+    pub(crate) fn active_get(&self) {
+        // SAFETY: Valid by the type's invariants.
+        unsafe { static_call!(__ns_ref_active_get(Ns::as_ptr(self))) };
+    }
+
+    /// Drops an active reference, which the caller must account for: it belongs to credentials.
+    #[doc(alias = "ns_ref_active_put")]
+    pub(crate) fn active_put(&self) {
+        // SAFETY: Valid by the type's invariants.
+        unsafe { static_call!(__ns_ref_active_put(Ns::as_ptr(self))) };
+    }
+
+    /// Returns the level: 0 for the initial user namespace.
+    pub(crate) fn level(&self) -> u32 {
+        // SAFETY: The member at this offset is valid; never written after initialisation.
+        unsafe {
+            self.member::<u32>(bindings::NSPROXY_RS_NS_LEVEL_OF_user_namespace)
+                .read()
+        }
+    }
+
     /// Returns the user namespace of credentials, borrowed.
     ///
     /// # Safety

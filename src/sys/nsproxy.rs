@@ -5,7 +5,7 @@
 //! C header: `include/linux/nsproxy.h`.
 
 use super::{
-    bindings,
+    bindings::{self, layout},
     namespace::{self, *},
     symbols::static_call,
 };
@@ -13,7 +13,10 @@ use core::ptr::NonNull;
 use kernel::{
     macros::paste,
     prelude::*,
-    sync::aref::{ARef, AlwaysRefCounted},
+    sync::{
+        aref::{ARef, AlwaysRefCounted},
+        SpinLock, //
+    },
     types::Opaque,
 };
 
@@ -91,6 +94,36 @@ unsafe impl AlwaysRefCounted for NsProxy {
     }
 }
 
+/// A task that may get an nsproxy.
+pub(crate) trait Task {
+    /// Returns the pointer for C.
+    fn as_ptr(&self) -> *mut kernel::bindings::task_struct;
+}
+
+/// Replaces `task->nsproxy` under `task_lock()`. Returns the old value.
+///
+/// The lock protects other tasks that read the pointer: rule 3 of `include/linux/nsproxy.h`.
+///
+/// # Safety
+///
+/// The task must be `current`, or one that does not run yet. No borrow of its nsproxy may exist. The
+/// references of both pointers, if they are not NULL, pass to the task and to the caller.
+#[doc(alias = "task_lock")]
+#[inline(always)]
+pub(super) unsafe fn swap_nsproxy(
+    task: *mut kernel::bindings::task_struct,
+    new: *mut kernel::bindings::nsproxy,
+) -> *mut kernel::bindings::nsproxy {
+    let task = task.cast::<layout::task_struct>();
+    // SAFETY: `alloc_lock` is initialised in every task, and lives as long as the task.
+    let lock = unsafe { SpinLock::<()>::from_raw(&raw mut (*task).alloc_lock) };
+    let guard = lock.lock();
+    // SAFETY: The caller guarantees that it may replace the pointer, and holds the lock.
+    let old = unsafe { core::mem::replace(&mut (*task).nsproxy, new) };
+    drop(guard);
+    old
+}
+
 /// An nsproxy that no task uses, before its first or after its last use.
 ///
 /// Dropping it drops its namespaces and frees it: `nsproxy_free()`. [`Namespaces`] defines the
@@ -104,25 +137,56 @@ unsafe impl AlwaysRefCounted for NsProxy {
 /// - It holds no active references (`nsproxy_ns_active_get()`).
 pub(crate) struct NewNsProxy(NonNull<kernel::bindings::nsproxy>);
 
-impl NewNsProxy {
-    /// Creates an nsproxy with `namespaces()`, which is called after the allocation.
+/// The memory of an nsproxy that has no namespaces yet. Dropping it frees the memory.
+///
+/// # Invariants
+///
+/// The pointer is to an allocation from `nsproxy_cachep`, and no other pointer to it exists.
+pub(crate) struct NsProxyMemory(NonNull<kernel::bindings::nsproxy>);
+
+impl NsProxyMemory {
+    /// Allocates the memory.
     ///
     /// # Errors
     ///
     /// [`ENOMEM`].
     #[doc(alias = "create_nsproxy")]
     #[doc(alias = "kmem_cache_alloc")]
-    pub(crate) fn new(namespaces: impl FnOnce() -> Namespaces) -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         // SAFETY: Calls into the module run in a context that may sleep.
-        let ptr = NonNull::new(unsafe { bindings::nsproxy_rs_nsproxy_alloc() }).ok_or(ENOMEM)?;
-        // SAFETY: The allocation has the size of an nsproxy, and no other reference to it exists.
-        unsafe { namespaces().write(ptr.as_ptr()) };
-        // SAFETY: The allocation is valid, and no other reference to it exists.
-        unsafe { kernel::bindings::refcount_set(&raw mut (*ptr.as_ptr()).count, 1) };
-        // INVARIANT: The object is new, and `write()` moved a reference into each member.
-        Ok(Self(ptr))
+        let ptr = NonNull::new(unsafe { bindings::nsproxy_rs_nsproxy_alloc() });
+        // INVARIANT: The allocation is new.
+        ptr.map(Self).ok_or(ENOMEM)
     }
 
+    /// Makes the memory an nsproxy with these namespaces.
+    pub(crate) fn write(self, namespaces: Namespaces) -> NewNsProxy {
+        let ptr = self.0;
+        core::mem::forget(self);
+        // SAFETY: The allocation has the size of an nsproxy, and no other pointer to it exists.
+        unsafe { namespaces.write(ptr.as_ptr()) };
+        // SAFETY: The allocation is valid, and no other pointer to it exists.
+        unsafe { kernel::bindings::refcount_set(&raw mut (*ptr.as_ptr()).count, 1) };
+        // INVARIANT: The object is new, and `write()` moved a reference into each member.
+        NewNsProxy(ptr)
+    }
+}
+
+impl Drop for NsProxyMemory {
+    #[doc(alias = "kmem_cache_free")]
+    fn drop(&mut self) {
+        // SAFETY: By the type's invariants the allocation is from this cache, and no other pointer
+        // to it exists.
+        unsafe {
+            kernel::bindings::kmem_cache_free(
+                bindings::nsproxy_rs_nsproxy_cachep,
+                self.0.as_ptr().cast(),
+            )
+        };
+    }
+}
+
+impl NewNsProxy {
     /// Returns `nsproxy->time_ns`, borrowed.
     pub(crate) fn time_ns(&self) -> &TimeNamespace {
         // SAFETY: The member owns a reference, and changes only with `&mut self`.
@@ -133,6 +197,14 @@ impl NewNsProxy {
     pub(crate) fn cgroup_ns(&self) -> &CgroupNamespace {
         // SAFETY: The member owns a reference, and changes only with `&mut self`.
         unsafe { CgroupNamespace::from_raw((*self.0.as_ptr()).cgroup_ns) }
+    }
+
+    /// Makes the time namespace for children that of a task which does not run yet, or which
+    /// executes another program, and maps its clocks. May sleep.
+    pub(crate) fn timens_on_fork(&mut self, task: &impl Task) {
+        // SAFETY: No other pointer to the nsproxy is in use. The task has memory, in which no code
+        // reads clocks meanwhile.
+        unsafe { static_call!(timens_on_fork(self.0.as_ptr(), task.as_ptr())) };
     }
 
     /// Acquires active references to the namespaces. A task can use the result.
@@ -154,14 +226,9 @@ impl Drop for NewNsProxy {
         // SAFETY: By the type's invariants each member owns a reference. The members are not used
         // afterwards.
         drop(unsafe { Namespaces::read(self.0.as_ptr()) });
-        // SAFETY: By the type's invariants the object is from this cache, and no other pointer to
-        // it is in use.
-        unsafe {
-            kernel::bindings::kmem_cache_free(
-                bindings::nsproxy_rs_nsproxy_cachep,
-                self.0.as_ptr().cast(),
-            )
-        };
+        // INVARIANT: By the type's invariants the object is from this cache, and no other pointer
+        // to it is in use.
+        drop(NsProxyMemory(self.0));
     }
 }
 

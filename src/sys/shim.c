@@ -4,10 +4,14 @@
  * call, and the parameters of the module.
  */
 
+#include <linux/fdtable.h>
+#include <linux/fs_struct.h>
 #include <linux/moduleparam.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/shm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -81,6 +85,37 @@ unsigned int nsproxy_rs_current_threads(void)
 unsigned int nsproxy_rs_current_mm_users(void)
 {
 	return atomic_read(&current->mm->mm_users);
+}
+
+unsigned int nsproxy_rs_current_files_users(void)
+{
+	return atomic_read(&current->files->count);
+}
+
+unsigned int nsproxy_rs_current_sighand_users(void)
+{
+	return refcount_read(&current->sighand->count);
+}
+
+#ifdef NSPROXY_RS_BEFORE_7_3
+/* switch_fs_struct() of Linux 7.3, which was part of ksys_unshare() before. */
+struct fs_struct *nsproxy_rs_switch_fs_struct(struct fs_struct *new_fs)
+{
+	struct fs_struct *fs;
+
+	guard(task_lock)(current);
+	fs = current->fs;
+	read_seqlock_excl(&fs->seq);
+	current->fs = new_fs;
+	new_fs = --fs->users ? NULL : fs;
+	read_sequnlock_excl(&fs->seq);
+	return new_fs;
+}
+#endif
+
+void nsproxy_rs_shm_init_task(struct task_struct *task)
+{
+	shm_init_task(task);
 }
 
 int nsproxy_rs_get_user_u64(u64 *dst, const u64 __user *src)

@@ -11,13 +11,15 @@ use kernel::{
 };
 
 pub(crate) use bindings::{
-    nsproxy_explain, nsproxy_ns, nsproxy_setns, nsproxy_show, nsproxy_step, nsproxy_version,
-    NSPROXY_ABI_VERSION, NSPROXY_EXPLAIN_2011, NSPROXY_EXPLAIN_DRY_RUN, NSPROXY_JOURNAL_MAX,
-    NSPROXY_MEMBER_PID, NSPROXY_MEMBER_USER, NSPROXY_NR_MEMBERS,
-    NSPROXY_RS_EXPLAIN as NSPROXY_EXPLAIN, NSPROXY_RS_SERVE as NSPROXY_SERVE,
-    NSPROXY_RS_SETNS as NSPROXY_SETNS, NSPROXY_RS_SETNS_2011 as NSPROXY_SETNS_2011,
-    NSPROXY_RS_SHOW as NSPROXY_SHOW, NSPROXY_RS_VERSION as NSPROXY_VERSION, NSPROXY_SERVE_OFF,
-    NSPROXY_SERVE_ON, NSPROXY_SERVE_QUERY, NSPROXY_STEP_F_ABOUT, NSPROXY_STEP_F_CONSTANT,
+    nsproxy_explain, nsproxy_ns, nsproxy_setns, nsproxy_show, nsproxy_step, nsproxy_unshare,
+    nsproxy_version, NSPROXY_ABI_VERSION, NSPROXY_EXPLAIN_2011, NSPROXY_EXPLAIN_DRY_RUN,
+    NSPROXY_EXPLAIN_UNSHARE, NSPROXY_JOURNAL_MAX, NSPROXY_LIMIT_UNKNOWN, NSPROXY_MEMBER_PID,
+    NSPROXY_MEMBER_USER, NSPROXY_NR_MEMBERS, NSPROXY_RS_EXPLAIN as NSPROXY_EXPLAIN,
+    NSPROXY_RS_SERVE as NSPROXY_SERVE, NSPROXY_RS_SETNS as NSPROXY_SETNS,
+    NSPROXY_RS_SETNS_2011 as NSPROXY_SETNS_2011, NSPROXY_RS_SHOW as NSPROXY_SHOW,
+    NSPROXY_RS_UNSHARE as NSPROXY_UNSHARE, NSPROXY_RS_VERSION as NSPROXY_VERSION,
+    NSPROXY_SERVE_OFF, NSPROXY_SERVE_ON, NSPROXY_SERVE_QUERY, NSPROXY_STEP_F_ABOUT,
+    NSPROXY_STEP_F_CONSTANT,
 };
 
 /// `NSPROXY_REASON_*`.
@@ -104,19 +106,22 @@ abi! {
     nsproxy_setns: 2 * U32, first version: size_of::<Self>();
     nsproxy_version: 4 * U32 + bindings::NSPROXY_RELEASE_LEN as usize,
         first version: bindings::NSPROXY_VERSION_SIZE_VER0;
-    nsproxy_explain: 10 * U32 + 3 * U64, first version: bindings::NSPROXY_EXPLAIN_SIZE_VER0;
+    nsproxy_unshare: U64, first version: size_of::<Self>();
+    nsproxy_explain: 12 * U32 + 3 * U64, first version: bindings::NSPROXY_EXPLAIN_SIZE_VER0;
     nsproxy_show: 4 * U32 + NSPROXY_NR_MEMBERS as usize * (6 * U32 + 3 * U64),
         first version: bindings::NSPROXY_SHOW_SIZE_VER0;
 }
 
-impl nsproxy_setns {
-    /// Reads the struct from user space with one access. The struct does not grow.
+/// A struct that does not grow, and that user space copies with one access.
+pub(crate) trait AbiWord: Abi {
+    /// Reads the struct from user space with one access.
     ///
     /// # Errors
     ///
     /// [`EFAULT`].
     #[doc(alias = "get_user")]
-    pub(crate) fn get(from: UserPtr) -> Result<Self> {
+    #[inline(always)]
+    fn get(from: UserPtr) -> Result<Self> {
         let mut value = MaybeUninit::<Self>::uninit();
         const { assert!(size_of::<Self>() == size_of::<u64>()) };
         // SAFETY: The function checks the user address. `value` has room for a word.
@@ -127,6 +132,9 @@ impl nsproxy_setns {
         Ok(unsafe { value.assume_init() })
     }
 }
+
+impl AbiWord for nsproxy_setns {}
+impl AbiWord for nsproxy_unshare {}
 
 /// Writes the lines of a journal to user space.
 ///

@@ -13,12 +13,13 @@
  *    module is not zero.
  *  - Checks use the credentials of the caller at the time of the call, not those
  *    of the opener of the device.
- *  - NSPROXY_SETNS, NSPROXY_SETNS_2011 and NSPROXY_EXPLAIN (also as a dry run)
- *    return EPERM to a caller under a seccomp filter, before all other checks. A
- *    filter that denies setns(2) does not see that an ioctl makes the same call. The
+ *  - NSPROXY_SETNS, NSPROXY_SETNS_2011, NSPROXY_UNSHARE and NSPROXY_EXPLAIN (also as
+ *    a dry run) return EPERM to a caller under a seccomp filter, before all other
+ *    checks. A filter that denies setns(2) or unshare(2) does not see that an ioctl
+ *    makes the same call. The
  *    module parameter allow_seccomp=1 disables this check. The other commands do not
- *    change namespaces. A setns(2) served after NSPROXY_SERVE passes the filter
- *    first.
+ *    change namespaces. A system call served after NSPROXY_SERVE passes the
+ *    filter first.
  *  - A caller learns no more about namespaces than from the kernel itself. Owners
  *    and parents: their id is 0 if NS_GET_USERNS and NS_GET_PARENT would return
  *    EPERM, since the namespace is neither the caller's own nor a descendant of it.
@@ -37,7 +38,7 @@
  * Raised when a command is added, a struct grows or the meaning of a field
  * changes. A program and a module of different versions still work together.
  */
-#define NSPROXY_ABI_VERSION	5
+#define NSPROXY_ABI_VERSION	6
 
 #define NSPROXY_IOC_MAGIC	0xB9
 
@@ -81,13 +82,15 @@ struct nsproxy_version {
 #define NSPROXY_VERSION		_IOWR(NSPROXY_IOC_MAGIC, 0x02, struct nsproxy_version)
 
 /*
- * Selects who handles setns(2) for the calling process: the kernel or this module.
- * The setting covers all threads and is inherited by fork and exec. The argument is
- * one of the operations below. Returns the previous state: 1 if the module handled
- * the calls, else 0.
+ * Selects who handles setns(2) and unshare(2) for the calling process, and the
+ * functions of kernel/nsproxy.c that clone(2), execve(2), exit(2) and commit_creds()
+ * call: the kernel or this module. The setting covers all threads and is inherited by
+ * fork and exec. The argument is one of the operations below. Returns the previous
+ * state: 1 if the module handled the calls, else 0.
  *
  * EOPNOTSUPP: the kernel was built without CONFIG_FUNCTION_TRACER, which is required
- * for the redirect. EBUSY: livepatch or another module has redirected the system call.
+ * for the redirects. EBUSY: livepatch or another module has redirected one of these
+ * functions.
  */
 #define NSPROXY_SERVE		_IO(NSPROXY_IOC_MAGIC, 0x03)
 #define NSPROXY_SERVE_OFF	0
@@ -96,8 +99,8 @@ struct nsproxy_version {
 
 /**
  * struct nsproxy_explain - makes a call and reports the check that refused; grows
- * @fd:         in: as in struct nsproxy_setns
- * @nstype:     in: as in struct nsproxy_setns
+ * @fd:         in: as in struct nsproxy_setns; see also NSPROXY_EXPLAIN_UNSHARE
+ * @nstype:     in: as in struct nsproxy_setns; see also NSPROXY_EXPLAIN_UNSHARE
  * @flags:      in: NSPROXY_EXPLAIN_*
  * @error:      out: 0, or the errno of setns(2)
  * @reason:     out: enum nsproxy_reason; 0 if no check refused
@@ -106,12 +109,18 @@ struct nsproxy_version {
  * @count:      out: number of tasks that share an object that must not be shared,
  *              including the caller; 0 for other checks
  * @ns_id:      out: id (NS_GET_ID) of the namespace that the check is about, or 0
- * @user_ns_id: out: id of the user namespace in which @cap is missing; 0 if the
- *              caller may not know the id
+ * @user_ns_id: out: id of the user namespace in which @cap is missing, or whose limit
+ *              is reached; 0 if the caller may not know the id
  * @journal:    in: address of an array of struct nsproxy_step, for the journal
  * @room:       in: number of elements of the array; 0 for no journal
  * @lines:      out: number of lines of the journal; lines after the first @room or
  *              NSPROXY_JOURNAL_MAX are not written
+ * @limit:      out: NSPROXY_REASON_LIMIT: the limit, which is that of the user
+ *              namespace @user_ns_id; NSPROXY_LIMIT_UNKNOWN if the caller may not
+ *              know it, or if no limit is reached any more; 0 for other checks
+ * @levels:     out: NSPROXY_REASON_LIMIT: how many levels that user namespace is above
+ *              the one in which the new namespace is counted first: its owner or, for
+ *              user, its parent
  *
  * The struct has the result of the call: a refused call is no error of the ioctl. If
  * the ioctl fails, the call was not made, and neither the struct nor the journal has
@@ -139,7 +148,12 @@ struct nsproxy_explain {
 	__u64 journal;
 	__u32 room;
 	__u32 lines;
+	/* since ABI 6 */
+	__u32 limit;
+	__u32 levels;
 };
+
+#define NSPROXY_LIMIT_UNKNOWN		0xffffffff
 
 #define NSPROXY_EXPLAIN_SIZE_VER0	48	/* ABI 3 */
 
@@ -150,6 +164,11 @@ struct nsproxy_explain {
 #define NSPROXY_EXPLAIN_DRY_RUN		0x1
 /* Makes the call of NSPROXY_SETNS_2011 instead of NSPROXY_SETNS. */
 #define NSPROXY_EXPLAIN_2011		0x2
+/*
+ * Makes the call of NSPROXY_UNSHARE: @nstype are its flags, and @fd is 0. A dry run
+ * creates the namespaces and releases them, which uses up their ids.
+ */
+#define NSPROXY_EXPLAIN_UNSHARE		0x4
 
 /**
  * enum nsproxy_reason - the check that refused a call
@@ -193,6 +212,36 @@ struct nsproxy_explain {
  * @NSPROXY_REASON_CAP_INIT: @cap is missing in the initial user namespace
  * @NSPROXY_REASON_NO_NS: not a namespace of one of the three kinds of 2011
  *
+ * ksys_unshare() and check_unshare_flags():
+ * @NSPROXY_REASON_USERNS_OFF: the sysctl kernel.unprivileged_userns_clone is 0, and
+ *	@cap is missing in the initial user namespace
+ * @NSPROXY_REASON_UNSHARE_FLAGS: the flags have bits that unshare(2) does not know
+ * @NSPROXY_REASON_UNSHARE_THREADS: the process has @count threads
+ * @NSPROXY_REASON_SIGHAND_SHARED: @count tasks share the signal handlers
+ * @NSPROXY_REASON_VM_SHARED: @count tasks share the memory
+ * @NSPROXY_REASON_NO_FILES: the table of file descriptors could not be copied
+ * @NSPROXY_REASON_NEW_UCOUNTS: out of memory to count the caller's user in the new
+ *	user namespace
+ *
+ * unshare_nsproxy_namespaces():
+ * @NSPROXY_REASON_CAP_NEW: @cap is missing in the user namespace that would own the
+ *	new namespaces: the caller's, or the one that the call creates first
+ *
+ * create_user_ns() and copy_*() of a kind, which return only an errno. The module
+ * looks for the reason after the failure, so it is the state at that moment:
+ * @NSPROXY_REASON_LIMIT: the limit of namespaces of this kind is reached
+ * @NSPROXY_REASON_NESTED: user and pid: namespaces are nested too deep
+ * @NSPROXY_REASON_CHROOTED: user: the caller's root directory is not the root of its
+ *	mount namespace
+ * @NSPROXY_REASON_UNMAPPED: user: the caller's effective user or group has no id in
+ *	its user namespace
+ * @NSPROXY_REASON_LSM: user: an LSM refused, with this errno
+ * @NSPROXY_REASON_PID_FOR_CHILDREN: pid: the caller's children are in another pid
+ *	namespace than the caller, since an earlier call
+ * @NSPROXY_REASON_PID_OWNER: pid: the owner would not be a descendant of the owner of
+ *	the parent
+ * @NSPROXY_REASON_NO_NEW_NS: out of memory, or another error of the kind
+ *
  * @cap and @count are members of struct nsproxy_explain.
  */
 enum nsproxy_reason {
@@ -224,6 +273,22 @@ enum nsproxy_reason {
 	NSPROXY_REASON_CAP_INIT = 26,
 	NSPROXY_REASON_NO_NS = 27,
 	/* 28 is not reused */
+	NSPROXY_REASON_USERNS_OFF = 29,
+	NSPROXY_REASON_UNSHARE_FLAGS = 30,
+	NSPROXY_REASON_UNSHARE_THREADS = 31,
+	NSPROXY_REASON_SIGHAND_SHARED = 32,
+	NSPROXY_REASON_VM_SHARED = 33,
+	NSPROXY_REASON_NO_FILES = 34,
+	NSPROXY_REASON_NEW_UCOUNTS = 35,
+	NSPROXY_REASON_CAP_NEW = 36,
+	NSPROXY_REASON_LIMIT = 37,
+	NSPROXY_REASON_NESTED = 38,
+	NSPROXY_REASON_CHROOTED = 39,
+	NSPROXY_REASON_UNMAPPED = 40,
+	NSPROXY_REASON_LSM = 41,
+	NSPROXY_REASON_PID_FOR_CHILDREN = 42,
+	NSPROXY_REASON_PID_OWNER = 43,
+	NSPROXY_REASON_NO_NEW_NS = 44,
 };
 
 #define NSPROXY_EXPLAIN		_IOWR(NSPROXY_IOC_MAGIC, 0x04, struct nsproxy_explain)
@@ -310,6 +375,13 @@ struct nsproxy_step {
  * @NSPROXY_STEP_PERF: perf_event_namespaces()
  * @NSPROXY_STEP_RETURN: put_nsset() and fput(): all objects held for the call are
  *	released
+ * @NSPROXY_STEP_FLAGS: check_unshare_flags()
+ * @NSPROXY_STEP_FILES: dup_fd()
+ * @NSPROXY_STEP_NEW_NS: create_user_ns(), or copy_*() of a kind: a new namespace
+ * @NSPROXY_STEP_UCOUNTS: set_cred_ucounts()
+ * @NSPROXY_STEP_EXIT_SHM: exit_shm()
+ * @NSPROXY_STEP_SWITCH_FS: switch_fs_struct()
+ * @NSPROXY_STEP_SWITCH_FILES: task->files, under task_lock()
  */
 enum nsproxy_step_id {
 	NSPROXY_STEP_CALLER = 1,
@@ -331,6 +403,13 @@ enum nsproxy_step_id {
 	NSPROXY_STEP_PUT_NSPROXY = 17,
 	NSPROXY_STEP_PERF = 18,
 	NSPROXY_STEP_RETURN = 19,
+	NSPROXY_STEP_FLAGS = 20,
+	NSPROXY_STEP_FILES = 21,
+	NSPROXY_STEP_NEW_NS = 22,
+	NSPROXY_STEP_UCOUNTS = 23,
+	NSPROXY_STEP_EXIT_SHM = 24,
+	NSPROXY_STEP_SWITCH_FS = 25,
+	NSPROXY_STEP_SWITCH_FILES = 26,
 };
 
 #define NSPROXY_STEP_F_ABOUT		0x1	/* the step is about this namespace */
@@ -387,5 +466,17 @@ struct nsproxy_show {
 #define NSPROXY_SHOW_SIZE_VER0		496	/* ABI 4 */
 
 #define NSPROXY_SHOW		_IOWR(NSPROXY_IOC_MAGIC, 0x05, struct nsproxy_show)
+
+/**
+ * struct nsproxy_unshare - the argument of unshare(2)
+ * @flags: CLONE_NEW*, CLONE_FS, CLONE_FILES, CLONE_SYSVSEM, CLONE_THREAD,
+ *         CLONE_SIGHAND, CLONE_VM, UNSHARE_EMPTY_MNTNS
+ */
+struct nsproxy_unshare {
+	__u64 flags;
+};
+
+/* Acts like unshare(2) of the running kernel: same result, same errno, same effects. */
+#define NSPROXY_UNSHARE		_IOW(NSPROXY_IOC_MAGIC, 0x06, struct nsproxy_unshare)
 
 #endif /* _UAPI_NSPROXY_RS_H */

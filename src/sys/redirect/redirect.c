@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The redirect of setns(2) for served processes. An ftrace_ops at the entry of the
- * system call sets the instruction pointer to a function of this module, as
- * livepatch does. Before that, ptrace, seccomp and audit have seen the call. The
+ * The redirect of functions of the kernel into the module, for served processes: the
+ * system calls setns(2) and unshare(2), and the functions of kernel/nsproxy.c that
+ * clone(2), execve(2), exit(2) and commit_creds() call. An ftrace_ops at the entry of
+ * each function sets the instruction pointer to a function of this module, as
+ * livepatch does. Before a system call, ptrace, seccomp and audit have seen it. The
  * return value takes the usual way.
  *
  * No task may run code of a module that is unloaded:
@@ -12,14 +14,14 @@
  *   the handler, or in the trampoline before it, has left both
  *   (synchronize_rcu_tasks_rude(), synchronize_rcu_tasks()).
  * - A redirected call holds a reference to the module, taken before the
- *   instruction pointer is changed. handle() drops it. The few instructions
+ *   instruction pointer is changed. handled() drops it. The few instructions
  *   after that do not sleep, so the same wait covers them.
  * - Probes of tracepoints run in a read-side critical section;
  *   tracepoint_synchronize_unregister() waits for them.
  *
- * The handler needs no lock against recursion: it calls nothing that makes the
- * system call, and the filter of its ftrace_ops contains only that function. RCU
- * is watching in the body of a system call.
+ * The handler needs no lock against recursion: it calls none of these functions, and
+ * the filter of its ftrace_ops contains only one of them. RCU is watching in all of
+ * them.
  */
 
 #include <linux/ftrace.h>
@@ -31,31 +33,69 @@
 
 #include "../shim.h"
 
-/* The index is the tgid in the initial pid namespace. An entry owns a module reference. */
+/* The index is the tgid in the initial pid namespace. See processes.rs for the entries. */
 DEFINE_XARRAY(nsproxy_rs_served);
 
 #ifdef CONFIG_DYNAMIC_FTRACE_WITH_ARGS
 
-static long (*handle_setns)(int fd, int flags);
-static int (*handle_fork)(pid_t parent, pid_t child);
-static void (*handle_exit)(pid_t tgid);
+/* What to call instead; set before the first redirect is installed */
+static const struct nsproxy_rs_served_calls *calls;
 
-static long handle(int fd, int flags)
+/* Drops the reference of redirect() after a call, and returns the result of the call. */
+static long handled(long ret)
 {
-	long ret = handle_setns(fd, flags);
-
 	module_put(THIS_MODULE);
 	return ret;
 }
 
-static long handle_x64(const struct pt_regs *regs)
+static long x64_setns(const struct pt_regs *regs)
 {
-	return handle(regs->di, regs->si);
+	return handled(calls->setns(regs->di, regs->si));
 }
 
-static long handle_ia32(const struct pt_regs *regs)
+static long ia32_setns(const struct pt_regs *regs)
 {
-	return handle(regs->bx, regs->cx);
+	return handled(calls->setns(regs->bx, regs->cx));
+}
+
+static long x64_unshare(const struct pt_regs *regs)
+{
+	return handled(calls->unshare(regs->di));
+}
+
+static long ia32_unshare(const struct pt_regs *regs)
+{
+	return handled(calls->unshare((u32)regs->bx));
+}
+
+static long copy(u64 flags, struct task_struct *task)
+{
+	return handled(calls->copy_namespaces(flags, task));
+}
+
+static long exec(void)
+{
+	return handled(calls->exec_task_namespaces());
+}
+
+static long leave(struct task_struct *task)
+{
+	return handled(calls->exit_nsproxy_namespaces(task));
+}
+
+static long switch_cred(const struct cred *old, const struct cred *new)
+{
+	return handled(calls->switch_cred_namespaces(old, new));
+}
+
+static long get_cred_ns(struct task_struct *task)
+{
+	return handled(calls->get_cred_namespaces(task));
+}
+
+static long exit_cred_ns(struct task_struct *task)
+{
+	return handled(calls->exit_cred_namespaces(task));
 }
 
 static void notrace redirect(unsigned long ip, unsigned long parent_ip,
@@ -66,37 +106,80 @@ static void notrace redirect(unsigned long ip, unsigned long parent_ip,
 		ftrace_regs_set_instruction_pointer(fregs, (unsigned long)ops->private);
 }
 
-#define REDIRECT(to)							\
+/* A function of the kernel, whose address is 0 if the kernel lacks it, and its handler */
+static struct redirect {
+	unsigned long (*address)(void);
+	struct ftrace_ops ops;
+} redirects[] = {
+#define REDIRECT(from, to)						\
 	{								\
-		.func = redirect,					\
-		.flags = FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED |		\
-			 FTRACE_OPS_FL_IPMODIFY,			\
-		.private = to,						\
+		.address = nsproxy_rs_address_of_##from,		\
+		.ops = {						\
+			.func = redirect,				\
+			.flags = FTRACE_OPS_FL_SAVE_REGS_IF_SUPPORTED |	\
+				 FTRACE_OPS_FL_IPMODIFY,		\
+			.private = to,					\
+		},							\
 	}
-static struct ftrace_ops x64_ops = REDIRECT(handle_x64);
-static struct ftrace_ops ia32_ops = REDIRECT(handle_ia32);
+	REDIRECT(__x64_sys_setns, x64_setns),
+	REDIRECT(__ia32_sys_setns, ia32_setns),
+	REDIRECT(__x64_sys_unshare, x64_unshare),
+	REDIRECT(__ia32_sys_unshare, ia32_unshare),
+	REDIRECT(copy_namespaces, copy),
+	REDIRECT(exec_task_namespaces, exec),
+	REDIRECT(exit_nsproxy_namespaces, leave),
+	REDIRECT(switch_cred_namespaces, switch_cred),
+	REDIRECT(get_cred_namespaces, get_cred_ns),
+	REDIRECT(exit_cred_namespaces, exit_cred_ns),
+};
+#define REDIRECTS_END (redirects + ARRAY_SIZE(redirects))
 
-static int start(struct ftrace_ops *ops, unsigned long address)
+static int start(struct redirect *redirect)
 {
+	unsigned long address = redirect->address();
 	int err;
 
 	if (!address)
 		return 0;
-	err = ftrace_set_filter_ip(ops, address, 0, 0);
+	err = ftrace_set_filter_ip(&redirect->ops, address, 0, 0);
 	if (err)
 		return err;
-	err = register_ftrace_function(ops);
+	err = register_ftrace_function(&redirect->ops);
 	if (err)
-		ftrace_set_filter_ip(ops, address, 1, 0);
+		ftrace_set_filter_ip(&redirect->ops, address, 1, 0);
 	return err;
 }
 
-static void stop(struct ftrace_ops *ops, unsigned long address)
+static void stop(struct redirect *redirect)
 {
+	unsigned long address = redirect->address();
+
 	if (!address)
 		return;
-	WARN_ON(unregister_ftrace_function(ops));
-	WARN_ON(ftrace_set_filter_ip(ops, address, 1, 0));
+	WARN_ON(unregister_ftrace_function(&redirect->ops));
+	WARN_ON(ftrace_set_filter_ip(&redirect->ops, address, 1, 0));
+}
+
+/* Removes the redirects before @end, the last one first. */
+static void stop_redirects(struct redirect *end)
+{
+	while (end > redirects)
+		stop(--end);
+}
+
+static int start_redirects(void)
+{
+	struct redirect *redirect;
+	int err;
+
+	for (redirect = redirects; redirect < REDIRECTS_END; redirect++) {
+		err = start(redirect);
+		if (err) {
+			stop_redirects(redirect);
+			return err;
+		}
+	}
+	return 0;
 }
 
 /* Runs in the parent, before the child runs for the first time. */
@@ -105,14 +188,14 @@ static void on_fork(void *data, struct task_struct *parent, struct task_struct *
 	if (!thread_group_leader(child))
 		return;
 	/* The kernel must not handle the calls of a child that inherits serving. */
-	if (handle_fork(task_tgid_nr(parent), task_tgid_nr(child)))
+	if (calls->on_fork(task_tgid_nr(parent), task_tgid_nr(child)))
 		send_sig(SIGKILL, child, 1);
 }
 
+/* Runs in the thread that exits, before it leaves its namespaces. */
 static void on_exit(void *data, struct task_struct *task, bool group_dead)
 {
-	if (group_dead)
-		handle_exit(task_tgid_nr(task));
+	calls->on_exit(task_tgid_nr(task), group_dead);
 }
 
 /* The tracepoints are not exported to modules, so find() looks them up by name. */
@@ -173,39 +256,26 @@ static int start_all(void)
 	err = start_probes();
 	if (err)
 		return err;
-	err = start(&x64_ops, nsproxy_rs_address_of___x64_sys_setns());
+	err = start_redirects();
 	if (err)
-		goto undo_probes;
-	err = start(&ia32_ops, nsproxy_rs_address_of___ia32_sys_setns());
-	if (err)
-		goto undo_x64;
-	return 0;
-
-undo_x64:
-	stop(&x64_ops, nsproxy_rs_address_of___x64_sys_setns());
-undo_probes:
-	stop_probes(PROBES_END);
+		stop_probes(PROBES_END);
 	return err;
 }
 
-/* Whether the redirect is installed; protected by redirect_lock */
+/* Whether the redirects are installed; protected by redirect_lock */
 static bool redirected;
 static DEFINE_MUTEX(redirect_lock);
 
 /**
- * nsproxy_rs_redirect - redirect setns(2) of served processes to the module
- * @setns_fn: handles setns(2)
- * @fork_fn:  called for each new process; the process is killed on an error
- * @exit_fn:  called for each process that exits
+ * nsproxy_rs_redirect - redirect calls of served processes to the module
+ * @served_calls: what to call instead; must remain valid
  *
- * May sleep. Does nothing if the redirect is installed already.
+ * May sleep. Does nothing if the redirects are installed already.
  *
- * Return: 0; -EOPNOTSUPP; -EBUSY if livepatch or another module has redirected
- * the call; -ENOMEM; -ENODEV if ftrace has disabled itself, after a warning.
+ * Return: 0; -EOPNOTSUPP; -EBUSY if livepatch or another module has redirected one of
+ * the functions; -ENOMEM; -ENODEV if ftrace has disabled itself, after a warning.
  */
-int nsproxy_rs_redirect(long (*setns_fn)(int fd, int flags),
-			int (*fork_fn)(pid_t parent, pid_t child),
-			void (*exit_fn)(pid_t tgid))
+int nsproxy_rs_redirect(const struct nsproxy_rs_served_calls *served_calls)
 {
 	int err;
 
@@ -213,18 +283,16 @@ int nsproxy_rs_redirect(long (*setns_fn)(int fd, int flags),
 	if (redirected)
 		return 0;
 
-	handle_setns = setns_fn;
-	handle_fork = fork_fn;
-	handle_exit = exit_fn;
+	calls = served_calls;
 	err = start_all();
 	redirected = !err;
 	return err;
 }
 
 /**
- * nsproxy_rs_redirect_undo - remove the redirect
+ * nsproxy_rs_redirect_undo - remove the redirects
  *
- * May sleep. Does nothing if no redirect is installed. When this returns, only
+ * May sleep. Does nothing if none is installed. When this returns, only
  * tasks that hold a reference to the module run redirected code.
  */
 void nsproxy_rs_redirect_undo(void)
@@ -233,17 +301,14 @@ void nsproxy_rs_redirect_undo(void)
 	if (!redirected)
 		return;
 
-	stop(&ia32_ops, nsproxy_rs_address_of___ia32_sys_setns());
-	stop(&x64_ops, nsproxy_rs_address_of___x64_sys_setns());
+	stop_redirects(REDIRECTS_END);
 	stop_probes(PROBES_END);
 	redirected = false;
 }
 
 #else
 
-int nsproxy_rs_redirect(long (*setns_fn)(int fd, int flags),
-			int (*fork_fn)(pid_t parent, pid_t child),
-			void (*exit_fn)(pid_t tgid))
+int nsproxy_rs_redirect(const struct nsproxy_rs_served_calls *served_calls)
 {
 	return -EOPNOTSUPP;
 }

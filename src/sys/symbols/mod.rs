@@ -64,9 +64,10 @@ impl Symbol<'_> {
         unsafe { CStr::from_char_ptr(self.0.option) }
     }
 
-    /// Returns whether the symbol was not found, although the kernel has the option.
+    /// Returns whether a symbol that the module requires was not found, although the kernel has the
+    /// option.
     fn is_missing(&self) -> bool {
-        self.0.enabled && self.0.address == 0
+        self.0.enabled && !self.0.optional && self.0.address == 0
     }
 }
 
@@ -142,4 +143,17 @@ pub(crate) fn count(_caller: &Caller<'_>) -> u32 {
     // SAFETY: A call arrives by the device, and registering that requires resolved symbols.
     let table = unsafe { table() };
     table.filter(|symbol| symbol.0.address != 0).count() as u32
+}
+
+/// Returns whether users without privileges may create user namespaces: the sysctl
+/// `kernel.unprivileged_userns_clone` of Debian's kernel. Without the sysctl they may.
+///
+/// The [`Caller`] proves that the symbols are resolved.
+pub(crate) fn unprivileged_userns_clone(_caller: &Caller<'_>) -> bool {
+    // SAFETY: The function reads the table, whose lookup is over.
+    let sysctl =
+        unsafe { bindings::nsproxy_rs_address_of_unprivileged_userns_clone() } as *const c_int;
+    // SAFETY: The kernel's variable is an `int`. A write to the sysctl may be concurrent, so the read
+    // is volatile.
+    sysctl.is_null() || unsafe { sysctl.read_volatile() } != 0
 }

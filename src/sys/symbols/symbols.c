@@ -18,20 +18,24 @@
 #define DATA(option, type, name)					\
 	type nsproxy_rs_##name __ro_after_init;
 #define ADDRESS(option, name)
+#define OPTIONAL(option, name)
 #include "symbols.def"
 #undef CALL
 #undef DATA
 #undef ADDRESS
+#undef OPTIONAL
 
-#define SYMBOL(option_, name_)						\
+#define SYMBOL(option_, name_, optional_)				\
 	[NSPROXY_RS_SYMBOL_##name_] = {					\
 		.name = #name_,						\
 		.option = #option_,					\
 		.enabled = IS_ENABLED(CONFIG_##option_),		\
+		.optional = optional_,					\
 	},
 #define CALL(option, name) NSPROXY_RS_SYMBOL_##name,
 #define DATA(option, type, name) NSPROXY_RS_SYMBOL_##name,
 #define ADDRESS(option, name) NSPROXY_RS_SYMBOL_##name,
+#define OPTIONAL(option, name) NSPROXY_RS_SYMBOL_##name,
 enum {
 #include "symbols.def"
 	NSPROXY_RS_NR_SYMBOLS
@@ -39,16 +43,19 @@ enum {
 #undef CALL
 #undef DATA
 #undef ADDRESS
+#undef OPTIONAL
 
-#define CALL(option, name) SYMBOL(option, name)
-#define DATA(option, type, name) SYMBOL(option, name)
-#define ADDRESS(option, name) SYMBOL(option, name)
+#define CALL(option, name) SYMBOL(option, name, false)
+#define DATA(option, type, name) SYMBOL(option, name, false)
+#define ADDRESS(option, name) SYMBOL(option, name, false)
+#define OPTIONAL(option, name) SYMBOL(option, name, true)
 struct nsproxy_rs_symbol nsproxy_rs_symbols[] = {
 #include "symbols.def"
 };
 #undef CALL
 #undef DATA
 #undef ADDRESS
+#undef OPTIONAL
 
 #define CALL(option, name)
 #define DATA(option, type, name)
@@ -57,10 +64,12 @@ struct nsproxy_rs_symbol nsproxy_rs_symbols[] = {
 	{								\
 		return nsproxy_rs_symbols[NSPROXY_RS_SYMBOL_##name].address; \
 	}
+#define OPTIONAL(option, name) ADDRESS(option, name)
 #include "symbols.def"
 #undef CALL
 #undef DATA
 #undef ADDRESS
+#undef OPTIONAL
 
 const unsigned int nsproxy_rs_nr_symbols = NSPROXY_RS_NR_SYMBOLS;
 
@@ -130,9 +139,11 @@ void nsproxy_rs_symbols_install(void)
 			   (typeof(name) *)FOUND(name) : name);
 #define DATA(option, type, name) nsproxy_rs_##name = *(type *)FOUND(name);
 #define ADDRESS(option, name)
+#define OPTIONAL(option, name)
 #include "symbols.def"
 #undef CALL
 #undef DATA
 #undef ADDRESS
+#undef OPTIONAL
 #undef FOUND
 }

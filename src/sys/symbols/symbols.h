@@ -5,7 +5,9 @@
 #ifndef _NSPROXY_RS_SYMBOLS_H
 #define _NSPROXY_RS_SYMBOLS_H
 
+#include <linux/cgroup.h>
 #include <linux/cred.h>
+#include <linux/fdtable.h>
 #include <linux/fs.h>
 #include <linux/fs_struct.h>
 #include <linux/ipc_namespace.h>
@@ -22,10 +24,12 @@
 #include <linux/ptrace.h>
 #include <linux/sched/signal.h>
 #include <linux/sem.h>
+#include <linux/shm.h>
 #include <linux/static_call_types.h>
 #include <linux/time_namespace.h>
 #include <linux/user_namespace.h>
 #include <linux/utsname.h>
+#include <net/net_namespace.h>
 
 /*
  * Declares a static call for each function, a variable for each variable, and a
@@ -34,16 +38,19 @@
 #define CALL(option, name) DECLARE_STATIC_CALL(nsproxy_rs_##name, name);
 #define DATA(option, type, name) extern type nsproxy_rs_##name;
 #define ADDRESS(option, name) unsigned long nsproxy_rs_address_of_##name(void);
+#define OPTIONAL(option, name) ADDRESS(option, name)
 #include "symbols.def"
 #undef CALL
 #undef DATA
 #undef ADDRESS
+#undef OPTIONAL
 
 /**
  * struct nsproxy_rs_symbol - a line of symbols.def
  * @name:    name of the kernel's symbol
  * @option:  kernel option that provides the symbol, without CONFIG_
  * @enabled: whether the kernel was built with that option
+ * @optional: whether the module can do without the symbol
  * @address: address of the symbol in the running kernel; 0 before the lookup, and
  *           if the symbol does not exist
  */
@@ -51,6 +58,7 @@ struct nsproxy_rs_symbol {
 	const char *name;
 	const char *option;
 	bool enabled;
+	bool optional;
 	unsigned long address;
 };
 
