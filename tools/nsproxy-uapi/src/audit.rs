@@ -87,7 +87,9 @@ impl Journal {
                 let of = taken.about.map(|(kind, _)| kind.name()).unwrap_or_default();
                 Err(format!("step {index}, {} {of}: {what}", taken.step.name()))
             };
-            let mut expected = if taken.errno.is_some() && taken.step != Step::Return {
+            // Before a namespace that cannot be created, others are copied.
+            let is_done = taken.errno.is_none();
+            let mut expected = if !is_done && !matches!(taken.step, Step::Return | Step::NewNs) {
                 Expected::default()
             } else {
                 match holders.take(taken) {
@@ -169,13 +171,21 @@ impl Journal {
         counts.any(|count| count.id == id && count.constant)
     }
 
-    /// Checks the order of the steps and their times. Each step occurs once, except `install()`.
+    /// Checks the order of the steps and their times. Each step occurs once, except `install()` and
+    /// the creation of a namespace.
     fn order(&self) -> Result<(), String> {
+        let is_unshare = self.steps.iter().any(|taken| taken.step == Step::Flags);
         for pair in self.steps.windows(2) {
             let [first, second] = pair else { continue };
-            let as_of_2011 = (first.step, second.step) == (Step::ExitSem, Step::Install);
-            let again = (first.step, second.step) == (Step::Install, Step::Install);
-            if !(first.step < second.step || as_of_2011 || again) {
+            let steps = (first.step, second.step);
+            let in_order = if is_unshare {
+                let [first, second] = [first, second].map(|taken| place_in_unshare(taken.step));
+                first.is_some() && first < second
+            } else {
+                first.step < second.step || steps == (Step::ExitSem, Step::Install)
+            };
+            let again = steps.0 == steps.1 && matches!(steps.0, Step::Install | Step::NewNs);
+            if !in_order && !again {
                 return Err(format!(
                     "{} follows {}",
                     second.step.name(),
@@ -198,6 +208,43 @@ impl Journal {
     }
 }
 
+/// Returns the place of a step in unshare(2); [`None`] for steps of other calls.
+fn place_in_unshare(step: Step) -> Option<usize> {
+    const ORDER: [Step; 18] = [
+        Step::Caller,
+        Step::Flags,
+        Step::Fs,
+        Step::Files,
+        Step::Cred,
+        Step::NewNs,
+        Step::Create,
+        Step::Ucounts,
+        Step::ExitSem,
+        Step::ExitShm,
+        Step::SwitchFs,
+        Step::Activate,
+        Step::Switch,
+        Step::PutNsproxy,
+        Step::SwitchFiles,
+        Step::CommitCreds,
+        Step::Perf,
+        Step::Return,
+    ];
+    ORDER.iter().position(|other| *other == step)
+}
+
+/// The members of an nsproxy in the order of `create_new_namespaces()`.
+const CREATED: [Member; 8] = [
+    Member::Mnt,
+    Member::Uts,
+    Member::Ipc,
+    Member::PidForChildren,
+    Member::Cgroup,
+    Member::Net,
+    Member::TimeForChildren,
+    Member::Time,
+];
+
 impl Holders {
     /// Updates the holders for a step. Returns the expected changes of the counts.
     fn take(&mut self, taken: &Taken) -> Result<Expected, String> {
@@ -211,11 +258,7 @@ impl Holders {
                 }
             }
             Step::Create => {
-                self.set = self.old.clone();
-                self.set.remove(&Member::User);
-                for id in self.set.values() {
-                    expected.ns_ref(*id, 1);
-                }
+                self.copy_until(None, &mut expected);
             }
             Step::Cred => {
                 let user = self
@@ -282,6 +325,13 @@ impl Holders {
                     *self.late.entry(id).or_default() += 1 + of_ucounts;
                 }
             }
+            Step::NewNs => self.new_ns(taken, &mut expected)?,
+            Step::Ucounts => {
+                // New ucounts of the user take a reference to its user namespace.
+                let new = self.cred.ok_or("missing cred")?;
+                expected.ns_ref.entry(new).or_default().most += 1;
+                self.ucounts.insert(new);
+            }
             Step::Capable
             | Step::Fget
             | Step::Type
@@ -290,9 +340,61 @@ impl Holders {
             | Step::ExitSem
             | Step::Timens
             | Step::Switch
-            | Step::Perf => {}
+            | Step::Perf
+            | Step::Flags
+            | Step::Files
+            | Step::ExitShm
+            | Step::SwitchFs
+            | Step::SwitchFiles => {}
         }
         Ok(expected)
+    }
+
+    /// Takes a reference to each namespace of the caller that the new nsproxy does not have yet, up
+    /// to the member `until`.
+    fn copy_until(&mut self, until: Option<Member>, expected: &mut Expected) {
+        for member in CREATED {
+            if Some(member) == until {
+                break;
+            }
+            let (None, Some(id)) = (self.set.get(&member), self.old.get(&member)) else {
+                continue;
+            };
+            self.set.insert(member, *id);
+            expected.ns_ref(*id, 1);
+        }
+    }
+
+    /// Creates a namespace, or fails to do so.
+    fn new_ns(&mut self, taken: &Taken, expected: &mut Expected) -> Result<(), String> {
+        let (kind, new) = taken.about.ok_or("missing namespace")?;
+        let user = *self.old.get(&Member::User).ok_or("missing cred")?;
+        let owner = self.cred.unwrap_or(user);
+        if kind != Kind::User {
+            let member = Member::created(kind).ok_or("missing member of the nsproxy")?;
+            self.copy_until(Some(member), expected);
+            if taken.errno.is_none() {
+                self.set.insert(member, new);
+                // The namespace has a reference to its owner.
+                expected.ns_ref(owner, 1);
+                if kind == Kind::Ipc {
+                    // So has the file system of its message queues.
+                    expected.ns_ref.entry(owner).or_default().most += 1;
+                }
+                if let (Kind::Pid, Some(parent)) = (kind, self.old.get(&member)) {
+                    expected.ns_ref(*parent, 1);
+                }
+            }
+        } else if taken.errno.is_none() {
+            // The new user namespace takes over the reference of the cred to the old one.
+            self.cred = Some(new);
+        }
+        // New ucounts of the user take a reference to the user namespace.
+        expected.ns_ref.entry(owner).or_default().most += 1;
+        if taken.errno.is_some() {
+            expected.ns_ref.entry(owner).or_default().least -= 1;
+        }
+        Ok(())
     }
 
     fn install(&mut self, taken: &Taken, expected: &mut Expected) -> Result<(), String> {

@@ -67,6 +67,33 @@ impl Device {
         )
     }
 
+    /// Makes the call of unshare(2), with its errors: `NSPROXY_UNSHARE`. Accepts any number.
+    pub fn unshare_raw(&self, flags: u64) -> Result<(), Errno> {
+        let mut args = sys::nsproxy_unshare { flags };
+        self.call(sys::NSPROXY_UNSHARE, &mut args)
+    }
+
+    /// Makes the call of unshare(2) or a dry run of it, and returns its refusal, if any, and its
+    /// journal: `NSPROXY_EXPLAIN`. Accepts any number.
+    ///
+    /// A dry run creates the namespaces and releases them.
+    ///
+    /// # Errors
+    ///
+    /// As [`trace`](Self::trace).
+    pub fn trace_unshare(
+        &self,
+        flags: u32,
+        dry_run: bool,
+    ) -> Result<(Option<Refusal>, Journal), Errno> {
+        let how = Explain {
+            dry_run,
+            as_of_2011: false,
+        };
+        let how = how.flags() | sys::NSPROXY_EXPLAIN_UNSHARE;
+        self.trace_with(0, flags as i32, how)
+    }
+
     /// Makes a call or a dry run, and returns its refusal, if any: `NSPROXY_EXPLAIN`. Accepts any
     /// numbers.
     ///
@@ -75,7 +102,7 @@ impl Device {
     /// `EPERM` under a seccomp filter, unless the module was loaded with `allow_seccomp=1`; `ENOTTY`
     /// for a module that is older than this library. A refusal is not an error.
     pub fn explain(&self, fd: i32, nstype: i32, how: Explain) -> Result<Option<Refusal>, Errno> {
-        self.explain_with(fd, nstype, how, &mut [])
+        self.explain_with(fd, nstype, how.flags(), &mut [])
             .map(|(refusal, _)| refusal)
     }
 
@@ -90,6 +117,15 @@ impl Device {
         fd: i32,
         nstype: i32,
         how: Explain,
+    ) -> Result<(Option<Refusal>, Journal), Errno> {
+        self.trace_with(fd, nstype, how.flags())
+    }
+
+    fn trace_with(
+        &self,
+        fd: i32,
+        nstype: i32,
+        how: u32,
     ) -> Result<(Option<Refusal>, Journal), Errno> {
         let mut lines = [sys::nsproxy_step::default(); Self::JOURNAL];
         let (refusal, count) = self.explain_with(fd, nstype, how, &mut lines)?;
@@ -106,13 +142,13 @@ impl Device {
         &self,
         fd: i32,
         nstype: i32,
-        how: Explain,
+        how: u32,
         lines: &mut [sys::nsproxy_step],
     ) -> Result<(Option<Refusal>, usize), Errno> {
         let mut args = sys::nsproxy_explain {
             fd,
             nstype,
-            flags: how.flags(),
+            flags: how,
             journal: lines.as_mut_ptr() as u64,
             room: lines.len() as u32,
             ..Default::default()
@@ -240,6 +276,10 @@ mod tests {
             sys::NSPROXY_SHOW,
             opcode::read_write::<sys::nsproxy_show>(MAGIC, 5)
         );
+        assert_eq!(
+            sys::NSPROXY_UNSHARE,
+            opcode::write::<sys::nsproxy_unshare>(MAGIC, 6)
+        );
     }
 
     /// Checks the layout that existing programs use. Structs may only grow.
@@ -247,7 +287,8 @@ mod tests {
     fn published_layouts_do_not_change() {
         assert_eq!(size_of::<sys::nsproxy_setns>(), 8);
         assert!(size_of::<sys::nsproxy_version>() >= 88);
-        assert!(size_of::<sys::nsproxy_explain>() >= 64);
+        assert_eq!(size_of::<sys::nsproxy_unshare>(), 8);
+        assert!(size_of::<sys::nsproxy_explain>() >= 72);
         assert_eq!(offset_of!(sys::nsproxy_explain, journal), 48);
         assert_eq!(size_of::<sys::nsproxy_step>(), 64);
         assert_eq!(offset_of!(sys::nsproxy_step, nsproxy), 40);

@@ -31,10 +31,22 @@ impl Explain {
     }
 }
 
+/// A limit of the number of namespaces of a kind: `/proc/sys/user/max_*_namespaces`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// The limit; [`None`] if the caller may not know it.
+    pub max: Option<u32>,
+    /// The id of the user namespace whose limit it is; 0 if the caller may not know it.
+    pub user_ns: u64,
+    /// The number of levels of that user namespace above the one in which the new namespace is
+    /// counted first.
+    pub levels: u32,
+}
+
 /// The refusal of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// The errno of setns(2).
+    /// The errno of the call.
     pub errno: Errno,
     /// The check that refused.
     pub reason: Reason,
@@ -46,6 +58,8 @@ pub struct Refusal {
     pub count: u32,
     /// The kind and id of the namespace that the check was about, if any.
     pub namespace: Option<(Kind, u64)>,
+    /// The limit that is reached, for [`Reason::Limit`].
+    pub limit: Option<Limit>,
 }
 
 impl Refusal {
@@ -59,13 +73,20 @@ impl Refusal {
             return Ok(None);
         }
         let kind = Kind::ALL.into_iter().find(|kind| kind.flag() == args.kind);
+        let reason = Reason::of(args.reason).ok_or(Errno::PROTO)?;
+        let limit = Limit {
+            max: (args.limit != sys::NSPROXY_LIMIT_UNKNOWN).then_some(args.limit),
+            user_ns: args.user_ns_id,
+            levels: args.levels,
+        };
         Ok(Some(Self {
             errno: Errno::from_raw_os_error(args.error.try_into().map_err(|_| Errno::PROTO)?),
-            reason: Reason::of(args.reason).ok_or(Errno::PROTO)?,
+            reason,
             // 0 is CAP_CHOWN, which no check of the path requires.
             cap: (args.cap != 0).then_some((args.cap, args.user_ns_id)),
             count: args.count,
             namespace: kind.map(|kind| (kind, args.ns_id)),
+            limit: (reason == Reason::Limit).then_some(limit),
         }))
     }
 }

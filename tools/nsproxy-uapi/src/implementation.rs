@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The two implementations of setns(2), and the system call itself.
+//! The two implementations of setns(2) and unshare(2), and the system calls themselves.
 
 use rustix::io::Errno;
 use std::io;
@@ -27,6 +27,17 @@ impl Implementation {
 pub fn setns_raw(fd: i32, nstype: i32) -> Result<(), Errno> {
     // SAFETY: Takes no pointer.
     outcome(unsafe { libc::setns(fd, nstype) })
+}
+
+/// Calls unshare(2) with any number.
+///
+/// # Errors
+///
+/// The errors of unshare(2).
+pub fn unshare_raw(flags: u64) -> Result<(), Errno> {
+    // SAFETY: Takes no pointer. Files that the caller uses stay open: the call can only copy their
+    // table.
+    outcome(unsafe { libc::syscall(libc::SYS_unshare, flags) } as i32)
 }
 
 /// Converts the return value of a libc function that returns 0 or -1.

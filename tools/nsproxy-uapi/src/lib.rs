@@ -18,8 +18,8 @@ mod show;
 mod step;
 
 pub use device::{Device, Version};
-pub use explain::{Explain, Refusal};
-pub use implementation::{Implementation, setns_raw};
+pub use explain::{Explain, Limit, Refusal};
+pub use implementation::{Implementation, setns_raw, unshare_raw};
 pub use journal::{Count, Journal, Taken};
 pub use kind::Kind;
 pub use ns_member::Member;
@@ -50,4 +50,6 @@ pub mod sys {
     pub const NSPROXY_EXPLAIN: u32 = NSPROXY_IOCTL_EXPLAIN;
     /// The number of the ioctl with this name.
     pub const NSPROXY_SHOW: u32 = NSPROXY_IOCTL_SHOW;
+    /// The number of the ioctl with this name.
+    pub const NSPROXY_UNSHARE: u32 = NSPROXY_IOCTL_UNSHARE;
 }

@@ -83,6 +83,15 @@ impl Member {
             .filter(move |member| member.kind() == kind && *member != Self::Pid)
     }
 
+    /// Returns the member of an nsproxy that the creation of a namespace of a kind changes; [`None`]
+    /// for the user namespace, which the credentials have.
+    pub fn created(kind: Kind) -> Option<Self> {
+        Self::OF_NSPROXY
+            .iter()
+            .copied()
+            .find(|member| member.kind() == kind && *member != Self::Time)
+    }
+
     /// Returns the members of a bit mask.
     pub(crate) fn of_bits(bits: u32) -> Vec<Self> {
         Self::ALL
@@ -108,5 +117,13 @@ mod tests {
         assert!(Member::installed(Kind::Time).eq([Member::Time, Member::TimeForChildren]));
         assert!(Member::installed(Kind::Pid).eq([Member::PidForChildren]));
         assert!(Member::installed(Kind::User).eq([Member::User]));
+    }
+
+    #[test]
+    fn creation_changes_the_namespace_for_children() {
+        assert_eq!(Member::created(Kind::Time), Some(Member::TimeForChildren));
+        assert_eq!(Member::created(Kind::Pid), Some(Member::PidForChildren));
+        assert_eq!(Member::created(Kind::Net), Some(Member::Net));
+        assert_eq!(Member::created(Kind::User), None);
     }
 }

@@ -101,17 +101,90 @@ const fn install(kind: Kind) -> Install {
     }
 }
 
+/// The function that creates a namespace of a kind.
+struct Create {
+    function: &'static str,
+    file: &'static str,
+    /// The check of the limit.
+    limit: &'static str,
+}
+
+const fn create(kind: Kind) -> Create {
+    let (function, file, limit) = match kind {
+        Kind::User => (
+            "create_user_ns",
+            "kernel/user_namespace.c",
+            "inc_user_namespaces(parent_ns, owner)",
+        ),
+        Kind::Mnt => (
+            "alloc_mnt_ns",
+            "fs/namespace.c",
+            "inc_mnt_namespaces(user_ns)",
+        ),
+        Kind::Uts => (
+            "clone_uts_ns",
+            "kernel/utsname.c",
+            "inc_uts_namespaces(user_ns)",
+        ),
+        Kind::Ipc => (
+            "create_ipc_ns",
+            "ipc/namespace.c",
+            "inc_ipc_namespaces(user_ns)",
+        ),
+        Kind::Pid => (
+            "create_pid_namespace",
+            "kernel/pid_namespace.c",
+            "inc_pid_namespaces(user_ns)",
+        ),
+        Kind::Cgroup => (
+            "copy_cgroup_ns",
+            "kernel/cgroup/namespace.c",
+            "inc_cgroup_namespaces(user_ns)",
+        ),
+        Kind::Net => (
+            "copy_net_ns",
+            "net/core/net_namespace.c",
+            "inc_net_namespaces(user_ns)",
+        ),
+        Kind::Time => (
+            "clone_time_ns",
+            "kernel/time/namespace.c",
+            "inc_time_namespaces(user_ns)",
+        ),
+    };
+    Create {
+        function,
+        file,
+        limit,
+    }
+}
+
 impl Reason {
     /// Returns where the kernel makes this check. `kind` is that of the namespace which was refused.
     ///
-    /// [`None`] where no such place exists: a check of the 2011 path, or a check of `install()` without a
-    /// kind.
+    /// [`None`] where no such place exists: a check of the 2011 path, a check that a kind makes while
+    /// `kind` is unknown, or a failure without a check.
     pub fn place(self, kind: Option<Kind>) -> Option<Place> {
         let nsproxy = |function, check| {
             Some(Place {
                 check,
                 function,
                 file: "kernel/nsproxy.c",
+            })
+        };
+        let unshare = |function, check| {
+            Some(Place {
+                check,
+                function,
+                file: "kernel/fork.c",
+            })
+        };
+        let creating = |kind: Option<Kind>, check: fn(&Create) -> &'static str| {
+            let create = create(kind?);
+            Some(Place {
+                check: check(&create),
+                function: create.function,
+                file: create.file,
             })
         };
         let installing = |kind: Option<Kind>, check: fn(&Install) -> &'static str| {
@@ -155,6 +228,39 @@ impl Reason {
             Self::Ucounts => installing(Some(Kind::User), |_| "set_cred_ucounts(cred)"),
             Self::MmShared => installing(Some(Kind::Time), |_| "current_is_single_threaded()"),
             Self::CapInit | Self::NoNs => None,
+            Self::UsernsOff => unshare("ksys_unshare", "!unprivileged_userns_clone"),
+            Self::UnshareFlags => unshare("check_unshare_flags", "unshare_flags & ~(CLONE_THREAD"),
+            Self::UnshareThreads => unshare("check_unshare_flags", "thread_group_empty(current)"),
+            Self::SighandShared => unshare(
+                "check_unshare_flags",
+                "refcount_read(&current->sighand->count) > 1",
+            ),
+            Self::VmShared => unshare("check_unshare_flags", "current_is_single_threaded()"),
+            Self::NoFiles => unshare("unshare_fd", "dup_fd(fd, NULL)"),
+            Self::NewUcounts => unshare("ksys_unshare", "set_cred_ucounts(new_cred)"),
+            Self::CapNew => nsproxy(
+                "unshare_nsproxy_namespaces",
+                "ns_capable(user_ns, CAP_SYS_ADMIN)",
+            ),
+            Self::Limit => creating(kind, |create| create.limit),
+            Self::Nested => match kind {
+                Some(Kind::User) => creating(kind, |_| "parent_ns->level > 32"),
+                Some(Kind::Pid) => creating(kind, |_| "level > MAX_PID_NS_LEVEL"),
+                _ => None,
+            },
+            Self::Chrooted => creating(Some(Kind::User), |_| "current_chrooted()"),
+            Self::Unmapped => creating(Some(Kind::User), |_| "kuid_has_mapping(parent_ns, owner)"),
+            Self::Lsm => creating(Some(Kind::User), |_| "security_create_user_ns(new)"),
+            Self::PidForChildren => Some(Place {
+                check: "task_active_pid_ns(current) != old_ns",
+                function: "copy_pid_ns",
+                file: "kernel/pid_namespace.c",
+            }),
+            Self::PidOwner => creating(
+                Some(Kind::Pid),
+                |_| "in_userns(parent_pid_ns->user_ns, user_ns)",
+            ),
+            Self::NoNewNs => None,
         }
     }
 }

@@ -64,10 +64,43 @@ abi_enum! {
     CapInit = NSPROXY_REASON_CAP_INIT, "cap-init";
     /// 2011: the file is not a namespace of one of the three kinds of 2011.
     NoNs = NSPROXY_REASON_NO_NS, "no-ns";
+    /// `kernel.unprivileged_userns_clone` is 0, and `CAP_SYS_ADMIN` in the initial user namespace is
+    /// missing.
+    UsernsOff = NSPROXY_REASON_USERNS_OFF, "userns-off";
+    /// The flags have bits that unshare(2) does not know.
+    UnshareFlags = NSPROXY_REASON_UNSHARE_FLAGS, "unshare-flags";
+    /// The process has several threads.
+    UnshareThreads = NSPROXY_REASON_UNSHARE_THREADS, "unshare-threads";
+    /// The caller shares its signal handlers with another task.
+    SighandShared = NSPROXY_REASON_SIGHAND_SHARED, "sighand-shared";
+    /// The caller shares its memory with another task.
+    VmShared = NSPROXY_REASON_VM_SHARED, "vm-shared";
+    /// The table of file descriptors cannot be copied.
+    NoFiles = NSPROXY_REASON_NO_FILES, "no-files";
+    /// Out of memory to count the caller's user in the new user namespace.
+    NewUcounts = NSPROXY_REASON_NEW_UCOUNTS, "new-ucounts";
+    /// `CAP_SYS_ADMIN` is missing in the user namespace that would own the new namespaces.
+    CapNew = NSPROXY_REASON_CAP_NEW, "cap-new";
+    /// The limit of namespaces of the kind is reached.
+    Limit = NSPROXY_REASON_LIMIT, "limit";
+    /// Namespaces of the kind are nested too deep.
+    Nested = NSPROXY_REASON_NESTED, "nested";
+    /// The caller's root directory is not the root of its mount namespace.
+    Chrooted = NSPROXY_REASON_CHROOTED, "chrooted";
+    /// The caller's effective user or group has no id in its user namespace.
+    Unmapped = NSPROXY_REASON_UNMAPPED, "unmapped";
+    /// An LSM refused the user namespace.
+    Lsm = NSPROXY_REASON_LSM, "lsm";
+    /// The caller's children are in another pid namespace than the caller.
+    PidForChildren = NSPROXY_REASON_PID_FOR_CHILDREN, "pid-for-children";
+    /// The owner of the new pid namespace would not be below the owner of its parent.
+    PidOwner = NSPROXY_REASON_PID_OWNER, "pid-owner";
+    /// Out of memory for the namespace, or another error of its kind.
+    NoNewNs = NSPROXY_REASON_NO_NEW_NS, "no-new-ns";
 }
 
 impl Reason {
-    /// Returns the errno of setns(2) for the reason; [`None`] if the check has more than one.
+    /// Returns the errno of the call for the reason; [`None`] if the check has more than one.
     pub const fn errno(self) -> Option<Errno> {
         Some(match self {
             Self::BadFd => Errno::BADF,
@@ -78,7 +111,13 @@ impl Reason {
             | Self::CapSet
             | Self::Chroot
             | Self::CapUser
-            | Self::CapInit => Errno::PERM,
+            | Self::CapInit
+            | Self::UsernsOff
+            | Self::CapNew
+            | Self::Chrooted
+            | Self::Unmapped => Errno::PERM,
+            Self::Limit | Self::Nested => Errno::NOSPC,
+            Self::NewUcounts => Errno::AGAIN,
             Self::MmShared => Errno::USERS,
             Self::Neither
             | Self::NsType
@@ -91,8 +130,14 @@ impl Reason {
             | Self::SameUser
             | Self::Threads
             | Self::Ucounts
-            | Self::NoNs => Errno::INVAL,
-            Self::Root => return None,
+            | Self::NoNs
+            | Self::UnshareFlags
+            | Self::UnshareThreads
+            | Self::SighandShared
+            | Self::VmShared
+            | Self::PidForChildren
+            | Self::PidOwner => Errno::INVAL,
+            Self::Root | Self::NoFiles | Self::Lsm | Self::NoNewNs => return None,
         })
     }
 }

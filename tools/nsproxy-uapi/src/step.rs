@@ -5,7 +5,7 @@
 use crate::abi_enum::abi_enum;
 
 abi_enum! {
-    /// A step of the path. The order is that of setns(2) of the running kernel.
+    /// A step of the path. Up to [`Step::Return`], the order is that of setns(2).
     Step;
 
     /// Before the call: the namespaces that the caller has.
@@ -46,4 +46,18 @@ abi_enum! {
     Perf = NSPROXY_STEP_PERF, "perf-event-namespaces";
     /// `put_nsset()` and `fput()`: all objects held for the call are released.
     Return = NSPROXY_STEP_RETURN, "return";
+    /// unshare(2): `check_unshare_flags()`.
+    Flags = NSPROXY_STEP_FLAGS, "check-unshare-flags";
+    /// unshare(2): `dup_fd()`.
+    Files = NSPROXY_STEP_FILES, "dup-fd";
+    /// unshare(2): `create_user_ns()`, or `copy_*()` of a kind.
+    NewNs = NSPROXY_STEP_NEW_NS, "new-ns";
+    /// unshare(2): `set_cred_ucounts()`.
+    Ucounts = NSPROXY_STEP_UCOUNTS, "set-cred-ucounts";
+    /// unshare(2): `exit_shm()`.
+    ExitShm = NSPROXY_STEP_EXIT_SHM, "exit-shm";
+    /// unshare(2): `switch_fs_struct()`.
+    SwitchFs = NSPROXY_STEP_SWITCH_FS, "switch-fs";
+    /// unshare(2): the table of file descriptors in the task.
+    SwitchFiles = NSPROXY_STEP_SWITCH_FILES, "switch-files";
 }
