@@ -65,7 +65,7 @@ pub(crate) fn trace(
     ))
 }
 
-fn no_answer(errno: Errno) -> anyhow::Error {
+pub(crate) fn no_answer(errno: Errno) -> anyhow::Error {
     let hint = hint_lines(hint(errno).as_slice());
     anyhow!(
         "cannot explain through {}: {}{hint}",
@@ -113,7 +113,10 @@ pub(crate) fn describe(
 /// # Errors
 ///
 /// The dry run reports another result; a hint.
-fn refusal_of(errno: Errno, answer: Result<Option<Refusal>, Errno>) -> Result<Refusal, String> {
+pub(crate) fn refusal_of(
+    errno: Errno,
+    answer: Result<Option<Refusal>, Errno>,
+) -> Result<Refusal, String> {
     match answer {
         Ok(Some(refusal)) if refusal.errno == errno => Ok(refusal),
         Ok(_) => Err(
@@ -138,6 +141,7 @@ mod tests {
             cap: None,
             count: 0,
             namespace: None,
+            limit: None,
         };
         let answer = Ok(Some(refusal));
         assert_eq!(refusal_of(Errno::PERM, answer), Ok(refusal));

@@ -2,8 +2,15 @@
 
 //! `nsproxy explain`.
 
-use crate::{dry_run, errno, open, refusal::Refused, status::ExitCode, target_args::TargetArgs};
+use crate::{
+    dry_run, errno, open,
+    refusal::Refused,
+    status::ExitCode,
+    target_args::{TargetArgs, UnshareArg},
+    unshare,
+};
 use anyhow::Result;
+use nsproxy_uapi::Kind;
 
 fn after_help() -> String {
     format!(
@@ -13,8 +20,12 @@ fn after_help() -> String {
 A call that is refused before the user namespace is entered
 is made again afterwards. Each attempt is printed.
 
+With --unshare, the dry run creates the namespaces and
+releases them, which uses up their ids.
+
 Example:
   nsproxy explain -t 1234 -U -n
+  nsproxy explain --unshare -U
 
 Exit status:
   0  all calls would succeed
@@ -29,9 +40,15 @@ Exit status:
 pub(crate) struct Args {
     #[command(flatten)]
     target_args: TargetArgs,
+
+    #[command(flatten)]
+    unshare: UnshareArg,
 }
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
+    if let Some(kinds) = args.unshare.kinds(&args.target_args)? {
+        return explain_unshare(&kinds);
+    }
     let plan = args.target_args.plan()?;
     let device = open::device()?;
     args.target_args.report_nothing();
@@ -57,5 +74,23 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     Ok(match refused {
         Some(_) => ExitCode::FAILURE,
         None => ExitCode::SUCCESS,
+    })
+}
+
+/// Explains a call of unshare(2). The dry run creates the namespaces, and releases them.
+fn explain_unshare(kinds: &[Kind]) -> Result<ExitCode> {
+    let (refusal, _) = open::device()?
+        .trace_unshare(unshare::flags_of(kinds), true)
+        .map_err(dry_run::no_answer)?;
+    let names = unshare::names(kinds);
+    Ok(match refusal {
+        Some(refusal) => {
+            println!("{names}: {}", unshare::refused(refusal));
+            ExitCode::FAILURE
+        }
+        None => {
+            println!("{names}: can be created");
+            ExitCode::SUCCESS
+        }
     })
 }

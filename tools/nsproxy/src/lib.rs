@@ -11,6 +11,7 @@ mod errno;
 mod exec;
 mod explain;
 mod generate;
+mod id_maps;
 mod kinds;
 mod lookup;
 mod open;
@@ -24,6 +25,7 @@ mod status;
 mod target;
 mod target_args;
 mod trace;
+mod unshare;
 mod version;
 
 pub use page::page;
@@ -32,7 +34,7 @@ use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcomm
 use status::ExitCode;
 use std::ffi::c_int;
 
-/// Enter namespaces through /dev/nsproxy, as setns(2) does.
+/// Enter and create namespaces through /dev/nsproxy.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true, after_help = AFTER_HELP)]
 struct Args {
@@ -50,6 +52,8 @@ nsproxy COMMAND --help lists options and exit statuses.";
 enum Command {
     /// Run a command in other namespaces, as nsenter(1) does
     Setns(setns::Args),
+    /// Run a command in new namespaces, as unshare(1) does
+    Unshare(unshare::Args),
     /// Explain which check refuses a call, and how to pass it
     Explain(explain::Args),
     /// Check by exit status if namespaces can be entered
@@ -60,7 +64,7 @@ enum Command {
     Diff(diff::Args),
     /// Show the namespaces of a process, owners and counts
     Show(show::Args),
-    /// Run a command whose setns(2) the module serves
+    /// Run a command whose namespaces the module handles
     Serve(serve::Args),
     /// Print the version and features of the loaded module
     #[command(after_help = version::AFTER_HELP)]
@@ -91,6 +95,7 @@ pub fn run() -> c_int {
 fn execute(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Setns(args) => setns::main(args),
+        Command::Unshare(args) => unshare::main(args),
         Command::Explain(args) => explain::main(args),
         Command::Check(args) => check::main(args),
         Command::Trace(args) => trace::main(args),

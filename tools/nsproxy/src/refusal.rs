@@ -30,19 +30,26 @@ pub(crate) struct Refused {
     pub(crate) hints: Vec<String>,
 }
 
-/// The capability of [`Reason::CapInit`], and the id of the initial user namespace
-/// (`USER_NS_INIT_ID`). The module reports neither.
+/// The capability of [`Reason::CapInit`] and [`Reason::UsernsOff`], and the id of the initial user
+/// namespace (`USER_NS_INIT_ID`). The module does not report the id.
 const OF_INIT: (u32, u64) = (CapabilitySet::SYS_ADMIN.bits().trailing_zeros(), 3);
 
 impl Refused {
     /// Describes a refusal, as far as the caller and the target are visible to this process. The
     /// process must be in the state in which the call was made.
-    pub(crate) fn new(mut refusal: Refusal, call: &Call, file: BorrowedFd<'_>) -> Self {
-        if refusal.reason == Reason::CapInit {
-            refusal.cap.get_or_insert(OF_INIT);
-        }
+    pub(crate) fn new(refusal: Refusal, call: &Call, file: BorrowedFd<'_>) -> Self {
+        let refusal = with_init(refusal);
         let (says, hints) = details(&refusal, call, file)
             .unwrap_or_else(|| (sentence(refusal.reason, refusal.count), Vec::new()));
+        Self {
+            about: refusal.namespace.map(|(kind, id)| lookup::name(kind, id)),
+            ..Self::without_call(refusal, says, hints)
+        }
+    }
+
+    /// Describes a refusal that is not about an existing namespace.
+    pub(crate) fn without_call(refusal: Refusal, says: String, hints: Vec<String>) -> Self {
+        let refusal = with_init(refusal);
         let missing = refusal.cap.map(|(cap, user_ns)| {
             let place = lookup::name(Kind::User, user_ns);
             format!("{} in {place}", name_of(cap))
@@ -51,10 +58,18 @@ impl Refused {
             refusal,
             says,
             missing,
-            about: refusal.namespace.map(|(kind, id)| lookup::name(kind, id)),
+            about: None,
             hints,
         }
     }
+}
+
+/// Adds the initial user namespace to a refusal that is about it.
+fn with_init(mut refusal: Refusal) -> Refusal {
+    if let Reason::CapInit | Reason::UsernsOff = refusal.reason {
+        refusal.cap = Some(OF_INIT);
+    }
+    refusal
 }
 
 impl fmt::Display for Refused {
@@ -249,7 +264,7 @@ impl At<'_> {
 }
 
 /// Returns the sentence that describes a failed check. `count` tasks share what may not be shared.
-fn sentence(reason: Reason, count: u32) -> String {
+pub(crate) fn sentence(reason: Reason, count: u32) -> String {
     let sentence = match reason {
         Reason::BadFd => "the descriptor is not open, or was opened with O_PATH",
         Reason::Neither => "the file is neither a namespace nor a pidfd",
@@ -287,6 +302,35 @@ fn sentence(reason: Reason, count: u32) -> String {
              other check"
         }
         Reason::NoNs => "in 2011 only net, uts and ipc had namespace files",
+        Reason::UsernsOff => {
+            "users without privileges may not create user namespaces: \
+             kernel.unprivileged_userns_clone is 0"
+        }
+        Reason::UnshareFlags => "the flags have bits that unshare(2) does not know",
+        Reason::UnshareThreads => {
+            "the caller is one of {count} threads, which cannot be unshared, and which a new user \
+             namespace would not include"
+        }
+        Reason::SighandShared => "{count} tasks share the caller's signal handlers",
+        Reason::VmShared => "{count} tasks share the caller's memory",
+        Reason::NoFiles => "the table of file descriptors cannot be copied",
+        Reason::NewUcounts => "no memory to count the user in the new user namespace",
+        Reason::CapNew => "missing capability in the user namespace that would own the namespace",
+        Reason::Limit => "the limit of namespaces of this kind is reached",
+        Reason::Nested => "namespaces of this kind are nested too deep",
+        Reason::Chrooted => {
+            "the caller's root directory is not the root of its mount namespace: a new user \
+             namespace would let it leave that directory"
+        }
+        Reason::Unmapped => "the caller's user or group has no id in its user namespace",
+        Reason::Lsm => "a security module refuses to create the user namespace",
+        Reason::PidForChildren => {
+            "an earlier call has set another pid namespace for the caller's children"
+        }
+        Reason::PidOwner => {
+            "the owner of the caller's pid namespace is not the caller's user namespace or above it"
+        }
+        Reason::NoNewNs => "the namespace cannot be created",
     };
     sentence.replace("{count}", &count.to_string())
 }
@@ -304,6 +348,7 @@ mod tests {
             cap: Some((21, 99)),
             count: 0,
             namespace: Some((Kind::Net, 12)),
+            limit: None,
         };
         let call = Call {
             source: Source::File("/proc/self/ns/net".into()),

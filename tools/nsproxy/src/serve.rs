@@ -8,9 +8,10 @@ use rustix::io::Errno;
 use std::{ffi::OsString, fs};
 
 const AFTER_HELP: &str = "\
-The module handles each setns(2) of the command and of its
-descendants. The command is any program.
-/sys/kernel/debug/nsproxy_rs/served counts the calls.
+The module handles setns(2) and unshare(2) of the command
+and of its descendants, and gives them their namespaces in
+clone(2), execve(2) and exit(2). The command is any program.
+/sys/kernel/debug/nsproxy_rs/served has the counts.
 
 Example:
   nsproxy serve nsenter -t 1234 -n ip link
@@ -38,16 +39,15 @@ pub(crate) fn main(Args { command }: Args) -> Result<ExitCode> {
             Errno::NOTTY => "load a newer module: it is older than this program".to_owned(),
             _ => "see the kernel log".to_owned(),
         };
-        anyhow!(
-            "cannot serve setns(2): {}{}",
-            show(errno),
-            hint_lines(&[hint])
-        )
+        anyhow!("cannot serve: {}{}", show(errno), hint_lines(&[hint]))
     })?;
     Ok(exec::run(command, false))
 }
 
-/// Returns a hint about the other redirect of the system call, which ftrace lists.
+/// The ends of the names of the functions that the module redirects.
+const REDIRECTED: [&str; 3] = ["_sys_setns", "_sys_unshare", "_namespaces"];
+
+/// Returns a hint about the other redirect, which ftrace lists.
 fn other_redirect() -> String {
     // tracefs is mounted by hand, or on the first access to debugfs.
     let directories = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
@@ -55,19 +55,16 @@ fn other_redirect() -> String {
         .iter()
         .find_map(|dir| fs::read_to_string(format!("{dir}/enabled_functions")).ok());
     let Some(functions) = functions else {
-        return "remove the other redirect of setns(2); enabled_functions of tracefs lists it, \
-                mounted at /sys/kernel/tracing"
+        return "remove the other redirect; enabled_functions of tracefs lists it, mounted at \
+                /sys/kernel/tracing"
             .to_owned();
     };
-    let of_setns = |line: &&str| {
+    let of_ours = |line: &&str| {
         let mut words = line.split_whitespace();
         let function = words.next().unwrap_or_default();
         // I is for IPMODIFY.
-        function.ends_with("_sys_setns") && words.any(|word| word == "I")
+        REDIRECTED.iter().any(|name| function.ends_with(name)) && words.any(|word| word == "I")
     };
-    let lines: Vec<_> = functions.lines().filter(of_setns).map(str::trim).collect();
-    format!(
-        "remove the other redirect of setns(2): {}",
-        lines.join("; ")
-    )
+    let lines: Vec<_> = functions.lines().filter(of_ours).map(str::trim).collect();
+    format!("remove the other redirect: {}", lines.join("; "))
 }

@@ -14,6 +14,7 @@ pub(super) struct Document {
 
 #[derive(Deserialize)]
 struct Call {
+    system_call: String,
     call: String,
     dry_run: bool,
     as_of_2011: bool,
@@ -119,7 +120,8 @@ pub(super) fn calls(document: &Document) -> String {
 impl Call {
     fn html(&self, number: usize) -> String {
         let mut html = format!(
-            "<article class=\"call\" id=\"call-{number}\">\n<header><h2><code>setns</code>: {}",
+            "<article class=\"call\" id=\"call-{number}\">\n<header><h2><code>{}</code>: {}",
+            escape(&self.system_call),
             escape(&self.call)
         );
         for (is_set, badge) in [(self.dry_run, "dry run"), (self.as_of_2011, "as of 2011")] {

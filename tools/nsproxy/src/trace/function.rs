@@ -50,7 +50,9 @@ const fn entry(
 
 const NSPROXY_C: &str = "kernel/nsproxy.c";
 const NSPROXY_H: &str = "include/linux/nsproxy.h";
+const FORK_C: &str = "kernel/fork.c";
 const CALLER: &str = "src/sys/caller.rs";
+const UNSHARE: &str = "src/unshare.rs";
 
 /// Returns the function that took a step of this journal.
 pub(super) fn function(taken: &Taken, journal: &Journal, as_of_2011: bool) -> Function {
@@ -228,6 +230,62 @@ pub(super) fn function(taken: &Taken, journal: &Journal, as_of_2011: bool) -> Fu
             place(NSPROXY_C, "put_nsset"),
             place("src/nsset.rs", "NsSet"),
         ),
+        Step::Flags => entry(
+            "check_unshare_flags",
+            &[],
+            "checks the flags, and what the caller shares with other tasks",
+            place(FORK_C, "check_unshare_flags"),
+            place(UNSHARE, "check_unshare_flags"),
+        ),
+        Step::Files => entry(
+            "dup_fd",
+            &["unshare_fd"],
+            "copies the table of file descriptors, which other tasks share",
+            place("fs/file.c", "dup_fd"),
+            place("src/sys/files.rs", "FilesStruct::copy"),
+        ),
+        Step::NewNs => {
+            let (name, within, file) = create(taken.about.map(|(kind, _)| kind));
+            entry(
+                name,
+                within,
+                "creates a namespace, which no task is in yet",
+                place(file, name),
+                if name == "create_user_ns" {
+                    place("src/sys/create.rs", "create_user_ns")
+                } else {
+                    place("src/sys/create.rs", "CopyNs::copy")
+                },
+            )
+        }
+        Step::Ucounts => entry(
+            "set_cred_ucounts",
+            &[],
+            "counts the user in the new user namespace",
+            place("kernel/cred.c", "set_cred_ucounts"),
+            place("src/sys/cred.rs", "PreparedCred::set_ucounts"),
+        ),
+        Step::ExitShm => entry(
+            "exit_shm",
+            &[],
+            "leaves the shared memory segments of the old ipc namespace",
+            place("ipc/shm.c", "exit_shm"),
+            place(CALLER, "Caller::exit_shm"),
+        ),
+        Step::SwitchFs => entry(
+            "switch_fs_struct",
+            &[],
+            "gives the task its own root and working directory",
+            place("fs/fs_struct.c", "switch_fs_struct"),
+            place(CALLER, "Caller::replace_fs"),
+        ),
+        Step::SwitchFiles => entry(
+            "task_lock",
+            &[],
+            "gives the task its own table of file descriptors",
+            place(FORK_C, "ksys_unshare"),
+            place(CALLER, "Caller::replace_files"),
+        ),
     };
     function.within = match function.within {
         // In 2011, setns() itself had these parts.
@@ -272,6 +330,25 @@ fn install(kind: Option<Kind>) -> (&'static str, &'static str, &'static str) {
             "kernel/time/namespace.c",
             "TimeNamespace::install",
         ),
+    }
+}
+
+/// Returns the function that creates a namespace of a kind, the functions that call it, and its file.
+fn create(kind: Option<Kind>) -> (&'static str, &'static [&'static str], &'static str) {
+    const NEW_NSPROXY: &[&str] = &["unshare_nsproxy_namespaces", "create_new_namespaces"];
+    match kind {
+        Some(Kind::User) => (
+            "create_user_ns",
+            &["unshare_userns"],
+            "kernel/user_namespace.c",
+        ),
+        Some(Kind::Mnt) | None => ("copy_mnt_ns", NEW_NSPROXY, "fs/namespace.c"),
+        Some(Kind::Uts) => ("copy_utsname", NEW_NSPROXY, "kernel/utsname.c"),
+        Some(Kind::Ipc) => ("copy_ipcs", NEW_NSPROXY, "ipc/namespace.c"),
+        Some(Kind::Pid) => ("copy_pid_ns", NEW_NSPROXY, "kernel/pid_namespace.c"),
+        Some(Kind::Cgroup) => ("copy_cgroup_ns", NEW_NSPROXY, "kernel/cgroup/namespace.c"),
+        Some(Kind::Net) => ("copy_net_ns", NEW_NSPROXY, "net/core/net_namespace.c"),
+        Some(Kind::Time) => ("copy_time_ns", NEW_NSPROXY, "kernel/time/namespace.c"),
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) struct Document {
 
 #[derive(Serialize)]
 struct Call {
+    system_call: &'static str,
     call: String,
     dry_run: bool,
     as_of_2011: bool,
@@ -89,7 +90,7 @@ struct Counted {
 }
 
 impl Document {
-    pub(super) fn new(traced: &[Traced<'_>]) -> Self {
+    pub(super) fn new(traced: &[Traced]) -> Self {
         Self {
             calls: traced.iter().map(Call::new).collect(),
         }
@@ -101,8 +102,9 @@ impl Document {
 }
 
 impl Call {
-    fn new(traced: &Traced<'_>) -> Self {
+    fn new(traced: &Traced) -> Self {
         let Traced {
+            name,
             call,
             how,
             refused,
@@ -115,7 +117,8 @@ impl Call {
                 .collect()
         };
         Self {
-            call: call.to_string(),
+            system_call: name,
+            call: call.clone(),
             dry_run: how.dry_run,
             as_of_2011: how.as_of_2011,
             timed: traced.is_timed(),
@@ -195,10 +198,10 @@ mod tests {
 
     #[test]
     fn the_document_has_the_steps_of_the_journal() {
-        let call = samples::call();
-        let text = Document::new(&[samples::traced(&call)]).text();
+        let text = Document::new(&[samples::traced()]).text();
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         let call = &value["calls"][0];
+        assert_eq!(call["system_call"], "setns");
         assert_eq!(call["before"]["uts"], 7);
         assert_eq!(call["after"]["uts"], 42);
         assert_eq!(call["timed"], true);
@@ -212,8 +215,7 @@ mod tests {
 
     #[test]
     fn the_document_can_be_a_page() {
-        let call = samples::call();
-        let html = crate::page::page(&Document::new(&[samples::traced(&call)]).text());
+        let html = crate::page::page(&Document::new(&[samples::traced()]).text());
         assert!(html.contains("<code>uts</code> 7 → 42"), "{html}");
         assert!(html.contains("uts 42 ns_ref 3 → 4"), "{html}");
     }

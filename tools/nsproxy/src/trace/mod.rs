@@ -10,13 +10,14 @@ mod tree;
 
 use crate::{
     dry_run, open, page,
-    plan::{Call, Turn},
+    plan::Turn,
     refusal::Refused,
     status::ExitCode,
-    target_args::TargetArgs,
+    target_args::{TargetArgs, UnshareArg},
+    unshare,
 };
 use anyhow::{Context as _, Result};
-use nsproxy_uapi::{Explain, Journal};
+use nsproxy_uapi::{Device, Explain, Journal, Kind};
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write as _},
@@ -51,6 +52,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     target_args: TargetArgs,
 
+    #[command(flatten)]
+    unshare: UnshareArg,
+
     /// End each call before the point of no return
     #[arg(long)]
     dry_run: bool,
@@ -65,14 +69,17 @@ pub(crate) struct Args {
 }
 
 /// A call that was made, with its outcome and its journal.
-struct Traced<'a> {
-    call: &'a Call,
+struct Traced {
+    /// The system call: `setns` or `unshare`.
+    name: &'static str,
+    /// Its argument in words.
+    call: String,
     how: Explain,
     refused: Option<Refused>,
     journal: Journal,
 }
 
-impl Traced<'_> {
+impl Traced {
     /// Returns whether the clock of the kernel advances between most steps. A clock that counts
     /// timer ticks gives all steps the same time, or two times if a tick occurs during the call.
     fn is_timed(&self) -> bool {
@@ -84,7 +91,11 @@ impl Traced<'_> {
 }
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
-    let plan = args.target_args.plan()?;
+    let kinds = args.unshare.kinds(&args.target_args)?;
+    let plan = match kinds {
+        Some(_) => None,
+        None => Some(args.target_args.plan()?),
+    };
     let device = open::device()?;
     args.target_args.report_nothing();
     // Opened before the calls, which may change the mount namespace. The file keeps its content
@@ -104,22 +115,24 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         let (refused, journal) = dry_run::trace(&device, call, file, how)?;
         let refusal = refused.as_ref().map(|refused| refused.refusal);
         traced.push(Traced {
-            call,
+            name: "setns",
+            call: call.to_string(),
             how,
             refused,
             journal,
         });
         Ok(refusal)
     };
-    let refused = if args.dry_run {
-        plan.dry_run(&device, as_of_2011, trace)?
-    } else {
-        let how = Explain {
-            dry_run: false,
-            as_of_2011,
-        };
-        plan.execute(|turn| trace(turn, how))?
+    let how = Explain {
+        dry_run: args.dry_run,
+        as_of_2011,
     };
+    match plan {
+        Some(plan) if args.dry_run => drop(plan.dry_run(&device, as_of_2011, trace)?),
+        Some(plan) => drop(plan.execute(|turn| trace(turn, how))?),
+        None => traced.push(trace_unshare(&device, &kinds.unwrap_or_default(), how)?),
+    }
+    let is_refused = traced.last().is_some_and(|traced| traced.refused.is_some());
 
     let document = json::Document::new(&traced).text();
     if let Some((path, file)) = html {
@@ -131,9 +144,24 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         let trees: Vec<_> = traced.iter().map(tree::tree).collect();
         anstream::print!("{}", trees.join("\n"));
     }
-    Ok(match refused {
-        Some(_) => ExitCode::FAILURE,
-        None => ExitCode::SUCCESS,
+    Ok(if is_refused {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Makes a call of unshare(2).
+fn trace_unshare(device: &Device, kinds: &[Kind], how: Explain) -> Result<Traced> {
+    let (refusal, journal) = device
+        .trace_unshare(unshare::flags_of(kinds), how.dry_run)
+        .map_err(dry_run::no_answer)?;
+    Ok(Traced {
+        name: "unshare",
+        call: unshare::names(kinds),
+        how,
+        refused: refusal.map(unshare::refused),
+        journal,
     })
 }
 

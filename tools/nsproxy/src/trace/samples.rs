@@ -3,16 +3,8 @@
 //! A journal for tests: the caller enters a uts namespace.
 
 use super::Traced;
-use crate::plan::{Call, Source};
 use nsproxy_uapi::{Count, Explain, Journal, Kind, Member, Step, Taken};
 use std::time::Duration;
-
-pub(crate) fn call() -> Call {
-    Call {
-        source: Source::File("/uts".into()),
-        kinds: vec![Kind::Uts],
-    }
-}
 
 fn taken(step: Step, time: u64, nsproxy: Option<[u32; 2]>, counts: Vec<Count>) -> Taken {
     Taken {
@@ -36,7 +28,7 @@ fn uts(id: u64, members: &[Member], ns_ref: [u32; 2], active: [u32; 2]) -> Count
     }
 }
 
-pub(super) fn traced(call: &Call) -> Traced<'_> {
+pub(super) fn traced() -> Traced {
     let steps = vec![
         taken(
             Step::Caller,
@@ -63,7 +55,8 @@ pub(super) fn traced(call: &Call) -> Traced<'_> {
         taken(Step::Return, 7_500, None, vec![]),
     ];
     Traced {
-        call,
+        name: "setns",
+        call: "the uts namespace of /uts".to_owned(),
         how: Explain::default(),
         refused: None,
         journal: Journal { steps },

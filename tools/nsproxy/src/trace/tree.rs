@@ -48,7 +48,7 @@ impl Node {
 }
 
 /// Returns the tree of a call, with its outcome.
-pub(super) fn tree(traced: &Traced<'_>) -> String {
+pub(super) fn tree(traced: &Traced) -> String {
     let mut root = Node::new("");
     let begun = traced.journal.steps.first().map(|taken| taken.time);
     for taken in &traced.journal.steps {
@@ -79,7 +79,7 @@ pub(super) fn tree(traced: &Traced<'_>) -> String {
         within.calls.push(node);
     }
 
-    let mut text = format!("setns: {}\n", traced.call);
+    let mut text = format!("{}: {}\n", traced.name, traced.call);
     root.write("", &mut text);
     match &traced.refused {
         Some(refused) => {
@@ -154,14 +154,13 @@ mod tests {
     use super::*;
     use crate::trace::samples;
 
-    fn plain(traced: &Traced<'_>) -> String {
+    fn plain(traced: &Traced) -> String {
         anstream::adapter::strip_str(&tree(traced)).to_string()
     }
 
     #[test]
     fn functions_are_below_their_callers() {
-        let call = samples::call();
-        let text = plain(&samples::traced(&call));
+        let text = plain(&samples::traced());
         let lines: Vec<_> = text.lines().collect();
         let at = |line: &str| {
             let found = lines.iter().position(|has| has.starts_with(line));
@@ -182,8 +181,7 @@ mod tests {
 
     #[test]
     fn a_coarse_clock_has_no_times() {
-        let call = samples::call();
-        let mut traced = samples::traced(&call);
+        let mut traced = samples::traced();
         for taken in &mut traced.journal.steps[1..] {
             taken.time = std::time::Duration::from_millis(4);
         }

@@ -37,7 +37,7 @@ fn document(name: &str) -> Value {
     });
     let call = |call: &str, ids: [u64; 2], steps: &[&Value]| {
         json!({
-            "call": call, "dry_run": false, "as_of_2011": false, "timed": true, "refusal": null,
+            "system_call": "setns", "call": call, "dry_run": false, "as_of_2011": false, "timed": true, "refusal": null,
             "before": { "net": ids[0] }, "after": { "net": ids[1] }, "steps": steps,
         })
     };
