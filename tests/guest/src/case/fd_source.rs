@@ -68,6 +68,7 @@ impl FdSource {
             }
             Self::OwnPidfd => return Ok(Prepared::ByCaller(Source::OwnPidfd)),
             Self::Number(n) => return Ok(Prepared::ByCaller(Source::Number(n))),
+            Self::Nothing => return Ok(Prepared::ByCaller(Source::Nothing)),
             Self::Child(link) => return Ok(Prepared::OfChild(Some(link))),
             Self::ChildPidfd => return Ok(Prepared::OfChild(None)),
         }))

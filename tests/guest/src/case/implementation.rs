@@ -6,7 +6,8 @@ pub(crate) use nsproxy_uapi::{Device, Kind};
 
 use crate::errno::{Code, Outcome};
 use anyhow::{Context as _, Result, bail};
-use nsproxy_uapi::{Explain, Refusal, setns_raw};
+use nsproxy_uapi::{Explain, Journal, Refusal, setns_raw, unshare_raw};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -19,8 +20,11 @@ pub(crate) enum Entry {
     Device,
     /// `NSPROXY_SETNS_2011`.
     Device2011,
-    /// setns(2), served by the module.
+    /// setns(2) or unshare(2), served by the module.
     Served,
+    /// The system call of a process that the module serves from its first setup on, and so are its
+    /// children: each fork(2), execve(2) and exit(2).
+    Lifelong,
     /// `NSPROXY_EXPLAIN`.
     Explain { dry_run: bool, journal: bool },
 }
@@ -51,6 +55,7 @@ impl Entry {
                 device()?.serve(false).context("NSPROXY_SERVE")?;
                 result
             }
+            Self::Lifelong => setns_raw(fd, nstype),
             Self::Explain { dry_run, journal } => {
                 let explain = if journal {
                     explain_with_journal
@@ -63,6 +68,28 @@ impl Entry {
                 };
                 return Ok(explain(device()?, fd, nstype, how)?.0);
             }
+        };
+        Ok(result.map_err(Code::from))
+    }
+
+    /// Makes a call of unshare(2). All entries except [`Self::Syscall`] require `device`.
+    pub(crate) fn unshare(self, device: Option<&Device>, flags: u64) -> Result<Outcome> {
+        let device = || device.context("the actor has not opened /dev/nsproxy");
+        let result = match self {
+            Self::Syscall => unshare_raw(flags),
+            Self::Device => device()?.unshare_raw(flags),
+            Self::Explain { dry_run, .. } => {
+                let flags = u32::try_from(flags)?;
+                return Ok(explain_unshare(device()?, flags, dry_run)?.0);
+            }
+            Self::Served => {
+                device()?.serve(true).context("NSPROXY_SERVE")?;
+                let result = unshare_raw(flags);
+                device()?.serve(false).context("NSPROXY_SERVE")?;
+                result
+            }
+            Self::Lifelong => unshare_raw(flags),
+            Self::Device2011 => bail!("{self}: no unshare(2)"),
         };
         Ok(result.map_err(Code::from))
     }
@@ -105,12 +132,28 @@ pub(crate) fn explain_with_journal(
     nstype: i32,
     how: Explain,
 ) -> Result<(Outcome, Option<Refusal>)> {
+    audited(how.dry_run, || device.trace(fd, nstype, how))
+}
+
+/// Makes a call of unshare(2) by `NSPROXY_EXPLAIN`, as [`explain_with_journal`].
+pub(crate) fn explain_unshare(
+    device: &Device,
+    flags: u32,
+    dry_run: bool,
+) -> Result<(Outcome, Option<Refusal>)> {
+    audited(dry_run, || device.trace_unshare(flags, dry_run))
+}
+
+fn audited(
+    dry_run: bool,
+    trace: impl Fn() -> Result<(Option<Refusal>, Journal), Errno>,
+) -> Result<(Outcome, Option<Refusal>)> {
     const ATTEMPTS: usize = 4;
     let mut attempts = 0;
     loop {
         attempts += 1;
-        let (refusal, journal) = device.trace(fd, nstype, how).context("NSPROXY_EXPLAIN")?;
-        let changed = refusal.is_none() && !how.dry_run;
+        let (refusal, journal) = trace().context("NSPROXY_EXPLAIN")?;
+        let changed = refusal.is_none() && !dry_run;
         match journal.audit() {
             Ok(()) => return Ok(outcome_of(refusal)),
             Err(error) if changed || attempts == ATTEMPTS => {
@@ -121,6 +164,49 @@ pub(crate) fn explain_with_journal(
     }
 }
 
+/// A system call that a case makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum SystemCall {
+    Setns,
+    /// With the flags.
+    Unshare(u64),
+    /// With the flags.
+    Clone(u64),
+}
+
+impl SystemCall {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Setns => "setns(2)",
+            Self::Unshare(_) => "unshare(2)",
+            Self::Clone(_) => "clone(2)",
+        }
+    }
+
+    /// Returns the flags; 0 for setns(2).
+    pub(crate) fn flags(self) -> u64 {
+        match self {
+            Self::Setns => 0,
+            Self::Unshare(flags) | Self::Clone(flags) => flags,
+        }
+    }
+}
+
+/// The entry of a system call, for messages.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EntryOf(pub(crate) Entry, pub(crate) SystemCall);
+
+impl fmt::Display for EntryOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            &self
+                .0
+                .to_string()
+                .replace(SystemCall::Setns.name(), self.1.name()),
+        )
+    }
+}
+
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -128,6 +214,7 @@ impl fmt::Display for Entry {
             Self::Device => "/dev/nsproxy",
             Self::Device2011 => "/dev/nsproxy as of 2011",
             Self::Served => "setns(2), served",
+            Self::Lifelong => "setns(2), process served",
             Self::Explain { dry_run: true, .. } => "/dev/nsproxy, dry run",
             Self::Explain { dry_run: false, .. } => "/dev/nsproxy, explained",
         })

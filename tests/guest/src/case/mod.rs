@@ -11,7 +11,7 @@ pub(crate) mod target;
 
 use crate::{
     case::{
-        implementation::{Entry, Kind},
+        implementation::{Entry, Kind, SystemCall},
         target::Target,
     },
     env::kernel,
@@ -47,6 +47,8 @@ pub(crate) enum FdSource {
     Unrelated(Unrelated),
     /// A number, usually without an open file.
     Number(i32),
+    /// No file: the call is not setns(2).
+    Nothing,
 }
 
 /// A path to a namespace of a target other than its file in `/proc`.
@@ -89,6 +91,9 @@ pub(crate) enum Expect {
     /// Success: the caller is in the namespaces of these kinds that the file refers to, and its
     /// other namespaces are unchanged.
     Moved(u32),
+    /// Success of unshare(2) or clone(2): the caller, or the new task, is in a new namespace of each of
+    /// these kinds, and its other namespaces are unchanged.
+    Created(u32),
     /// An error without any effect.
     Fails(Code),
     /// The same as the reference.
@@ -104,6 +109,9 @@ pub(crate) enum Witnesses {
     Child,
 }
 
+/// The flag of unshare(2) for a mount namespace that has only the root mount.
+pub(crate) const UNSHARE_EMPTY_MNTNS: u64 = 0x0010_0000;
+
 /// A state, a call and the expected outcome.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
@@ -115,6 +123,8 @@ pub(crate) struct Case {
     pub(crate) caller: Vec<Setup>,
     pub(crate) fd: FdSource,
     pub(crate) nstype: i32,
+    /// The system call. Only that of setns(2) has a file.
+    pub(crate) call: SystemCall,
     pub(crate) expect: Expect,
     /// The check that must refuse the call, if a certain one must.
     pub(crate) reason: Option<Reason>,
@@ -137,12 +147,31 @@ impl Case {
             caller: Vec::new(),
             fd,
             nstype,
+            call: SystemCall::Setns,
             expect: Expect::AsReference,
             reason: None,
             witnesses: Witnesses::All,
             fail_allocation: None,
             subject: Entry::Device,
             reference: Some(Entry::Syscall),
+        }
+    }
+
+    /// Creates a case of unshare(2): a call by root through the device, compared with unshare(2).
+    pub(crate) fn unshare(name: impl Into<String>, flags: u64) -> Self {
+        Self {
+            call: SystemCall::Unshare(flags),
+            ..Self::new(name, FdSource::Nothing, 0)
+        }
+    }
+
+    /// Creates a case of clone(2): a call by root in a process that the module serves, compared with
+    /// one in a process that it does not.
+    pub(crate) fn clone_task(name: impl Into<String>, flags: u64) -> Self {
+        Self {
+            call: SystemCall::Clone(flags),
+            subject: Entry::Lifelong,
+            ..Self::new(name, FdSource::Nothing, 0)
         }
     }
 
@@ -158,6 +187,11 @@ impl Case {
 
     pub(crate) fn moves(mut self, kinds: u32) -> Self {
         self.expect = Expect::Moved(kinds);
+        self
+    }
+
+    pub(crate) fn creates(mut self, kinds: u32) -> Self {
+        self.expect = Expect::Created(kinds);
         self
     }
 
@@ -201,7 +235,8 @@ impl Case {
             }
             FdSource::TargetBy(_, kind) => Some(kind),
             _ => {
-                let mut kinds = implementation::kinds_of(self.nstype as u32);
+                let mut kinds =
+                    implementation::kinds_of(self.nstype as u32 | self.call.flags() as u32);
                 let kind = kinds.next();
                 kind.filter(|_| kinds.next().is_none())
             }

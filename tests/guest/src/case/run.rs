@@ -11,7 +11,7 @@ use crate::{
         Case, FdSource, Witnesses,
         fd_source::{self, Prepared},
         fixtures::Fixtures,
-        implementation::{Device, Entry},
+        implementation::{Device, Entry, EntryOf, SystemCall},
         target::{self, TargetProcess},
     },
     checks::{
@@ -21,7 +21,7 @@ use crate::{
     errno::{Outcome, outcome_name},
     process::{
         Actor,
-        command::{Call, Called, Command, DryRun, Program, Repeated, Reply, Source},
+        command::{Args, Call, Called, Command, DryRun, Program, Repeated, Reply, Source},
         setup::Setup,
     },
     snapshot::{Children, ClockBase, OF_CHILD, Snapshot},
@@ -33,7 +33,7 @@ use std::{fs::File, mem};
 
 /// The call of one caller, with snapshots before and after it.
 pub(crate) struct CallerRun {
-    pub(crate) entry: Entry,
+    pub(crate) by: EntryOf,
     /// The inode number of the file, which for an nsfs file is that of the namespace.
     pub(crate) opened: Option<u64>,
     pub(crate) before: Snapshot,
@@ -51,13 +51,13 @@ pub(crate) struct CaseRun {
     pub(crate) reference: Option<CallerRun>,
     /// The differences from the expectation.
     pub(crate) wrong: Vec<String>,
+    /// How many times each caller made the call, the last of which this is.
+    pub(crate) times: u64,
 }
 
 /// Runs a case, and fails if there is a difference from its expectation.
 pub(crate) fn check(case: &Case, fixtures: &mut Fixtures) -> Result<()> {
-    let run = run(case, fixtures)?;
-    ensure!(run.wrong.is_empty(), run.wrong.join("\n"));
-    Ok(())
+    run(case, fixtures)?.check()
 }
 
 /// Runs a case.
@@ -73,10 +73,17 @@ pub(crate) fn run(case: &Case, fixtures: &mut Fixtures) -> Result<CaseRun> {
     // The kernel may have been about to drop these references when the case began, for example
     // with a process that had set up the target. A call that drops one too many does it again.
     let (run, changes) = run_once(case, fixtures)?;
+    let run = CaseRun { times: 2, ..run };
     Ok(run.with_changes(&changes))
 }
 
 impl CaseRun {
+    /// Fails if there is a difference from the expectation.
+    pub(crate) fn check(&self) -> Result<()> {
+        ensure!(self.wrong.is_empty(), self.wrong.join("\n"));
+        Ok(())
+    }
+
     /// Adds changes of the references to the target's namespaces.
     fn with_changes(mut self, changes: &Changes) -> Self {
         if !changes.is_none() {
@@ -116,7 +123,7 @@ fn run_once(case: &Case, fixtures: &mut Fixtures) -> Result<(CaseRun, Changes)> 
         outcome::check(case, run, target, &mut wrong);
     }
     if let Some(reference) = &reference_run {
-        outcome::compare(reference, &subject_run, &mut wrong);
+        outcome::compare(case, reference, &subject_run, &mut wrong);
     }
     if target::links_of("self") != fixtures.home {
         wrong.push("the test itself is in other namespaces than before".to_owned());
@@ -138,6 +145,7 @@ fn run_once(case: &Case, fixtures: &mut Fixtures) -> Result<(CaseRun, Changes)> 
         subject: subject_run,
         reference: reference_run,
         wrong,
+        times: 1,
     };
     Ok((run, changes))
 }
@@ -315,6 +323,9 @@ impl Caller {
             // As root: the module checks the credentials at the time of the call.
             commands.push(Command::OpenDevice);
         }
+        if entry == Entry::Lifelong {
+            commands.push(Command::Serve);
+        }
         for setup in &case.caller {
             if let Setup::EnterTarget(kinds) = setup {
                 let target = target.context("a case without a target")?;
@@ -415,6 +426,12 @@ impl Caller {
         }
         if let Some(companion) = &self.companion {
             snapshot.add_links(File::open("/proc")?, companion, "companion/ns");
+            let shares = Command::Shares(companion.clone());
+            let Reply::Shared { files, fs } = self.actor.run_command(&shares)? else {
+                bail!("unexpected reply to {shares:?}");
+            };
+            snapshot.add("shared/files", files);
+            snapshot.add("shared/fs", fs);
         }
         if let Some(child) = &self.child {
             snapshot.add_links(File::open("/proc")?, child, OF_CHILD);
@@ -424,9 +441,18 @@ impl Caller {
 
     /// Returns the call of the case, with the file in the first slot.
     fn call(&self, case: &Case) -> Call {
+        let args = match case.call {
+            SystemCall::Setns => Args::Setns {
+                slot: 0,
+                nstype: case.nstype,
+            },
+            SystemCall::Unshare(flags) => Args::Unshare { flags },
+            SystemCall::Clone(flags) => Args::Clone { flags },
+        };
         Call {
+            entry: self.entry,
+            args,
             fail_nth: case.fail_allocation,
-            ..Call::new(self.entry, 0, case.nstype)
         }
     }
 
@@ -465,7 +491,7 @@ impl Caller {
             add_perf_records(&mut after, records.as_deref());
         }
         Ok(CallerRun {
-            entry: self.entry,
+            by: EntryOf(self.entry, case.call),
             opened: opened.inode,
             before: mem::take(&mut self.snapshot),
             outcome,

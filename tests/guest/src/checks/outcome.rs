@@ -4,15 +4,15 @@
 
 use crate::{
     case::{
-        Case, Expect, FdSource,
-        implementation::{self, Kind},
+        Case, Expect, FdSource, UNSHARE_EMPTY_MNTNS,
+        implementation::{self, Kind, SystemCall},
         run::CallerRun,
         target::{self, TargetProcess},
     },
     env::kernel,
     errno::{Outcome, outcome_name},
     process::{command::DryRun, creds},
-    snapshot::{Difference, LINKS, OF_CHILD, Snapshot},
+    snapshot::{CLONED, Difference, LINKS, Named, OF_CHILD, Snapshot},
 };
 use nsproxy_uapi::Reason;
 use std::fmt::Write as _;
@@ -21,7 +21,7 @@ use std::fmt::Write as _;
 /// check that refused, with its place in the kernel's source.
 pub(crate) fn results(case: &Case, subject: &CallerRun, reference: Option<&CallerRun>) -> String {
     let runs = reference.into_iter().chain([subject]);
-    let returned = runs.map(|run| format!("{} returned {}", run.entry, outcome_name(run.outcome)));
+    let returned = runs.map(|run| format!("{} returned {}", run.by, outcome_name(run.outcome)));
     let mut text = returned.collect::<Vec<_>>().join(", ");
     let dry_run = subject.dry_run;
     let refused = dry_run.and_then(|dry_run| Some((dry_run.reason()?, dry_run.kind())));
@@ -46,7 +46,7 @@ pub(crate) fn check(
     wrong: &mut Vec<String>,
 ) {
     let CallerRun {
-        entry,
+        by: entry,
         opened,
         before,
         outcome,
@@ -58,7 +58,7 @@ pub(crate) fn check(
         check_dry_run(case, *outcome, *dry_run, wrong);
     }
     match (case.expect, outcome) {
-        (Expect::Moved(_), Err(code)) => {
+        (Expect::Moved(_) | Expect::Created(_), Err(code)) => {
             wrong.push(format!("{entry} failed with {code}, expected success"));
         }
         (Expect::Fails(expected), outcome) if *outcome != Err(expected) => {
@@ -74,7 +74,7 @@ pub(crate) fn check(
             "{entry} made too few allocations: {to_go} remained until the one that fails"
         ));
     }
-    if outcome.is_err() || !entry.has_effect() {
+    if outcome.is_err() || !entry.0.has_effect() {
         // All or nothing.
         let result = outcome_name(*outcome);
         for Difference { key, left, right } in before.differences(after) {
@@ -99,6 +99,10 @@ pub(crate) fn check(
                 _ => {}
             }
         }
+    }
+    if let Expect::Created(kinds) = case.expect {
+        check_created(case, run, kinds, wrong);
+        check_shared(case, run, wrong);
     }
     check_marks(case, run, wrong);
     check_credentials(case, run, wrong);
@@ -131,11 +135,25 @@ fn check_dry_run(case: &Case, outcome: Outcome, dry_run: DryRun, wrong: &mut Vec
     }
     let is_counted = match reason {
         // The caller and at least one other task.
-        Some(Reason::FsShared | Reason::Threads | Reason::MmShared) => dry_run.count > 1,
+        Some(
+            Reason::FsShared
+            | Reason::Threads
+            | Reason::MmShared
+            | Reason::UnshareThreads
+            | Reason::SighandShared
+            | Reason::VmShared,
+        ) => dry_run.count > 1,
         _ => dry_run.count == 0,
     };
     let cap = match reason {
-        Some(Reason::CapOwner | Reason::CapSet | Reason::CapUser) => Some(creds::SYS_ADMIN),
+        Some(
+            Reason::CapOwner
+            | Reason::CapSet
+            | Reason::CapUser
+            | Reason::CapNew
+            | Reason::UsernsOff
+            | Reason::CapInit,
+        ) => Some(creds::SYS_ADMIN),
         Some(Reason::Chroot) => Some(creds::SYS_CHROOT),
         _ => None,
     };
@@ -185,6 +203,64 @@ fn destinations(
     destinations
 }
 
+/// Checks that the links of these kinds changed, and no others: those of the new task for clone(2).
+fn check_created(case: &Case, run: &CallerRun, kinds: u32, wrong: &mut Vec<String>) {
+    let CallerRun {
+        by: entry,
+        before,
+        after,
+        ..
+    } = run;
+    let flags = case.call.flags();
+    let is_clone = matches!(case.call, SystemCall::Clone(_));
+    for link in LINKS {
+        let was = before.link(link);
+        let now = match is_clone {
+            true => after.get(&format!("{CLONED}/ns/{link}")),
+            false => after.link(link),
+        };
+        let creates = |kind: Kind| match kind {
+            Kind::Pid if is_clone => link == "pid" || link == "pid_for_children",
+            // A task that shares memory keeps its clocks.
+            Kind::Time if is_clone && flags & libc::CLONE_VM as u64 == 0 => {
+                link == "time" || link == "time_for_children"
+            }
+            // Only the children enter it.
+            Kind::Time => link == "time_for_children",
+            kind => links_moved_by(kind).contains(&link),
+        };
+        if implementation::kinds_of(kinds).any(creates) == (was == now) {
+            wrong.push(format!("{entry}: ns/{link} was {was}, is {now}"));
+        }
+        if is_clone && after.link(link) != was {
+            wrong.push(format!("{entry}: ns/{link} of the parent changed"));
+        }
+    }
+}
+
+/// Checks that the caller shares only what it shared before and has not unshared.
+fn check_shared(case: &Case, run: &CallerRun, wrong: &mut Vec<String>) {
+    const IMPLY_FS: u64 = (Kind::User.flag() | Kind::Mnt.flag()) as u64;
+    let fs = libc::CLONE_FS as u64 | IMPLY_FS | UNSHARE_EMPTY_MNTNS;
+    let SystemCall::Unshare(_) = case.call else {
+        return;
+    };
+    for (key, flags) in [
+        ("shared/files", libc::CLONE_FILES as u64),
+        ("shared/fs", fs),
+    ] {
+        let (was, now) = (run.before.get(key), run.after.get(key));
+        let expected = if case.call.flags() & flags != 0 && was == "true" {
+            "false"
+        } else {
+            was
+        };
+        if now != expected {
+            wrong.push(format!("{}: {key} is {now}, expected {expected}", run.by));
+        }
+    }
+}
+
 /// Returns the links of a process that change when it enters a namespace of a kind.
 fn links_moved_by(kind: Kind) -> &'static [&'static str] {
     match kind {
@@ -207,7 +283,7 @@ fn check_marks(case: &Case, run: &CallerRun, wrong: &mut Vec<String>) {
         return;
     };
     let CallerRun {
-        entry,
+        by: entry,
         before,
         after,
         ..
@@ -265,11 +341,15 @@ const CAPABILITY_SETS: [(&str, bool); 5] = [
 /// Checks the capability sets and the secure bits of a caller that moved: those of a new user
 /// namespace, or else the same as before.
 fn check_credentials(case: &Case, run: &CallerRun, wrong: &mut Vec<String>) {
-    let Expect::Moved(kinds) = case.expect else {
+    let (Expect::Moved(kinds) | Expect::Created(kinds)) = case.expect else {
         return;
     };
+    let prefix = match case.call {
+        SystemCall::Clone(_) => format!("{CLONED}/"),
+        _ => String::new(),
+    };
     let CallerRun {
-        entry,
+        by: entry,
         before,
         after,
         ..
@@ -299,7 +379,7 @@ fn check_credentials(case: &Case, run: &CallerRun, wrong: &mut Vec<String>) {
         expected.push(("securebits", format!("{kept:#x}")));
     }
     for (key, value) in expected {
-        let now = after.get(key);
+        let now = after.get(&format!("{prefix}{key}"));
         if now != value {
             wrong.push(format!("{entry}: {key} is {now:?}, expected {value:?}"));
         }
@@ -307,7 +387,18 @@ fn check_credentials(case: &Case, run: &CallerRun, wrong: &mut Vec<String>) {
 }
 
 /// Compares the runs of both callers.
-pub(crate) fn compare(reference: &CallerRun, subject: &CallerRun, wrong: &mut Vec<String>) {
+pub(crate) fn compare(
+    case: &Case,
+    reference: &CallerRun,
+    subject: &CallerRun,
+    wrong: &mut Vec<String>,
+) {
+    // Two callers that create namespaces have different ones.
+    let created = match case.call {
+        SystemCall::Setns => Named::Known,
+        SystemCall::Unshare(_) | SystemCall::Clone(_) => Named::New,
+    };
+    let relative = |run: &CallerRun, at: &Snapshot| at.relative_to(&run.before, created);
     if reference.outcome != subject.outcome {
         wrong.push("the results differ".to_owned());
     }
@@ -318,21 +409,18 @@ pub(crate) fn compare(reference: &CallerRun, subject: &CallerRun, wrong: &mut Ve
     for (when, left, right) in [
         (
             "before the call",
-            reference.before.relative_to(&reference.before),
-            subject.before.relative_to(&subject.before),
+            relative(reference, &reference.before),
+            relative(subject, &subject.before),
         ),
         (
             "after the call",
-            reference.after.relative_to(&reference.before),
-            subject.after.relative_to(&subject.before),
+            relative(reference, &reference.after),
+            relative(subject, &subject.after),
         ),
     ] {
         let differences = left.differences(&right);
         if !differences.is_empty() {
-            let mut text = format!(
-                "different {when} ({} / {}):",
-                reference.entry, subject.entry
-            );
+            let mut text = format!("different {when} ({} / {}):", reference.by, subject.by);
             for difference in differences {
                 let _ = write!(text, "\n  {difference}");
             }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Serving of setns(2) by the module: whether the kernel supports it, and the counts in debugfs.
+//! Serving by the module: whether the kernel supports it, and the counts in debugfs.
 
 use crate::{
     case::implementation::Device,
@@ -20,12 +20,30 @@ pub(crate) fn calls() -> Result<u64> {
     Ok(counts.iter().sum())
 }
 
+/// Returns how many calls of unshare(2) the module has served since it was loaded.
+pub(crate) fn unshares() -> Result<u64> {
+    Ok(counts("unshared")?.iter().sum())
+}
+
 /// Returns the number of served processes.
 pub(crate) fn processes() -> Result<u64> {
     let [count] = counts("processes")?[..] else {
         bail!("{FILE}: missing line \"processes\"");
     };
     Ok(count)
+}
+
+/// Returns how many tasks the module has created, how many programs it has executed, and how many
+/// tasks it has ended, since it was loaded.
+pub(crate) fn life() -> Result<[u64; 3]> {
+    let mut life = [0; 3];
+    for (life, name) in life.iter_mut().zip(["copied", "executed", "exited"]) {
+        let [count] = counts(name)?[..] else {
+            bail!("{FILE}: missing line {name:?}");
+        };
+        *life = count;
+    }
+    Ok(life)
 }
 
 /// Returns the number at the end of each line that starts with `name`.

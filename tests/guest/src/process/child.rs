@@ -4,14 +4,14 @@
 
 use super::{
     channel::Channel,
-    command::{Call, Called, Command, DryRun, Opened, Program, Repeated, Reply, Source},
+    command::{Args, Call, Called, Command, DryRun, Opened, Program, Repeated, Reply, Source},
     measure, profile,
 };
 use crate::{
     case::implementation::{self, Device, Entry},
     checks::fault_injection::Armed,
     errno::{Code, Outcome, outcome_name},
-    snapshot::{Children, Snapshot},
+    snapshot::{CLONED, Children, ClockBase, Snapshot},
     suites::Query,
     sys::{self, Fork, PAGE},
 };
@@ -26,7 +26,7 @@ use rustix::{
 };
 use std::{
     collections::VecDeque,
-    io::Read as _,
+    io::{Read as _, Write as _},
     os::{
         fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd, RawFd},
         unix::process::CommandExt as _,
@@ -136,6 +136,10 @@ impl Process {
                 }
                 Err(errno) => Err(errno.into()),
             }),
+            Command::Serve => {
+                self.device()?.serve(true).context("NSPROXY_SERVE")?;
+                Reply::Done
+            }
             Command::GiveDevice => {
                 self.given = Some(self.device()?.as_fd().try_clone_to_owned()?);
                 Reply::Done
@@ -166,13 +170,24 @@ impl Process {
                     Some(source) => self.open(source)?,
                     None => self.take()?,
                 };
-                let called = self.call(call)?;
+                let mut cloned = None;
+                let called = match call.args {
+                    Args::Clone { flags } => {
+                        let (outcome, seen) = self.clone_task(flags, &clocks)?;
+                        cloned = seen;
+                        Called::of(outcome)
+                    }
+                    _ => self.call(call)?,
+                };
                 let children = if called.outcome.is_ok() && call.entry.has_effect() {
                     children
                 } else {
                     Children::None
                 };
-                let snapshot = Snapshot::take(&self.proc, &clocks, children)?;
+                let mut snapshot = Snapshot::take(&self.proc, &clocks, children)?;
+                if let Some(cloned) = cloned {
+                    snapshot.add_below(CLONED, &cloned);
+                }
                 self.slots.clear();
                 Reply::Attempted(opened, called, snapshot)
             }
@@ -193,6 +208,10 @@ impl Process {
                 let fds = [self.fd(work.slots[0])?, self.fd(work.slots[1])?];
                 profile::profile(&name, work, fds, self.device()?, &measured)?;
                 Reply::Done
+            }
+            Command::Shares(task) => {
+                let (files, fs) = self.shares(&task)?;
+                Reply::Shared { files, fs }
             }
             Command::Show { slot } => {
                 let shown = self.device()?.show_raw(self.fd(slot)?);
@@ -254,6 +273,12 @@ impl Process {
                     .context("pidfd_open")?
             }
             Source::Socket => std::os::unix::net::UnixDatagram::unbound()?.into(),
+            Source::Nothing => {
+                return Ok(Opened {
+                    slot: self.slots.len(),
+                    inode: None,
+                });
+            }
         };
         self.keep(file)
     }
@@ -292,10 +317,9 @@ impl Process {
     }
 
     fn call(&self, call: Call) -> Result<Called> {
-        let fd = self.fd(call.slot)?;
-        let dry_run = self.dry_run(call, fd)?;
+        let dry_run = self.dry_run(call)?;
         let armed = call.fail_nth.map(Armed::new).transpose()?;
-        let outcome = call.entry.setns(self.device.as_ref(), fd, call.nstype)?;
+        let outcome = self.call_once(call)?;
         let to_go = armed.map(|armed| armed.to_go()).transpose()?;
         Ok(Called {
             outcome,
@@ -304,8 +328,40 @@ impl Process {
         })
     }
 
+    fn call_once(&self, call: Call) -> Result<Outcome> {
+        let device = self.device.as_ref();
+        match call.args {
+            Args::Setns { slot, nstype } => call.entry.setns(device, self.fd(slot)?, nstype),
+            Args::Unshare { flags } => call.entry.unshare(device, flags),
+            Args::Clone { .. } => bail!("clone(2) is only for Attempt"),
+        }
+    }
+
+    /// Creates a task by clone(2). Returns the snapshot that it takes, before it exits.
+    fn clone_task(&self, flags: u64, clocks: &ClockBase) -> Result<(Outcome, Option<Snapshot>)> {
+        let (read, mut write) = std::io::pipe()?;
+        let mut take = || {
+            let seen = Snapshot::take(&self.proc, clocks, Children::None);
+            let text = seen.and_then(|seen| Ok(serde_json::to_string(&seen)?));
+            let _ = write.write_all(text.unwrap_or_default().as_bytes());
+            0
+        };
+        let child = match sys::clone_task(flags, &mut take) {
+            Ok(child) => child,
+            Err(errno) => return Ok((Err(errno.into()), None)),
+        };
+        drop(write);
+        let seen = serde_json::from_reader(read).context("the snapshot of the new task")?;
+        // A child that sends no signal, or one in another thread group, is waited for as well.
+        rustix::process::waitpid(
+            Some(child),
+            WaitOptions::from_bits_retain(libc::__WALL as u32),
+        )?;
+        Ok((Ok(()), Some(seen)))
+    }
+
     /// Makes a dry run of a call by the device, unless an allocation is to fail.
-    fn dry_run(&self, call: Call, fd: RawFd) -> Result<Option<DryRun>> {
+    fn dry_run(&self, call: Call) -> Result<Option<DryRun>> {
         let as_of_2011 = call.entry == Entry::Device2011;
         let (Some(device), None, true) = (
             &self.device,
@@ -314,8 +370,18 @@ impl Process {
         ) else {
             return Ok(None);
         };
-        let how = Explain::dry_run(as_of_2011);
-        match implementation::explain_with_journal(device, fd, call.nstype, how) {
+        let explained = match call.args {
+            Args::Setns { slot, nstype } => {
+                let how = Explain::dry_run(as_of_2011);
+                implementation::explain_with_journal(device, self.fd(slot)?, nstype, how)
+            }
+            Args::Unshare { flags } => match u32::try_from(flags) {
+                Ok(flags) => implementation::explain_unshare(device, flags, true),
+                Err(_) => return Ok(None),
+            },
+            Args::Clone { .. } => return Ok(None),
+        };
+        match explained {
             Ok((outcome, refusal)) => Ok(Some(DryRun::new(outcome, refusal))),
             // The module refuses to explain under a seccomp filter only.
             Err(error)
@@ -329,8 +395,7 @@ impl Process {
     }
 
     fn repeat(&self, call: Call, times: u32, in_children: bool) -> Result<Repeated> {
-        let fd = self.fd(call.slot)?;
-        let once = || call.entry.setns(self.device.as_ref(), fd, call.nstype);
+        let once = || self.call_once(call);
         let armed = call.fail_nth.map(Armed::new).transpose()?;
         let mut repeated = Repeated {
             // Without any call.
@@ -412,6 +477,19 @@ impl Process {
             status: ended.and_then(|(_, status)| status.exit_status()),
             text: String::from_utf8_lossy(&text).into_owned(),
         })
+    }
+
+    /// Returns whether this process shares its table of file descriptors, and its root and working
+    /// directory, with another task: whether a change of its own is seen in the other one.
+    fn shares(&self, task: &str) -> Result<(bool, bool)> {
+        let file = rustix::io::dup(&self.proc)?;
+        let path = format!("{task}/fd/{}", file.as_raw_fd());
+        let files = rustix::fs::readlinkat(&self.proc, path, Vec::new()).is_ok();
+        // The umask is part of the `fs_struct`.
+        let mask = rustix::process::umask(Mode::RWXU);
+        let status = read_proc(&self.proc, &format!("{task}/status"));
+        rustix::process::umask(mask);
+        Ok((files, status?.contains("Umask:\t0700")))
     }
 
     /// Returns the pid in the `/proc` of the test.

@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 pub(crate) enum Command {
     /// Opens `/dev/nsproxy` with the current credentials. Replies with [`Reply::Returned`].
     OpenDevice,
+    /// Has the module serve this process, and its children.
+    Serve,
     /// Sends the open `/dev/nsproxy` to the test.
     GiveDevice,
     /// Receives an open `/dev/nsproxy` from the test.
@@ -75,6 +77,9 @@ pub(crate) enum Command {
         clocks: ClockBase,
         children: Children,
     },
+    /// Determines whether the actor shares objects with the task that has this path in the `/proc` of
+    /// the test. Replies with [`Reply::Shared`].
+    Shares(String),
     /// Determines the pid of the actor in the `/proc` of the test. Replies with [`Reply::Pid`].
     Pid,
     /// Runs programs, one after another, each in its own child. Replies with
@@ -100,6 +105,8 @@ pub(crate) enum Source {
     OwnPidfd,
     /// A socket in the actor's network namespace.
     Socket,
+    /// No file: the call is unshare(2).
+    Nothing,
 }
 
 /// An open file of an actor.
@@ -114,19 +121,35 @@ pub(crate) struct Opened {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Call {
     pub(crate) entry: Entry,
-    /// The slot of the file.
-    pub(crate) slot: usize,
-    pub(crate) nstype: i32,
+    pub(crate) args: Args,
     /// The allocation of the call that fails, counted from 1.
     pub(crate) fail_nth: Option<u32>,
 }
 
+/// The system call, and its arguments.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) enum Args {
+    Setns {
+        /// The slot of the file.
+        slot: usize,
+        nstype: i32,
+    },
+    Unshare {
+        flags: u64,
+    },
+    /// clone(2), which creates a child that takes a snapshot. With `CLONE_VM` the caller is suspended
+    /// meanwhile.
+    Clone {
+        flags: u64,
+    },
+}
+
 impl Call {
+    /// Returns a call of setns(2).
     pub(crate) fn new(entry: Entry, slot: usize, nstype: i32) -> Self {
         Self {
             entry,
-            slot,
-            nstype,
+            args: Args::Setns { slot, nstype },
             fail_nth: None,
         }
     }
@@ -140,6 +163,16 @@ pub(crate) struct Called {
     pub(crate) to_go: Option<u32>,
     /// The result of a dry run before the call, if there was one.
     pub(crate) dry_run: Option<DryRun>,
+}
+
+impl Called {
+    pub(crate) fn of(outcome: Outcome) -> Self {
+        Self {
+            outcome,
+            to_go: None,
+            dry_run: None,
+        }
+    }
 }
 
 /// The result of a dry run, as serializable numbers.
@@ -219,6 +252,12 @@ pub(crate) enum Reply {
     /// The answers of the kernel and of the module.
     Knowledge([Knowledge; 2]),
     Snapshot(Snapshot),
+    Shared {
+        /// The table of file descriptors.
+        files: bool,
+        /// Root and working directory.
+        fs: bool,
+    },
     Pid(u32),
     Programs(Vec<Program>),
     /// The command could not be carried out: an error of the test, or of the guest.

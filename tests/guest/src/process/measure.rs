@@ -38,7 +38,7 @@ impl Measured {
             Self::Setns(Entry::Device) => "NSPROXY_SETNS",
             Self::Setns(Entry::Device2011) => "NSPROXY_SETNS_2011",
             Self::Setns(Entry::Explain { .. }) => "NSPROXY_EXPLAIN",
-            Self::Setns(Entry::Served) => "served",
+            Self::Setns(Entry::Served | Entry::Lifelong) => "served",
         }
     }
 }
@@ -152,7 +152,9 @@ impl<'a> Caller<'a> {
             };
             let setns = (&raw mut *setns).addr();
             match entry {
-                Entry::Syscall | Entry::Served => Call::setns(fd, self.work.nstype),
+                Entry::Syscall | Entry::Served | Entry::Lifelong => {
+                    Call::setns(fd, self.work.nstype)
+                }
                 Entry::Device => Call::ioctl(device, uapi::NSPROXY_SETNS, setns),
                 Entry::Device2011 => Call::ioctl(device, uapi::NSPROXY_SETNS_2011, setns),
                 Entry::Explain { .. } => {

@@ -69,6 +69,12 @@ pub(crate) enum Setup {
     ShareFs,
     /// Starts a sleeping process that shares the memory (`CLONE_VM`).
     ShareVm,
+    /// Starts a sleeping process that shares memory and signal handlers (`CLONE_SIGHAND`).
+    ShareSighand,
+    /// Starts a sleeping process that shares the table of file descriptors (`CLONE_FILES`).
+    ShareFiles,
+    /// Sets the limits of namespaces of these kinds (`CLONE_NEW*`) in the user namespace of the actor.
+    Limit(u32, u32),
     /// Creates a directory and makes it the root; the working directory stays outside.
     Chroot(String),
     /// Creates a directory and makes it the working directory.
@@ -183,6 +189,14 @@ impl Setup {
                 // It exits when the test closes the pipe of commands.
             }
             Self::ShareVm => drop(sys::spawn_sharing_vm()?),
+            Self::ShareSighand => drop(sys::spawn_sharing_sighand()?),
+            Self::ShareFiles => return spawn_sharing_files(process).map(Reply::Companion),
+            Self::Limit(kinds, max) => {
+                for kind in implementation::kinds_of(*kinds) {
+                    let path = format!("sys/user/max_{}_namespaces", kind.name());
+                    write_proc(&process.proc, &path, &max.to_string())?;
+                }
+            }
             Self::Chroot(path) => {
                 fs::create_dir_all(path)?;
                 rustix::process::chroot(path)?;
@@ -320,6 +334,28 @@ fn spawn_companion(
             name.pop();
             mem::forget(keep_alive);
             Ok(name)
+        }
+    }
+}
+
+/// Starts a child that shares the table of file descriptors, and is killed when this process ends.
+/// Returns its path in `/proc`.
+fn spawn_sharing_files(process: &Process) -> Result<String> {
+    let (mut read, mut write) = std::io::pipe()?;
+    match sys::fork_sharing_files()? {
+        Fork::Child => {
+            Process::die_with_parent();
+            let myself = rustix::fs::readlinkat(&process.proc, "self", Vec::new());
+            let _ = write.write_all(myself.unwrap_or_default().as_bytes());
+            // Closes nothing, which would close the files of the parent as well.
+            sys::sleep_forever()
+        }
+        Fork::Parent(_) => {
+            let mut name = [0; NAME];
+            let length = read.read(&mut name)?;
+            let name = String::from_utf8_lossy(&name[..length]);
+            ensure!(!name.is_empty(), "the companion has not written its pid");
+            Ok(name.into_owned())
         }
     }
 }

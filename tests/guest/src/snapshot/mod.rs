@@ -10,6 +10,7 @@ mod relative;
 mod take;
 
 pub(crate) use clock::ClockBase;
+pub(crate) use relative::Named;
 pub(crate) use take::{Children, print_links};
 
 use crate::errno::Code;
@@ -62,6 +63,9 @@ pub(crate) fn value_or_error(result: Result<String, Errno>) -> String {
 /// not compared.
 pub(crate) const OF_CHILD: &str = "info/child_ns";
 
+/// The key above the snapshot of a task that clone(2) has created.
+pub(crate) const CLONED: &str = "cloned";
+
 /// The state that a process sees: a line `key: value` for each value.
 ///
 /// Keys are paths: `ns/uts`, `cap/effective`, `child/ns/pid`. Values below `info/` differ between
@@ -94,6 +98,13 @@ impl Snapshot {
         let line = &self.0[begin..];
         assert!(!line.contains('\n'), "line break in: {line:?}");
         self.0.push('\n');
+    }
+
+    /// Adds all values of another snapshot, below `key`.
+    pub(crate) fn add_below(&mut self, key: &str, other: &Self) {
+        for (path, value) in other.compared() {
+            self.add(format_args!("{key}/{path}"), value);
+        }
     }
 
     /// Adds the namespaces of a task, given its path in `proc`.

@@ -5,14 +5,27 @@
 use super::{OF_CHILD, Snapshot};
 use std::collections::BTreeMap;
 
+/// The namespaces that get another name, in addition to those before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// No others: each namespace that was not there before has its number.
+    Known,
+    /// The namespaces that were not there before, since the process has created them.
+    New,
+}
+
 impl Snapshot {
     /// Replaces the names of namespaces and mounts that only this process has.
     ///
-    /// A namespace in `before` is named after its links there, and one of a child ([`OF_CHILD`])
-    /// after the links of the child. So two processes that did the same have equal values. Mounts of
-    /// root and working directory in these mount namespaces are renamed, too.
-    pub(crate) fn relative_to(&self, before: &Self) -> Self {
-        let names = before.names();
+    /// A namespace in `before` is named after its links there, one of a child ([`OF_CHILD`]) after
+    /// the links of the child, and with [`Named::New`] all others after their links now. So two
+    /// processes that did the same have equal values. Mounts of root and working directory in these
+    /// mount namespaces are renamed, too.
+    pub(crate) fn relative_to(&self, before: &Self, named: Named) -> Self {
+        let mut names = before.names();
+        if named == Named::New {
+            self.add_new_names(&mut names);
+        }
         let mnt = self.link("mnt");
         let is_in_the_same = mnt == before.link("mnt");
         let is_in_the_childs = before
@@ -30,9 +43,34 @@ impl Snapshot {
                 Some(word.to_owned())
             }
             "root/mount" | "cwd/mount" if is_in_the_childs => Some("of the child".to_owned()),
-            _ if key.starts_with("ns/") || key.contains("/ns/") => names.get(value).cloned(),
+            "root/mount" if named == Named::New => Some("new".to_owned()),
+            "cwd/mount" if named == Named::New => Some(if value == self.get("root/mount") {
+                "the new root".to_owned()
+            } else {
+                "new".to_owned()
+            }),
+            "cloned/root/mount" | "cloned/cwd/mount" if named == Named::New => {
+                let place = |name: &str| before.get(&format!("{name}/mount")) == value;
+                let known = ["root", "cwd"].into_iter().find(|name| place(name));
+                Some(known.map_or("new".to_owned(), |name| format!("the {name} before")))
+            }
+            _ if is_link(key) => names.get(value).cloned(),
             _ => None,
         })
+    }
+
+    /// Adds the namespaces of this snapshot that have no name.
+    fn add_new_names<'a>(&'a self, names: &mut BTreeMap<&'a str, String>) {
+        let mut new: BTreeMap<&str, String> = BTreeMap::new();
+        let links = self.compared().filter(|(key, _)| is_link(key));
+        for (link, value) in links.filter(|(_, value)| !names.contains_key(value)) {
+            new.entry(value)
+                .and_modify(|name| name.extend([", ", link]))
+                .or_insert_with(|| format!("new: {link}"));
+        }
+        // Errors are the same for all processes.
+        new.retain(|value, _| value.contains('['));
+        names.extend(new);
     }
 
     /// Returns the new names of the namespaces of the process and of its child.
@@ -53,9 +91,15 @@ impl Snapshot {
     }
 }
 
+/// Returns whether the value of a key is a namespace.
+fn is_link(key: &str) -> bool {
+    key.starts_with("ns/") || key.contains("/ns/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::seen;
+    use super::Named;
 
     #[test]
     fn namespaces_are_named_after_links() {
@@ -75,7 +119,25 @@ mod tests {
             ("ns/time", "time:[4]"),
             ("child/ns/time", "before: time, time_for_children"),
         ]);
-        assert_eq!(after.relative_to(&before), expected);
+        assert_eq!(after.relative_to(&before, Named::Known), expected);
+    }
+
+    #[test]
+    fn new_namespaces_are_named_after_links() {
+        let before = seen(&[("ns/uts", "uts:[1]"), ("ns/net", "net:[2]")]);
+        let after = seen(&[
+            ("ns/uts", "uts:[1]"),
+            ("ns/net", "net:[3]"),
+            ("ns/pid_for_children", "ENOENT"),
+            ("child/ns/net", "net:[3]"),
+        ]);
+        let expected = seen(&[
+            ("ns/uts", "before: uts"),
+            ("ns/net", "new: ns/net, child/ns/net"),
+            ("ns/pid_for_children", "ENOENT"),
+            ("child/ns/net", "new: ns/net, child/ns/net"),
+        ]);
+        assert_eq!(after.relative_to(&before, Named::New), expected);
     }
 
     #[test]
@@ -90,7 +152,7 @@ mod tests {
         };
         let before = at("mnt:[1]", "10", "11");
         let mounts = |mnt, root, cwd| {
-            let relative = at(mnt, root, cwd).relative_to(&before);
+            let relative = at(mnt, root, cwd).relative_to(&before, Named::Known);
             ["root/mount", "cwd/mount"].map(|key| relative.get(key).to_owned())
         };
         assert_eq!(mounts("mnt:[1]", "10", "10"), ["before", "the root before"]);

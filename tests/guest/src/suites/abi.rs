@@ -67,6 +67,7 @@ pub(crate) fn tests() -> Vec<Test> {
     unknown_commands(&mut tests);
     setns_sizes(&mut tests);
     setns_pointers(&mut tests);
+    unshare(&mut tests);
     for command in [VERSION, EXPLAIN, SHOW] {
         growing(&mut tests, command);
         written_pointers(&mut tests, command);
@@ -144,7 +145,7 @@ fn unknown_commands(tests: &mut Vec<Test>) {
     let known = uapi::NSPROXY_SETNS;
     let mut unknown: Vec<(String, u32)> = (3..=0xff)
         .step_by(63)
-        .chain([4, 5, 6, 7])
+        .chain([4, 5, 7, 8])
         .map(|nr| (format!("nr {nr:#x}"), known & !0xff | nr))
         .collect();
     unknown.extend([
@@ -203,19 +204,80 @@ fn setns_sizes(tests: &mut Vec<Test>) {
     }
 }
 
+fn unshare(tests: &mut Vec<Test>) {
+    const UNSHARE: u32 = uapi::NSPROXY_UNSHARE;
+    const SIZE: u32 = mem::size_of::<uapi::nsproxy_unshare>() as u32;
+    let with_flags = |flags: u64, expected| {
+        let args = uapi::nsproxy_unshare { flags };
+        expect(UNSHARE, (&raw const args).addr(), expected)
+    };
+    tests.push(Test::new("UNSHARE without flags is taken", move |_| {
+        with_flags(0, Ok(()))
+    }));
+    for bit in [32, 63] {
+        tests.push(Test::new(
+            format!("UNSHARE with bit {bit} is EINVAL"),
+            move |_| with_flags(1 << bit, Err(Code::EINVAL)),
+        ));
+    }
+    for size in [0, 1, 4, SIZE - 1, SIZE + 1, 16, 64, 4096, MAX_SIZE] {
+        tests.push(Test::new(
+            format!("UNSHARE of {size} bytes at NULL is EINVAL, not EFAULT"),
+            move |_| expect(with_size(UNSHARE, size), 0, Err(Code::EINVAL)),
+        ));
+    }
+    for address in [0, 1, usize::MAX, usize::MAX - 7] {
+        tests.push(Test::new(
+            format!("UNSHARE at {address:#x} is EFAULT"),
+            move |_| expect(UNSHARE, address, Err(Code::EFAULT)),
+        ));
+    }
+    tests.push(Test::new(
+        "EXPLAIN of unshare takes no file, and not the call of 2011",
+        |_| {
+            let explain = |fd: i32, more: u32| -> Result<Result<(), Code>> {
+                let mut args = uapi::nsproxy_explain {
+                    fd,
+                    flags: uapi::NSPROXY_EXPLAIN_UNSHARE | more,
+                    ..Default::default()
+                };
+                ioctl(uapi::NSPROXY_EXPLAIN, (&raw mut args).addr())
+            };
+            let outcomes = [
+                explain(0, 0)?,
+                explain(0, uapi::NSPROXY_EXPLAIN_DRY_RUN)?,
+                explain(-1, 0)?,
+                explain(0, uapi::NSPROXY_EXPLAIN_2011)?,
+            ];
+            let expected = [Ok(()), Ok(()), Err(Code::EINVAL), Err(Code::EINVAL)];
+            ensure!(outcomes == expected, "{outcomes:?}, expected {expected:?}");
+            Ok(())
+        },
+    ));
+}
+
 /// The argument of an ioctl.
 #[derive(Clone, Copy)]
 enum Argument {
     /// A struct with valid fields: its size, and its `flags` if it has any.
     Struct(usize, u32),
+    /// The same for a call of unshare(2), whose other fields are 0.
+    Zero(usize, u32),
     /// A number in place of a pointer.
     Number(u32),
 }
-use Argument::{Number, Struct};
+use Argument::{Number, Struct, Zero};
 
 /// The commands, each with `true` if it makes the call.
-const UNDER_A_FILTER: [(&str, u32, Argument, bool); 8] = [
+const UNDER_A_FILTER: [(&str, u32, Argument, bool); 10] = [
     ("SETNS", uapi::NSPROXY_SETNS, Struct(SETNS_SIZE, 0), true),
+    ("UNSHARE", uapi::NSPROXY_UNSHARE, Zero(SETNS_SIZE, 0), true),
+    (
+        "EXPLAIN, of unshare,",
+        uapi::NSPROXY_EXPLAIN,
+        Zero(EXPLAIN_SIZE, uapi::NSPROXY_EXPLAIN_UNSHARE),
+        true,
+    ),
     (
         "SETNS_2011",
         uapi::NSPROXY_SETNS_2011,
@@ -265,10 +327,14 @@ fn under_a_filter(command: u32, argument: Argument, makes_the_call: bool) -> Res
             }
             let mut bytes = match argument {
                 Number(number) => return ioctl(command, number as usize),
-                Struct(size, _) => blank(command, size),
+                Struct(size, _) | Zero(size, _) => blank(command, size),
             };
-            if let (true, Struct(_, flags)) = (makes_the_call, argument) {
-                let fields = [valid.args.fd as u32, valid.args.nstype as u32, flags];
+            let fields = match argument {
+                Struct(_, flags) => [valid.args.fd as u32, valid.args.nstype as u32, flags],
+                Zero(_, flags) => [0, 0, flags],
+                Number(_) => [0; 3],
+            };
+            if makes_the_call {
                 for (to, field) in bytes.chunks_exact_mut(4).zip(fields) {
                     to.copy_from_slice(&field.to_ne_bytes());
                 }
@@ -525,7 +591,7 @@ fn version(tests: &mut Vec<Test>) {
 
 fn explain(tests: &mut Vec<Test>) {
     let flags = mem::offset_of!(uapi::nsproxy_explain, flags);
-    bits_are_unknown(tests, EXPLAIN, ("the flags", flags), &[2, 3, 31]);
+    bits_are_unknown(tests, EXPLAIN, ("the flags", flags), &[3, 4, 31]);
     tests.push(Test::new(
         "EXPLAIN does not read its own output fields",
         move |_| {

@@ -23,6 +23,7 @@ mod abi;
 mod active_refs;
 mod bench;
 mod cap_checks;
+mod clone;
 mod demo;
 mod device;
 mod effects;
@@ -47,6 +48,7 @@ mod serve;
 mod setns_2011;
 mod shared_counters;
 mod third_party;
+mod unshare;
 mod visibility;
 mod watch;
 
@@ -96,6 +98,7 @@ const SUITES: &[Suite] = &[
     Suite::new("kinds", Run::Tests(kinds::tests)),
     Suite::new("pidfd", Run::Tests(pidfd::tests)),
     Suite::new("errno", Run::Tests(errno::tests)),
+    Suite::new("unshare", Run::Tests(unshare::tests)),
     Suite::new("abi", Run::Tests(abi::tests)),
     Suite::new("device", Run::Tests(device::tests)),
     Suite::new("setns-2011", Run::Tests(setns_2011::tests)),
@@ -103,6 +106,7 @@ const SUITES: &[Suite] = &[
     Suite::new("watch", Run::Tests(watch::tests)),
     Suite::new("labs", Run::Tests(labs::tests)),
     Suite::new("serve", Run::Tests(serve::tests)),
+    Suite::new("clone", Run::Tests(clone::tests)),
     Suite::new("third-party", Run::Found(third_party::tests)),
     Suite::new("sequences", Run::Found(sequences::tests)),
     Suite {

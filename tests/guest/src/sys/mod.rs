@@ -21,16 +21,16 @@ pub(crate) use ipc::{Semaphore, message_queue};
 pub(crate) use keys::{assume_authority, instantiate, request_key};
 pub(crate) use memory::{LastPage, PAGE, StuckPage, map_file};
 pub(crate) use mounts::count_mounts;
-pub(crate) use perf::{NAMESPACES_IN_ORDER, NamespacesWatch, SetnsCounter};
+pub(crate) use perf::{CallCounter, NAMESPACES_IN_ORDER, NamespacesWatch, Number};
 pub(crate) use seccomp::{before_exec, seccomp_allow_all, seccomp_no_setns};
 pub(crate) use shared::Shared;
 pub(crate) use syscall::{
     Call, outcome, setns_32, setns_32_wide, setns_64, setns_64_wide, trace_syscall,
 };
 pub(crate) use task::{
-    Fork, block_usr1, exec, exit, fork, fork_into, fork_sharing_fs, fork_to_zombie,
-    has_ended_within, ignore_children, keep_only, one_heap, queue_blocked_signal, sleep_forever,
-    spawn_sharing_vm, vfork,
+    Fork, block_usr1, clone_task, exec, exit, fork, fork_into, fork_sharing_files, fork_sharing_fs,
+    fork_to_zombie, has_ended_within, ignore_children, keep_only, one_heap, queue_blocked_signal,
+    sleep_forever, spawn_sharing_sighand, spawn_sharing_vm, vfork,
 };
 
 pub(crate) use nsproxy_uapi::setns_raw as setns;

@@ -159,19 +159,28 @@ impl Drop for NamespacesWatch {
     }
 }
 
-/// A counter of the setns(2) calls of all tasks: one event per CPU.
+/// A system call, by the filter of its numbers: that of x86-64, and that of a 32-bit program.
+#[derive(Clone, Copy)]
+pub(crate) struct Number(&'static CStr);
+
+impl Number {
+    pub(crate) const SETNS: Self = Self(c"id == 308 || id == 346");
+    pub(crate) const UNSHARE: Self = Self(c"id == 272 || id == 310");
+}
+
+/// A counter of the calls of all tasks: one event per CPU.
 ///
 /// The tracepoint at the entry of system calls comes after ptrace and seccomp. So a call is counted
 /// exactly if the kernel continues to the function that implements it.
-pub(crate) struct SetnsCounter(Vec<File>);
+pub(crate) struct CallCounter(Vec<File>);
 
-impl SetnsCounter {
+impl CallCounter {
     /// Starts to count, until the counter is dropped.
     ///
     /// # Errors
     ///
     /// The kernel is built without perf, or without this tracepoint.
-    pub(crate) fn new() -> Result<Self> {
+    pub(crate) fn new(number: Number) -> Result<Self> {
         const ID: &str = "events/raw_syscalls/sys_enter/id";
         let id = fs::read_to_string(kernel::tracefs()?.join(ID)).context(ID)?;
         let id = id.trim().parse().context(ID)?;
@@ -191,8 +200,7 @@ impl SetnsCounter {
             }
         }
         for event in &events {
-            // The numbers of setns: that of x86-64, and that of a 32-bit program.
-            Self::set_filter(event, c"id == 308 || id == 346").context("the filter of setns(2)")?;
+            Self::set_filter(event, number.0).context("the filter of a system call")?;
         }
         Ok(Self(events))
     }

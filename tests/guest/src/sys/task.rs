@@ -55,6 +55,11 @@ pub(crate) fn fork_sharing_fs() -> Result<Fork, Errno> {
     fork_with(libc::CLONE_FS | libc::SIGCHLD)
 }
 
+/// `clone(CLONE_FILES)`: as `fork()`, but the two share the table of file descriptors.
+pub(crate) fn fork_sharing_files() -> Result<Fork, Errno> {
+    fork_with(libc::CLONE_FILES | libc::SIGCHLD)
+}
+
 /// `clone()` with `CLONE_NEW*`: as `fork()`, but into new namespaces.
 pub(crate) fn fork_into(kinds: u32) -> Result<Fork, Errno> {
     fork_with(kinds as c_int | libc::SIGCHLD)
@@ -115,6 +120,15 @@ const STACK: usize = 1 << 20;
 
 /// Starts a task that shares the memory of this one (`CLONE_VM`) and exits with it.
 pub(crate) fn spawn_sharing_vm() -> Result<Pid, Errno> {
+    spawn_sharing(libc::CLONE_VM)
+}
+
+/// As [`spawn_sharing_vm`], and shares the signal handlers as well (`CLONE_SIGHAND`).
+pub(crate) fn spawn_sharing_sighand() -> Result<Pid, Errno> {
+    spawn_sharing(libc::CLONE_VM | libc::CLONE_SIGHAND)
+}
+
+fn spawn_sharing(flags: c_int) -> Result<Pid, Errno> {
     extern "C" fn wait_for_exit(pipe: *mut c_void) -> c_int {
         // SAFETY: The array below is never freed. The file descriptors are copies of this task. Uses
         // rustix, since the state of libc belongs to the other task.
@@ -130,7 +144,7 @@ pub(crate) fn spawn_sharing_vm() -> Result<Pid, Errno> {
     let pipe = Box::leak(Box::new([alive.into_raw_fd(), keep_alive.into_raw_fd()]));
     clone_on_new_stack(
         wait_for_exit,
-        libc::CLONE_VM | libc::SIGCHLD,
+        flags | libc::SIGCHLD,
         ptr::from_mut(pipe).cast(),
     )
 }
@@ -151,6 +165,42 @@ pub(crate) fn vfork(mut f: impl FnMut() -> i32) -> Result<Pid, Errno> {
         libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD,
         (&raw mut f).cast(),
     )
+}
+
+/// `clone3()`: runs `f` in a child, which exits with the result. Returns its pid, which the caller
+/// must reap with `__WALL`. With `CLONE_VM` or `CLONE_FILES` the caller is suspended until the child
+/// exits: it would overwrite the child's stack, or close its files.
+pub(crate) fn clone_task(flags: u64, f: &mut impl FnMut() -> i32) -> Result<Pid, Errno> {
+    let shares_memory = flags & libc::CLONE_VM as u64 != 0;
+    if shares_memory {
+        extern "C" fn run<F: FnMut() -> i32>(f: *mut c_void) -> c_int {
+            // SAFETY: `f` lives in the parent, which is suspended meanwhile.
+            unsafe { (*f.cast::<&mut F>())() }
+        }
+        fn entry_for<F: FnMut() -> i32>(_: &F) -> extern "C" fn(*mut c_void) -> c_int {
+            run::<F>
+        }
+        let entry = entry_for(f);
+        let mut f = f;
+        let flags = flags as c_int | libc::CLONE_VFORK | libc::SIGCHLD;
+        return clone_on_new_stack(entry, flags, (&raw mut f).cast());
+    }
+    let suspend = match flags & libc::CLONE_FILES as u64 {
+        0 => 0,
+        _ => libc::CLONE_VFORK as u64,
+    };
+    let args = libc::clone_args {
+        flags: flags | suspend,
+        exit_signal: libc::SIGCHLD as u64,
+        // SAFETY: All members are numbers, for which 0 is valid.
+        ..unsafe { mem::zeroed() }
+    };
+    // SAFETY: Without CLONE_VM this is `fork()`, see `fork_with`. The struct has the given size.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, mem::size_of_val(&args)) };
+    match Fork::from_raw(checked(pid)?) {
+        Fork::Parent(pid) => Ok(pid),
+        Fork::Child => exit(f()),
+    }
 }
 
 fn clone_on_new_stack(

@@ -79,10 +79,10 @@ pub(super) fn rows() -> Vec<Row> {
     rows.extend(errors());
 
     for (dry_run, journal, net, seven) in [
-        (true, false, 1.17, 0.655),
-        (true, true, 3.86, 1.75),
-        (false, false, 1.415, 1.095),
-        (false, true, 4.91, 2.715),
+        (true, false, 1.18, 0.655),
+        (true, true, 3.92, 1.75),
+        (false, false, 1.43, 1.095),
+        (false, true, 4.99, 2.715),
     ] {
         let entry = Entry::Explain { dry_run, journal };
         rows.push(Row::new(entry, "net, nsfs", Files::Of(Kind::Net), net));
@@ -173,7 +173,7 @@ impl Row {
             Entry::Syscall => "syscall",
             Entry::Device => "device",
             Entry::Device2011 => "device-2011",
-            Entry::Served => "served",
+            Entry::Served | Entry::Lifelong => "served",
             Entry::Explain { dry_run, journal } => match (dry_run, journal) {
                 (true, false) => "dry-run",
                 (true, true) => "dry-run-journal",

@@ -225,7 +225,7 @@ fn type_case(case: &Case) -> Option<(Case, String)> {
 fn answer_of(case: &Case) -> Answer {
     let is_reaped = |target: &Target| target.liveness == Liveness::Reaped;
     match case.expect {
-        Expect::Moved(_) => Answer::Entered,
+        Expect::Moved(_) | Expect::Created(_) => Answer::Entered,
         Expect::Fails(code) if case.target.as_ref().is_some_and(is_reaped) => {
             Answer::NotOpened(code)
         }

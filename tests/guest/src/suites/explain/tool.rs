@@ -605,6 +605,111 @@ const ROWS: &[Row] = &[
             "nsproxy explain -t $t -a",
         )],
     },
+    Row {
+        name: "a sysctl forbids user namespaces",
+        failure: Refused(Reason::UsernsOff),
+        target: Target::default,
+        typed: concat!(
+            "echo 0 >/proc/sys/kernel/unprivileged_userns_clone; ",
+            user!("1000", "+dac_override", "nsproxy explain --unshare -U"),
+            "; status=$?; echo 1 >/proc/sys/kernel/unprivileged_userns_clone; exit $status"
+        ),
+        prints: "kernel.unprivileged_userns_clone is 0",
+        hints: &[
+            Hint(
+                "sysctl kernel.unprivileged_userns_clone=1, as root",
+                user!("1000", "+dac_override", "nsproxy explain --unshare -U"),
+            ),
+            Hint(
+                "run as root, or with CAP_SYS_ADMIN",
+                "nsproxy explain --unshare -U",
+            ),
+        ],
+    },
+    Row {
+        name: "create without a capability",
+        failure: Refused(Reason::CapNew),
+        target: Target::default,
+        typed: without!("sys_admin", "nsproxy explain --unshare -n"),
+        prints: "missing: CAP_SYS_ADMIN in user namespace 3 (user:[4026531837], process 1)",
+        hints: &[
+            Hint(
+                "create a user namespace as well, with -U or -r",
+                without!("sys_admin", "nsproxy explain --unshare -U -n"),
+            ),
+            Hint(dropped!("SYS_ADMIN"), "nsproxy explain --unshare -n"),
+        ],
+    },
+    Row {
+        name: "a limit",
+        failure: Refused(Reason::Limit),
+        target: Target::default,
+        typed: "nsproxy unshare -r sh -c '
+                echo 0 >/proc/sys/user/max_net_namespaces; nsproxy explain --unshare -n'",
+        prints: "user.max_net_namespaces is 0 in user namespace ",
+        hints: &[Hint(
+            "raise the limit: write a higher number to user.max_net_namespaces as root there",
+            "nsproxy unshare -r sh -c '
+             echo 0 >/proc/sys/user/max_net_namespaces; echo 9 >/proc/sys/user/max_net_namespaces
+             nsproxy explain --unshare -n'",
+        )],
+    },
+    Row {
+        name: "nested too deep",
+        failure: Refused(Reason::Nested),
+        target: Target::default,
+        typed: "n=33; command='nsproxy explain --unshare -U'
+                while [ $n -gt 0 ]; do command=\"nsproxy unshare -r $command\"; n=$((n-1)); done
+                $command",
+        prints: "namespaces of this kind are nested too deep",
+        hints: &[],
+    },
+    Row {
+        name: "a chroot",
+        failure: Refused(Reason::Chrooted),
+        target: Target::default,
+        typed: "mkdir -p /run/root; mount -o rbind / /run/root
+                chroot /run/root nsproxy explain --unshare -U
+                status=$?; umount -l /run/root; exit $status",
+        prints: "the caller's root directory is not the root of its mount namespace",
+        hints: &[Hint(
+            "call it outside of the chroot, or enter the directory with pivot_root(2) instead",
+            "nsproxy explain --unshare -U",
+        )],
+    },
+    Row {
+        name: "no id in the user namespace",
+        failure: Refused(Reason::Unmapped),
+        target: Target::default,
+        typed: "nsproxy unshare -U nsproxy explain --unshare -U",
+        prints: "the caller's user or group has no id in its user namespace",
+        hints: &[Hint(
+            "write the maps of the user namespace first: uid_map and gid_map",
+            "nsproxy unshare -r nsproxy explain --unshare -U",
+        )],
+    },
+    Row {
+        name: "a pid namespace for children",
+        failure: Refused(Reason::PidForChildren),
+        target: Target::default,
+        typed: "/usr/bin/unshare -p nsproxy explain --unshare -p",
+        prints: "an earlier call has set another pid namespace for the caller's children",
+        hints: &[Hint(
+            "make the call from a child made by fork(2)",
+            "/usr/bin/unshare -p -f nsproxy explain --unshare -p",
+        )],
+    },
+    Row {
+        name: "a pid namespace of another owner",
+        failure: Refused(Reason::PidOwner),
+        target: Target::in_all_new,
+        typed: "nsproxy setns -t $t -p nsproxy explain --unshare -p",
+        prints: "is not the caller's user namespace or above it",
+        hints: &[Hint(
+            "enter the user namespace that owns the caller's pid namespace, or one below it",
+            "nsproxy setns -t $t -U -p nsproxy explain --unshare -p",
+        )],
+    },
 ];
 
 /// Returns where a check is tested that `nsproxy explain` cannot fail.
@@ -622,6 +727,14 @@ fn elsewhere(reason: Reason) -> Option<&'static str> {
         Reason::Unsupported | Reason::NoPidNs | Reason::Anonymous => {
             "no test can cause it: see the suite errno"
         }
+        Reason::UnshareFlags => "it makes no such call: the suite unshare",
+        Reason::UnshareThreads | Reason::SighandShared | Reason::VmShared => {
+            "it has no threads and, since execve(2), memory of its own: the suite unshare"
+        }
+        Reason::NoFiles | Reason::NewUcounts | Reason::NoNewNs => {
+            "only a shortage of memory causes it: the suite faults"
+        }
+        Reason::Lsm => "no test can cause it: see the suite unshare",
         _ => return None,
     })
 }

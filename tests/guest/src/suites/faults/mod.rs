@@ -4,6 +4,7 @@
 //!
 //! - [`sweep`]: both implementations make the same allocations, and return the same if one fails;
 //! - [`reasons`]: the module reports which allocation failed;
+//! - [`unshare`]: both for unshare(2);
 //! - [`leaks`]: no exit path of either implementation leaks;
 //! - [`known`]: a leak of the kernel.
 
@@ -12,6 +13,7 @@ mod known;
 mod leaks;
 mod reasons;
 mod sweep;
+mod unshare;
 
 use crate::{
     checks::fault_injection,
@@ -44,6 +46,7 @@ pub(crate) fn tests() -> Vec<Test> {
     let mut tests = Vec::new();
     tests.extend(sweep::tests(&counts));
     tests.extend(reasons::tests());
+    tests.extend(unshare::tests(&counts));
     tests.extend(leaks::tests(&counts));
     tests.extend(known::tests(&counts));
     let last = counts.clone();

@@ -105,7 +105,7 @@ fn fails_at(
             if side.to_go != Some(to_go) {
                 wrong.push(format!(
                     "{} returned {}, allocations left until the injected failure: {:?}",
-                    side.entry,
+                    side.by,
                     outcome_name(side.outcome),
                     side.to_go
                 ));
@@ -200,7 +200,7 @@ fn allocates_nothing(case: &Case, fixtures: &mut Fixtures) -> Result<()> {
         ensure!(
             side.outcome == Err(code) && side.to_go == Some(1),
             "{} returned {}, expected {code} and no allocation; allocations left: {:?}",
-            side.entry,
+            side.by,
             outcome_name(side.outcome),
             side.to_go
         );

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Third-party programs, run twice: as they are, and with their calls of setns(2) served by the module.
+//! Third-party programs, run twice: as they are, and served by the module.
 //! The results must be the same: of the kernel's [`selftests`] test by test, and of common
 //! [`commands`] line by line.
 //!
 //! The tests verify which implementation served the calls. In the first run the module served none; in
-//! the second run it served as many calls as the kernel counted at the entry of setns(2).
+//! the second run it served as many calls as the kernel counted at the entries of setns(2) and
+//! unshare(2).
 
 mod commands;
 mod files;
@@ -22,7 +23,7 @@ use crate::{
         verdict_port,
     },
     snapshot::ClockBase,
-    sys::SetnsCounter,
+    sys::{CallCounter, Number},
 };
 use anyhow::{Context as _, Result, ensure};
 use nsproxy_uapi::Implementation;
@@ -31,12 +32,27 @@ use std::{cell::Cell, fmt::Display, path::Path, rc::Rc};
 
 /// The state that all tests share, and their sums.
 struct Comparison {
-    counter: SetnsCounter,
+    counters: Counters,
     compared: Cell<usize>,
     differ: Cell<usize>,
     /// Tests that fail with setns(2) as well.
     fail_anyway: Cell<usize>,
     calls: Cell<u64>,
+}
+
+/// The counters of both system calls that the module serves.
+struct Counters {
+    setns: CallCounter,
+    unshare: CallCounter,
+}
+
+impl Counters {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            setns: CallCounter::new(Number::SETNS)?,
+            unshare: CallCounter::new(Number::UNSHARE)?,
+        })
+    }
 }
 
 pub(crate) fn tests(filter: &str, fixtures: &mut Fixtures) -> Vec<Test> {
@@ -51,11 +67,11 @@ pub(crate) fn tests(filter: &str, fixtures: &mut Fixtures) -> Vec<Test> {
     if let Err(error) = files::write() {
         return vec![Test::new("files for the programs", |_| Err(error))];
     }
-    let counter = match SetnsCounter::new() {
-        Ok(counter) => counter,
-        Err(error) => return vec![Test::new("a counter of setns(2)", |_| Err(error))],
+    let counters = match Counters::new() {
+        Ok(counters) => counters,
+        Err(error) => return vec![Test::new("counters of system calls", |_| Err(error))],
     };
-    let comparison = Rc::new(Comparison::new(counter));
+    let comparison = Rc::new(Comparison::new(counters));
     let mut tests = commands::tests(&comparison);
     let elsewhere = tests.iter().any(|test| test.name.contains(filter));
     tests.splice(
@@ -67,9 +83,9 @@ pub(crate) fn tests(filter: &str, fixtures: &mut Fixtures) -> Vec<Test> {
 }
 
 impl Comparison {
-    fn new(counter: SetnsCounter) -> Self {
+    fn new(counters: Counters) -> Self {
         Self {
-            counter,
+            counters,
             compared: Cell::default(),
             differ: Cell::default(),
             fail_anyway: Cell::default(),
@@ -82,7 +98,7 @@ impl Comparison {
         // A sign of life: each run has its own time limit.
         println!("# {by:?}: {}", words.join(" "));
         let run =
-            run_program::run(by, words, clocks, &self.counter).with_context(|| words.join(" "))?;
+            run_program::run(by, words, clocks, &self.counters).with_context(|| words.join(" "))?;
         self.calls.set(self.calls.get() + run.served);
         Ok(run)
     }

@@ -2,11 +2,12 @@
 
 //! Runs a program whose calls of setns(2) are served by one of the implementations.
 
+use super::Counters;
 use crate::{
     case::implementation::Device,
     env::serve_status,
     snapshot::{ClockBase, print},
-    sys::{self, SetnsCounter},
+    sys,
 };
 use anyhow::{Context as _, Result, bail};
 use nsproxy_uapi::Implementation;
@@ -36,6 +37,8 @@ pub(crate) struct ProgramRun {
     pub(crate) made: u64,
     /// The number of setns(2) calls that the module served.
     pub(crate) served: u64,
+    /// The number of unshare(2) calls that the kernel counted, and that the module served.
+    unshares: [u64; 2],
 }
 
 /// How long a program may run: longer than any takes on a debug kernel.
@@ -53,7 +56,7 @@ pub(crate) fn run(
     by: Implementation,
     words: &[String],
     clocks: &ClockBase,
-    counter: &SetnsCounter,
+    counters: &Counters,
 ) -> Result<ProgramRun> {
     // Not pipes, which processes that survive the program may hold open.
     let mut output = [memory("stdout")?, memory("stderr")?];
@@ -98,7 +101,8 @@ pub(crate) fn run(
     if by == Implementation::Module {
         sys::before_exec(&mut command, || Device::open()?.serve(true).map(drop));
     }
-    let (made, served) = (counter.count()?, serve_status::calls()?);
+    let (made, served) = (counters.setns.count()?, serve_status::calls()?);
+    let unshares = [counters.unshare.count()?, serve_status::unshares()?];
     let mut child = command.spawn().context("cannot be started")?;
     let ended = wait(&mut child);
     // Processes that it left behind would disturb the next program.
@@ -115,8 +119,12 @@ pub(crate) fn run(
         status: word(ended),
         stdout: text(&mut output[0])?,
         stderr: text(&mut output[1])?,
-        made: counter.count()? - made,
+        made: counters.setns.count()? - made,
         served: serve_status::calls()? - served,
+        unshares: [
+            counters.unshare.count()? - unshares[0],
+            serve_status::unshares()? - unshares[1],
+        ],
     })
 }
 
@@ -152,15 +160,17 @@ fn word(status: ExitStatus) -> String {
 impl ProgramRun {
     /// Checks that the implementation served all calls: the module all of them or none.
     pub(crate) fn check_calls(&self, by: Implementation, wrong: &mut Vec<String>) {
-        let expected = match by {
-            Implementation::Kernel => 0,
-            Implementation::Module => self.made,
-        };
-        if self.served != expected {
-            wrong.push(format!(
-                "the module served {} of {} calls of setns(2), expected {expected}",
-                self.served, self.made
-            ));
+        let of_unshare = ("unshare(2)", self.unshares);
+        for (call, [made, served]) in [("setns(2)", [self.made, self.served]), of_unshare] {
+            let expected = match by {
+                Implementation::Kernel => 0,
+                Implementation::Module => made,
+            };
+            if served != expected {
+                wrong.push(format!(
+                    "the module served {served} of {made} calls of {call}, expected {expected}"
+                ));
+            }
         }
     }
 }

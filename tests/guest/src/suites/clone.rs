@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The whole life of a served process: clone(2), execve(2), exit(2), and all that it does in between.
+//!
+//! The subject of each case is served from its first setup on. So all namespaces of the case are
+//! created, shared, entered and left by the module, in the subject, its children, and the programs
+//! that they execute. The reference is a process that is not served.
+
+use super::{kinds, of_cases, unshare};
+use crate::{
+    case::{
+        Case,
+        fixtures::Fixtures,
+        implementation::{Device, Entry, Kind, all_kinds, kind_names},
+        target::USER,
+    },
+    env::serve_status::{self, enable},
+    process::{
+        creds,
+        setup::Setup,
+        workers::{Child, run_in_child},
+    },
+    report::ktap::Test,
+    sys::{self, Fork},
+};
+use anyhow::{Context as _, Result, bail, ensure};
+use rustix::{io::Errno, process::WaitOptions};
+use std::{process::Command, thread};
+
+pub(crate) fn tests() -> Vec<Test> {
+    if let Some(tests) = serve_status::tests_if_unsupported("the life of a process is served") {
+        return tests;
+    }
+    let mut tests = vec![
+        Test::new("a fork, a program and an exit are counted", counted),
+        Test::new("each thread is counted", threads_counted),
+        Test::new("a task that cannot be created", not_created),
+        Test::new(
+            "threads that exit at once leave nothing behind",
+            exits_at_once,
+        ),
+        Test::new("a killed process leaves nothing behind", killed),
+    ];
+    let lifelong = |(name, case): (&str, Case)| Case {
+        name: format!("{name}: {}", case.name),
+        subject: Entry::Lifelong,
+        reason: None,
+        ..case
+    };
+    let of = |name, cases: Vec<Case>| cases.into_iter().map(move |case| (name, case));
+    let others = of("unshare", unshare::cases()).chain(of("kinds", kinds::cases()));
+    tests.extend(of_cases(others.map(lifelong)));
+    tests.extend(of_cases(cases()));
+    tests
+}
+
+const USERS: u32 = Kind::User.flag();
+
+/// Returns the cases of clone(2).
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for kinds in unshare::sets() {
+        let name = format!("{} by root", kind_names(kinds));
+        cases.push(Case::clone_task(name, kinds.into()).creates(kinds));
+    }
+    for (word, caller) in callers() {
+        for kinds in unshare::sets().chain([0]) {
+            let name = format!("{} by {word}", names(kinds));
+            cases.push(Case::clone_task(name, kinds.into()).caller(caller.clone()));
+        }
+    }
+    for (word, flag) in FLAGS {
+        // clone(2) has no room for CLONE_NEWTIME, and clone3(2) needs it.
+        let has_room =
+            |kinds: &u32| flag & libc::CLONE_VM as u64 == 0 || kinds & Kind::Time.flag() == 0;
+        for kinds in unshare::sets().chain([0]).filter(has_room) {
+            let name = format!("{} with {word}", names(kinds));
+            cases.push(Case::clone_task(name, u64::from(kinds) | flag));
+        }
+    }
+    cases
+}
+
+fn names(kinds: u32) -> String {
+    match kinds {
+        0 => "no kind".to_owned(),
+        _ => kind_names(kinds),
+    }
+}
+
+/// Flags of clone(2) beside the kinds.
+const FLAGS: [(&str, u64); 8] = [
+    ("CLONE_VM", libc::CLONE_VM as u64),
+    ("CLONE_FS", libc::CLONE_FS as u64),
+    ("CLONE_FILES", libc::CLONE_FILES as u64),
+    ("CLONE_SYSVSEM", libc::CLONE_SYSVSEM as u64),
+    ("CLONE_PARENT", libc::CLONE_PARENT as u64),
+    ("CLONE_SIGHAND without CLONE_VM", libc::CLONE_SIGHAND as u64),
+    (
+        "CLONE_VM and CLONE_SYSVSEM",
+        (libc::CLONE_VM | libc::CLONE_SYSVSEM) as u64,
+    ),
+    ("CLONE_EMPTY_MNTNS", 1 << 37),
+];
+
+/// Returns the states of callers.
+fn callers() -> Vec<(&'static str, Vec<Setup>)> {
+    let below = || vec![Setup::Unshare(USERS), Setup::MapRoot];
+    let time = Kind::Time.flag();
+    vec![
+        (
+            "root without CAP_SYS_ADMIN",
+            vec![Setup::KeepCaps(!creds::SYS_ADMIN)],
+        ),
+        (
+            "root without capabilities",
+            vec![Setup::KeepCaps(creds::NONE)],
+        ),
+        ("uid 1000", vec![Setup::SetIds(USER)]),
+        ("root in a child user namespace", below()),
+        ("an unmapped user", vec![Setup::Unshare(USERS)]),
+        (
+            "root with limits of 0",
+            [below(), vec![Setup::Limit(all_kinds(), 0)]].concat(),
+        ),
+        ("a thread of two", vec![Setup::Thread]),
+        ("a CLONE_FS sharer", vec![Setup::ShareFs]),
+        ("a vfork child", vec![Setup::Vfork]),
+        (
+            "a chrooted root",
+            vec![Setup::Chroot("/tmp/nsproxy-tests-root".into())],
+        ),
+        (
+            "root with a time namespace for children",
+            vec![Setup::Unshare(time)],
+        ),
+        (
+            "root with a pid namespace for children",
+            vec![Setup::Unshare(Kind::Pid.flag())],
+        ),
+    ]
+}
+
+/// Checks how often `f`, which runs in a served process, has the module create tasks, execute
+/// programs, and end tasks.
+fn counts(expected: [u64; 3], f: fn() -> Result<()>) -> Result<()> {
+    let processes = serve_status::processes()?;
+    let served = run_in_child(move || {
+        enable(&Device::open()?)?;
+        let before = serve_status::life()?;
+        f()?;
+        let after = serve_status::life()?;
+        let counted: Vec<_> = after
+            .iter()
+            .zip(before)
+            .map(|(after, before)| after - before)
+            .collect();
+        ensure!(
+            counted == expected,
+            "counted {counted:?}, expected {expected:?}"
+        );
+        Ok(())
+    });
+    served?;
+    let now = serve_status::processes()?;
+    ensure!(
+        now == processes,
+        "{now} processes are served, expected {processes}"
+    );
+    Ok(())
+}
+
+fn counted(_: &mut Fixtures) -> Result<()> {
+    counts([1, 1, 1], || {
+        let status = Command::new("/bin/busybox").arg("true").status()?;
+        ensure!(status.success(), "{status}");
+        Ok(())
+    })
+}
+
+fn threads_counted(_: &mut Fixtures) -> Result<()> {
+    counts([3, 0, 3], || {
+        let threads = [(); 3].map(|()| thread::spawn(|| {}));
+        for thread in threads {
+            thread.join().ok().context("a thread has panicked")?;
+        }
+        // A thread may still be on its way out when it is joined.
+        for _ in 0..100 {
+            if std::fs::read_dir("/proc/self/task")?.count() == 1 {
+                break;
+            }
+            thread::yield_now();
+        }
+        Ok(())
+    })
+}
+
+/// The new task gets its namespaces, and loses them when it gets no pid: its pid namespace has no
+/// init any more.
+fn not_created(_: &mut Fixtures) -> Result<()> {
+    counts([2, 0, 2], || {
+        sys::unshare(Kind::Pid.flag())?;
+        match sys::fork()? {
+            Fork::Child => sys::exit(0),
+            Fork::Parent(init) => {
+                rustix::process::waitpid(Some(init), WaitOptions::empty())?;
+            }
+        }
+        match sys::fork() {
+            Err(Errno::NOMEM) => {}
+            Ok(Fork::Child) => sys::exit(0),
+            other => bail!("fork: {:?}", other.map(|_| ())),
+        }
+        // The failure was not the end of this process.
+        ensure!(
+            Device::open()?.serves()?,
+            "the process is not served any more"
+        );
+        Ok(())
+    })
+}
+
+/// The number of processes and of threads that exit.
+const PROCESSES: u32 = 100;
+const THREADS: usize = 8;
+
+fn exits_at_once(_: &mut Fixtures) -> Result<()> {
+    let processes = serve_status::processes()?;
+    for _ in 0..PROCESSES {
+        run_in_child(|| {
+            enable(&Device::open()?)?;
+            for _ in 0..THREADS {
+                thread::Builder::new()
+                    .stack_size(64 << 10)
+                    .spawn(|| sys::sleep_forever())?;
+            }
+            // All threads exit with the process.
+            Ok(())
+        })?;
+    }
+    let now = serve_status::processes()?;
+    ensure!(
+        now == processes,
+        "{now} processes are served, expected {processes}"
+    );
+    Ok(())
+}
+
+fn killed(_: &mut Fixtures) -> Result<()> {
+    let processes = serve_status::processes()?;
+    let mut children = Vec::new();
+    for _ in 0..THREADS {
+        children.push(Child::start(|| {
+            enable(&Device::open()?)?;
+            loop {
+                if let Fork::Child = sys::fork()? {
+                    sys::exit(0);
+                }
+                rustix::process::wait(WaitOptions::empty())?;
+            }
+        })?);
+    }
+    // At any point of a fork or an exit.
+    for child in children {
+        child.kill()?;
+    }
+    for _ in 0..100 {
+        if serve_status::processes()? == processes {
+            return Ok(());
+        }
+        thread::sleep(std::time::Duration::from_millis(20));
+    }
+    bail!("{} processes are served", serve_status::processes()?)
+}
