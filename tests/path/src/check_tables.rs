@@ -104,6 +104,8 @@ fn errno_of(reason: Reason) -> String {
         Some(libc::ENOMEM) => "ENOMEM",
         Some(libc::EINVAL) => "EINVAL",
         Some(libc::EUSERS) => "EUSERS",
+        Some(libc::ENOSPC) => "ENOSPC",
+        Some(libc::EAGAIN) => "EAGAIN",
         Some(other) => return format!("errno {other}"),
         None => return "any".to_owned(),
     };
@@ -177,9 +179,10 @@ impl Cases {
     }
 }
 
-/// Returns whether a word is the id of a row: `E` for entry, `P` for prepare, `V` for validate.
+/// Returns whether a word is the id of a row: `E` for entry, `P` for prepare, `V` for validate, `U`
+/// for unshare.
 fn is_id(word: &str) -> bool {
-    matches!(word.as_bytes(), [b'E' | b'P' | b'V', b'1'..=b'9'])
+    matches!(word.as_bytes(), [b'E' | b'P' | b'V' | b'U', b'1'..=b'9'])
 }
 
 #[cfg(test)]

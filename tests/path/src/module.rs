@@ -143,7 +143,14 @@ impl Module {
             } else if indent == 0 && !text.starts_with([')', '{']) && text != "where" {
                 self.items.extend(item.take());
                 within = implemented(text);
-                is_in_macro = text.starts_with("macro_rules!") || text.ends_with("! {");
+                let invoked = text.strip_suffix("! {");
+                is_in_macro = text.starts_with("macro_rules!") || invoked.is_some();
+                // The arguments of a macro may contain calls.
+                item = invoked.map(|name| Item {
+                    name: name.to_owned(),
+                    file: file.to_owned(),
+                    ..Item::default()
+                });
             }
             let is_name = declared.is_some_and(|(keyword, _)| keyword == "fn");
             if let Some(item) = item.as_mut().filter(|_| !is_name) {

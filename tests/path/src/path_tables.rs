@@ -6,10 +6,14 @@
 //! module and the table of operations are generated. The path consists of:
 //!
 //! - every function of [`PATH`], whether setns(2) calls it or not;
+//! - the system calls of other files that the module mirrors: [`ENTRIES`];
 //! - every operation of every `struct proc_ns_operations`;
 //! - the functions of each operation that is mirrored;
 //! - the callees of each function that is mirrored. The module repeats such a function and so has
 //!   to follow each of its calls. A function that is called brings its own.
+//!
+//! A row whose remark begins with [`OFF_THE_PATH`] is for a function that the module calls for a
+//! reason of its own.
 
 use crate::{
     c::Tree,
@@ -21,6 +25,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The mirrored file.
 const PATH: &str = "kernel/nsproxy.c";
+/// The functions at which the path begins in other files.
+const ENTRIES: [&str; 1] = ["ksys_unshare"];
+/// The beginning of the remark about a function that is not on the path.
+const OFF_THE_PATH: &str = "not on the path: ";
 /// The file that declares every `struct proc_ns_operations`.
 const OPERATIONS: &str = "include/linux/proc_ns.h";
 
@@ -30,6 +38,7 @@ struct Row {
     file: String,
     /// The relation of the module to the function.
     state: String,
+    is_off_the_path: bool,
 }
 
 /// The operations of a kind.
@@ -72,7 +81,8 @@ pub(crate) fn update(
             "`{name}` has no row, but is {why}: add one, and change the module if it has to follow"
         ));
     }
-    for name in rows.keys().filter(|name| !path.contains_key(*name)) {
+    let on_the_path = rows.iter().filter(|(_, row)| !row.is_off_the_path);
+    for (name, _) in on_the_path.filter(|(name, _)| !path.contains_key(*name)) {
         complaints.push(format!(
             "`{name}` is not called on the path: find its replacement in the kernel, or remove it"
         ));
@@ -116,8 +126,12 @@ fn update_functions(
             complaints.extend(mistake.map(|mistake| format!("`{name}`: {mistake}")));
             links.extend(new);
             let state = row[here].clone();
-            let file = file.clone();
-            if rows.insert(name.clone(), Row { file, state }).is_some() {
+            let new = Row {
+                file: file.clone(),
+                state,
+                is_off_the_path: row[remark].starts_with(OFF_THE_PATH),
+            };
+            if rows.insert(name.clone(), new).is_some() {
                 complaints.push(format!("`{name}` has two rows: remove one"));
             }
         }
@@ -218,6 +232,9 @@ fn path(
         complaints.push(format!(
             "cannot parse every function of {PATH}: update tree-sitter-c"
         ));
+    }
+    for name in ENTRIES.into_iter().filter(|name| rows.contains_key(*name)) {
+        path.insert(name.to_owned(), "a system call".to_owned());
     }
     let is_mirrored = |name: &str| rows.get(name).is_some_and(|row| row.state == "mirrored");
     for kind in kinds {
