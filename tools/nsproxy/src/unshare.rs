@@ -13,7 +13,6 @@ use crate::{
     target_args::{self, usage},
 };
 use anyhow::{Context as _, Result, bail};
-use clap::ArgAction;
 use nsproxy_uapi::{Device, Implementation, Kind, Limit, Reason, Refusal, unshare_raw};
 use rustix::{io::Errno, mount::MountPropagationFlags};
 use std::ffi::OsString;
@@ -33,8 +32,8 @@ Exit status:
   *    the exit status of the command";
 
 /// The kinds of the namespaces to create.
-#[derive(Debug, Default, clap::Args)]
-pub(crate) struct NewKinds {
+#[derive(Debug, clap::Args)]
+struct NewKinds {
     /// Create a user namespace
     #[arg(short = 'U', long)]
     user: bool,
@@ -94,7 +93,7 @@ pub(crate) struct Args {
     maps: MapArgs,
 
     /// Run the command in a child [default with -p and -T]
-    #[arg(short, long, action = ArgAction::SetTrue)]
+    #[arg(short, long)]
     fork: bool,
 
     /// Implementation to use
@@ -239,8 +238,9 @@ fn hints(refusal: &Refusal, caller: &Caller) -> Vec<String> {
         Reason::UnshareThreads => {
             "make the call before a second thread starts, or from a child made by fork(2)"
         }
-        Reason::PidForChildren => "make the call from a child made by fork(2)",
-        Reason::SighandShared | Reason::VmShared => "make the call from a child made by fork(2)",
+        Reason::PidForChildren | Reason::SighandShared | Reason::VmShared => {
+            "make the call from a child made by fork(2)"
+        }
         Reason::Lsm => {
             "see the kernel log for the security module; AppArmor: \
              sysctl kernel.apparmor_restrict_unprivileged_userns=0"
