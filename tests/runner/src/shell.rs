@@ -131,7 +131,9 @@ pub(crate) fn terminal(results: &str) -> Result<()> {
         .context("cannot start the runner")?;
     let mut said = Said::new(master.try_clone()?);
     said.until("# ", &mut child)?;
-    master.write_all(b"echo $((11 * 1000)); sleep 1000\n")?;
+    // The job prints, not the interactive shell: that could still be about to start `sleep`, which
+    // would then miss the signal.
+    master.write_all(b"sh -c 'echo $((11 * 1000)); exec sleep 1000'\n")?;
     said.until("11000", &mut child)?;
     master.write_all(b"\x03")?;
     master.write_all(b"echo $((22 * 1000))\n")?;
