@@ -114,8 +114,8 @@ fn errno_of(reason: Reason) -> String {
 
 /// Returns links to the items that refuse for a reason.
 fn items_of(module: &Module, reason: Reason) -> String {
-    let reason = format!("{reason:?}");
-    let uses = |item: &&Item| item.contains(ENUM) && item.contains(&reason);
+    let reason = format!("{ENUM}::{reason:?}");
+    let uses = |item: &&Item| item.contains(&reason);
     let is_of_enum = |item: &&Item| item.name.starts_with(ENUM);
     let items = module
         .items
@@ -180,9 +180,9 @@ impl Cases {
 }
 
 /// Returns whether a word is the id of a row: `E` for entry, `P` for prepare, `V` for validate, `U`
-/// for unshare.
+/// for unshare, `C` for clone.
 fn is_id(word: &str) -> bool {
-    matches!(word.as_bytes(), [b'E' | b'P' | b'V' | b'U', b'1'..=b'9'])
+    matches!(word.as_bytes(), [b'E' | b'P' | b'V' | b'U' | b'C', b'1'..=b'9'])
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ impl Item {
         link(&self.name, &self.file)
     }
 
-    /// Returns whether the item contains an identifier.
+    /// Returns whether the item contains an identifier, or a path of two: `Enum::Variant`.
     pub(crate) fn contains(&self, word: &str) -> bool {
         self.words.contains(word)
     }
@@ -270,6 +270,10 @@ fn add_words(code: &str, words: &mut BTreeSet<String>) {
             words.insert(format!(".{word}"));
         } else if behind.starts_with('(') {
             words.insert(format!("{word}("));
+        }
+        if let Some(member) = behind.strip_prefix("::") {
+            let member = member.split(|c| !is_of_word(c)).next().unwrap_or_default();
+            words.insert(format!("{word}::{member}"));
         }
         words.insert(word.to_owned());
         (before, rest) = (first, behind);
