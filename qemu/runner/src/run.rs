@@ -14,10 +14,12 @@ use crate::{
 };
 use anyhow::{Context as _, Result};
 use nsproxy_results::Class;
+use rustix::fs::{FlockOperation, flock};
 use std::{
-    fs,
+    fs::{self, File},
     io::{self, IsTerminal as _, Write as _},
     num::NonZeroUsize,
+    path::Path,
     process::ExitCode,
     sync::{
         Mutex, PoisonError,
@@ -29,7 +31,31 @@ use std::{
 /// The factor of the time limits for the long form of a suite.
 const LONG: u32 = 6;
 
+/// Waits for another run that writes its results to the same directory. The lock is held until the
+/// file is dropped.
+///
+/// # Errors
+///
+/// The directory cannot be written.
+fn lock(results: &Path) -> Result<File> {
+    let path = results.join("lock");
+    let open = || {
+        fs::create_dir_all(results)?;
+        let file = File::create(&path)?;
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+            eprintln!(
+                "waiting for another run, which writes to {}",
+                results.display()
+            );
+            flock(&file, FlockOperation::LockExclusive)?;
+        }
+        io::Result::Ok(file)
+    };
+    open().with_context(|| format!("cannot lock {}", path.display()))
+}
+
 pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
+    let _lock = lock(&args.guest.results.join(&args.guest.kernel_name))?;
     let parts = Parts::make(&args.guest)?;
     // Reports an unknown suite before the first one runs.
     for suite in &args.suites {
@@ -190,5 +216,26 @@ fn print_remaining(n: usize) {
 fn wipe() {
     if io::stderr().is_terminal() {
         eprint!("\r\x1b[K");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{sync::mpsc::channel, time::Duration};
+
+    #[test]
+    fn a_second_run_waits_for_the_first_one() {
+        let results = std::env::temp_dir().join(format!("nsproxy-vm-lock-{}", std::process::id()));
+        let first = lock(&results).unwrap();
+        let (sender, locked) = channel();
+        thread::scope(|scope| {
+            scope.spawn(|| sender.send(lock(&results).is_ok()));
+            let waits = locked.recv_timeout(Duration::from_millis(100));
+            assert!(waits.is_err(), "{waits:?}");
+            drop(first);
+            assert_eq!(locked.recv(), Ok(true));
+        });
+        fs::remove_dir_all(&results).unwrap();
     }
 }
