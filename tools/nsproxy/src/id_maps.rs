@@ -74,13 +74,18 @@ impl MapArgs {
         }
         let mut maps = Vec::new();
         for (file, own) in ["/etc/subuid", "/etc/subgid"].into_iter().zip(own) {
-            let text = fs::read_to_string(file).with_context(|| format!("--map-auto: {file}"))?;
+            // Without the file no user has ids.
+            let text = fs::read_to_string(file).unwrap_or_default();
             let names = [
                 user_name().unwrap_or_default(),
                 getuid().as_raw().to_string(),
             ];
             let (outside, count) = subordinate(&text, &names).with_context(|| {
-                format!("--map-auto: no ids for this user in {file}\n  hint: usermod --add-subuids")
+                let option = file.replace("/etc/", "--add-");
+                format!(
+                    "--map-auto: no ids for this user in {file}\n  \
+                     hint: usermod {option}s 100000-165535 USER, as root"
+                )
             })?;
             let auto = Range {
                 inside: u32::from(self.map_root_user),

@@ -760,6 +760,53 @@ const THREAD: &[(&str, &str)] = &[
     ),
 ];
 
+/// Commands in new namespaces. `qemu/init` writes `/etc/subuid`.
+const UNSHARE: &[(&str, &str)] = &[
+    ("nsproxy unshare -n ip -o link | wc -l", "1\n"),
+    ("nsproxy unshare -p sh -c 'echo pid $$'", "pid 1\n"),
+    (
+        "nsproxy unshare -m sh -c 'mount -t tmpfs none /mnt'; mount | grep /mnt || echo private",
+        "private\n",
+    ),
+    (
+        "nsproxy unshare -r sh -c 'id -u; echo $(cat /proc/self/uid_map)'",
+        "0\n0 0 1\n",
+    ),
+    (
+        user!("1000", "+dac_override", "nsproxy unshare -c id -u"),
+        "1000\n",
+    ),
+    (
+        user!("1000", "+dac_override", "nsproxy unshare -r id -u"),
+        "0\n",
+    ),
+    (
+        "nsproxy unshare --map-auto sh -c 'echo $(cat /proc/self/uid_map /proc/self/gid_map)'",
+        "0 100000 65536 0 200000 65536\n",
+    ),
+    (
+        "nsproxy unshare -r --map-auto sh -c 'echo $(cat /proc/self/uid_map)'",
+        "0 0 1 1 100000 65536\n",
+    ),
+    (
+        user!(
+            "1000",
+            "+dac_override",
+            "nsproxy unshare --map-auto true && exit 1; true"
+        ),
+        "--map-auto: no ids for this user in /etc/subuid\n  hint: usermod --add-subuids",
+    ),
+    ("nsproxy unshare 2>&1; echo status $?", "status 2\n"),
+    (
+        "nsproxy unshare -u sh -c 'exit 7'; echo status $?",
+        "status 7\n",
+    ),
+    (
+        "nsproxy unshare -u --via syscall hostname inside; hostname",
+        "guest\n",
+    ),
+];
+
 pub(super) fn tests() -> Vec<Test> {
     let mut tests: Vec<_> = ROWS
         .iter()
@@ -787,17 +834,28 @@ pub(super) fn tests() -> Vec<Test> {
         let target = fixtures.target(&Target::new(steps))?;
         for (command, prints) in THREAD {
             let typed = format!("tid=$(ls /proc/$t/task | grep -v \"^$t\\$\"); {command}");
-            let output = shell(&typed, target.pid, "")?;
-            let output_text = text(&output);
-            ensure!(
-                output.status.success() && output_text.contains(prints),
-                "`{command}` ended with {} and printed\n{output_text}expected \"{prints}\"",
-                output.status
-            );
+            check_output(&typed, prints, target.pid)?;
         }
         Ok(())
     }));
+    tests.push(Test::new("nsproxy unshare", |_| {
+        UNSHARE
+            .iter()
+            .try_for_each(|(command, prints)| check_output(command, prints, 0))
+    }));
     tests
+}
+
+/// Runs a command, which must succeed and print a text.
+fn check_output(command: &str, prints: &str, target: u32) -> Result<()> {
+    let output = shell(command, target, "")?;
+    let output_text = text(&output);
+    ensure!(
+        output.status.success() && output_text.contains(prints),
+        "`{command}` ended with {} and printed\n{output_text}expected \"{prints}\"",
+        output.status
+    );
+    Ok(())
 }
 
 fn check(row: &Row, fixtures: &mut Fixtures) -> Result<()> {
