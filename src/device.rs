@@ -9,6 +9,7 @@ use crate::{
     sys::{
         caller::Caller,
         chardev::Ioctl,
+        create::Flags,
         namespace, params, symbols,
         uapi::{
             expect_steps, nsproxy_explain, nsproxy_setns, nsproxy_show, nsproxy_unshare,
@@ -96,7 +97,7 @@ fn args<T: AbiWord>(caller: &Caller<'_>, arg: UserPtr) -> Result<T> {
 #[inline(never)] // Keeps this stack frame out of the SETNS path.
 fn unshare(caller: &mut Caller<'_>, arg: UserPtr) -> Result {
     let args = args::<nsproxy_unshare>(caller, arg)?;
-    unshare::unshare(caller, args.flags, Mode::Commit, &mut ()).map(|_| ())
+    unshare::unshare(caller, Flags(args.flags), Mode::Commit, &mut ()).map(|_| ())
 }
 
 /// Checks that the caller is not under a seccomp filter, or that the module serves such callers.
@@ -137,14 +138,14 @@ fn growing<T: Abi>(cmd: u32, arg: UserPtr) -> Result<(T, usize)> {
 fn explain(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
     no_filter(caller)?;
     let (mut args, size) = growing::<nsproxy_explain>(cmd, arg)?;
-    explain::check_flags(&args)?;
+    let call = explain::Call::of(&args)?;
     // Check that the result can be written back before making the call. This writes the bytes that
     // were read.
     args.write(arg, size)?;
     let journal = UserPtr::from_addr(args.journal as usize);
     expect_steps(explain::room(&args), journal)?;
 
-    let steps = explain::explain(caller, &mut args)?;
+    let steps = explain::explain(caller, call, &mut args)?;
     args.write(arg, size)?;
     steps.map_or(Ok(()), |steps| write_steps(&steps, journal))
 }

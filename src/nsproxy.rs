@@ -10,16 +10,16 @@ use crate::{
     reason::Reason,
     sys::{
         caller::Caller,
-        create::CopyNs,
+        create::{CopyNs, Flags},
         fs::UnusedFs,
         leaving_task::LeavingTask,
-        namespace::{self, Kind, MntNamespace, UserNamespace},
+        namespace::{Kind, MntNamespace, UserNamespace},
         new_task::NewTask,
         nsproxy::{Namespaces, NewNsProxy, NsProxy, NsProxyMemory},
     },
 };
 use kernel::{
-    bindings::{CAP_SYS_ADMIN, CLONE_NEWIPC, CLONE_NEWNS, CLONE_NEWUSER, CLONE_SYSVSEM, CLONE_VM},
+    bindings::{CAP_SYS_ADMIN, CLONE_NEWIPC, CLONE_SYSVSEM, CLONE_VM},
     prelude::*,
     sync::aref::ARef,
     task::might_sleep,
@@ -27,9 +27,8 @@ use kernel::{
 
 /// Creates an nsproxy: with a new namespace of each kind in `flags`, and the caller's of the others.
 ///
-/// `flags` are any number of `CLONE_NEW*`, and `CLONE_EMPTY_MNTNS`. `user_ns` becomes the owner of
-/// the new namespaces. `fs` moves into a new mount namespace. With no flags, for setns(2), only
-/// references are taken.
+/// `user_ns` becomes the owner of the new namespaces. `fs` is [`Some`] exactly with `CLONE_NEWNS`,
+/// and moves into the new mount namespace. With no flags, only references are taken.
 ///
 /// In C, seven `goto` labels release what was created before a failure. Here each namespace has an
 /// owner from the moment that it exists, and `?` drops them in the reverse order.
@@ -41,7 +40,7 @@ use kernel::{
 #[inline(always)]
 pub(crate) fn create_new_namespaces(
     caller: &Caller<'_>,
-    flags: u64,
+    flags: Flags,
     user_ns: &UserNamespace,
     fs: Option<UnusedFs<'_>>,
     observer: &mut impl Observer,
@@ -71,7 +70,7 @@ pub(crate) fn create_new_namespaces(
 /// The arguments of `copy_*()`, which are the same for all kinds.
 struct Copy<'a, O> {
     caller: &'a Caller<'a>,
-    flags: u64,
+    flags: Flags,
     user_ns: &'a UserNamespace,
     observer: &'a mut O,
 }
@@ -80,24 +79,23 @@ impl<O: Observer> Copy<'_, O> {
     /// Returns a copy of `old` if the flags contain its kind, else a reference to `old` itself.
     #[inline(always)]
     fn of<K: CopyNs>(&mut self, old: &K) -> Result<ARef<K>> {
-        if self.flags & u64::from(K::NS_TYPE) == 0 {
+        if !self.flags.has(K::NS_TYPE) {
             return Ok(old.into());
         }
         let new = old.copy(self.user_ns);
         self.report(old, new)
     }
 
-    /// The same for the mount namespace, into which a root and working directory move.
+    /// Returns a copy of the caller's mount namespace if a root and working directory move into it,
+    /// else a reference.
     #[inline(always)]
     fn mnt_ns(&mut self, fs: Option<UnusedFs<'_>>) -> Result<ARef<MntNamespace>> {
         let old = self.caller.nsproxy().mnt_ns();
-        match fs {
-            Some(fs) if self.flags & u64::from(CLONE_NEWNS) != 0 => {
-                let new = old.copy(self.flags, self.user_ns, fs);
-                self.report(old, new)
-            }
-            _ => Ok(old.into()),
-        }
+        let Some(fs) = fs else {
+            return Ok(old.into());
+        };
+        let new = old.copy(self.flags, self.user_ns, fs);
+        self.report(old, new)
     }
 
     /// Reports the step or the refusal.
@@ -140,42 +138,60 @@ pub(crate) fn switch_task_namespaces(
 
 /// Gives the nsproxy of the caller, or a new one, to a task that the caller creates: clone(2).
 ///
-/// `flags` are those of clone3(2).
+/// # Errors
+///
+/// Errors of [`new_for_task`].
+pub(crate) fn copy_namespaces(
+    caller: &Caller<'_>,
+    flags: Flags,
+    task: &mut NewTask<'_>,
+    observer: &mut impl Observer,
+) -> Result {
+    let (user_ns, fs) = task.user_ns_and_fs(flags);
+    let nsproxy = match new_for_task(caller, flags, user_ns, fs, observer)? {
+        None => caller.nsproxy().into(),
+        Some(mut new) => {
+            if !flags.has(CLONE_VM) {
+                new.timens_on_fork(task);
+            }
+            new.activate()
+        }
+    };
+    task.set_nsproxy(nsproxy);
+    Ok(())
+}
+
+/// Returns the nsproxy of a new task in `user_ns`; [`None`] if it shares that of the caller.
+///
+/// This is `copy_namespaces()` without the task, which a dry run does not have. `fs` is as for
+/// [`create_new_namespaces`].
 ///
 /// # Errors
 ///
 /// - [`EPERM`]: `CAP_SYS_ADMIN` is missing in the user namespace of the new task;
 /// - [`EINVAL`]: an ipc namespace is requested, and the list of semaphore undos is to be shared;
 /// - errors of [`create_new_namespaces`].
-pub(crate) fn copy_namespaces(
+pub(crate) fn new_for_task(
     caller: &Caller<'_>,
-    flags: u64,
-    task: &mut NewTask<'_>,
+    flags: Flags,
+    user_ns: &UserNamespace,
+    fs: Option<UnusedFs<'_>>,
     observer: &mut impl Observer,
-) -> Result {
-    let has = |flag: u32| flags & u64::from(flag) != 0;
+) -> Result<Option<NewNsProxy>> {
     let old = caller.nsproxy();
-    if !has(namespace::ALL & !CLONE_NEWUSER) {
+    if !flags.has(Flags::NSPROXY_KINDS) {
         // A task that shares memory keeps the clocks that are mapped there.
-        if has(CLONE_VM) || old.time_ns_for_children().is(old.time_ns()) {
-            task.set_nsproxy(old.into());
-            return Ok(());
+        if flags.has(CLONE_VM) || old.time_ns_for_children().is(old.time_ns()) {
+            return Ok(None);
         }
-    } else if !caller.ns_capable(task.user_ns(), CAP_SYS_ADMIN) {
-        return Err(Reason::CapNew.refuse(Some(task.user_ns()), observer));
+    } else if !caller.ns_capable(user_ns, CAP_SYS_ADMIN) {
+        return Err(Reason::CapNew.refuse(Some(user_ns), observer));
     }
     // The semaphores to undo would be unreachable from the new ipc namespace.
-    if has(CLONE_NEWIPC) && has(CLONE_SYSVSEM) {
-        return Err(EINVAL);
+    if flags.has_all(CLONE_NEWIPC | CLONE_SYSVSEM) {
+        return Err(Reason::CloneSysvsem.refuse(None, observer));
     }
-
-    let (user_ns, fs) = task.user_ns_and_fs(flags);
-    let mut new = create_new_namespaces(caller, flags, user_ns, fs, observer)?;
-    if !has(CLONE_VM) {
-        new.timens_on_fork(task);
-    }
-    task.set_nsproxy(new.activate());
-    Ok(())
+    create_new_namespaces(caller, flags, user_ns, fs, observer).map(Some)
 }
 
 /// Moves the caller to the time namespace of its children: execve(2).
@@ -191,7 +207,7 @@ pub(crate) fn exec_task_namespaces(
     if old.time_ns_for_children().is(old.time_ns()) {
         return Ok(());
     }
-    let mut new = create_new_namespaces(caller, 0, caller.user_ns(), None, observer)?;
+    let mut new = create_new_namespaces(caller, Flags::NONE, caller.user_ns(), None, observer)?;
     new.timens_on_fork(caller);
     switch_task_namespaces(caller, new, observer);
     Ok(())

@@ -19,6 +19,7 @@
 
 use kernel::prelude::*;
 
+mod clone;
 mod device;
 mod explain;
 mod install;

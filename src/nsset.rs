@@ -25,6 +25,7 @@ use crate::{
     setns::Mode,
     sys::{
         caller::Caller,
+        create::Flags,
         cred::{PreparedCred, SetCred},
         fs::{FsStruct, SetFs},
         namespace::{Ns, OfKind, PidNamespace, UserNamespace},
@@ -68,7 +69,7 @@ impl NsSet {
         mode: Mode,
         observer: &mut impl Observer,
     ) -> Result<Self> {
-        let nsproxy = create_new_namespaces(caller, 0, caller.user_ns(), None, observer)?;
+        let nsproxy = create_new_namespaces(caller, Flags::NONE, caller.user_ns(), None, observer)?;
 
         let cred = if flags & CLONE_NEWUSER != 0 {
             let cred = PreparedCred::new(caller).or_refuse(Reason::NoCred, observer)?;

@@ -45,7 +45,7 @@ pub(crate) enum Step {
     CommitCreds = NSPROXY_STEP_COMMIT_CREDS,
     /// `set_fs_root()` and `set_fs_pwd()`.
     SetFs = NSPROXY_STEP_SET_FS,
-    /// `check_unshare_flags()`.
+    /// `check_unshare_flags()`; the checks of flags by clone3(2).
     Flags = NSPROXY_STEP_FLAGS,
     /// `dup_fd()`.
     Files = NSPROXY_STEP_FILES,

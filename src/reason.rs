@@ -126,6 +126,18 @@ reasons! {
     /// The namespace cannot be created: out of memory, or for another error, which the call then
     /// returns.
     NoNewNs = NSPROXY_REASON_NO_NEW_NS => ENOMEM,
+
+    /// The flags for clone3(2) have unknown bits, exclude each other, or require another one.
+    CloneFlags = NSPROXY_REASON_CLONE_FLAGS => EINVAL,
+    /// Tasks in different mount or user namespaces cannot share root and working directory:
+    /// `CLONE_FS`.
+    CloneFs = NSPROXY_REASON_CLONE_FS => EINVAL,
+    /// The init of a pid namespace has no siblings: `CLONE_PARENT`.
+    CloneParent = NSPROXY_REASON_CLONE_PARENT => EINVAL,
+    /// The threads of a process are in one user namespace and in one pid namespace.
+    CloneThread = NSPROXY_REASON_CLONE_THREAD => EINVAL,
+    /// Tasks in different ipc namespaces cannot share semaphore undos: `CLONE_SYSVSEM`.
+    CloneSysvsem = NSPROXY_REASON_CLONE_SYSVSEM => EINVAL,
 }
 
 impl Reason {
@@ -134,9 +146,10 @@ impl Reason {
         use Reason::*;
         match self {
             CapInit => Step::Capable,
-            UnshareFlags | UnshareThreads | SighandShared | VmShared | UsernsOff => Step::Flags,
+            UnshareFlags | UnshareThreads | SighandShared | VmShared | UsernsOff | CloneFlags
+            | CloneFs | CloneParent | CloneThread => Step::Flags,
             NoFiles => Step::Files,
-            CapNew => Step::Create,
+            CapNew | CloneSysvsem => Step::Create,
             Limit | Nested | Chrooted | Unmapped | Lsm | PidForChildren | PidOwner | NoNewNs => {
                 Step::NewNs
             }

@@ -9,6 +9,7 @@ use crate::{
     setns::{self, Mode},
     sys::{
         caller::Caller,
+        create::Flags,
         debugfs::Show,
         leaving_task::LeavingTask,
         namespace::{UserNamespace, KINDS},
@@ -45,7 +46,7 @@ pub(crate) fn serve(caller: &Caller<'_>, operation: usize) -> Result<bool> {
     }
 }
 
-/// The handler of served system calls, which also counts them.
+/// The handler of the calls of served processes, which also counts them.
 struct ServedCall;
 
 /// Records nothing, like `()`. The separate type makes the compiler generate one copy of the path
@@ -59,18 +60,18 @@ impl ServedCalls for ServedCall {
         })
     }
 
-    fn unshare(caller: &mut Caller<'_>, flags: u64) -> Result {
+    fn unshare(caller: &mut Caller<'_>, flags: Flags) -> Result {
         count(&CREATED, &UNSHARED, || {
             unshare::unshare(caller, flags, Mode::Commit, &mut Self)
         })
     }
 
-    fn copy_namespaces(caller: &Caller<'_>, flags: u64, task: &mut NewTask<'_>) -> Result {
+    fn copy_namespaces(caller: &Caller<'_>, flags: Flags, task: &mut NewTask<'_>) -> Result {
         COPIED.add(1, Relaxed);
         let result = nsproxy::copy_namespaces(caller, flags, task, &mut Self);
         if result.is_ok() {
             // The user namespace was created before, with the credentials.
-            count_kinds(&CREATED, flags as u32 & !CLONE_NEWUSER);
+            count_kinds(&CREATED, flags.kinds() & !CLONE_NEWUSER);
         }
         result
     }

@@ -22,6 +22,7 @@ use crate::{
     setns::Mode,
     sys::{
         caller::Caller,
+        create::Flags,
         file::{proc_ns_file, Fd},
         namespace::{Ns, OfKind},
         nsproxy::NewNsProxy,
@@ -70,7 +71,7 @@ pub(crate) fn setns(
     }
     observer.on_step(Step::Type, Subject::Namespace(ns));
 
-    let mut new = create_new_namespaces(caller, 0, caller.user_ns(), None, observer)?;
+    let mut new = create_new_namespaces(caller, Flags::NONE, caller.user_ns(), None, observer)?;
     if mode == Mode::DryRun {
         return Ok(());
     }

@@ -10,7 +10,7 @@ use crate::{
     setns::Mode,
     sys::{
         caller::Caller,
-        create::{CLONE_EMPTY_MNTNS, UNSHARE_EMPTY_MNTNS},
+        create::{Flags, CLONE_EMPTY_MNTNS, UNSHARE_EMPTY_MNTNS},
         cred::{PreparedCred, SetCred},
         files::FilesStruct,
         fs::FsStruct,
@@ -45,11 +45,11 @@ use kernel::{
 #[doc(alias = "SYSCALL_DEFINE1")]
 pub(crate) fn unshare(
     caller: &mut Caller<'_>,
-    flags: u64,
+    flags: Flags,
     mode: Mode,
     observer: &mut impl Observer,
 ) -> Result<u32> {
-    let flags = Flags(flags).with_implied();
+    let flags = flags.with_implied();
     if flags.has(CLONE_NEWUSER) && !may_create_user_ns(caller) {
         return Err(Reason::UsernsOff.refuse(None, observer));
     }
@@ -65,13 +65,9 @@ pub(crate) fn unshare(
     Ok(flags.kinds())
 }
 
-/// The flags of a call.
-#[derive(Clone, Copy)]
-struct Flags(u64);
-
 impl Flags {
     /// All flags of unshare(2).
-    const KNOWN: u32 = namespace::ALL
+    const OF_UNSHARE: u32 = namespace::ALL
         | UNSHARE_EMPTY_MNTNS
         | CLONE_THREAD
         | CLONE_FS
@@ -79,11 +75,6 @@ impl Flags {
         | CLONE_VM
         | CLONE_FILES
         | CLONE_SYSVSEM;
-
-    /// Returns whether one of `flags` is set.
-    fn has(self, flags: u32) -> bool {
-        self.0 & u64::from(flags) != 0
-    }
 
     /// Sets the flags that others imply.
     fn with_implied(mut self) -> Self {
@@ -103,24 +94,19 @@ impl Flags {
         }
     }
 
-    /// Returns the kinds of which the call creates a namespace.
-    fn kinds(self) -> u32 {
-        self.0 as u32 & namespace::ALL
-    }
-
     /// Returns the flags of `copy_*()`: as those of clone3(2).
-    fn for_copy(self) -> u64 {
+    fn for_copy(self) -> Self {
         if self.has(UNSHARE_EMPTY_MNTNS) {
-            self.0 & !u64::from(UNSHARE_EMPTY_MNTNS) | CLONE_EMPTY_MNTNS
+            Self(self.0 & !u64::from(UNSHARE_EMPTY_MNTNS) | CLONE_EMPTY_MNTNS)
         } else {
-            self.0
+            self
         }
     }
 }
 
 /// Returns whether the caller may create user namespaces at all, see
 /// [`unprivileged_userns_clone`].
-fn may_create_user_ns(caller: &Caller<'_>) -> bool {
+pub(crate) fn may_create_user_ns(caller: &Caller<'_>) -> bool {
     unprivileged_userns_clone(caller) || caller.is_capable_of_sys_admin()
 }
 
@@ -131,7 +117,7 @@ fn may_create_user_ns(caller: &Caller<'_>) -> bool {
 /// The first check that fails.
 fn check_unshare_flags(caller: &Caller<'_>, flags: Flags) -> Result<(), Refusal> {
     ensure(
-        flags.0 & !u64::from(Flags::KNOWN) == 0,
+        flags.0 & !u64::from(Flags::OF_UNSHARE) == 0,
         Reason::UnshareFlags,
     )?;
     // Not implemented, but successful if nothing is shared.
@@ -174,10 +160,7 @@ impl Unshared {
         let files = unshare_fd(caller, flags, observer)?;
         let mut cred = unshare_userns(caller, flags, observer)?;
         let nsproxy = unshare_nsproxy_namespaces(caller, flags, &cred, fs.as_mut(), observer)?;
-        if let SetCred::Prepared(cred) = &mut cred {
-            cred.set_ucounts().or_refuse(Reason::NewUcounts, observer)?;
-            observer.on_step(Step::Ucounts, Subject::Nothing);
-        }
+        set_cred_ucounts(&mut cred, observer)?;
         Ok(Self {
             flags,
             nsproxy,
@@ -236,9 +219,21 @@ fn unshare_fs(
     if !flags.has(CLONE_FS) || !flags.has(CLONE_NEWNS) && caller.fs_users() == 1 {
         return Ok(None);
     }
+    copy_fs_struct(caller, observer).map(Some)
+}
+
+/// Returns a copy of the caller's root and working directory.
+///
+/// # Errors
+///
+/// [`Reason::NoFs`].
+pub(crate) fn copy_fs_struct(
+    caller: &Caller<'_>,
+    observer: &mut impl Observer,
+) -> Result<FsStruct> {
     let fs = FsStruct::copy(caller).or_refuse(Reason::NoFs, observer)?;
     observer.on_step(Step::Fs, Subject::Nothing);
-    Ok(Some(fs))
+    Ok(fs)
 }
 
 /// Returns a copy of the caller's table of file descriptors, if another task shares it.
@@ -270,7 +265,7 @@ fn unshare_fd(
 /// # Errors
 ///
 /// [`Reason::NoCred`], errors of [`PreparedCred::create_user_ns`].
-fn unshare_userns(
+pub(crate) fn unshare_userns(
     caller: &Caller<'_>,
     flags: Flags,
     observer: &mut impl Observer,
@@ -295,6 +290,19 @@ fn unshare_userns(
     Ok(cred)
 }
 
+/// Counts the user of new credentials in the new user namespace, if there is one.
+///
+/// # Errors
+///
+/// [`Reason::NewUcounts`].
+pub(crate) fn set_cred_ucounts(cred: &mut SetCred, observer: &mut impl Observer) -> Result {
+    if let SetCred::Prepared(cred) = cred {
+        cred.set_ucounts().or_refuse(Reason::NewUcounts, observer)?;
+        observer.on_step(Step::Ucounts, Subject::Nothing);
+    }
+    Ok(())
+}
+
 /// Returns an nsproxy with the requested namespaces, if any of its kinds is requested.
 ///
 /// # Errors
@@ -308,13 +316,14 @@ fn unshare_nsproxy_namespaces(
     fs: Option<&mut FsStruct>,
     observer: &mut impl Observer,
 ) -> Result<Option<NewNsProxy>> {
-    if !flags.has(namespace::ALL & !CLONE_NEWUSER) {
+    if !flags.has(Flags::NSPROXY_KINDS) {
         return Ok(None);
     }
     let user_ns = cred.user_ns(caller);
     if !caller.ns_capable(user_ns, CAP_SYS_ADMIN) {
         return Err(Reason::CapNew.refuse(Some(user_ns), observer));
     }
+    let fs = fs.filter(|_| flags.has(CLONE_NEWNS));
     let fs = fs.map(FsStruct::as_unused);
     create_new_namespaces(caller, flags.for_copy(), user_ns, fs, observer).map(Some)
 }

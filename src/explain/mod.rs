@@ -6,16 +6,18 @@ mod creation;
 pub(crate) mod journal;
 
 use crate::{
+    clone,
     observer::{Observer, RefusedCreation, RefusedInstall, Step, Subject},
     reason::{Reason, Refusal},
     setns::{self, Mode},
     setns_2011,
     sys::{
         caller::Caller,
+        create::Flags,
         namespace::{Ns, OfKind, UserNamespace},
         uapi::{
-            errno, nsproxy_explain, nsproxy_step, NSPROXY_EXPLAIN_2011, NSPROXY_EXPLAIN_DRY_RUN,
-            NSPROXY_EXPLAIN_UNSHARE, NSPROXY_JOURNAL_MAX,
+            errno, nsproxy_explain, nsproxy_step, NSPROXY_EXPLAIN_2011, NSPROXY_EXPLAIN_CLONE,
+            NSPROXY_EXPLAIN_DRY_RUN, NSPROXY_EXPLAIN_UNSHARE, NSPROXY_JOURNAL_MAX,
         },
     },
     unshare,
@@ -28,38 +30,62 @@ use kernel::{
 };
 
 /// The call to make.
-enum Call {
+pub(crate) enum Call {
     /// setns(2) of the running kernel.
-    Setns,
+    Setns { fd: i32, flags: u32, mode: Mode },
     /// setns(2) of 2011.
-    Setns2011,
+    Setns2011 { fd: i32, nstype: u32, mode: Mode },
     /// unshare(2).
-    Unshare,
+    Unshare { flags: Flags, mode: Mode },
+    /// clone3(2), which is always a dry run.
+    Clone { flags: Flags },
 }
 
 impl Call {
-    /// Returns the call that the flags of `args` select.
+    /// Returns the call that `args` describe.
     ///
     /// # Errors
     ///
-    /// [`EINVAL`]: unknown flags, or flags for two calls; an argument that the call does not have.
-    fn of(args: &nsproxy_explain) -> Result<Self> {
+    /// [`EINVAL`]: unknown flags, or flags for two calls; clone3(2) that is no dry run.
+    pub(crate) fn of(args: &nsproxy_explain) -> Result<Self> {
+        let mode = match args.flags & NSPROXY_EXPLAIN_DRY_RUN {
+            0 => Mode::Commit,
+            _ => Mode::DryRun,
+        };
+        let (fd, nstype) = (args.fd, args.nstype as u32);
+        let flags = Flags(u64::from(fd as u32) << u32::BITS | u64::from(nstype));
         match args.flags & !NSPROXY_EXPLAIN_DRY_RUN {
-            0 => Ok(Self::Setns),
-            NSPROXY_EXPLAIN_2011 => Ok(Self::Setns2011),
-            NSPROXY_EXPLAIN_UNSHARE if args.fd == 0 => Ok(Self::Unshare),
+            0 => Ok(Self::Setns {
+                fd,
+                flags: nstype,
+                mode,
+            }),
+            NSPROXY_EXPLAIN_2011 => Ok(Self::Setns2011 { fd, nstype, mode }),
+            NSPROXY_EXPLAIN_UNSHARE => Ok(Self::Unshare { flags, mode }),
+            NSPROXY_EXPLAIN_CLONE if mode == Mode::DryRun => Ok(Self::Clone { flags }),
             _ => Err(EINVAL),
         }
     }
-}
 
-/// Checks the arguments that select how the call is made.
-///
-/// # Errors
-///
-/// [`EINVAL`].
-pub(crate) fn check_flags(args: &nsproxy_explain) -> Result {
-    Call::of(args).map(|_| ())
+    /// Makes the call.
+    ///
+    /// # Errors
+    ///
+    /// Errors of the call.
+    fn make(self, caller: &mut Caller<'_>, observer: &mut impl Observer) -> Result {
+        match self {
+            Self::Setns { fd, flags, mode } => {
+                setns::setns(caller, fd, flags, mode, observer).map(|_| ())
+            }
+            Self::Setns2011 { fd, nstype, mode } => {
+                setns_2011::setns(caller, fd, nstype, mode, observer)
+            }
+            Self::Unshare { flags, mode } => {
+                unshare::unshare(caller, flags, mode, observer).map(|_| ())
+            }
+            Self::Clone { flags } => clone::clone(caller, flags, observer),
+        }
+    }
 }
 
 /// Makes the call that `args` describe, and fills in its outcome. Returns the lines of the journal
@@ -67,13 +93,12 @@ pub(crate) fn check_flags(args: &nsproxy_explain) -> Result {
 ///
 /// # Errors
 ///
-/// Errors of [`check_flags`]; [`ENOMEM`] for the journal. A refused call is not an error of this
-/// function.
+/// [`ENOMEM`] for the journal. A refused call is not an error of this function.
 pub(crate) fn explain(
     caller: &mut Caller<'_>,
+    call: Call,
     args: &mut nsproxy_explain,
 ) -> Result<Option<KVVec<nsproxy_step>>> {
-    let call = Call::of(args)?;
     *args = nsproxy_explain {
         fd: args.fd,
         nstype: args.nstype,
@@ -91,12 +116,6 @@ pub(crate) fn explain(
         limit: 0,
         levels: 0,
     };
-    let (fd, nstype) = (args.fd, args.nstype as u32);
-    let mode = if args.flags & NSPROXY_EXPLAIN_DRY_RUN != 0 {
-        Mode::DryRun
-    } else {
-        Mode::Commit
-    };
     let journal = match room(args) {
         0 => None,
         room => Some(Journal::new(caller, room)?),
@@ -105,12 +124,7 @@ pub(crate) fn explain(
         outcome: args,
         journal,
     };
-    let observer = &mut recorder;
-    let result = match call {
-        Call::Setns => setns::setns(caller, fd, nstype, mode, observer).map(|_| ()),
-        Call::Setns2011 => setns_2011::setns(caller, fd, nstype, mode, observer),
-        Call::Unshare => unshare::unshare(caller, nstype.into(), mode, observer).map(|_| ()),
-    };
+    let result = call.make(caller, &mut recorder);
     recorder.outcome.error = result.map_or_else(errno, |()| 0);
 
     let Some(mut journal) = recorder.journal else {
@@ -140,12 +154,14 @@ impl Recorder<'_> {
         self.outcome.count = refusal.count;
     }
 
-    /// Records the namespace that a refusal is about, and the refusal in the journal.
-    fn record_refusal(&mut self, step: Step, ns: Option<&Ns>, error: Error) {
-        if let Some(ns) = ns {
-            self.outcome.kind = ns.ns_type();
-            self.outcome.ns_id = ns.id();
-        }
+    /// Records the existing namespace that a refusal is about.
+    fn record_namespace(&mut self, ns: &Ns) {
+        self.outcome.kind = ns.ns_type();
+        self.outcome.ns_id = ns.id();
+    }
+
+    /// Adds a refusal to the journal.
+    fn add_refusal(&mut self, step: Step, ns: Option<&Ns>, error: Error) {
         if let Some(journal) = &mut self.journal {
             let subject = ns.map_or(Subject::Nothing, Subject::Namespace);
             journal.add(step, subject, Some(error));
@@ -175,15 +191,18 @@ impl Observer for Recorder<'_> {
             self.outcome.cap = CAP_SYS_ADMIN;
             self.outcome.user_ns_id = ns.map_or(0, Ns::id);
         }
-        self.record_refusal(refusal.reason.step(), ns, refusal.error);
+        if let Some(ns) = ns {
+            self.record_namespace(ns);
+        }
+        self.add_refusal(refusal.reason.step(), ns, refusal.error);
     }
 
     fn on_refused_creation(&mut self, refused: &RefusedCreation<'_>) {
         ().on_refused_creation(refused);
         creation::record(refused, self.outcome);
-        self.record_refusal(Step::NewNs, Some(refused.old), refused.error);
-        // The id is that of a namespace that the refused one would have been a copy of.
-        self.outcome.ns_id = 0;
+        // The refused namespace has a kind, and no id.
+        self.outcome.kind = refused.old.ns_type();
+        self.add_refusal(Step::NewNs, Some(refused.old), refused.error);
     }
 
     fn on_refused_install(&mut self, refused: &RefusedInstall<'_>) {
@@ -204,7 +223,8 @@ impl Observer for Recorder<'_> {
                 related_id(caller, Some(user_ns))
             };
         }
-        self.record_refusal(Step::Install, Some(ns), refusal.error);
+        self.record_namespace(ns);
+        self.add_refusal(Step::Install, Some(ns), refusal.error);
     }
 }
 

@@ -11,6 +11,7 @@
 #include <linux/key.h>
 #include <linux/namei.h>
 #include <linux/pid_namespace.h>
+#include <linux/sched/task.h>
 #include <linux/securebits.h>
 #include <net/net_namespace.h>
 #include <uapi/linux/nsfs.h>
@@ -33,6 +34,13 @@ const unsigned long long NSPROXY_RS_CAP_VALID_MASK = CAP_VALID_MASK;
 const unsigned int NSPROXY_RS_UNSHARE = NSPROXY_UNSHARE;
 const unsigned int NSPROXY_RS_UNSHARE_EMPTY_MNTNS = UNSHARE_EMPTY_MNTNS;
 const unsigned long long NSPROXY_RS_CLONE_EMPTY_MNTNS = CLONE_EMPTY_MNTNS;
+const unsigned long long NSPROXY_RS_CLONE_CLEAR_SIGHAND = CLONE_CLEAR_SIGHAND;
+const unsigned long long NSPROXY_RS_CLONE_NNP = CLONE_NNP;
+/* The flags that clone3_args_valid() accepts */
+const unsigned long long NSPROXY_RS_CLONE3_FLAGS =
+	(CLONE_LEGACY_FLAGS & ~(CLONE_DETACHED | (CSIGNAL & ~CLONE_NEWTIME))) |
+	CLONE_CLEAR_SIGHAND | CLONE_INTO_CGROUP | CLONE_AUTOREAP | CLONE_NNP |
+	CLONE_PIDFD_AUTOKILL | CLONE_EMPTY_MNTNS;
 
 /* The offset of ns_common in each kind */
 #define NS_OF(type) NSPROXY_RS_NS_OF_##type = offsetof(struct type, ns)

@@ -186,6 +186,12 @@ impl<'a> Caller<'a> {
         unsafe { bindings::nsproxy_rs_current_threads() }
     }
 
+    /// Returns whether the caller's process is the init of a pid namespace: `SIGNAL_UNKILLABLE`.
+    pub(crate) fn is_init(&self) -> bool {
+        // SAFETY: The function reads members of `current` only.
+        unsafe { bindings::nsproxy_rs_current_is_init() }
+    }
+
     /// Returns whether no other task shares the caller's memory: `current_is_single_threaded()`.
     #[doc(alias = "current_is_single_threaded")]
     pub(crate) fn is_single_threaded(&self) -> bool {

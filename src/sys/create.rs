@@ -10,13 +10,49 @@ use super::{
     returned,
     symbols::static_call,
 };
-use kernel::{error::from_err_ptr, prelude::*, sync::aref::ARef};
+use kernel::{bindings::CLONE_NEWUSER, error::from_err_ptr, prelude::*, sync::aref::ARef};
 
 /// The flag of unshare(2) for a mount namespace that has only the root mount.
 pub(crate) use bindings::NSPROXY_RS_UNSHARE_EMPTY_MNTNS as UNSHARE_EMPTY_MNTNS;
 
 /// The flag of clone3(2) and `copy_mnt_ns()` for the same.
 pub(crate) use bindings::NSPROXY_RS_CLONE_EMPTY_MNTNS as CLONE_EMPTY_MNTNS;
+
+/// The flag of clone3(2) that resets signal handlers.
+pub(crate) use bindings::NSPROXY_RS_CLONE_CLEAR_SIGHAND as CLONE_CLEAR_SIGHAND;
+
+/// The flag of clone3(2) after which execve(2) gains no privileges: "no new privileges".
+pub(crate) use bindings::NSPROXY_RS_CLONE_NNP as CLONE_NNP;
+
+/// All flags of clone3(2).
+pub(crate) use bindings::NSPROXY_RS_CLONE3_FLAGS as CLONE3_FLAGS;
+
+/// Flags of clone3(2) or unshare(2): `CLONE_*`.
+#[derive(Clone, Copy)]
+pub(crate) struct Flags(pub(crate) u64);
+
+impl Flags {
+    /// No flags, for calls that create no namespace.
+    pub(crate) const NONE: Self = Self(0);
+
+    /// The kinds of an nsproxy. The user namespace belongs to the credentials.
+    pub(crate) const NSPROXY_KINDS: u32 = namespace::ALL & !CLONE_NEWUSER;
+
+    /// Returns whether one of `flags` is set.
+    pub(crate) fn has(self, flags: u32) -> bool {
+        self.0 & u64::from(flags) != 0
+    }
+
+    /// Returns whether all `flags` are set.
+    pub(crate) fn has_all(self, flags: u32) -> bool {
+        !self.0 & u64::from(flags) == 0
+    }
+
+    /// Returns the kinds of which the call creates a namespace.
+    pub(crate) fn kinds(self) -> u32 {
+        self.0 as u32 & namespace::ALL
+    }
+}
 
 /// A kind of which a namespace is created as a copy of another one.
 pub(crate) trait CopyNs: Kind {
@@ -68,8 +104,8 @@ copies! {
 impl MntNamespace {
     /// Creates a mount namespace, whose owner is `user_ns`, and moves `fs` into it. May sleep.
     ///
-    /// `flags` contain `CLONE_NEWNS`, and `CLONE_EMPTY_MNTNS` for a namespace that has only the
-    /// root mount. On an error `fs` is as before.
+    /// `flags` contain `CLONE_NEWNS`, and `CLONE_EMPTY_MNTNS` for a namespace that has only the root
+    /// mount. On an error `fs` is as before.
     ///
     /// # Errors
     ///
@@ -77,14 +113,14 @@ impl MntNamespace {
     #[doc(alias = "copy_mnt_ns")]
     pub(crate) fn copy(
         &self,
-        flags: u64,
+        flags: Flags,
         user_ns: &UserNamespace,
         mut fs: UnusedFs<'_>,
     ) -> Result<ARef<Self>> {
         // SAFETY: Both namespaces are valid. By the invariants of `UnusedFs` no task uses `fs`.
         let new = from_err_ptr(unsafe {
             static_call!(copy_mnt_ns(
-                flags,
+                flags.0,
                 self.as_raw(),
                 user_ns.as_raw(),
                 fs.as_raw()

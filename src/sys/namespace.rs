@@ -426,13 +426,9 @@ macro_rules! owned {
         impl Owned for $kind {
             #[inline(always)]
             fn user_ns(&self) -> &UserNamespace {
-                // SAFETY: The constant is the `offsetof()` of the member, which never changes.
-                let owner = unsafe {
-                    self.as_raw()
-                        .byte_add(bindings::$offset as usize)
-                        .cast::<*mut <UserNamespace as Kind>::C>()
-                        .read()
-                };
+                let owner = self.member::<*mut <UserNamespace as Kind>::C>(bindings::$offset);
+                // SAFETY: The member at this offset is valid, and never changes.
+                let owner = unsafe { owner.read() };
                 // SAFETY: The namespace owns a reference to its owner.
                 unsafe { UserNamespace::from_raw(owner) }
             }

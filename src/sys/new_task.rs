@@ -4,6 +4,7 @@
 
 use super::{
     bindings::layout,
+    create::Flags,
     fs::UnusedFs,
     namespace::UserNamespace,
     nsproxy::{NsProxy, Task},
@@ -49,8 +50,11 @@ impl NewTask<'_> {
 
     /// Returns the user namespace, and with `CLONE_NEWNS` in `flags` the root and working directory,
     /// which clone(2) then refuses to share.
-    pub(crate) fn user_ns_and_fs(&mut self, flags: u64) -> (&UserNamespace, Option<UnusedFs<'_>>) {
-        let fs = (flags & u64::from(CLONE_NEWNS) != 0).then(|| {
+    pub(crate) fn user_ns_and_fs(
+        &mut self,
+        flags: Flags,
+    ) -> (&UserNamespace, Option<UnusedFs<'_>>) {
+        let fs = flags.has(CLONE_NEWNS).then(|| {
             // SAFETY: By the type's invariants the task has an `fs_struct`. `copy_process()` has
             // refused a shared one.
             unsafe { UnusedFs::from_raw(NonNull::new_unchecked((*self.as_layout()).fs.cast())) }

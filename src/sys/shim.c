@@ -82,6 +82,11 @@ unsigned int nsproxy_rs_current_threads(void)
 	return get_nr_threads(current);
 }
 
+bool nsproxy_rs_current_is_init(void)
+{
+	return current->signal->flags & SIGNAL_UNKILLABLE;
+}
+
 unsigned int nsproxy_rs_current_mm_users(void)
 {
 	return atomic_read(&current->mm->mm_users);

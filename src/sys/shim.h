@@ -31,6 +31,7 @@ struct nsproxy *nsproxy_rs_nsproxy_alloc(void);
 unsigned int nsproxy_rs_nsproxy_dec(struct nsproxy *ns);
 bool nsproxy_rs_current_is_only_thread(void);
 unsigned int nsproxy_rs_current_threads(void);
+bool nsproxy_rs_current_is_init(void);
 unsigned int nsproxy_rs_current_mm_users(void);
 unsigned int nsproxy_rs_current_files_users(void);
 unsigned int nsproxy_rs_current_sighand_users(void);

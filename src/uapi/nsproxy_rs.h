@@ -99,10 +99,10 @@ struct nsproxy_version {
 
 /**
  * struct nsproxy_explain - makes a call and reports the check that refused; grows
- * @fd:         in: as in struct nsproxy_setns; see also NSPROXY_EXPLAIN_UNSHARE
- * @nstype:     in: as in struct nsproxy_setns; see also NSPROXY_EXPLAIN_UNSHARE
+ * @fd:         in: as in struct nsproxy_setns, or flags: see NSPROXY_EXPLAIN_UNSHARE
+ * @nstype:     in: as in struct nsproxy_setns, or flags
  * @flags:      in: NSPROXY_EXPLAIN_*
- * @error:      out: 0, or the errno of setns(2)
+ * @error:      out: 0, or the errno of the call
  * @reason:     out: enum nsproxy_reason; 0 if no check refused
  * @kind:       out: CLONE_NEW* of the namespace that the check is about, or 0
  * @cap:        out: missing CAP_*; 0 (CAP_CHOWN) if the check is not about a capability
@@ -165,10 +165,19 @@ struct nsproxy_explain {
 /* Makes the call of NSPROXY_SETNS_2011 instead of NSPROXY_SETNS. */
 #define NSPROXY_EXPLAIN_2011		0x2
 /*
- * Makes the call of NSPROXY_UNSHARE: @nstype are its flags, and @fd is 0. A dry run
- * creates the namespaces and releases them, which uses up their ids.
+ * Makes the call of NSPROXY_UNSHARE: @nstype is the lower half of its flags, and @fd the
+ * upper half. A dry run creates the namespaces and releases them, which uses up their
+ * ids.
  */
 #define NSPROXY_EXPLAIN_UNSHARE		0x4
+/*
+ * Makes the checks of clone3(2) for its flags, creates the namespaces and releases them:
+ * @nstype and @fd are the flags, as above. No task is created, so NSPROXY_EXPLAIN_DRY_RUN is
+ * required. Not checked are memory and a pid for the task, limits of processes, the exit
+ * signal, CLONE_AUTOREAP, CLONE_PIDFD, CLONE_PIDFD_AUTOKILL, CLONE_INTO_CGROUP, and the
+ * pointers of struct clone_args.
+ */
+#define NSPROXY_EXPLAIN_CLONE		0x8
 
 /**
  * enum nsproxy_reason - the check that refused a call
@@ -212,7 +221,7 @@ struct nsproxy_explain {
  * @NSPROXY_REASON_CAP_INIT: @cap is missing in the initial user namespace
  * @NSPROXY_REASON_NO_NS: not a namespace of one of the three kinds of 2011
  *
- * ksys_unshare() and check_unshare_flags():
+ * ksys_unshare() and check_unshare_flags(); two of them also copy_process():
  * @NSPROXY_REASON_USERNS_OFF: the sysctl kernel.unprivileged_userns_clone is 0, and
  *	@cap is missing in the initial user namespace
  * @NSPROXY_REASON_UNSHARE_FLAGS: the flags have bits that unshare(2) does not know
@@ -223,9 +232,21 @@ struct nsproxy_explain {
  * @NSPROXY_REASON_NEW_UCOUNTS: out of memory to count the caller's user in the new
  *	user namespace
  *
- * unshare_nsproxy_namespaces():
+ * unshare_nsproxy_namespaces() and copy_namespaces():
  * @NSPROXY_REASON_CAP_NEW: @cap is missing in the user namespace that would own the
  *	new namespaces: the caller's, or the one that the call creates first
+ *
+ * clone3_args_valid(), copy_process() and copy_namespaces():
+ * @NSPROXY_REASON_CLONE_FLAGS: the flags have bits that clone3(2) does not know, or
+ *	exclude each other, or one of them requires another one
+ * @NSPROXY_REASON_CLONE_FS: CLONE_FS shares root and working directory, which tasks in
+ *	different mount or user namespaces cannot share
+ * @NSPROXY_REASON_CLONE_PARENT: CLONE_PARENT, and the caller is the init of a pid
+ *	namespace, which has no siblings
+ * @NSPROXY_REASON_CLONE_THREAD: CLONE_THREAD, and the new thread would be in another
+ *	user or pid namespace than the caller
+ * @NSPROXY_REASON_CLONE_SYSVSEM: CLONE_SYSVSEM shares semaphore undos, which tasks in
+ *	different ipc namespaces cannot share
  *
  * create_user_ns() and copy_*() of a kind, which return only an errno. The module
  * looks for the reason after the failure, so it is the state at that moment:
@@ -289,6 +310,11 @@ enum nsproxy_reason {
 	NSPROXY_REASON_PID_FOR_CHILDREN = 42,
 	NSPROXY_REASON_PID_OWNER = 43,
 	NSPROXY_REASON_NO_NEW_NS = 44,
+	NSPROXY_REASON_CLONE_FLAGS = 45,
+	NSPROXY_REASON_CLONE_FS = 46,
+	NSPROXY_REASON_CLONE_PARENT = 47,
+	NSPROXY_REASON_CLONE_THREAD = 48,
+	NSPROXY_REASON_CLONE_SYSVSEM = 49,
 };
 
 #define NSPROXY_EXPLAIN		_IOWR(NSPROXY_IOC_MAGIC, 0x04, struct nsproxy_explain)
@@ -375,7 +401,7 @@ struct nsproxy_step {
  * @NSPROXY_STEP_PERF: perf_event_namespaces()
  * @NSPROXY_STEP_RETURN: put_nsset() and fput(): all objects held for the call are
  *	released
- * @NSPROXY_STEP_FLAGS: check_unshare_flags()
+ * @NSPROXY_STEP_FLAGS: check_unshare_flags(); the checks of flags by clone3(2)
  * @NSPROXY_STEP_FILES: dup_fd()
  * @NSPROXY_STEP_NEW_NS: create_user_ns(), or copy_*() of a kind: a new namespace
  * @NSPROXY_STEP_UCOUNTS: set_cred_ucounts()

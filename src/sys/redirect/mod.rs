@@ -8,6 +8,7 @@ pub(crate) mod processes;
 use super::{
     bindings::{self, nsproxy_rs_served_calls},
     caller::Caller,
+    create::Flags,
     leaving_task::LeavingTask,
     namespace::UserNamespace,
     new_task::NewTask,
@@ -35,14 +36,14 @@ pub(crate) trait ServedCalls {
     /// # Errors
     ///
     /// Errors of unshare(2).
-    fn unshare(caller: &mut Caller<'_>, flags: u64) -> Result;
+    fn unshare(caller: &mut Caller<'_>, flags: Flags) -> Result;
 
     /// Handles `copy_namespaces()`, for clone(2) and fork(2).
     ///
     /// # Errors
     ///
     /// Errors of `copy_namespaces()`.
-    fn copy_namespaces(caller: &Caller<'_>, flags: u64, task: &mut NewTask<'_>) -> Result;
+    fn copy_namespaces(caller: &Caller<'_>, flags: Flags, task: &mut NewTask<'_>) -> Result;
 
     /// Handles `exec_task_namespaces()`, for execve(2).
     ///
@@ -141,7 +142,7 @@ impl<C: ServedCalls> Functions<C> {
         let current = kernel::current!();
         // SAFETY: By the requirements of this function, it is the only entry of this call.
         let mut caller = unsafe { Caller::new(current) };
-        returned(C::unshare(&mut caller, flags as u64))
+        returned(C::unshare(&mut caller, Flags(flags as u64)))
     }
 
     /// Handles the call of a served process, in the parent.
@@ -157,7 +158,7 @@ impl<C: ServedCalls> Functions<C> {
             let task = NewTask::from_raw(NonNull::new_unchecked(task));
             (Caller::new(current), task)
         };
-        returned(C::copy_namespaces(&caller, flags, &mut task))
+        returned(C::copy_namespaces(&caller, Flags(flags), &mut task))
     }
 
     /// Handles the call of a served process.

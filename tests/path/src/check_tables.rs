@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The tables of `docs/checks.md`: a row for each check of setns(2), in the order of the kernel.
+//! The tables of `docs/checks.md`: a row for each check of setns(2), unshare(2) and clone(2), in the
+//! order of the kernel.
 //!
 //! The ids, the words and the reasons are written by hand. The errnos, the places in the kernel and
 //! the links to the module are generated. Each row needs a case, and each id in a case a row.
@@ -182,7 +183,10 @@ impl Cases {
 /// Returns whether a word is the id of a row: `E` for entry, `P` for prepare, `V` for validate, `U`
 /// for unshare, `C` for clone.
 fn is_id(word: &str) -> bool {
-    matches!(word.as_bytes(), [b'E' | b'P' | b'V' | b'U' | b'C', b'1'..=b'9'])
+    matches!(
+        word.as_bytes(),
+        [b'E' | b'P' | b'V' | b'U' | b'C', b'1'..=b'9']
+    )
 }
 
 #[cfg(test)]

@@ -89,10 +89,16 @@ impl Table {
     }
 }
 
+/// Returns the cells of a row. A `|` in backticks does not end a cell.
 fn cells(line: &str) -> Vec<String> {
     let line = line.trim().trim_start_matches('|');
     let line = line.strip_suffix('|').unwrap_or(line);
-    line.split('|').map(|cell| cell.trim().to_owned()).collect()
+    let mut in_code = false;
+    let cells = line.split(|c| {
+        in_code ^= c == '`';
+        c == '|' && !in_code
+    });
+    cells.map(|cell| cell.trim().to_owned()).collect()
 }
 
 /// Returns the texts in backticks, functions without their `()`.
@@ -109,11 +115,12 @@ mod tests {
 
     #[test]
     fn a_document_is_written_back_as_it_was() {
-        let text = "# A\n\n| C | in |\n| --- | --- |\n| `a()`, `b()` | |\n\nb\n";
+        let text = "# A\n\n| C | in |\n| --- | --- |\n| `a()`, `b()` | |\n| `a | b` | |\n\nb\n";
         let document = Document::parse(text);
         assert_eq!(document.render(), text);
         let table = &document.tables[0];
         assert_eq!(table.column("in").unwrap(), 1);
         assert_eq!(codes(&table.rows[0][0]), ["a", "b"]);
+        assert_eq!(table.rows[1], ["`a | b`", ""]);
     }
 }

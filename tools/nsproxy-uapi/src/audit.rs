@@ -72,13 +72,30 @@ impl Journal {
     /// Checks that each step changed the counts as predicted, and that a dry run or a refused call
     /// released all references. For a journal without counts, checks only the order of the steps.
     ///
+    /// The journal is that of setns(2) or unshare(2), see also [`audit_clone`](Self::audit_clone).
+    ///
     /// # Errors
     ///
     /// A description of the first mismatch. Other tasks may have caused it: a real error occurs each
     /// time.
     pub fn audit(&self) -> Result<(), String> {
+        let is_unshare = self.steps.iter().any(|taken| taken.step == Step::Flags);
+        self.audit_in(if is_unshare { OF_UNSHARE } else { OF_SETNS })
+    }
+
+    /// Audits the journal of clone3(2), as [`audit`](Self::audit).
+    ///
+    /// # Errors
+    ///
+    /// As [`audit`](Self::audit).
+    pub fn audit_clone(&self) -> Result<(), String> {
+        self.audit_in(OF_CLONE)
+    }
+
+    /// Audits a journal whose steps have this order.
+    fn audit_in(&self, order: &[Step]) -> Result<(), String> {
         if !self.has_counts() {
-            return self.order();
+            return self.order(order);
         }
         let mut holders = Holders::default();
         let mut last: BTreeMap<u64, [u32; 2]> = BTreeMap::new();
@@ -163,7 +180,7 @@ impl Journal {
                 }
             }
         }
-        self.order()
+        self.order(order)
     }
 
     fn is_constant(&self, id: u64) -> bool {
@@ -173,29 +190,20 @@ impl Journal {
 
     /// Checks the order of the steps and their times. Each step occurs once, except `install()` and
     /// the creation of a namespace.
-    fn order(&self) -> Result<(), String> {
-        let is_unshare = self.steps.iter().any(|taken| taken.step == Step::Flags);
-        for pair in self.steps.windows(2) {
-            let [first, second] = pair else { continue };
-            let steps = (first.step, second.step);
-            let in_order = if is_unshare {
-                let [first, second] = [first, second].map(|taken| place_in_unshare(taken.step));
-                first.is_some() && first < second
-            } else {
-                first.step < second.step || steps == (Step::ExitSem, Step::Install)
+    fn order(&self, order: &[Step]) -> Result<(), String> {
+        let mut left = order;
+        for (index, taken) in self.steps.iter().enumerate() {
+            let before = index.checked_sub(1).map(|index| &self.steps[index]);
+            let Some(place) = left.iter().position(|step| *step == taken.step) else {
+                let before = before.map_or("nothing", |before| before.step.name());
+                return Err(format!("{} follows {before}", taken.step.name()));
             };
-            let again = steps.0 == steps.1 && matches!(steps.0, Step::Install | Step::NewNs);
-            if !in_order && !again {
-                return Err(format!(
-                    "{} follows {}",
-                    second.step.name(),
-                    first.step.name()
-                ));
-            }
-            if second.time < first.time {
+            let repeats = matches!(taken.step, Step::Install | Step::NewNs);
+            left = &left[place + usize::from(!repeats)..];
+            if before.is_some_and(|before| taken.time < before.time) {
                 return Err(format!(
                     "{} is earlier than the step before",
-                    second.step.name()
+                    taken.step.name()
                 ));
             }
         }
@@ -208,30 +216,65 @@ impl Journal {
     }
 }
 
-/// Returns the place of a step in unshare(2); [`None`] for steps of other calls.
-fn place_in_unshare(step: Step) -> Option<usize> {
-    const ORDER: [Step; 18] = [
-        Step::Caller,
-        Step::Flags,
-        Step::Fs,
-        Step::Files,
-        Step::Cred,
-        Step::NewNs,
-        Step::Create,
-        Step::Ucounts,
-        Step::ExitSem,
-        Step::ExitShm,
-        Step::SwitchFs,
-        Step::Activate,
-        Step::Switch,
-        Step::PutNsproxy,
-        Step::SwitchFiles,
-        Step::CommitCreds,
-        Step::Perf,
-        Step::Return,
-    ];
-    ORDER.iter().position(|other| *other == step)
-}
+/// The steps of setns(2). `Install` occurs twice: setns(2) of 2011 calls `exit_sem()` before it
+/// installs an ipc namespace.
+const OF_SETNS: &[Step] = &[
+    Step::Caller,
+    Step::Capable,
+    Step::Fget,
+    Step::Type,
+    Step::Create,
+    Step::Cred,
+    Step::Fs,
+    Step::Target,
+    Step::Install,
+    Step::TargetPut,
+    Step::CommitCreds,
+    Step::SetFs,
+    Step::ExitSem,
+    Step::Install,
+    Step::Timens,
+    Step::Activate,
+    Step::Switch,
+    Step::PutNsproxy,
+    Step::Perf,
+    Step::Return,
+];
+
+/// The steps of unshare(2).
+const OF_UNSHARE: &[Step] = &[
+    Step::Caller,
+    Step::Flags,
+    Step::Fs,
+    Step::Files,
+    Step::Cred,
+    Step::NewNs,
+    Step::Create,
+    Step::Ucounts,
+    Step::ExitSem,
+    Step::ExitShm,
+    Step::SwitchFs,
+    Step::Activate,
+    Step::Switch,
+    Step::PutNsproxy,
+    Step::SwitchFiles,
+    Step::CommitCreds,
+    Step::Perf,
+    Step::Return,
+];
+
+/// The steps of a dry run of clone3(2). The first new namespace is the user namespace.
+const OF_CLONE: &[Step] = &[
+    Step::Caller,
+    Step::Flags,
+    Step::Cred,
+    Step::NewNs,
+    Step::Ucounts,
+    Step::Fs,
+    Step::NewNs,
+    Step::Create,
+    Step::Return,
+];
 
 /// The members of an nsproxy in the order of `create_new_namespaces()`.
 const CREATED: [Member; 8] = [

@@ -83,15 +83,32 @@ impl Device {
     /// As [`trace`](Self::trace).
     pub fn trace_unshare(
         &self,
-        flags: u32,
+        flags: u64,
         dry_run: bool,
     ) -> Result<(Option<Refusal>, Journal), Errno> {
         let how = Explain {
             dry_run,
             as_of_2011: false,
         };
-        let how = how.flags() | sys::NSPROXY_EXPLAIN_UNSHARE;
-        self.trace_with(0, flags as i32, how)
+        self.trace_flags(flags, how.flags() | sys::NSPROXY_EXPLAIN_UNSHARE)
+    }
+
+    /// Makes the checks of clone3(2) for its flags, and returns the refusal, if any, and the journal:
+    /// `NSPROXY_EXPLAIN_CLONE`. Accepts any number.
+    ///
+    /// The call creates the namespaces and releases them. It creates no task.
+    ///
+    /// # Errors
+    ///
+    /// As [`trace`](Self::trace).
+    pub fn trace_clone(&self, flags: u64) -> Result<(Option<Refusal>, Journal), Errno> {
+        let how = Explain::dry_run(false).flags() | sys::NSPROXY_EXPLAIN_CLONE;
+        self.trace_flags(flags, how)
+    }
+
+    /// Makes a call that takes 64 bits of flags.
+    fn trace_flags(&self, flags: u64, how: u32) -> Result<(Option<Refusal>, Journal), Errno> {
+        self.trace_with((flags >> u32::BITS) as i32, flags as i32, how)
     }
 
     /// Makes a call or a dry run, and returns its refusal, if any: `NSPROXY_EXPLAIN`. Accepts any

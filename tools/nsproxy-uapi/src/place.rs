@@ -172,7 +172,7 @@ impl Reason {
                 file: "kernel/nsproxy.c",
             })
         };
-        let unshare = |function, check| {
+        let fork = |function, check| {
             Some(Place {
                 check,
                 function,
@@ -228,16 +228,16 @@ impl Reason {
             Self::Ucounts => installing(Some(Kind::User), |_| "set_cred_ucounts(cred)"),
             Self::MmShared => installing(Some(Kind::Time), |_| "current_is_single_threaded()"),
             Self::CapInit | Self::NoNs => None,
-            Self::UsernsOff => unshare("ksys_unshare", "!unprivileged_userns_clone"),
-            Self::UnshareFlags => unshare("check_unshare_flags", "unshare_flags & ~(CLONE_THREAD"),
-            Self::UnshareThreads => unshare("check_unshare_flags", "thread_group_empty(current)"),
-            Self::SighandShared => unshare(
+            Self::UsernsOff => fork("ksys_unshare", "!unprivileged_userns_clone"),
+            Self::UnshareFlags => fork("check_unshare_flags", "unshare_flags & ~(CLONE_THREAD"),
+            Self::UnshareThreads => fork("check_unshare_flags", "thread_group_empty(current)"),
+            Self::SighandShared => fork(
                 "check_unshare_flags",
                 "refcount_read(&current->sighand->count) > 1",
             ),
-            Self::VmShared => unshare("check_unshare_flags", "current_is_single_threaded()"),
-            Self::NoFiles => unshare("unshare_fd", "dup_fd(fd, NULL)"),
-            Self::NewUcounts => unshare("ksys_unshare", "set_cred_ucounts(new_cred)"),
+            Self::VmShared => fork("check_unshare_flags", "current_is_single_threaded()"),
+            Self::NoFiles => fork("unshare_fd", "dup_fd(fd, NULL)"),
+            Self::NewUcounts => fork("ksys_unshare", "set_cred_ucounts(new_cred)"),
             Self::CapNew => nsproxy(
                 "unshare_nsproxy_namespaces",
                 "ns_capable(user_ns, CAP_SYS_ADMIN)",
@@ -261,6 +261,14 @@ impl Reason {
                 |_| "in_userns(parent_pid_ns->user_ns, user_ns)",
             ),
             Self::NoNewNs => None,
+            Self::CloneFlags => fork("clone3_args_valid", "kargs->flags & (CLONE_DETACHED"),
+            Self::CloneFs => fork("copy_process", "clone_flags & (CLONE_NEWNS"),
+            Self::CloneParent => fork("copy_process", "current->signal->flags & SIGNAL_UNKILLABLE"),
+            Self::CloneThread => fork(
+                "copy_process",
+                "task_active_pid_ns(current) != nsp->pid_ns_for_children",
+            ),
+            Self::CloneSysvsem => nsproxy("copy_namespaces", "flags & (CLONE_NEWIPC"),
         }
     }
 }

@@ -97,6 +97,16 @@ abi_enum! {
     PidOwner = NSPROXY_REASON_PID_OWNER, "pid-owner";
     /// Out of memory for the namespace, or another error of its kind.
     NoNewNs = NSPROXY_REASON_NO_NEW_NS, "no-new-ns";
+    /// clone3(2) does not know a flag, or flags exclude each other, or one requires another one.
+    CloneFlags = NSPROXY_REASON_CLONE_FLAGS, "clone-flags";
+    /// Tasks in different mount or user namespaces cannot share root and working directory.
+    CloneFs = NSPROXY_REASON_CLONE_FS, "clone-fs";
+    /// The init of a pid namespace cannot have siblings.
+    CloneParent = NSPROXY_REASON_CLONE_PARENT, "clone-parent";
+    /// The threads of a process are in one user namespace and in one pid namespace.
+    CloneThread = NSPROXY_REASON_CLONE_THREAD, "clone-thread";
+    /// Tasks in different ipc namespaces cannot share semaphore undos.
+    CloneSysvsem = NSPROXY_REASON_CLONE_SYSVSEM, "clone-sysvsem";
 }
 
 impl Reason {
@@ -136,7 +146,12 @@ impl Reason {
             | Self::SighandShared
             | Self::VmShared
             | Self::PidForChildren
-            | Self::PidOwner => Errno::INVAL,
+            | Self::PidOwner
+            | Self::CloneFlags
+            | Self::CloneFs
+            | Self::CloneParent
+            | Self::CloneThread
+            | Self::CloneSysvsem => Errno::INVAL,
             Self::Root | Self::NoFiles | Self::Lsm | Self::NoNewNs => return None,
         })
     }

@@ -46,7 +46,7 @@ abi_enum! {
     Perf = NSPROXY_STEP_PERF, "perf-event-namespaces";
     /// `put_nsset()` and `fput()`: all objects held for the call are released.
     Return = NSPROXY_STEP_RETURN, "return";
-    /// unshare(2): `check_unshare_flags()`.
+    /// unshare(2): `check_unshare_flags()`; the checks of flags by clone3(2).
     Flags = NSPROXY_STEP_FLAGS, "check-unshare-flags";
     /// unshare(2): `dup_fd()`.
     Files = NSPROXY_STEP_FILES, "dup-fd";

@@ -88,22 +88,35 @@ fn hint(errno: Errno) -> Option<String> {
     Some(hint.to_owned())
 }
 
-/// Describes a call that failed with `errno`: with the reason, or with a hint how to get it. Must
-/// be called in the state in which the call was made.
-pub(crate) fn describe(
+/// Describes a call of setns(2) that failed with `errno`, see [`describe`].
+pub(crate) fn describe_setns(
     errno: Errno,
     call: &Call,
     file: BorrowedFd<'_>,
     as_of_2011: bool,
 ) -> String {
+    let how = Explain::dry_run(as_of_2011);
+    describe(
+        errno,
+        |device| request(device, call, file, how),
+        |refusal| Refused::new(refusal, call, file),
+    )
+}
+
+/// Describes a call that failed with `errno`: with the reason, or with a hint how to get it. Must
+/// be called in the state in which the call was made.
+///
+/// `request` makes a dry run of the call, and `refused` describes its refusal.
+pub(crate) fn describe(
+    errno: Errno,
+    request: impl FnOnce(&Device) -> Result<Option<Refusal>, Errno>,
+    refused: impl FnOnce(Refusal) -> Refused,
+) -> String {
     let answer = Device::open()
         .map_err(open::hint_for_reason)
-        .and_then(|device| {
-            let how = Explain::dry_run(as_of_2011);
-            refusal_of(errno, request(&device, call, file, how))
-        });
+        .and_then(|device| refusal_of(errno, request(&device)));
     match answer {
-        Ok(refusal) => Refused::new(refusal, call, file).to_string(),
+        Ok(refusal) => refused(refusal).to_string(),
         Err(hint) => format!("{}{}", show(errno), hint_lines(&[hint])),
     }
 }
@@ -113,10 +126,7 @@ pub(crate) fn describe(
 /// # Errors
 ///
 /// The dry run reports another result; a hint.
-pub(crate) fn refusal_of(
-    errno: Errno,
-    answer: Result<Option<Refusal>, Errno>,
-) -> Result<Refusal, String> {
+fn refusal_of(errno: Errno, answer: Result<Option<Refusal>, Errno>) -> Result<Refusal, String> {
     match answer {
         Ok(Some(refusal)) if refusal.errno == errno => Ok(refusal),
         Ok(_) => Err(

@@ -3,14 +3,13 @@
 //! `nsproxy explain`.
 
 use crate::{
+    creation::{self, CloneArg, Creation, UnshareArg},
     dry_run, errno, open,
     refusal::Refused,
     status::ExitCode,
-    target_args::{TargetArgs, UnshareArg},
-    unshare,
+    target_args::TargetArgs,
 };
 use anyhow::Result;
-use nsproxy_uapi::Kind;
 
 fn after_help() -> String {
     format!(
@@ -20,18 +19,23 @@ fn after_help() -> String {
 A call that is refused before the user namespace is entered
 is made again afterwards. Each attempt is printed.
 
-With --unshare, the dry run creates the namespaces and
-releases them, which uses up their ids.
+With --unshare and --clone, the dry run creates the
+namespaces and releases them, which uses up their ids.
+{}
+--clone checks only the flags and the namespaces: it creates
+no task.
 
 Example:
   nsproxy explain -t 1234 -U -n
   nsproxy explain --unshare -U
+  nsproxy explain --clone='CLONE_NEWUSER|CLONE_FS'
 
 Exit status:
   0  all calls would succeed
   1  a call would fail, or the module does not answer
   2  usage error",
-        dry_run::HELP
+        dry_run::HELP,
+        creation::HELP
     )
 }
 
@@ -43,11 +47,16 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     unshare: UnshareArg,
+
+    #[command(flatten)]
+    clone: CloneArg,
 }
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
-    if let Some(kinds) = args.unshare.kinds(&args.target_args)? {
-        return explain_unshare(&kinds);
+    let unshare = args.unshare.creation(&args.target_args)?;
+    let clone = args.clone.creation(&args.target_args)?;
+    if let Some(creation) = unshare.or(clone) {
+        return explain_creation(creation);
     }
     let plan = args.target_args.plan()?;
     let device = open::device()?;
@@ -77,19 +86,15 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     })
 }
 
-/// Explains a call of unshare(2). The dry run creates the namespaces, and releases them.
-fn explain_unshare(kinds: &[Kind]) -> Result<ExitCode> {
-    let (refusal, _) = open::device()?
-        .trace_unshare(unshare::flags_of(kinds), true)
-        .map_err(dry_run::no_answer)?;
-    let names = unshare::names(kinds);
-    Ok(match refusal {
-        Some(refusal) => {
-            println!("{names}: {}", unshare::refused(refusal));
+/// Explains a call that creates namespaces.
+fn explain_creation(creation: Creation) -> Result<ExitCode> {
+    Ok(match creation.explain(&open::device()?)? {
+        Some(refused) => {
+            println!("{creation}: {refused}");
             ExitCode::FAILURE
         }
         None => {
-            println!("{names}: can be created");
+            println!("{creation}: {}", creation.success());
             ExitCode::SUCCESS
         }
     })

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use rustix::process::{getegid, geteuid, getpid, getuid};
 use std::{
     fmt, fs,
-    io::Write as _,
+    io::{self, Write as _},
     process::{Child, Command, Stdio},
 };
 
@@ -74,8 +74,11 @@ impl MapArgs {
         }
         let mut maps = Vec::new();
         for (file, own) in ["/etc/subuid", "/etc/subgid"].into_iter().zip(own) {
-            // Without the file no user has ids.
-            let text = fs::read_to_string(file).unwrap_or_default();
+            let text = match fs::read_to_string(file) {
+                // Without the file no user has ids.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+                text => text.with_context(|| format!("--map-auto: {file}"))?,
+            };
             let names = [
                 user_name().unwrap_or_default(),
                 getuid().as_raw().to_string(),

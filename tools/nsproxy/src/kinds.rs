@@ -50,6 +50,18 @@ pub(crate) fn hint(mut error: Error) -> Error {
     error
 }
 
+/// Returns the `CLONE_NEW*` of some kinds.
+pub(crate) fn flags_of(kinds: &[Kind]) -> u32 {
+    kinds.iter().fold(0, |flags, kind| flags | kind.flag())
+}
+
+/// Names the namespaces of some kinds, such as `user, net namespaces`.
+pub(crate) fn names(kinds: &[Kind]) -> String {
+    let names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
+    let plural = if names.len() == 1 { "" } else { "s" };
+    format!("{} namespace{plural}", names.join(", "))
+}
+
 /// Returns the long option of a kind.
 fn long(kind: Kind) -> &'static str {
     match kind {

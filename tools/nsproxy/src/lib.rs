@@ -4,6 +4,8 @@
 
 mod caller;
 mod check;
+mod clone_flags;
+mod creation;
 mod diff;
 mod differing_kinds;
 mod dry_run;

@@ -3,7 +3,11 @@
 //! The calls that the options request, and their order: one plan for the commands that make the
 //! calls and for those that make dry runs.
 
-use crate::{dry_run, kinds::Kinds, open, target_args};
+use crate::{
+    dry_run,
+    kinds::{self, Kinds},
+    open, target_args,
+};
 use anyhow::{Result, bail};
 use clap::Error as UsageError;
 use nsproxy_uapi::{Device, Explain, Kind, Reason, Refusal};
@@ -34,7 +38,7 @@ pub(crate) struct Call {
 impl Call {
     /// Returns `nstype`, as `CLONE_NEW*`.
     pub(crate) fn nstype(&self) -> u32 {
-        self.kinds.iter().fold(0, |flags, kind| flags | kind.flag())
+        kinds::flags_of(&self.kinds)
     }
 
     /// Returns whether the call enters a user namespace.
@@ -45,9 +49,7 @@ impl Call {
 
 impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.kinds.iter().map(|kind| kind.name()).collect();
-        let plural = if names.len() == 1 { "" } else { "s" };
-        write!(f, "the {} namespace{plural} of ", names.join(", "))?;
+        write!(f, "the {} of ", kinds::names(&self.kinds))?;
         match &self.source {
             Source::File(path) => write!(f, "{}", path.display()),
             Source::Process(pid) => write!(f, "process {pid}"),

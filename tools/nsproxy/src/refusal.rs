@@ -331,6 +331,23 @@ pub(crate) fn sentence(reason: Reason, count: u32) -> String {
             "the owner of the caller's pid namespace is not the caller's user namespace or above it"
         }
         Reason::NoNewNs => "the namespace cannot be created",
+        Reason::CloneFlags => {
+            "clone3(2) does not know one of the flags, or they exclude or require each other"
+        }
+        Reason::CloneFs => {
+            "tasks in different mount or user namespaces cannot share root and working directory \
+             (CLONE_FS)"
+        }
+        Reason::CloneParent => {
+            "the caller is the init of a pid namespace, which cannot have siblings (CLONE_PARENT)"
+        }
+        Reason::CloneThread => {
+            "the threads of a process are in one user namespace and in one pid namespace \
+             (CLONE_THREAD)"
+        }
+        Reason::CloneSysvsem => {
+            "tasks in different ipc namespaces cannot share semaphore undos (CLONE_SYSVSEM)"
+        }
     };
     sentence.replace("{count}", &count.to_string())
 }

@@ -81,7 +81,7 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     let refused =
         plan.execute(|turn| Ok(setns(turn.file.as_raw_fd(), turn.call.nstype() as i32).err()))?;
     if let Some((Turn { call, file, .. }, errno)) = refused {
-        let reason = dry_run::describe(errno, call, file, as_of_2011);
+        let reason = dry_run::describe_setns(errno, call, file, as_of_2011);
         bail!("cannot enter {call}: {reason}");
     }
     drop((plan, device));

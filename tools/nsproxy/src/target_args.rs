@@ -12,7 +12,7 @@ use clap::{
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
     error::{Error as UsageError, ErrorKind},
 };
-use nsproxy_uapi::{Implementation, Kind};
+use nsproxy_uapi::Implementation;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TargetArgs {
@@ -30,38 +30,6 @@ pub(crate) struct TargetArgs {
     /// Use setns(2) of 2011: one call per kind; net, uts, ipc
     #[arg(long = "2011")]
     pub(crate) as_of_2011: bool,
-}
-
-/// The option that selects unshare(2) instead of setns(2).
-#[derive(Debug, clap::Args)]
-pub(crate) struct UnshareArg {
-    /// Make the call of unshare(2): create the kinds
-    #[arg(long, conflicts_with_all = ["target", "all", "as_of_2011"])]
-    unshare: bool,
-}
-
-impl UnshareArg {
-    /// Returns the kinds to create; [`None`] if the call is setns(2).
-    ///
-    /// # Errors
-    ///
-    /// A kind has a file, which nothing is created from, or there is no kind.
-    pub(crate) fn kinds(&self, args: &TargetArgs) -> Result<Option<Vec<Kind>>, UsageError> {
-        if !self.unshare {
-            return Ok(None);
-        }
-        let kinds = &args.kinds.0;
-        if let Some((kind, _)) = kinds.iter().find(|(_, file)| file.is_some()) {
-            return Err(usage(format!(
-                "-{}: --unshare takes no file",
-                kind.letter()
-            )));
-        }
-        if kinds.is_empty() {
-            return Err(usage("missing namespaces: select kinds (-U -m …)"));
-        }
-        Ok(Some(kinds.iter().map(|(kind, _)| *kind).collect()))
-    }
 }
 
 /// Returns the parser of an implementation, which is named by its entry.

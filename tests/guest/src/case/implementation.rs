@@ -79,7 +79,6 @@ impl Entry {
             Self::Syscall => unshare_raw(flags),
             Self::Device => device()?.unshare_raw(flags),
             Self::Explain { dry_run, .. } => {
-                let flags = u32::try_from(flags)?;
                 return Ok(explain_unshare(device()?, flags, dry_run)?.0);
             }
             Self::Served => {
@@ -132,21 +131,29 @@ pub(crate) fn explain_with_journal(
     nstype: i32,
     how: Explain,
 ) -> Result<(Outcome, Option<Refusal>)> {
-    audited(how.dry_run, || device.trace(fd, nstype, how))
+    let trace = || device.trace(fd, nstype, how);
+    audited(how.dry_run, trace, Journal::audit)
 }
 
 /// Makes a call of unshare(2) by `NSPROXY_EXPLAIN`, as [`explain_with_journal`].
 pub(crate) fn explain_unshare(
     device: &Device,
-    flags: u32,
+    flags: u64,
     dry_run: bool,
 ) -> Result<(Outcome, Option<Refusal>)> {
-    audited(dry_run, || device.trace_unshare(flags, dry_run))
+    let trace = || device.trace_unshare(flags, dry_run);
+    audited(dry_run, trace, Journal::audit)
+}
+
+/// Makes a dry run of clone3(2) by `NSPROXY_EXPLAIN`, as [`explain_with_journal`].
+pub(crate) fn explain_clone(device: &Device, flags: u64) -> Result<(Outcome, Option<Refusal>)> {
+    audited(true, || device.trace_clone(flags), Journal::audit_clone)
 }
 
 fn audited(
     dry_run: bool,
     trace: impl Fn() -> Result<(Option<Refusal>, Journal), Errno>,
+    audit: fn(&Journal) -> Result<(), String>,
 ) -> Result<(Outcome, Option<Refusal>)> {
     const ATTEMPTS: usize = 4;
     let mut attempts = 0;
@@ -154,7 +161,7 @@ fn audited(
         attempts += 1;
         let (refusal, journal) = trace().context("NSPROXY_EXPLAIN")?;
         let changed = refusal.is_none() && !dry_run;
-        match journal.audit() {
+        match audit(&journal) {
             Ok(()) => return Ok(outcome_of(refusal)),
             Err(error) if changed || attempts == ATTEMPTS => {
                 bail!("{UNBALANCED}: {error}\n{journal:#?}")

@@ -19,6 +19,7 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use nsproxy_uapi::Explain;
 use rustix::{
     buffer::spare_capacity,
+    event::{PollFd, PollFlags},
     fs::{Mode, OFlags},
     io::Errno,
     process::{PidfdFlags, Signal, WaitOptions},
@@ -173,9 +174,13 @@ impl Process {
                 let mut cloned = None;
                 let called = match call.args {
                     Args::Clone { flags } => {
+                        let dry_run = self.dry_run(call)?;
                         let (outcome, seen) = self.clone_task(flags, &clocks)?;
                         cloned = seen;
-                        Called::of(outcome)
+                        Called {
+                            dry_run,
+                            ..Called::of(outcome)
+                        }
                     }
                     _ => self.call(call)?,
                 };
@@ -352,6 +357,12 @@ impl Process {
         };
         drop(write);
         let seen = serde_json::from_reader(read).context("the snapshot of the new task")?;
+        if flags & libc::CLONE_PARENT as u64 != 0 {
+            // It is a sibling, which this process cannot reap.
+            let pidfd = rustix::process::pidfd_open(child, PidfdFlags::empty())?;
+            rustix::event::poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], None)?;
+            return Ok((Ok(()), Some(seen)));
+        }
         // A child that sends no signal, or one in another thread group, is waited for as well.
         rustix::process::waitpid(
             Some(child),
@@ -363,11 +374,9 @@ impl Process {
     /// Makes a dry run of a call by the device, unless an allocation is to fail.
     fn dry_run(&self, call: Call) -> Result<Option<DryRun>> {
         let as_of_2011 = call.entry == Entry::Device2011;
-        let (Some(device), None, true) = (
-            &self.device,
-            call.fail_nth,
-            as_of_2011 || call.entry == Entry::Device,
-        ) else {
+        let is_by_device = as_of_2011 || call.entry == Entry::Device;
+        let is_explained = is_by_device || matches!(call.args, Args::Clone { .. });
+        let (Some(device), None, true) = (&self.device, call.fail_nth, is_explained) else {
             return Ok(None);
         };
         let explained = match call.args {
@@ -375,11 +384,8 @@ impl Process {
                 let how = Explain::dry_run(as_of_2011);
                 implementation::explain_with_journal(device, self.fd(slot)?, nstype, how)
             }
-            Args::Unshare { flags } => match u32::try_from(flags) {
-                Ok(flags) => implementation::explain_unshare(device, flags, true),
-                Err(_) => return Ok(None),
-            },
-            Args::Clone { .. } => return Ok(None),
+            Args::Unshare { flags } => implementation::explain_unshare(device, flags, true),
+            Args::Clone { flags } => implementation::explain_clone(device, flags),
         };
         match explained {
             Ok((outcome, refusal)) => Ok(Some(DryRun::new(outcome, refusal))),

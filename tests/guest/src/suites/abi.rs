@@ -14,7 +14,7 @@ use crate::{
     sys::{self, LastPage, PAGE},
 };
 use anyhow::{Context as _, Result, anyhow, ensure};
-use nsproxy_uapi::{Explain, sys as uapi};
+use nsproxy_uapi::{Explain, Reason, sys as uapi};
 use rustix::{
     io::Errno,
     time::{ClockId, clock_gettime},
@@ -233,24 +233,49 @@ fn unshare(tests: &mut Vec<Test>) {
         ));
     }
     tests.push(Test::new(
-        "EXPLAIN of unshare takes no file, and not the call of 2011",
+        "EXPLAIN makes one call, and clone only as a dry run",
         |_| {
-            let explain = |fd: i32, more: u32| -> Result<Result<(), Code>> {
+            use uapi::{
+                NSPROXY_EXPLAIN_2011 as OF_2011, NSPROXY_EXPLAIN_CLONE as CLONE,
+                NSPROXY_EXPLAIN_DRY_RUN as DRY_RUN, NSPROXY_EXPLAIN_UNSHARE as UNSHARE,
+            };
+            let invalid = Err(Code::EINVAL);
+            for (flags, expected) in [
+                (UNSHARE, Ok(())),
+                (UNSHARE | DRY_RUN, Ok(())),
+                (CLONE | DRY_RUN, Ok(())),
+                (CLONE, invalid),
+                (CLONE | UNSHARE | DRY_RUN, invalid),
+                (UNSHARE | OF_2011, invalid),
+                (CLONE | OF_2011 | DRY_RUN, invalid),
+                (CLONE << 1, invalid),
+            ] {
                 let mut args = uapi::nsproxy_explain {
-                    fd,
-                    flags: uapi::NSPROXY_EXPLAIN_UNSHARE | more,
+                    flags,
                     ..Default::default()
                 };
-                ioctl(uapi::NSPROXY_EXPLAIN, (&raw mut args).addr())
-            };
-            let outcomes = [
-                explain(0, 0)?,
-                explain(0, uapi::NSPROXY_EXPLAIN_DRY_RUN)?,
-                explain(-1, 0)?,
-                explain(0, uapi::NSPROXY_EXPLAIN_2011)?,
-            ];
-            let expected = [Ok(()), Ok(()), Err(Code::EINVAL), Err(Code::EINVAL)];
-            ensure!(outcomes == expected, "{outcomes:?}, expected {expected:?}");
+                expect(uapi::NSPROXY_EXPLAIN, (&raw mut args).addr(), expected)
+                    .with_context(|| format!("flags {flags:#x}"))?;
+            }
+            Ok(())
+        },
+    ));
+    tests.push(Test::new(
+        "EXPLAIN of unshare and clone has the upper half of the flags in fd",
+        |_| {
+            for (call, reason) in [
+                (uapi::NSPROXY_EXPLAIN_UNSHARE, Reason::UnshareFlags),
+                (uapi::NSPROXY_EXPLAIN_CLONE, Reason::CloneFlags),
+            ] {
+                let mut args = uapi::nsproxy_explain {
+                    fd: i32::MIN,
+                    flags: call | uapi::NSPROXY_EXPLAIN_DRY_RUN,
+                    ..Default::default()
+                };
+                expect(uapi::NSPROXY_EXPLAIN, (&raw mut args).addr(), Ok(()))?;
+                let said = Reason::of(args.reason);
+                ensure!(said == Some(reason), "reason {said:?}, expected {reason:?}");
+            }
             Ok(())
         },
     ));
@@ -269,13 +294,22 @@ enum Argument {
 use Argument::{Number, Struct, Zero};
 
 /// The commands, each with `true` if it makes the call.
-const UNDER_A_FILTER: [(&str, u32, Argument, bool); 10] = [
+const UNDER_A_FILTER: [(&str, u32, Argument, bool); 11] = [
     ("SETNS", uapi::NSPROXY_SETNS, Struct(SETNS_SIZE, 0), true),
     ("UNSHARE", uapi::NSPROXY_UNSHARE, Zero(SETNS_SIZE, 0), true),
     (
         "EXPLAIN, of unshare,",
         uapi::NSPROXY_EXPLAIN,
         Zero(EXPLAIN_SIZE, uapi::NSPROXY_EXPLAIN_UNSHARE),
+        true,
+    ),
+    (
+        "EXPLAIN, of clone,",
+        uapi::NSPROXY_EXPLAIN,
+        Zero(
+            EXPLAIN_SIZE,
+            uapi::NSPROXY_EXPLAIN_CLONE | uapi::NSPROXY_EXPLAIN_DRY_RUN,
+        ),
         true,
     ),
     (

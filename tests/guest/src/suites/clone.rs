@@ -6,17 +6,16 @@
 //! created, shared, entered and left by the module, in the subject, its children, and the programs
 //! that they execute. The reference is a process that is not served.
 
-use super::{kinds, of_cases, unshare};
+use super::{callers::Caller, kinds, of_cases, unshare};
 use crate::{
     case::{
         Case,
         fixtures::Fixtures,
-        implementation::{Device, Entry, Kind, all_kinds, kind_names},
+        implementation::{Device, Entry, Kind, kind_names},
         target::USER,
     },
     env::serve_status::{self, enable},
     process::{
-        creds,
         setup::Setup,
         workers::{Child, run_in_child},
     },
@@ -24,6 +23,7 @@ use crate::{
     sys::{self, Fork},
 };
 use anyhow::{Context as _, Result, bail, ensure};
+use nsproxy_uapi::Reason;
 use rustix::{io::Errno, process::WaitOptions};
 use std::{process::Command, thread};
 
@@ -40,6 +40,10 @@ pub(crate) fn tests() -> Vec<Test> {
             exits_at_once,
         ),
         Test::new("a killed process leaves nothing behind", killed),
+        Test::new(
+            "C1 flags of 64 bits that exclude others, explained",
+            exclusive_flags,
+        ),
     ];
     let lifelong = |(name, case): (&str, Case)| Case {
         name: format!("{name}: {}", case.name),
@@ -50,11 +54,10 @@ pub(crate) fn tests() -> Vec<Test> {
     let of = |name, cases: Vec<Case>| cases.into_iter().map(move |case| (name, case));
     let others = of("unshare", unshare::cases()).chain(of("kinds", kinds::cases()));
     tests.extend(of_cases(others.map(lifelong)));
+    tests.extend(of_cases(reasons()));
     tests.extend(of_cases(cases()));
     tests
 }
-
-const USERS: u32 = Kind::User.flag();
 
 /// Returns the cases of clone(2).
 fn cases() -> Vec<Case> {
@@ -63,10 +66,10 @@ fn cases() -> Vec<Case> {
         let name = format!("{} by root", kind_names(kinds));
         cases.push(Case::clone_task(name, kinds.into()).creates(kinds));
     }
-    for (word, caller) in callers() {
+    for caller in Caller::of_creation() {
         for kinds in unshare::sets().chain([0]) {
-            let name = format!("{} by {word}", names(kinds));
-            cases.push(Case::clone_task(name, kinds.into()).caller(caller.clone()));
+            let name = format!("{} by {caller}", names(kinds));
+            cases.push(Case::clone_task(name, kinds.into()).caller(caller.setups()));
         }
     }
     for (word, flag) in FLAGS {
@@ -75,10 +78,123 @@ fn cases() -> Vec<Case> {
             |kinds: &u32| flag & libc::CLONE_VM as u64 == 0 || kinds & Kind::Time.flag() == 0;
         for kinds in unshare::sets().chain([0]).filter(has_room) {
             let name = format!("{} with {word}", names(kinds));
-            cases.push(Case::clone_task(name, u64::from(kinds) | flag));
+            let mut case = Case::clone_task(name, u64::from(kinds) | flag);
+            if flag == libc::CLONE_PARENT as u64 {
+                // The new task becomes a sibling of the caller. The caller gets a parent that leaves
+                // the new task to init.
+                case = case.caller([Setup::Fork]).creates(kinds);
+            }
+            cases.push(case);
         }
     }
     cases
+}
+
+/// Returns a case for each reason that only clone(2) has. A name starts with the row of
+/// `docs/checks.md` that the case is about.
+fn reasons() -> Vec<Case> {
+    const PID: u32 = Kind::Pid.flag();
+    let flag = |flag: i32| flag as u64;
+    let [vm, fs, sighand, parent, sysvsem] = [
+        libc::CLONE_VM,
+        libc::CLONE_FS,
+        libc::CLONE_SIGHAND,
+        libc::CLONE_PARENT,
+        libc::CLONE_SYSVSEM,
+    ]
+    .map(flag);
+    let thread = vm | sighand | flag(libc::CLONE_THREAD);
+    let kind = |kind: Kind| u64::from(kind.flag());
+    let pid_for_children = || vec![Setup::Unshare(PID)];
+    let as_init = || vec![Setup::Unshare(PID), Setup::Fork];
+    let refused = |name: &str, flags, caller: Vec<Setup>, reason| {
+        Case::clone_task(name.to_owned(), flags)
+            .caller(caller)
+            .refused(reason)
+    };
+    use Reason::{CloneFlags, CloneFs, CloneParent, CloneSysvsem, CloneThread};
+    vec![
+        refused("C1 an unknown bit", 1 << 63, vec![], CloneFlags),
+        refused("C1 a signal", libc::SIGUSR1 as u64, vec![], CloneFlags),
+        refused(
+            "C1 CLONE_DETACHED",
+            flag(libc::CLONE_DETACHED),
+            vec![],
+            CloneFlags,
+        ),
+        refused(
+            "C1 CLONE_SIGHAND without CLONE_VM",
+            sighand,
+            vec![],
+            CloneFlags,
+        ),
+        refused(
+            "C1 CLONE_THREAD without CLONE_SIGHAND",
+            vm | flag(libc::CLONE_THREAD),
+            vec![],
+            CloneFlags,
+        ),
+        refused(
+            "C2 mnt with CLONE_FS",
+            kind(Kind::Mnt) | fs,
+            vec![],
+            CloneFs,
+        ),
+        refused(
+            "C2 user with CLONE_FS",
+            kind(Kind::User) | fs,
+            vec![],
+            CloneFs,
+        ),
+        refused(
+            "C2 CLONE_EMPTY_MNTNS with CLONE_FS",
+            EMPTY_MNTNS | fs,
+            vec![],
+            CloneFs,
+        ),
+        Case::clone_task(
+            "C2 net with CLONE_FS, which is allowed",
+            kind(Kind::Net) | fs,
+        )
+        .creates(Kind::Net.flag()),
+        refused("C3 CLONE_PARENT by an init", parent, as_init(), CloneParent),
+        refused(
+            "C4 a thread in a new user namespace",
+            thread | kind(Kind::User),
+            vec![],
+            CloneThread,
+        ),
+        refused(
+            "C4 a thread in a new pid namespace",
+            thread | u64::from(PID),
+            vec![],
+            CloneThread,
+        ),
+        refused(
+            "C4 a thread in another pid namespace",
+            thread,
+            pid_for_children(),
+            CloneThread,
+        ),
+        refused(
+            "C5 ipc with CLONE_SYSVSEM",
+            kind(Kind::Ipc) | sysvsem,
+            vec![],
+            CloneSysvsem,
+        ),
+        refused(
+            "U7 CLONE_EMPTY_MNTNS by uid 1000",
+            EMPTY_MNTNS,
+            vec![Setup::SetIds(USER)],
+            Reason::CapNew,
+        ),
+        refused(
+            "U7 net by uid 1000",
+            kind(Kind::Net),
+            vec![Setup::SetIds(USER)],
+            Reason::CapNew,
+        ),
+    ]
 }
 
 fn names(kinds: u32) -> String {
@@ -87,6 +203,9 @@ fn names(kinds: u32) -> String {
         _ => kind_names(kinds),
     }
 }
+
+/// The flag for a mount namespace that has only the root mount. It implies `CLONE_NEWNS`.
+const EMPTY_MNTNS: u64 = 1 << 37;
 
 /// Flags of clone(2) beside the kinds.
 const FLAGS: [(&str, u64); 8] = [
@@ -100,46 +219,8 @@ const FLAGS: [(&str, u64); 8] = [
         "CLONE_VM and CLONE_SYSVSEM",
         (libc::CLONE_VM | libc::CLONE_SYSVSEM) as u64,
     ),
-    ("CLONE_EMPTY_MNTNS", 1 << 37),
+    ("CLONE_EMPTY_MNTNS", EMPTY_MNTNS),
 ];
-
-/// Returns the states of callers.
-fn callers() -> Vec<(&'static str, Vec<Setup>)> {
-    let below = || vec![Setup::Unshare(USERS), Setup::MapRoot];
-    let time = Kind::Time.flag();
-    vec![
-        (
-            "root without CAP_SYS_ADMIN",
-            vec![Setup::KeepCaps(!creds::SYS_ADMIN)],
-        ),
-        (
-            "root without capabilities",
-            vec![Setup::KeepCaps(creds::NONE)],
-        ),
-        ("uid 1000", vec![Setup::SetIds(USER)]),
-        ("root in a child user namespace", below()),
-        ("an unmapped user", vec![Setup::Unshare(USERS)]),
-        (
-            "root with limits of 0",
-            [below(), vec![Setup::Limit(all_kinds(), 0)]].concat(),
-        ),
-        ("a thread of two", vec![Setup::Thread]),
-        ("a CLONE_FS sharer", vec![Setup::ShareFs]),
-        ("a vfork child", vec![Setup::Vfork]),
-        (
-            "a chrooted root",
-            vec![Setup::Chroot("/tmp/nsproxy-tests-root".into())],
-        ),
-        (
-            "root with a time namespace for children",
-            vec![Setup::Unshare(time)],
-        ),
-        (
-            "root with a pid namespace for children",
-            vec![Setup::Unshare(Kind::Pid.flag())],
-        ),
-    ]
-}
 
 /// Checks how often `f`, which runs in a served process, has the module create tasks, execute
 /// programs, and end tasks.
@@ -218,6 +299,31 @@ fn not_created(_: &mut Fixtures) -> Result<()> {
         );
         Ok(())
     })
+}
+
+/// Checks `CLONE_SIGHAND` with `CLONE_CLEAR_SIGHAND`, and `CLONE_THREAD` with `CLONE_NNP`. They are
+/// no cases: `sys::clone_task()` uses clone(2) for `CLONE_VM`, whose flags have 32 bits.
+fn exclusive_flags(_: &mut Fixtures) -> Result<()> {
+    const CLEAR_SIGHAND: u64 = 1 << 32;
+    const NNP: u64 = 1 << 35;
+    let thread = libc::CLONE_THREAD as u64;
+    let shared = (libc::CLONE_VM | libc::CLONE_SIGHAND) as u64;
+    let device = Device::open()?;
+    for (flags, expected) in [
+        (shared, None),
+        (CLEAR_SIGHAND, None),
+        (shared | CLEAR_SIGHAND, Some(Reason::CloneFlags)),
+        (shared | thread, None),
+        (shared | NNP, None),
+        (shared | thread | NNP, Some(Reason::CloneFlags)),
+    ] {
+        let reason = device.trace_clone(flags)?.0.map(|refusal| refusal.reason);
+        ensure!(
+            reason == expected,
+            "{flags:#x}: {reason:?}, expected {expected:?}"
+        );
+    }
+    Ok(())
 }
 
 /// The number of processes and of threads that exit.

@@ -22,6 +22,7 @@ macro_rules! cases {
 mod abi;
 mod active_refs;
 mod bench;
+mod callers;
 mod cap_checks;
 mod clone;
 mod demo;

@@ -2,7 +2,7 @@
 
 //! unshare(2): flags and callers, crossed, each compared with the system call.
 
-use super::{named_enum::named_enum, of_cases};
+use super::{callers::Caller, of_cases};
 use crate::{
     case::{
         Case, UNSHARE_EMPTY_MNTNS,
@@ -356,7 +356,7 @@ fn limit_is_reported(_: &mut Fixtures) -> Result<()> {
         fs::write("/proc/sys/user/max_net_namespaces", "0")?;
         let own = nsfs::id(File::open("/proc/self/ns/user")?)?;
         let limit = |flags: u32| -> Result<Option<Limit>> {
-            let (refusal, _) = device.trace_unshare(flags, true)?;
+            let (refusal, _) = device.trace_unshare(flags.into(), true)?;
             Ok(refusal.and_then(|refusal| refusal.limit))
         };
         let known = |levels| Limit {
@@ -384,66 +384,10 @@ fn expect(limit: Option<Limit>, expected: Option<Limit>) -> Result<()> {
     Ok(())
 }
 
-named_enum! {
-    /// The state of the caller.
-    enum Caller {
-        WithoutSysAdmin = "root without CAP_SYS_ADMIN",
-        WithoutCapabilities = "root without capabilities",
-        User = "uid 1000",
-        RootBelow = "root in a child user namespace",
-        UserRootBelow = "uid 1000 in a child user namespace",
-        Unmapped = "an unmapped user",
-        InNamespacesOfItsOwn = "root in new namespaces of all kinds but user",
-        ThreadOfTwo = "a thread of two",
-        SharingFs = "a CLONE_FS sharer",
-        SharingFiles = "a CLONE_FILES sharer",
-        SharingMemory = "a CLONE_VM sharer",
-        SharingSighand = "a CLONE_SIGHAND sharer",
-        ChildOfVfork = "a vfork child",
-        Chrooted = "a chrooted root",
-        NoNewPrivs = "root with no_new_privs",
-        WithSemaphores = "root with semaphores to undo",
-        WithPidForChildren = "root whose children are in a new pid namespace",
-        Limited = "root in a child user namespace with limits of 0",
-    }
-}
-
-impl Caller {
-    fn setups(self) -> Vec<Setup> {
-        match self {
-            Self::WithoutSysAdmin => vec![Setup::KeepCaps(!creds::SYS_ADMIN)],
-            Self::WithoutCapabilities => vec![Setup::KeepCaps(creds::NONE)],
-            Self::User => vec![Setup::SetIds(USER)],
-            Self::RootBelow => vec![Setup::Unshare(USERS), Setup::MapRoot],
-            Self::UserRootBelow => vec![Setup::SetIds(USER), Setup::Unshare(USERS), Setup::MapRoot],
-            Self::Unmapped => vec![Setup::Unshare(USERS)],
-            Self::InNamespacesOfItsOwn => vec![Setup::Unshare(all_kinds() & !USERS), Setup::Fork],
-            Self::ThreadOfTwo => vec![Setup::Thread],
-            Self::SharingFs => vec![Setup::ShareFs],
-            Self::SharingFiles => vec![Setup::ShareFiles],
-            Self::SharingMemory => vec![Setup::ShareVm],
-            Self::SharingSighand => vec![Setup::ShareSighand],
-            Self::ChildOfVfork => vec![Setup::Vfork],
-            Self::Chrooted => vec![
-                Setup::Chdir("/tmp/nsproxy-tests-cwd".into()),
-                Setup::Chroot("/tmp/nsproxy-tests-root".into()),
-            ],
-            Self::NoNewPrivs => vec![Setup::NoNewPrivs],
-            Self::WithSemaphores => vec![Setup::RaiseSemaphore],
-            Self::WithPidForChildren => vec![Setup::Unshare(PID)],
-            Self::Limited => vec![
-                Setup::Unshare(USERS),
-                Setup::MapRoot,
-                Setup::Limit(all_kinds(), 0),
-            ],
-        }
-    }
-}
-
 /// Returns all callers, each with all [`sets`] and other flags.
 fn crossed() -> Vec<Case> {
     let mut cases = Vec::new();
-    for caller in Caller::ALL {
+    for caller in Caller::of_creation() {
         let kinds = sets().map(|kinds| (kind_names(kinds), u64::from(kinds)));
         let other = OTHER_FLAGS.map(|(name, flags)| (name.to_owned(), flags));
         let with_kinds = OTHER_FLAGS[1..].iter().map(|(name, flags)| {

@@ -167,7 +167,7 @@ pub(crate) fn vfork(mut f: impl FnMut() -> i32) -> Result<Pid, Errno> {
     )
 }
 
-/// `clone3()`: runs `f` in a child, which exits with the result. Returns its pid, which the caller
+/// `clone3()`: runs `f` in a child, which exits with the result. Returns its pid, which the parent
 /// must reap with `__WALL`. With `CLONE_VM` or `CLONE_FILES` the caller is suspended until the child
 /// exits: it would overwrite the child's stack, or close its files.
 pub(crate) fn clone_task(flags: u64, f: &mut impl FnMut() -> i32) -> Result<Pid, Errno> {
@@ -189,9 +189,14 @@ pub(crate) fn clone_task(flags: u64, f: &mut impl FnMut() -> i32) -> Result<Pid,
         0 => 0,
         _ => libc::CLONE_VFORK as u64,
     };
+    // A sibling sends the signal of this process to their parent.
+    let exit_signal = match flags & libc::CLONE_PARENT as u64 {
+        0 => libc::SIGCHLD as u64,
+        _ => 0,
+    };
     let args = libc::clone_args {
         flags: flags | suspend,
-        exit_signal: libc::SIGCHLD as u64,
+        exit_signal,
         // SAFETY: All members are numbers, for which 0 is valid.
         ..unsafe { mem::zeroed() }
     };

@@ -9,15 +9,15 @@ mod samples;
 mod tree;
 
 use crate::{
+    creation::{self, UnshareArg},
     dry_run, open, page,
     plan::Turn,
     refusal::Refused,
     status::ExitCode,
-    target_args::{TargetArgs, UnshareArg},
-    unshare,
+    target_args::TargetArgs,
 };
 use anyhow::{Context as _, Result};
-use nsproxy_uapi::{Device, Explain, Journal, Kind};
+use nsproxy_uapi::{Explain, Journal};
 use std::{
     fs::{File, OpenOptions},
     io::{self, Write as _},
@@ -32,6 +32,9 @@ reads the counts of the namespaces and of the nsproxy before
 and after each step. Concurrent changes by other tasks are
 included.
 
+With --unshare:
+{}
+
 With --dry-run:
 {}
 
@@ -42,6 +45,7 @@ Exit status:
 
 Example:
   nsproxy trace --target 1234 --net --html trace.html",
+        creation::HELP,
         dry_run::HELP
     )
 }
@@ -91,8 +95,8 @@ impl Traced {
 }
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
-    let kinds = args.unshare.kinds(&args.target_args)?;
-    let plan = match kinds {
+    let creation = args.unshare.creation(&args.target_args)?;
+    let plan = match creation {
         Some(_) => None,
         None => Some(args.target_args.plan()?),
     };
@@ -130,7 +134,17 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     match plan {
         Some(plan) if args.dry_run => drop(plan.dry_run(&device, as_of_2011, trace)?),
         Some(plan) => drop(plan.execute(|turn| trace(turn, how))?),
-        None => traced.push(trace_unshare(&device, &kinds.unwrap_or_default(), how)?),
+        None => {}
+    }
+    if let Some(creation) = creation {
+        let (refused, journal) = creation.trace(&device, how.dry_run)?;
+        traced.push(Traced {
+            name: "unshare",
+            call: creation.to_string(),
+            how,
+            refused,
+            journal,
+        });
     }
     let is_refused = traced.last().is_some_and(|traced| traced.refused.is_some());
 
@@ -148,20 +162,6 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         ExitCode::FAILURE
     } else {
         ExitCode::SUCCESS
-    })
-}
-
-/// Makes a call of unshare(2).
-fn trace_unshare(device: &Device, kinds: &[Kind], how: Explain) -> Result<Traced> {
-    let (refusal, journal) = device
-        .trace_unshare(unshare::flags_of(kinds), how.dry_run)
-        .map_err(dry_run::no_answer)?;
-    Ok(Traced {
-        name: "unshare",
-        call: unshare::names(kinds),
-        how,
-        refused: refusal.map(unshare::refused),
-        journal,
     })
 }
 

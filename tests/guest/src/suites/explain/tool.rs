@@ -710,6 +710,63 @@ const ROWS: &[Row] = &[
             "nsproxy setns -t $t -U -p nsproxy explain --unshare -p",
         )],
     },
+    Row {
+        name: "flags that unshare does not know",
+        failure: Refused(Reason::UnshareFlags),
+        target: Target::default,
+        typed: "nsproxy explain --unshare=CLONE_IO -n",
+        prints: "the flags have bits that unshare(2) does not know",
+        hints: &[],
+    },
+    Row {
+        name: "flags that require others",
+        failure: Refused(Reason::CloneFlags),
+        target: Target::default,
+        typed: "nsproxy explain --clone=CLONE_SIGHAND -n",
+        prints: "they exclude or require each other",
+        hints: &[],
+    },
+    Row {
+        name: "a shared root in another user namespace",
+        failure: Refused(Reason::CloneFs),
+        target: Target::default,
+        typed: "nsproxy explain --clone='CLONE_NEWUSER|CLONE_FS|SIGCHLD'",
+        prints: "cannot share root and working directory (CLONE_FS)",
+        hints: &[Hint(
+            "omit CLONE_FS",
+            "nsproxy explain --clone='CLONE_NEWUSER|SIGCHLD'",
+        )],
+    },
+    Row {
+        name: "a sibling of an init",
+        failure: Refused(Reason::CloneParent),
+        target: Target::default,
+        typed: "/usr/bin/unshare -p -f nsproxy explain --clone=CLONE_PARENT -n",
+        prints: "which cannot have siblings (CLONE_PARENT)",
+        hints: &[Hint(
+            "omit CLONE_PARENT",
+            "/usr/bin/unshare -p -f nsproxy explain --clone -n",
+        )],
+    },
+    Row {
+        name: "a thread in another user namespace",
+        failure: Refused(Reason::CloneThread),
+        target: Target::default,
+        typed: "nsproxy explain --clone='CLONE_VM|CLONE_SIGHAND|CLONE_THREAD' -U",
+        prints: "the threads of a process are in one user namespace",
+        hints: &[Hint(
+            "omit CLONE_THREAD",
+            "nsproxy explain --clone='CLONE_VM|CLONE_SIGHAND' -U",
+        )],
+    },
+    Row {
+        name: "semaphore undos in another ipc namespace",
+        failure: Refused(Reason::CloneSysvsem),
+        target: Target::default,
+        typed: "nsproxy explain --clone=CLONE_SYSVSEM -i",
+        prints: "cannot share semaphore undos (CLONE_SYSVSEM)",
+        hints: &[Hint("omit CLONE_SYSVSEM", "nsproxy explain --clone -i")],
+    },
 ];
 
 /// Returns where a check is tested that `nsproxy explain` cannot fail.
@@ -727,7 +784,6 @@ fn elsewhere(reason: Reason) -> Option<&'static str> {
         Reason::Unsupported | Reason::NoPidNs | Reason::Anonymous => {
             "no test can cause it: see the suite errno"
         }
-        Reason::UnshareFlags => "it makes no such call: the suite unshare",
         Reason::UnshareThreads | Reason::SighandShared | Reason::VmShared => {
             "it has no threads and, since execve(2), memory of its own: the suite unshare"
         }
@@ -762,10 +818,14 @@ const THREAD: &[(&str, &str)] = &[
 
 /// Commands in new namespaces. `qemu/init` writes `/etc/subuid`.
 const UNSHARE: &[(&str, &str)] = &[
-    ("nsproxy unshare -n ip -o link | wc -l", "1\n"),
+    (
+        "ip link add dummy7 type dummy; nsproxy unshare -n ip -o link | grep dummy7 || echo new
+         ip link del dummy7",
+        "new\n",
+    ),
     ("nsproxy unshare -p sh -c 'echo pid $$'", "pid 1\n"),
     (
-        "nsproxy unshare -m sh -c 'mount -t tmpfs none /mnt'; mount | grep /mnt || echo private",
+        "nsproxy unshare -m mount -t tmpfs none /mnt && ! mount | grep /mnt && echo private",
         "private\n",
     ),
     (
@@ -773,12 +833,20 @@ const UNSHARE: &[(&str, &str)] = &[
         "0\n0 0 1\n",
     ),
     (
-        user!("1000", "+dac_override", "nsproxy unshare -c id -u"),
-        "1000\n",
+        user!(
+            "1000",
+            "+dac_override",
+            "nsproxy unshare -c sh -c 'echo map $(cat /proc/self/uid_map)'"
+        ),
+        "map 1000 1000 1\n",
     ),
     (
-        user!("1000", "+dac_override", "nsproxy unshare -r id -u"),
-        "0\n",
+        user!(
+            "1000",
+            "+dac_override",
+            "nsproxy unshare -r sh -c 'echo map $(cat /proc/self/uid_map)'"
+        ),
+        "map 0 1000 1\n",
     ),
     (
         "nsproxy unshare --map-auto sh -c 'echo $(cat /proc/self/uid_map /proc/self/gid_map)'",

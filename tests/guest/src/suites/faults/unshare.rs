@@ -16,7 +16,7 @@ use crate::{
     report::{ktap::Test, verdict_port},
 };
 use anyhow::{Context as _, Result, bail, ensure};
-use nsproxy_uapi::Reason;
+use nsproxy_uapi::{Journal, Reason, Refusal};
 use rustix::io::Errno;
 use std::collections::BTreeSet;
 
@@ -103,8 +103,15 @@ fn fails_at(case: &Case, fixtures: &mut Fixtures) -> Result<bool> {
     bail!("unshare(2): {reference:?}, /dev/nsproxy: {subject:?}")
 }
 
-/// Checks that calls have all reasons that a shortage of memory has.
+type Trace = fn(&Device, u64) -> Result<(Option<Refusal>, Journal), Errno>;
+
+/// Checks that dry runs of unshare(2) and clone3(2) have all reasons that a shortage of memory has.
 fn reasons(_: &mut Fixtures) -> Result<()> {
+    reasons_of(|device, flags| device.trace_unshare(flags, true)).context("unshare(2)")?;
+    reasons_of(Device::trace_clone).context("clone3(2)")
+}
+
+fn reasons_of(trace: Trace) -> Result<()> {
     fault_injection::prepare()?;
     let device = Device::open()?;
     let expected = [
@@ -119,7 +126,7 @@ fn reasons(_: &mut Fixtures) -> Result<()> {
     for kinds in [vec![Kind::User, Kind::Mnt, Kind::Uts], vec![Kind::User]] {
         for n in 1..MOST {
             let armed = Armed::new(n)?;
-            let said = device.trace_unshare(flags_of(&kinds), true);
+            let said = trace(&device, flags_of(&kinds).into());
             let to_go = armed.to_go()?;
             drop(armed);
             match said {

@@ -2,78 +2,21 @@
 
 //! The axes of the matrix.
 
-use super::super::named_enum::named_enum;
-use crate::{
-    case::{
-        FdSource, NsPath, Unrelated,
-        implementation::{self, Kind},
-        target::{Liveness, Target, USER},
-    },
-    process::{creds, setup::Setup},
+use super::super::{callers::Caller, named_enum::named_enum};
+use crate::case::{
+    FdSource, NsPath, Unrelated,
+    implementation::{self, Kind},
+    target::{Liveness, Target},
 };
 
-named_enum! {
-    /// The state of the caller.
-    enum Caller {
-        Root = "root",
-        WithoutSysAdmin = "root without CAP_SYS_ADMIN",
-        WithoutSysChroot = "root without CAP_SYS_CHROOT",
-        WithoutSysPtrace = "root without CAP_SYS_PTRACE",
-        WithoutCapabilities = "root without capabilities",
-        User = "uid 1000",
-        RootBelow = "root in a child user namespace",
-        UserRootBelow = "uid 1000 in a child user namespace",
-        InNamespacesOfItsOwn = "root in new namespaces of all kinds but user",
-        ThreadOfTwo = "thread of two",
-        SharingFs = "CLONE_FS sharer",
-        SharingMemory = "CLONE_VM sharer",
-        ChildOfVfork = "vfork child",
-        Chrooted = "chrooted",
-        NoNewPrivs = "no_new_privs",
-        WithSemaphores = "with semaphores to undo",
-    }
-}
-
-impl Caller {
-    /// The callers for which the outcome depends on the set of kinds: one with all capabilities, one
-    /// that gains them with the user namespace, and two that only some kinds refuse.
-    pub(super) const OF_SETS: [Self; 4] = [
-        Self::Root,
-        Self::WithoutCapabilities,
-        Self::ThreadOfTwo,
-        Self::SharingFs,
-    ];
-
-    pub(super) fn steps(self) -> Vec<Setup> {
-        let user = Kind::User.flag();
-        match self {
-            Self::Root => vec![],
-            Self::WithoutSysAdmin => vec![Setup::KeepCaps(!creds::SYS_ADMIN)],
-            Self::WithoutSysChroot => vec![Setup::KeepCaps(!creds::SYS_CHROOT)],
-            Self::WithoutSysPtrace => vec![Setup::KeepCaps(!creds::SYS_PTRACE)],
-            Self::WithoutCapabilities => vec![Setup::KeepCaps(creds::NONE)],
-            Self::User => vec![Setup::SetIds(USER)],
-            Self::RootBelow => vec![Setup::Unshare(user), Setup::MapRoot],
-            Self::UserRootBelow => vec![Setup::SetIds(USER), Setup::Unshare(user), Setup::MapRoot],
-            Self::InNamespacesOfItsOwn => {
-                vec![
-                    Setup::Unshare(implementation::all_kinds() & !user),
-                    Setup::Fork,
-                ]
-            }
-            Self::ThreadOfTwo => vec![Setup::Thread],
-            Self::SharingFs => vec![Setup::ShareFs],
-            Self::SharingMemory => vec![Setup::ShareVm],
-            Self::ChildOfVfork => vec![Setup::Vfork],
-            Self::Chrooted => vec![
-                Setup::Chdir("/tmp/nsproxy-tests-cwd".into()),
-                Setup::Chroot("/tmp/nsproxy-tests-root".into()),
-            ],
-            Self::NoNewPrivs => vec![Setup::NoNewPrivs],
-            Self::WithSemaphores => vec![Setup::RaiseSemaphore],
-        }
-    }
-}
+/// The callers for which the outcome depends on the set of kinds: one with all capabilities, one
+/// that gains them with the user namespace, and two that only some kinds refuse.
+pub(super) const CALLERS_OF_SETS: [Caller; 4] = [
+    Caller::Root,
+    Caller::WithoutCapabilities,
+    Caller::ThreadOfTwo,
+    Caller::SharingFs,
+];
 
 named_enum! {
     /// The relation of the target to the caller.

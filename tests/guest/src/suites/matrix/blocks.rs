@@ -2,8 +2,8 @@
 
 //! The blocks of the matrix: axes, crossed. Every combination is a case, or impossible for a reason.
 
-use super::super::named_enum::named_enum;
-use super::axes::{Caller, NsType, Relation, WAYS, other_files, way_is_closed, way_name};
+use super::super::{callers::Caller, named_enum::named_enum};
+use super::axes::{CALLERS_OF_SETS, NsType, Relation, WAYS, other_files, way_is_closed, way_name};
 use crate::{
     case::{
         Case, FdSource, Witnesses,
@@ -50,7 +50,7 @@ pub(super) fn all() -> impl Iterator<Item = Combination> {
 fn by_each_caller(
     make: impl Fn(Caller) -> Combination + Clone,
 ) -> impl Iterator<Item = Combination> {
-    Caller::ALL.into_iter().map(make)
+    Caller::of_setns().map(make)
 }
 
 /// Makes a case, unless the combination is impossible.
@@ -66,7 +66,7 @@ fn combine(
         Ok(handle) => handle,
         Err(why) => return Combination::Impossible(why),
     };
-    let mut steps = caller.steps();
+    let mut steps = caller.setups();
     if of == Relation::Child {
         if caller == Caller::Chrooted {
             return Combination::Impossible("a chrooted process cannot create a user namespace");
@@ -193,7 +193,7 @@ fn pidfds() -> impl Iterator<Item = Combination> {
         })
 }
 
-/// Crosses set of kinds x caller ([`Caller::OF_SETS`]), by pidfd.
+/// Crosses set of kinds x caller ([`CALLERS_OF_SETS`]), by pidfd.
 fn pidfd_sets() -> impl Iterator<Item = Combination> {
     (1..1_u32 << Kind::ALL.len())
         .map(|bits| {
@@ -203,7 +203,7 @@ fn pidfd_sets() -> impl Iterator<Item = Combination> {
                 .fold(0, |kinds, (_, kind)| kinds | kind.flag())
         })
         .flat_map(|kinds| {
-            Caller::OF_SETS.into_iter().map(move |caller| {
+            CALLERS_OF_SETS.into_iter().map(move |caller| {
                 let of = Relation::Sibling;
                 let name = format!(
                     "pidfd of {}, {}",
