@@ -79,8 +79,11 @@ impl Journal {
     /// A description of the first mismatch. Other tasks may have caused it: a real error occurs each
     /// time.
     pub fn audit(&self) -> Result<(), String> {
-        let is_unshare = self.steps.iter().any(|taken| taken.step == Step::Flags);
-        self.audit_in(if is_unshare { OF_UNSHARE } else { OF_SETNS })
+        self.audit_in(if self.is_unshare() {
+            OF_UNSHARE
+        } else {
+            OF_SETNS
+        })
     }
 
     /// Audits the journal of clone3(2), as [`audit`](Self::audit).

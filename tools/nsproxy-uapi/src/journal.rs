@@ -109,9 +109,16 @@ impl Journal {
         self.steps.iter().any(|taken| taken.step == Step::Target)
     }
 
+    /// Returns whether the call is unshare(2), or a dry run of clone3(2).
+    pub fn is_unshare(&self) -> bool {
+        self.steps.iter().any(|taken| taken.step == Step::Flags)
+    }
+
     /// Returns whether the call was committed: neither refused nor a dry run.
     pub fn is_committed(&self) -> bool {
-        self.steps.iter().any(|taken| taken.step == Step::Switch)
+        // unshare(2) of a user namespace alone does not switch the nsproxy.
+        let commits = |taken: &Taken| matches!(taken.step, Step::Switch | Step::CommitCreds);
+        self.steps.iter().any(commits)
     }
 
     /// Returns the namespaces of the caller before the call.
@@ -130,12 +137,16 @@ impl Journal {
         let mut all = self.before();
         if self.is_committed() {
             for taken in &self.steps {
-                if let (Step::Install, Some((kind, id))) = (taken.step, taken.about) {
-                    for (member, old) in &mut all {
-                        if Member::installed(kind).any(|installed| installed == *member) {
-                            *old = id;
-                        }
-                    }
+                let Some((kind, id)) = taken.about else {
+                    continue;
+                };
+                let moves = |member: Member| match taken.step {
+                    Step::Install => Member::installed(kind).any(|installed| installed == member),
+                    Step::NewNs => Member::created(kind).unwrap_or(Member::User) == member,
+                    _ => false,
+                };
+                for (_, old) in all.iter_mut().filter(|(member, _)| moves(*member)) {
+                    *old = id;
                 }
             }
         }

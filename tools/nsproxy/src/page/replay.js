@@ -56,8 +56,20 @@ function apply(step, { nsproxy, cred, counts }) {
     };
     switch (step.step) {
         case "create-new-namespaces":
-            copy(nsproxy);
+            // A call that creates namespaces has begun to fill the nsproxy before.
+            if (!nsproxy.new.exists) {
+                copy(nsproxy);
+            }
             break;
+        case "new-ns": {
+            const set = step.about.kind === "user" ? cred : nsproxy;
+            if (!set.new.exists) {
+                copy(set);
+            }
+            // Of two members, the one for children.
+            set.new.members[MEMBERS[step.about.kind].at(-1)] = step.about.id;
+            break;
+        }
         case "prepare-creds":
             copy(cred);
             break;

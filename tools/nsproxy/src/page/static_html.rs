@@ -178,7 +178,7 @@ impl Call {
         for (number, step) in self.steps.iter().enumerate() {
             let mut within: Vec<&str> = step.within.iter().map(String::as_str).collect();
             if step.depth > 0 {
-                within.insert(0, "setns");
+                within.insert(0, &self.system_call);
             }
             let pairs = open.iter().zip(&within);
             let shared = pairs.take_while(|(open, within)| open == within).count();

@@ -3,6 +3,7 @@
 //! The steps of a journal as functions of the kernel.
 
 use nsproxy_uapi::{Journal, Kind, Step, Taken};
+use rustix::io::Errno;
 use serde::Serialize;
 
 /// The function of the kernel that took a step.
@@ -293,7 +294,65 @@ pub(super) fn function(taken: &Taken, journal: &Journal, as_of_2011: bool) -> Fu
         ["commit_nsset", rest @ ..] if as_of_2011 => rest,
         within => within,
     };
+    if journal.is_unshare() {
+        function = in_unshare(function, taken);
+    }
     function
+}
+
+/// Changes the function of a step that setns(2) takes in another place than unshare(2).
+fn in_unshare(function: Function, taken: &Taken) -> Function {
+    match taken.step {
+        Step::Caller => entry(
+            "unshare",
+            &[],
+            function.says,
+            place(FORK_C, "ksys_unshare"),
+            place(UNSHARE, "unshare"),
+        ),
+        Step::Fs => Function {
+            within: &["unshare_fs"],
+            ..function
+        },
+        Step::Cred => Function {
+            within: &["unshare_userns"],
+            says: "copies the credentials, for the new user namespace",
+            ..function
+        },
+        Step::Create if taken.errno == Some(Errno::PERM) => entry(
+            "ns_capable",
+            &["unshare_nsproxy_namespaces"],
+            "checks CAP_SYS_ADMIN in the user namespace that would own the new namespaces",
+            place(NSPROXY_C, "unshare_nsproxy_namespaces"),
+            place(UNSHARE, "unshare_nsproxy_namespaces"),
+        ),
+        Step::Create => Function {
+            within: &["unshare_nsproxy_namespaces"],
+            says: "completes the new nsproxy, with references to the other namespaces of the old one",
+            ..function
+        },
+        Step::ExitSem => Function {
+            within: &[],
+            ..function
+        },
+        Step::Activate | Step::Switch | Step::PutNsproxy => Function {
+            within: &["switch_task_namespaces"],
+            ..function
+        },
+        Step::CommitCreds => Function {
+            within: &[],
+            says: "gives the task its new credentials",
+            ..function
+        },
+        Step::Return => entry(
+            "ksys_unshare",
+            &[],
+            "releases what the call created, unless the task has it now",
+            place(FORK_C, "ksys_unshare"),
+            place(UNSHARE, "Unshared"),
+        ),
+        _ => function,
+    }
 }
 
 /// Returns the name of a kind's `install()`, its file, and the function of the module.
@@ -357,24 +416,31 @@ mod tests {
     use super::*;
     use std::{fs, path::Path};
 
-    /// Returns the function of each step, today and in 2011.
+    /// Returns the function of each step: of setns(2) today and in 2011, and of unshare(2).
     fn functions() -> Vec<Function> {
         let steps = Step::ALL.iter().flat_map(|&step| {
             let kinds = Kind::ALL.iter().map(|&kind| Some((kind, 1)));
             kinds.chain([None]).map(move |about| (step, about))
         });
-        let taken = steps.map(|(step, about)| Taken {
-            step,
-            time: Default::default(),
-            errno: None,
-            about,
-            nsproxy: None,
-            counts: Vec::new(),
+        let taken = steps.flat_map(|(step, about)| {
+            [None, Some(Errno::PERM)].map(|errno| Taken {
+                step,
+                time: Default::default(),
+                errno,
+                about,
+                nsproxy: None,
+                counts: Vec::new(),
+            })
         });
-        let journal = Journal { steps: Vec::new() };
-        taken
-            .flat_map(|taken| [false, true].map(|old| function(&taken, &journal, old)))
-            .collect()
+        let setns = Journal { steps: Vec::new() };
+        let taken: Vec<_> = taken.collect();
+        let flags = taken.iter().find(|taken| taken.step == Step::Flags);
+        let unshare = Journal {
+            steps: flags.cloned().into_iter().collect(),
+        };
+        let calls = [(&setns, false), (&setns, true), (&unshare, false)];
+        let of = |taken: &Taken| calls.map(|(journal, old)| function(taken, journal, old));
+        taken.iter().flat_map(of).collect()
     }
 
     #[test]

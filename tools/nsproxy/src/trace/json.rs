@@ -214,6 +214,19 @@ mod tests {
     }
 
     #[test]
+    fn a_created_namespace_is_that_of_the_caller_afterwards() {
+        let text = Document::new(&[samples::unshared()]).text();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let call = &value["calls"][0];
+        assert_eq!(call["before"], serde_json::json!({ "user": 3, "uts": 7 }));
+        assert_eq!(call["after"], serde_json::json!({ "user": 41, "uts": 42 }));
+        let html = crate::page::page(&text);
+        assert!(html.contains("<code>user</code> 3 → 41"), "{html}");
+        assert!(html.contains("<code>unshare()</code>"), "{html}");
+        assert!(!html.contains("<code>setns()</code>"), "{html}");
+    }
+
+    #[test]
     fn the_document_can_be_a_page() {
         let html = crate::page::page(&Document::new(&[samples::traced()]).text());
         assert!(html.contains("<code>uts</code> 7 → 42"), "{html}");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! A journal for tests: the caller enters a uts namespace.
+//! Journals for tests: the caller enters a uts namespace, or creates one.
 
 use super::Traced;
 use nsproxy_uapi::{Count, Explain, Journal, Kind, Member, Step, Taken};
@@ -11,7 +11,7 @@ fn taken(step: Step, time: u64, nsproxy: Option<[u32; 2]>, counts: Vec<Count>) -
         step,
         time: Duration::from_nanos(time),
         errno: None,
-        about: (step == Step::Install).then_some((Kind::Uts, 42)),
+        about: matches!(step, Step::Install | Step::NewNs).then_some((Kind::Uts, 42)),
         nsproxy,
         counts,
     }
@@ -60,5 +60,36 @@ pub(super) fn traced() -> Traced {
         how: Explain::default(),
         refused: None,
         journal: Journal { steps },
+    }
+}
+
+/// Returns the creation of a user and a uts namespace.
+pub(super) fn unshared() -> Traced {
+    let new_user = Taken {
+        about: Some((Kind::User, 41)),
+        ..taken(Step::NewNs, 3_500, None, vec![])
+    };
+    let new_uts = vec![uts(42, &[], [0, 1], [0; 2])];
+    let before = Count {
+        kind: Kind::User,
+        ..uts(3, &[Member::User], [1; 2], [1; 2])
+    };
+    let mut steps = traced().journal.steps;
+    let rest = steps.split_off(4);
+    steps.truncate(1);
+    steps[0].counts.push(before);
+    steps.extend([
+        taken(Step::Flags, 1_500, None, vec![]),
+        taken(Step::Cred, 2_500, None, vec![]),
+        new_user,
+        taken(Step::NewNs, 3_600, None, new_uts),
+        taken(Step::Create, 3_700, Some([0, 1]), vec![]),
+    ]);
+    steps.extend(rest);
+    Traced {
+        name: "unshare",
+        call: "new user, uts namespaces".to_owned(),
+        journal: Journal { steps },
+        ..traced()
     }
 }

@@ -70,7 +70,12 @@ pub(super) fn tree(traced: &Traced) -> String {
             }
             within = within.calls.last_mut().expect("pushed above if missing");
         }
-        let mut node = Node::new(function.name);
+        // The end of a function whose calls are steps themselves.
+        let is_open = |last: &mut Node| last.name == function.name && !last.calls.is_empty();
+        let mut node = within
+            .calls
+            .pop_if(is_open)
+            .unwrap_or_else(|| Node::new(function.name));
         node.effects = effects(taken);
         if traced.is_timed() {
             let since = (taken.time - begun.unwrap_or_default()).as_nanos() as f64 / 1000.0;
@@ -177,6 +182,28 @@ mod tests {
             "{text}"
         );
         assert!(text.ends_with("succeeded\n"), "{text}");
+    }
+
+    #[test]
+    fn a_function_encloses_the_namespaces_that_it_creates() {
+        let text = plain(&samples::unshared());
+        let expected = "\
+├─ check_unshare_flags 1.0 µs
+├─ unshare_userns
+│  ├─ prepare_creds 2.0 µs
+│  └─ create_user_ns 3.0 µs
+├─ unshare_nsproxy_namespaces
+│  └─ create_new_namespaces 3.2 µs
+│     │    nsproxy                  count 0 -> 1 (+1)
+│     └─ copy_utsname 3.1 µs
+│             uts 42                   ns_ref 0 -> 1 (+1)  active 0
+├─ switch_task_namespaces
+";
+        assert!(text.contains(expected), "{text}");
+        assert!(
+            text.ends_with("└─ ksys_unshare 7.0 µs\nsucceeded\n"),
+            "{text}"
+        );
     }
 
     #[test]
