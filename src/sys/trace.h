@@ -37,7 +37,14 @@
 	EM(NSPROXY_STEP_ACTIVATE,	"nsproxy_ns_active_get")	\
 	EM(NSPROXY_STEP_SWITCH,		"switch")			\
 	EM(NSPROXY_STEP_PUT_NSPROXY,	"put_nsproxy")			\
-	EM_END(NSPROXY_STEP_PERF,		"perf_event_namespaces")
+	EM(NSPROXY_STEP_PERF,		"perf_event_namespaces")	\
+	EM(NSPROXY_STEP_FLAGS,		"check_unshare_flags")		\
+	EM(NSPROXY_STEP_FILES,		"dup_fd")			\
+	EM(NSPROXY_STEP_NEW_NS,		"new_ns")			\
+	EM(NSPROXY_STEP_UCOUNTS,	"set_cred_ucounts")		\
+	EM(NSPROXY_STEP_EXIT_SHM,	"exit_shm")			\
+	EM(NSPROXY_STEP_SWITCH_FS,	"switch_fs")			\
+	EM_END(NSPROXY_STEP_SWITCH_FILES,	"switch_files")
 
 /* Makes the numbers of the steps known to readers of the event's format file. */
 #undef EM

@@ -13,7 +13,7 @@ use crate::{
     errno::{Code, Outcome, expect, outcome_name},
     process::{
         Actor,
-        command::{Call, Command},
+        command::{Args, Call, Command},
         setup::Setup,
     },
     report::ktap::Test,
@@ -94,6 +94,10 @@ pub(crate) fn tests() -> Vec<Test> {
         Test::new(
             "the tracepoint has each step of a call with a pidfd",
             of_pidfd,
+        ),
+        Test::new(
+            "the tracepoint has each step of a call that creates namespaces",
+            |_| of_unshare(),
         ),
         Test::new("the tracepoint has the step that refuses", |fixtures| {
             let steps = "fget type:22";
@@ -399,6 +403,25 @@ fn of_pidfd(fixtures: &mut Fixtures) -> Result<()> {
         Ok(()),
         steps,
     )
+}
+
+/// Creates a namespace of each kind, by a caller that shares its files.
+fn of_unshare() -> Result<()> {
+    let mut actor = Actor::spawn()?;
+    actor.open_device()?;
+    actor.set_up(&Setup::ShareFiles)?;
+    let call = Call {
+        entry: Entry::EXPLAINED,
+        args: Args::Unshare {
+            flags: u64::from(all_kinds()) | libc::CLONE_FILES as u64,
+        },
+        fail_nth: None,
+    };
+    let steps = "check_unshare_flags copy_fs_struct dup_fd prepare_creds new_ns new_ns new_ns \
+                 new_ns new_ns new_ns new_ns new_ns create_new_namespaces set_cred_ucounts \
+                 exit_sem exit_shm switch_fs nsproxy_ns_active_get switch put_nsproxy \
+                 switch_files commit_creds perf_event_namespaces";
+    seen(actor, call, Ok(()), steps)
 }
 
 fn seen(mut actor: Actor, call: Call, expected: Outcome, steps: &str) -> Result<()> {
