@@ -44,7 +44,8 @@ Exit status:
   2  usage error
 
 Example:
-  nsproxy trace --target 1234 --net --html trace.html",
+  nsproxy trace --target 1234 --net --html trace.html
+  nsproxy trace --unshare --user --net",
         creation::HELP,
         dry_run::HELP
     )
