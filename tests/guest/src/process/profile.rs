@@ -26,12 +26,12 @@ pub(super) fn profile(
     for measured in measured {
         let mut caller = Caller::new(*measured, work, device);
         let mut record = |caller: &mut Caller<'_>, turns: &[usize]| {
-            let calls = caller.calls(fds);
-            tracer.begin(name, measured.name())?;
+            let repetitions = caller.repetitions(fds);
+            tracer.begin(name, measured.name(work.operation))?;
             for &turn in turns {
                 // The host recognises a call by these two around it.
                 Call::LEAST.make();
-                let returned = calls[turn].make();
+                let returned = repetitions[turn].make();
                 Call::LEAST.make();
                 caller.check(turn, returned)?;
             }
@@ -42,7 +42,7 @@ pub(super) fn profile(
                 run_in_child(|| {
                     caller.serve(true)?;
                     // Writes to memory that is shared with the parent, so that it is copied before.
-                    caller.calls([-1; 2])[turn].make();
+                    let _ = caller.repetitions([-1; 2]);
                     record(&mut caller, &[turn])
                 })?;
             }

@@ -26,6 +26,7 @@ pub(crate) use seccomp::{before_exec, seccomp_allow_all, seccomp_no_setns};
 pub(crate) use shared::Shared;
 pub(crate) use syscall::{
     Call, outcome, setns_32, setns_32_wide, setns_64, setns_64_wide, trace_syscall,
+    vfork_into_and_exit,
 };
 pub(crate) use task::{
     Fork, block_usr1, clone_task, exec, exit, fork, fork_into, fork_sharing_files, fork_sharing_fs,

@@ -33,6 +33,14 @@ impl Call {
         }
     }
 
+    /// `unshare()`.
+    pub(crate) fn unshare(flags: u32) -> Self {
+        Self {
+            number: libc::SYS_unshare,
+            arguments: [flags as usize, 0, 0],
+        }
+    }
+
     /// Returns `setns()` with these values in the registers. The kernel reads the lower halves.
     fn setns_wide(fd: u64, nstype: u64) -> Self {
         Self {
@@ -68,6 +76,36 @@ impl Call {
         }
         result
     }
+}
+
+/// `clone()` with `CLONE_NEW*`, for a child that exits at once with status 0: as `vfork()`. Returns its
+/// pid, which the caller must reap.
+pub(crate) fn vfork_into_and_exit(kinds: u32) -> Result<Pid, Errno> {
+    let flags = kinds as i32 | libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    let result: i64;
+    // SAFETY: The child shares the stack with this task, which is suspended until the child exits. The
+    // child writes no memory, and leaves only by exit_group(). NULL is valid for the other arguments.
+    // The instruction changes rcx and r11.
+    unsafe {
+        asm!(
+            "syscall",
+            "test rax, rax",
+            "jnz 2f",
+            "mov eax, {exit}",
+            "xor edi, edi",
+            "syscall",
+            "2:",
+            exit = const libc::SYS_exit_group,
+            inlateout("rax") libc::SYS_clone => result,
+            in("rdi") i64::from(flags),
+            in("rsi") 0_i64, in("rdx") 0_i64, in("r10") 0_i64, in("r8") 0_i64,
+            out("rcx") _, out("r11") _,
+        );
+    }
+    if result < 0 {
+        return Err(Errno::from_raw_os_error(-result as i32));
+    }
+    Pid::from_raw(result as i32).ok_or(Errno::CHILD)
 }
 
 /// setns(2) by the `syscall` instruction.

@@ -18,6 +18,12 @@ const PARTS: &[(&str, &str, [&str; 2])] = &[
         ["setns(2)", "`NSPROXY_SETNS`"],
     ),
     (
+        "unshare",
+        "The ioctl, in a process that makes the call once and exits. Its exit releases the namespaces \
+         and is not counted, except in the row with the release.",
+        ["unshare(2)", "`NSPROXY_UNSHARE`"],
+    ),
+    (
         "dry-run",
         "A dry run, which returns before the point of no return.",
         ["`NSPROXY_SETNS`", "`DRY_RUN`"],
@@ -39,8 +45,15 @@ const PARTS: &[(&str, &str, [&str; 2])] = &[
     ),
     (
         "served",
-        "A served setns(2). The redirect also costs processes that are not served.",
+        "A process that is served. The entry of the redirect is counted: a served `unshare(0)` is \
+         little else. For a process, the work of the module is the row less the fork; the other rows \
+         of processes show that entry, and the list of served processes.",
         ["not served", "served"],
+    ),
+    (
+        "not-served",
+        "A process that is not served, while another process is.",
+        ["no redirect", "redirect"],
     ),
 ];
 

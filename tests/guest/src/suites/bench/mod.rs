@@ -20,11 +20,11 @@ use crate::{
 };
 use anyhow::{Result, ensure};
 use growth::Growth;
-use row::Row;
+use row::{Row, Subject};
 
 /// A measurement.
 enum Part {
-    /// The same work by two entries.
+    /// The same work, done twice.
     Row(Row),
     /// A call with a growing number of objects.
     Growth(Growth),
@@ -32,11 +32,12 @@ enum Part {
     Module,
 }
 
-/// Returns all measurements. Their order matters: the redirect stays installed until the module is
-/// unloaded, and looking up a served process takes longer if its pid is large.
+/// Returns all measurements. Their order matters: looking up a served process takes longer if its pid
+/// is large.
 fn parts() -> Vec<Part> {
     let mut parts: Vec<_> = row::rows().into_iter().map(Part::Row).collect();
     parts.extend(row::served().into_iter().map(Part::Row));
+    parts.extend(row::not_served().into_iter().map(Part::Row));
     parts.push(Part::Module);
     parts.extend(Growth::ALL.map(Part::Growth));
     parts
@@ -101,7 +102,7 @@ fn compare(row: &Row, worst: &mut Option<f64>) -> Result<()> {
         format!("bench.{}.{}", row.part(), row.work().replace(' ', "_")),
         format!("{:.1} {:.1} {ratio:.3}", cost.reference, cost.subject),
     )?;
-    if row.subject() == Entry::Device {
+    if row.subject() == Subject::Entry(Entry::Device) {
         *worst = Some(worst.map_or(ratio, |worst: f64| worst.max(ratio)));
     }
     ensure!(

@@ -7,17 +7,28 @@ use crate::{
         implementation::{self, Entry, Kind},
         target::{Target, TargetProcess},
     },
+    env::module,
     errno::{Code, Outcome, outcome_name},
     process::{
         Actor,
-        command::Source,
+        command::{Command, Source},
         creds,
-        measure::{Measured, Work},
+        measure::{Measured, Operation, Work},
         setup::Setup,
     },
 };
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use std::os::fd::OwnedFd;
+
+/// The way of the work that is compared with a reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// Another entry than that of the reference.
+    Entry(Entry),
+    /// A system call of a process that is not served, while another process is. The reference is
+    /// the same call before the redirect is installed.
+    NotServed,
+}
 
 /// The files of a call.
 #[derive(Clone, Copy, Debug)]
@@ -30,10 +41,25 @@ enum Files {
     Closed,
 }
 
-/// The same work, done by two entries.
+impl Files {
+    /// Returns the kinds of namespace that a call with these files enters.
+    fn kinds(self) -> u32 {
+        match self {
+            Self::Of(kind) => kind.flag(),
+            Self::Pidfd(kinds) => kinds,
+            Self::Closed => 0,
+        }
+    }
+}
+
+/// The same work, done twice. The subject is compared with a reference.
 pub(super) struct Row {
-    subject: Entry,
+    subject: Subject,
     work: String,
+    operation: Operation,
+    /// An operation whose cost is subtracted from both.
+    less: Option<Operation>,
+    in_children: bool,
     files: Files,
     nstype: u32,
     caller: Vec<Setup>,
@@ -77,6 +103,7 @@ pub(super) fn rows() -> Vec<Row> {
         ));
     }
     rows.extend(errors());
+    rows.extend(unshared(Entry::Device, "", [1.0, 0.95, 1.02, 1.005, 0.96]));
 
     for (dry_run, journal, net, seven) in [
         (true, false, 1.18, 0.655),
@@ -92,14 +119,86 @@ pub(super) fn rows() -> Vec<Row> {
     rows
 }
 
-/// Returns the rows of the redirected system call.
+/// Returns the rows of the redirected functions: of a process that is served, compared with one that
+/// is not.
 pub(super) fn served() -> Vec<Row> {
-    [
+    let mut rows: Vec<_> = [
         ("net, nsfs", Files::Of(Kind::Net), 0.96),
-        ("net, pidfd", Files::Pidfd(Kind::Net.flag()), 0.915),
+        ("net, pidfd", Files::Pidfd(Kind::Net.flag()), 0.98),
     ]
     .map(|(work, files, limit)| Row::new(Entry::Served, work, files, limit))
-    .into()
+    .into();
+    rows.extend(unshared(
+        Entry::Served,
+        "unshare ",
+        [1.0, 0.985, 1.03, 1.005, 0.985],
+    ));
+
+    let (child, uts) = (Operation::Vfork(0), Operation::Vfork(Kind::Uts.flag()));
+    let row = |operation, work, limit| {
+        Row::without_files(Subject::Entry(Entry::Served), operation, work, limit)
+    };
+    rows.extend([
+        // Little else than the entry of the redirect.
+        row(Operation::Unshare(0), "unshare nothing", 1.6),
+        row(child, "vfork, exit", 1.12),
+        row(uts, "vfork into uts, exit", 1.12),
+        // The entry of the redirect costs both the same, so this is the work of the module.
+        Row {
+            less: Some(child),
+            ..row(uts, "uts of a child", 1.0)
+        },
+        row(Operation::Fork, "fork, exit", 1.04),
+        row(Operation::Exec, "fork, exec, exit", 1.02),
+    ]);
+    rows
+}
+
+/// Returns the rows of a process that is not served, while another process is.
+pub(super) fn not_served() -> Vec<Row> {
+    let row =
+        |operation, work, limit| Row::without_files(Subject::NotServed, operation, work, limit);
+    vec![
+        Row {
+            subject: Subject::NotServed,
+            ..Row::new(Entry::Syscall, "setns net", Files::Of(Kind::Net), 1.14)
+        },
+        row(
+            Operation::Unshare(Kind::Uts.flag()),
+            "unshare uts, and its release",
+            1.065,
+        ),
+        row(Operation::Vfork(0), "vfork, exit", 1.045),
+        row(Operation::Fork, "fork, exit", 1.03),
+        row(Operation::Exec, "fork, exec, exit", 1.015),
+    ]
+}
+
+/// Returns the rows of unshare(2) with these limits. The name of the work begins with `prefix`.
+///
+/// A process that makes the call once measures it alone: its exit releases the namespaces. The last
+/// row is of a process that repeats the call, which releases the namespace of the call before. The
+/// module calls the kernel's functions that create a user namespace, and has nothing else to do:
+/// there, the ratio shows the entry.
+fn unshared(subject: Entry, prefix: &str, limits: [f64; 5]) -> Vec<Row> {
+    let works = [
+        ("net", Kind::Net.flag(), true),
+        ("uts", Kind::Uts.flag(), true),
+        ("user", Kind::User.flag(), true),
+        ("all", implementation::all_kinds(), true),
+        ("uts, and its release", Kind::Uts.flag(), false),
+    ];
+    let rows = works.into_iter().zip(limits);
+    rows.map(|((work, kinds, in_children), limit)| Row {
+        in_children,
+        ..Row::without_files(
+            Subject::Entry(subject),
+            Operation::Unshare(kinds),
+            format!("{prefix}{work}"),
+            limit,
+        )
+    })
+    .collect()
 }
 
 fn errors() -> Vec<Row> {
@@ -132,9 +231,14 @@ fn errors() -> Vec<Row> {
 
 impl Row {
     fn new(subject: Entry, work: impl Into<String>, files: Files, limit: f64) -> Self {
+        let kinds = files.kinds();
         Self {
-            subject,
+            subject: Subject::Entry(subject),
             work: work.into(),
+            operation: Operation::Setns,
+            less: None,
+            // A process cannot return from a user namespace.
+            in_children: kinds & Kind::User.flag() != 0,
             files,
             nstype: match files {
                 Files::Pidfd(kinds) => kinds,
@@ -143,6 +247,20 @@ impl Row {
             caller: Vec::new(),
             outcome: Ok(()),
             limit,
+        }
+    }
+
+    /// Returns a row of an operation that uses no files.
+    fn without_files(
+        subject: Subject,
+        operation: Operation,
+        work: impl Into<String>,
+        limit: f64,
+    ) -> Self {
+        Self {
+            subject,
+            operation,
+            ..Self::new(Entry::Syscall, work, Files::Closed, limit)
         }
     }
 
@@ -159,7 +277,7 @@ impl Row {
         Self::new(Entry::Device, work, Files::Of(kind), limit)
     }
 
-    pub(super) fn subject(&self) -> Entry {
+    pub(super) fn subject(&self) -> Subject {
         self.subject
     }
 
@@ -169,12 +287,17 @@ impl Row {
 
     /// Returns the name of the subject.
     pub(super) fn part(&self) -> &'static str {
-        match self.subject {
-            Entry::Syscall => "syscall",
-            Entry::Device => "device",
-            Entry::Device2011 => "device-2011",
-            Entry::Served | Entry::Lifelong => "served",
-            Entry::Explain { dry_run, journal } => match (dry_run, journal) {
+        let entry = match self.subject {
+            Subject::Entry(entry) => entry,
+            Subject::NotServed => return "not-served",
+        };
+        match (entry, self.operation) {
+            (Entry::Syscall, _) => "syscall",
+            (Entry::Device, Operation::Unshare(_)) => "unshare",
+            (Entry::Device, _) => "device",
+            (Entry::Device2011, _) => "device-2011",
+            (Entry::Served | Entry::Lifelong, _) => "served",
+            (Entry::Explain { dry_run, journal }, _) => match (dry_run, journal) {
                 (true, false) => "dry-run",
                 (true, true) => "dry-run-journal",
                 (false, false) => "explain",
@@ -192,9 +315,17 @@ impl Row {
         self.limit
     }
 
-    /// Measures the calls of both entries.
+    /// Measures the reference and the subject: by turns, or before and after the redirect is installed.
     pub(super) fn measure(&self) -> Result<Cost> {
-        let [reference, subject] = self.measured();
+        match self.subject {
+            Subject::Entry(Entry::Served) => self.measure_redirect(Entry::Served),
+            Subject::NotServed => self.measure_redirect(Entry::Syscall),
+            Subject::Entry(entry) => self.measure_by_turns(entry),
+        }
+    }
+
+    fn measure_by_turns(&self, entry: Entry) -> Result<Cost> {
+        let [reference, subject] = Self::compared(entry).map(Measured::Operation);
         let measured = [
             Measured::NullSyscall,
             Measured::UnknownIoctl,
@@ -212,18 +343,39 @@ impl Row {
         Ok(Cost { reference, subject })
     }
 
-    /// Makes the calls of both entries while the host records them.
-    pub(super) fn profile(&self) -> Result<()> {
-        self.with_actor(|actor, work| actor.profile(&self.name(), work, &self.measured()))
+    /// Measures the system call before another process has requested the redirect, and `entry` after
+    /// it.
+    fn measure_redirect(&self, entry: Entry) -> Result<Cost> {
+        // An installed redirect stays until the module is unloaded.
+        module::unload_soon()?;
+        module::load(c"")?.context("finit_module")?;
+        self.with_actor(|actor, work| {
+            let mut measure = |entry| actor.measure(work, &[Measured::Operation(entry)]);
+            let reference = measure(Entry::Syscall)?[0];
+            let mut other = Actor::spawn()?;
+            other.open_device()?;
+            other.run_command(&Command::Serve)?;
+            let subject = measure(entry)?[0];
+            Ok(Cost { reference, subject })
+        })
     }
 
-    /// Returns the call of the reference and that of the subject.
-    fn measured(&self) -> [Measured; 2] {
-        let reference = match self.subject {
+    /// Carries out the work of the reference and of the subject while the host records it.
+    pub(super) fn profile(&self) -> Result<()> {
+        let Subject::Entry(subject) = self.subject else {
+            anyhow::bail!("only entries are profiled");
+        };
+        let measured = Self::compared(subject).map(Measured::Operation);
+        self.with_actor(|actor, work| actor.profile(&self.name(), work, &measured))
+    }
+
+    /// Returns the entry of the reference and that of the subject.
+    fn compared(subject: Entry) -> [Entry; 2] {
+        let reference = match subject {
             Entry::Explain { .. } => Entry::Device,
             _ => Entry::Syscall,
         };
-        [reference, self.subject].map(Measured::Setns)
+        [reference, subject]
     }
 
     /// Calls `act` with an actor that is ready to make the calls.
@@ -243,25 +395,18 @@ impl Row {
             };
         }
         let work = Work {
+            operation: self.operation,
+            less: self.less,
             slots,
             nstype: self.nstype as i32,
-            // A process cannot return from a user namespace.
-            in_children: self.kinds() & Kind::User.flag() != 0,
+            in_children: self.in_children,
             outcome: self.outcome,
         };
         act(&mut actor, work)
     }
 
-    fn kinds(&self) -> u32 {
-        match self.files {
-            Files::Of(kind) => kind.flag(),
-            Files::Pidfd(kinds) => kinds,
-            Files::Closed => 0,
-        }
-    }
-
     fn target(&self) -> Result<TargetProcess> {
-        TargetProcess::start(&Target::in_new(self.kinds()))
+        TargetProcess::start(&Target::in_new(self.files.kinds()))
     }
 
     fn file(&self, target: &TargetProcess) -> Result<Option<OwnedFd>> {
