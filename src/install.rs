@@ -23,6 +23,9 @@ use kernel::{
 };
 
 /// A kind of namespace that can be put into a set.
+///
+/// Each implementation is inlined, and so are the functions that get a part of the set. A call would
+/// take the address of that part, and keep the set in memory instead of registers.
 pub(crate) trait Install: Kind {
     /// Checks whether the caller may enter the namespace, and puts it into `set`.
     ///
@@ -39,6 +42,7 @@ pub(crate) trait Install: Kind {
 impl Install for UserNamespace {
     /// Mirrors `userns_install()`.
     #[doc(alias = "userns_install")]
+    #[inline(always)]
     fn install(&self, set: &mut NsSet, caller: &mut Caller<'_>) -> Result<(), Refusal> {
         // Entering the same user namespace again would return lost capabilities.
         ensure(!self.is(caller.user_ns()), Reason::SameUser)?;
@@ -60,6 +64,7 @@ impl Install for UserNamespace {
 
 /// Moves credentials to `user_ns`: with all capabilities there, and what belonged to the old user
 /// namespace removed.
+#[inline(always)]
 fn set_cred_user_ns(cred: &mut PreparedCred, user_ns: &UserNamespace) {
     let securebits = cred.securebits() & version::KEPT_SECUREBITS;
     cred.set_securebits(SECUREBITS_DEFAULT | securebits);
@@ -75,6 +80,7 @@ fn set_cred_user_ns(cred: &mut PreparedCred, user_ns: &UserNamespace) {
 impl Install for MntNamespace {
     /// Mirrors `mntns_install()`.
     #[doc(alias = "mntns_install")]
+    #[inline(always)]
     fn install(&self, set: &mut NsSet, caller: &mut Caller<'_>) -> Result<(), Refusal> {
         check_owner(self, caller)?;
         let user_ns = set.cred.user_ns(caller);
@@ -98,6 +104,7 @@ impl Install for MntNamespace {
 impl Install for UtsNamespace {
     /// Mirrors `utsns_install()`.
     #[doc(alias = "utsns_install")]
+    #[inline(always)]
     fn install(&self, set: &mut NsSet, caller: &mut Caller<'_>) -> Result<(), Refusal> {
         check_owner(self, caller)?;
         check_set(set, caller)?;
@@ -109,6 +116,7 @@ impl Install for UtsNamespace {
 impl Install for IpcNamespace {
     /// Mirrors `ipcns_install()`.
     #[doc(alias = "ipcns_install")]
+    #[inline(always)]
     fn install(&self, set: &mut NsSet, caller: &mut Caller<'_>) -> Result<(), Refusal> {
         check_owner(self, caller)?;
         check_set(set, caller)?;
@@ -120,6 +128,7 @@ impl Install for IpcNamespace {
 impl Install for PidNamespace {
     /// Mirrors `pidns_install()`. The caller itself stays in its pid namespace.
     #[doc(alias = "pidns_install")]
+    #[inline(always)]
     fn install(&self, set: &mut NsSet, caller: &mut Caller<'_>) -> Result<(), Refusal> {
         check_owner(self, caller)?;
         check_set(set, caller)?;
@@ -136,6 +145,7 @@ impl Install for CgroupNamespace {
     /// Mirrors `cgroupns_install()`. The order of the capability checks is the reverse of that of
     /// other kinds.
     #[doc(alias = "cgroupns_install")]
+    #[inline(always)]
     fn install(&self, set: &mut NsSet, caller: &mut Caller<'_>) -> Result<(), Refusal> {
         check_set(set, caller)?;
         check_owner(self, caller)?;
@@ -149,6 +159,7 @@ impl Install for CgroupNamespace {
 impl Install for NetNamespace {
     /// Mirrors `netns_install()`.
     #[doc(alias = "netns_install")]
+    #[inline(always)]
     fn install(&self, set: &mut NsSet, caller: &mut Caller<'_>) -> Result<(), Refusal> {
         check_owner(self, caller)?;
         check_set(set, caller)?;
@@ -160,6 +171,7 @@ impl Install for NetNamespace {
 impl Install for TimeNamespace {
     /// Mirrors `timens_install()`.
     #[doc(alias = "timens_install")]
+    #[inline(always)]
     fn install(&self, set: &mut NsSet, caller: &mut Caller<'_>) -> Result<(), Refusal> {
         // The clocks of a time namespace are mapped into the caller's memory.
         if !caller.is_single_threaded() {

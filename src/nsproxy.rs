@@ -54,7 +54,7 @@ pub(crate) fn create_new_namespaces(
         observer,
     };
     let new = memory.write(Namespaces {
-        mnt_ns: copy.mnt_ns(fs)?,
+        mnt_ns: copy.mnt_ns(old.mnt_ns(), fs)?,
         uts_ns: copy.of(old.uts_ns())?,
         ipc_ns: copy.of(old.ipc_ns())?,
         pid_ns_for_children: copy.of(old.pid_ns_for_children())?,
@@ -89,8 +89,11 @@ impl<O: Observer> Copy<'_, O> {
     /// Returns a copy of the caller's mount namespace if a root and working directory move into it,
     /// else a reference.
     #[inline(always)]
-    fn mnt_ns(&mut self, fs: Option<UnusedFs<'_>>) -> Result<ARef<MntNamespace>> {
-        let old = self.caller.nsproxy().mnt_ns();
+    fn mnt_ns(
+        &mut self,
+        old: &MntNamespace,
+        fs: Option<UnusedFs<'_>>,
+    ) -> Result<ARef<MntNamespace>> {
         let Some(fs) = fs else {
             return Ok(old.into());
         };

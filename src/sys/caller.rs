@@ -246,6 +246,7 @@ impl<'a> Caller<'a> {
     }
 
     /// Replaces `current->nsproxy`. Returns the old nsproxy.
+    #[inline(always)]
     pub(crate) fn replace_nsproxy(&mut self, new: ARef<NsProxy>) -> ARef<NsProxy> {
         let new = ARef::into_raw(new).as_ptr().cast();
         // SAFETY: By `&mut self` no borrow of the old nsproxy exists. The task takes over the

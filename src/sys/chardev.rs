@@ -41,6 +41,7 @@ impl<T: Ioctl> MiscDevice for Device<T> {
         Ok(())
     }
 
+    #[inline(always)]
     fn ioctl(_device: (), _file: &File, cmd: u32, arg: usize) -> Result<isize> {
         let current = kernel::current!();
         // SAFETY: This is the entry of the call, and the only place that creates a `Caller` for it.

@@ -88,6 +88,7 @@ impl PreparedCred {
     /// Replaces the user namespace, and drops the old one.
     #[doc(alias = "get_user_ns")]
     #[doc(alias = "put_user_ns")]
+    #[inline(always)]
     pub(crate) fn replace_user_ns(&mut self, user_ns: &UserNamespace) {
         let new = namespace::into_raw(ARef::from(user_ns));
         let old = core::mem::replace(&mut self.as_layout().user_ns, new);
@@ -101,6 +102,7 @@ impl PreparedCred {
     ///
     /// [`EAGAIN`]: out of memory.
     #[doc(alias = "set_cred_ucounts")]
+    #[inline(always)]
     pub(crate) fn set_ucounts(&mut self) -> Result {
         // SAFETY: By the type's invariants this value owns the only reference.
         returned(unsafe { static_call!(set_cred_ucounts(self.as_raw())) })

@@ -125,6 +125,7 @@ impl SetFs {
     /// Sets working directory and root of the set, and takes references to `root`. May sleep.
     #[doc(alias = "set_fs_pwd")]
     #[doc(alias = "set_fs_root")]
+    #[inline(always)]
     pub(crate) fn set_pwd_and_root(&mut self, caller: &mut Caller<'_>, root: &Path) {
         let fs = match self {
             SetFs::None => {

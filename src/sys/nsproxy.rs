@@ -53,6 +53,7 @@ impl NsProxy {
 
     /// Drops a reference. Returns the number of references before. Dropping the last one may sleep.
     #[doc(alias = "put_nsproxy")]
+    #[inline(always)]
     pub(crate) fn put(nsproxy: ARef<Self>) -> u32 {
         // SAFETY: `into_raw()` returns the reference, which passes to `dec()`.
         unsafe { Self::dec(ARef::into_raw(nsproxy)) }
@@ -64,6 +65,7 @@ impl NsProxy {
     ///
     /// The caller must own a reference, and must not use it afterwards.
     #[doc(alias = "deactivate_nsproxy")]
+    #[inline(always)]
     unsafe fn dec(obj: NonNull<Self>) -> u32 {
         let ptr = obj.cast::<kernel::bindings::nsproxy>();
         // SAFETY: The caller owns a reference, so the nsproxy is alive.
@@ -222,13 +224,14 @@ impl NewNsProxy {
 
 impl Drop for NewNsProxy {
     #[doc(alias = "nsproxy_free")]
+    #[inline(always)] // A call would take the address of the pointer, and keep it in memory.
     fn drop(&mut self) {
-        // SAFETY: By the type's invariants each member owns a reference. The members are not used
-        // afterwards.
-        drop(unsafe { Namespaces::read(self.0.as_ptr()) });
         // INVARIANT: By the type's invariants the object is from this cache, and no other pointer
         // to it is in use.
-        drop(NsProxyMemory(self.0));
+        let memory = NsProxyMemory(self.0);
+        // SAFETY: By the type's invariants each member owns a reference. The members are not used
+        // afterwards.
+        unsafe { Namespaces::free(memory) };
     }
 }
 
@@ -260,17 +263,16 @@ macro_rules! members {
                 $(unsafe { (*ptr).$member = namespace::into_raw(self.$member) };)*
             }
 
-            /// Moves the references out of the nsproxy at `ptr`.
+            /// Drops the references of an nsproxy in the same order, and frees its memory.
             ///
             /// # Safety
             ///
-            /// `ptr` must be valid, and no other pointer to the nsproxy may be in use. Its members
-            /// must own references, and must not be used afterwards.
-            unsafe fn read(ptr: *mut kernel::bindings::nsproxy) -> Self {
-                Self {
-                    // SAFETY: The caller guarantees that the member owns a reference.
-                    $($member: unsafe { namespace::from_owned((*ptr).$member) },)*
-                }
+            /// The members must own references.
+            unsafe fn free(memory: NsProxyMemory) {
+                let ptr = memory.0.as_ptr();
+                // SAFETY: The caller guarantees that the member owns a reference. The memory has no
+                // other user.
+                $(drop(unsafe { namespace::from_owned::<$kind>((*ptr).$member) });)*
             }
         }
 

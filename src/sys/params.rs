@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Module parameters. `shim.c` defines them, since `module!` of the kernel crate does not support
+//! Module parameters. `params.c` defines them, since `module!` of the kernel crate does not support
 //! bool parameters before Linux 7.3.
 
 use super::bindings;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Inline functions and macros of the kernel's headers, as functions that Rust can
- * call, and the parameters of the module.
+ * call. Where the kernel inlines its own helpers into Rust, those that are
+ * __always_inline are inlined as well: see Kbuild. This file must define no variable.
  */
 
 #include <linux/fdtable.h>
 #include <linux/fs_struct.h>
-#include <linux/moduleparam.h>
 #include <linux/pid_namespace.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -16,14 +16,6 @@
 #include <linux/uaccess.h>
 
 #include "shim.h"
-
-bool nsproxy_rs_allow_seccomp __ro_after_init;
-module_param_named(allow_seccomp, nsproxy_rs_allow_seccomp, bool, 0);
-MODULE_PARM_DESC(allow_seccomp,
-		 "Serve callers under a seccomp filter, which cannot see what they call");
-
-/* Taints the kernel (TAINT_TEST), since the module replaces a system call. */
-MODULE_INFO(test, "Y");
 
 /* The parent of a user or pid namespace; NULL for an initial one and for other kinds. */
 struct ns_common *nsproxy_rs_ns_parent(struct ns_common *ns)
@@ -59,20 +51,20 @@ void nsproxy_rs_exec_update_unlock(struct task_struct *task)
  * (CONFIG_MEM_ALLOC_PROFILING). Rust could only call kmem_cache_alloc_noprof(),
  * which sets no tag.
  */
-struct nsproxy *nsproxy_rs_nsproxy_alloc(void)
+__always_inline struct nsproxy *nsproxy_rs_nsproxy_alloc(void)
 {
 	return kmem_cache_alloc(nsproxy_rs_nsproxy_cachep, GFP_KERNEL);
 }
 
 /* Like refcount_dec_and_test(), but returns the count before. */
-unsigned int nsproxy_rs_nsproxy_dec(struct nsproxy *ns)
+__always_inline unsigned int nsproxy_rs_nsproxy_dec(struct nsproxy *ns)
 {
 	int old;
 
 	return __refcount_dec_and_test(&ns->count, &old) ? 1 : old;
 }
 
-bool nsproxy_rs_current_is_only_thread(void)
+__always_inline bool nsproxy_rs_current_is_only_thread(void)
 {
 	return thread_group_empty(current);
 }
@@ -123,7 +115,7 @@ void nsproxy_rs_shm_init_task(struct task_struct *task)
 	shm_init_task(task);
 }
 
-int nsproxy_rs_get_user_u64(u64 *dst, const u64 __user *src)
+__always_inline int nsproxy_rs_get_user_u64(u64 *dst, const u64 __user *src)
 {
 	return get_user(*dst, src);
 }

@@ -20,10 +20,10 @@
 #error "nsproxy_rs needs CONFIG_TRACEPOINTS"
 #endif
 
-/* shim.c */
+/* params.c */
 extern bool nsproxy_rs_allow_seccomp;
 
-/* Inline functions and macros of the kernel's headers */
+/* shim.c: inline functions and macros of the kernel's headers */
 struct ns_common *nsproxy_rs_ns_parent(struct ns_common *ns);
 int nsproxy_rs_exec_update_lock(struct task_struct *task);
 void nsproxy_rs_exec_update_unlock(struct task_struct *task);
