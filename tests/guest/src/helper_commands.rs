@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! Commands for a shell: `nsproxy-tests share-fs` and `nsproxy-tests two-threads`. They start callers
-//! that share with another task what `setns(2)` requires to be unshared. And the command that the
-//! kernel executes for a test: `nsproxy-tests request-key`.
+//! that share with another task what `setns(2)` requires to be unshared. And the commands that the
+//! kernel or a process of a test executes: `nsproxy-tests request-key` and `sequence-process`.
 
 use crate::{
     case::implementation::Device,
@@ -27,6 +27,7 @@ pub(crate) fn main(mut words: impl Iterator<Item = OsString>) -> Option<Result<E
         "share-fs" => Some(share_fs(words)),
         "two-threads" => Some(two_threads(words)),
         "request-key" => Some(suites::request_key(words)),
+        "sequence-process" => Some(suites::sequence_process()),
         _ => None,
     }
 }

@@ -191,12 +191,7 @@ impl Setup {
             Self::ShareVm => drop(sys::spawn_sharing_vm()?),
             Self::ShareSighand => drop(sys::spawn_sharing_sighand()?),
             Self::ShareFiles => return spawn_sharing_files(process).map(Reply::Companion),
-            Self::Limit(kinds, max) => {
-                for kind in implementation::kinds_of(*kinds) {
-                    let path = format!("sys/user/max_{}_namespaces", kind.name());
-                    write_proc(&process.proc, &path, &max.to_string())?;
-                }
-            }
+            Self::Limit(kinds, max) => limit(&process.proc, *kinds, *max)?,
             Self::Chroot(path) => {
                 fs::create_dir_all(path)?;
                 rustix::process::chroot(path)?;
@@ -365,6 +360,15 @@ fn write_proc(proc: &OwnedFd, path: &str, text: &str) -> Result<()> {
         .with_context(|| format!("/proc/{path}"))?;
     // One write: the kernel takes a map or nothing.
     rustix::io::write(fd, text.as_bytes()).with_context(|| format!("/proc/{path}: {text:?}"))?;
+    Ok(())
+}
+
+/// Sets the limits of namespaces of these kinds (`CLONE_NEW*`) in the user namespace of this process.
+pub(crate) fn limit(proc: &OwnedFd, kinds: u32, max: u32) -> Result<()> {
+    for kind in implementation::kinds_of(kinds) {
+        let path = format!("sys/user/max_{}_namespaces", kind.name());
+        write_proc(proc, &path, &max.to_string())?;
+    }
     Ok(())
 }
 

@@ -54,6 +54,7 @@ mod visibility;
 mod watch;
 
 pub(crate) use request_key::upcall as request_key;
+pub(crate) use sequences::process as sequence_process;
 pub(crate) use visibility::{Knowledge, Query};
 
 use crate::{

@@ -29,9 +29,9 @@ pub(crate) use syscall::{
     vfork_into_and_exit,
 };
 pub(crate) use task::{
-    Fork, block_usr1, clone_task, exec, exit, fork, fork_into, fork_sharing_files, fork_sharing_fs,
-    fork_to_zombie, has_ended_within, ignore_children, keep_only, one_heap, queue_blocked_signal,
-    sleep_forever, spawn_sharing_sighand, spawn_sharing_vm, vfork,
+    Fork, block_usr1, clone_task, exec, exit, fork, fork_by_clone3, fork_into, fork_sharing_files,
+    fork_sharing_fs, fork_to_zombie, has_ended_within, ignore_children, keep_only, one_heap,
+    queue_blocked_signal, sleep_forever, spawn_sharing_sighand, spawn_sharing_vm, vfork,
 };
 
 pub(crate) use nsproxy_uapi::setns_raw as setns;

@@ -189,23 +189,29 @@ pub(crate) fn clone_task(flags: u64, f: &mut impl FnMut() -> i32) -> Result<Pid,
         0 => 0,
         _ => libc::CLONE_VFORK as u64,
     };
+    match fork_by_clone3(flags | suspend)? {
+        Fork::Parent(pid) => Ok(pid),
+        Fork::Child => exit(f()),
+    }
+}
+
+/// `clone3()`: as `fork()`, with flags that do not contain `CLONE_VM`.
+pub(crate) fn fork_by_clone3(flags: u64) -> Result<Fork, Errno> {
+    assert!(flags & libc::CLONE_VM as u64 == 0);
     // A sibling sends the signal of this process to their parent.
     let exit_signal = match flags & libc::CLONE_PARENT as u64 {
         0 => libc::SIGCHLD as u64,
         _ => 0,
     };
     let args = libc::clone_args {
-        flags: flags | suspend,
+        flags,
         exit_signal,
         // SAFETY: All members are numbers, for which 0 is valid.
         ..unsafe { mem::zeroed() }
     };
     // SAFETY: Without CLONE_VM this is `fork()`, see `fork_with`. The struct has the given size.
     let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const args, mem::size_of_val(&args)) };
-    match Fork::from_raw(checked(pid)?) {
-        Fork::Parent(pid) => Ok(pid),
-        Fork::Child => exit(f()),
-    }
+    checked(pid).map(Fork::from_raw)
 }
 
 fn clone_on_new_stack(
@@ -225,7 +231,7 @@ fn clone_on_new_stack(
 /// Executes the program at `path` below `dir` with one argument and with these files as standard
 /// input and output. Returns only on failure.
 ///
-/// The caller must be a child of [`vfork`] or [`fork`], which has its own descriptors 0 and 1.
+/// The caller must be a child of [`vfork`] or [`fork`], and must not use descriptors 0 and 1.
 pub(crate) fn exec(
     dir: BorrowedFd<'_>,
     path: &CStr,

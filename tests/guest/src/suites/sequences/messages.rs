@@ -4,6 +4,7 @@
 //!
 //! Each process is forked from the root and has the sequence: an order is the index of an operation.
 
+use super::super::named_enum::named_enum;
 use crate::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +33,18 @@ pub(super) enum Answer {
 pub(super) struct Observation {
     /// `0`, the name of an error, or a word for why nothing was done.
     pub(super) outcome: String,
-    /// For a call of setns, the kinds that were requested, as `CLONE_NEW*`.
-    pub(super) called: Option<u32>,
+    /// For a call, the kinds that were requested, as `CLONE_NEW*`.
+    pub(super) called: Option<(Call, u32)>,
     pub(super) snapshot: Snapshot,
+}
+
+named_enum! {
+    /// A system call whose outcomes are counted.
+    #[derive(Serialize, Deserialize)]
+    enum Call {
+        Setns = "setns",
+        Unshare = "unshare",
+        Clone = "clone",
+        Execute = "exec",
+    }
 }

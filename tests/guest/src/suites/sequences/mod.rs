@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Random sequences: a few processes unshare, fork, exit, open, mount, and call setns. Each sequence
-//! runs in two worlds, which differ only in the implementation that is called. All observations in
-//! both worlds must be the same.
+//! Random sequences: a few processes call setns, unshare, fork, execute, exit, open, mount. Each
+//! sequence runs in two worlds, which differ only in the implementation that is called. All
+//! observations in both worlds must be the same.
 //!
 //! - [`op`], [`text`]: sequences as data, and as text;
 //! - [`strategy`]: the generator of sequences;
-//! - [`world`], [`process`], [`messages`]: a world, its processes, and the messages between them;
+//! - [`world`], [`process`](mod@process), [`messages`]: a world, its processes, and the messages
+//!   between them;
+//! - [`execute`]: execve(2) in a process;
 //! - [`observe`]: snapshots of a process; [`record`]: the observations in a world;
 //! - [`search`]: finds and shrinks a sequence that differs;
 //! - [`outcome_mix`]: checks that the outcomes are varied enough.
 
+mod execute;
 mod messages;
 mod observe;
 mod op;
@@ -31,6 +34,8 @@ use crate::{
     snapshot::ClockBase,
 };
 use anyhow::{Result, ensure};
+pub(crate) use execute::main as process;
+use messages::Call;
 use op::{CGROUPS, Cgroup, Op};
 use outcome_mix::OutcomeMix;
 use record::{Difference, Record};
@@ -80,20 +85,24 @@ fn conclude(mix: &OutcomeMix, seed: u64) -> Result<()> {
         return Err(Skip::because("no sequence ran"));
     }
     let OutcomeMix {
-        sequences,
-        differ,
-        calls,
-        succeeded,
-        ..
+        sequences, differ, ..
     } = mix;
-    println!("# {mix}");
+    let calls: u32 = mix.calls.iter().map(|counts| counts.all).sum();
+    let succeeded: u32 = mix.calls.iter().map(|counts| counts.succeeded).sum();
+    for (call, counts) in Call::ALL.iter().zip(&mix.calls) {
+        println!("# {call}: {counts}");
+    }
     verdict_port::summary(format_args!(
-        "sequences: {sequences} run in both worlds, {calls} calls of setns ({succeeded} \
-         succeeded), {differ} differ (seed {seed})"
+        "sequences: {sequences} run in both worlds, {calls} calls ({succeeded} succeeded), \
+         {differ} differ (seed {seed})"
     ))?;
     verdict_port::fact("sequences.count", sequences)?;
     verdict_port::fact("sequences.calls", calls)?;
     verdict_port::fact("sequences.succeeded", succeeded)?;
+    for (call, counts) in Call::ALL.iter().zip(&mix.calls) {
+        verdict_port::fact(format_args!("sequences.{call}"), counts.all)?;
+        verdict_port::fact(format_args!("sequences.{call}.succeeded"), counts.succeeded)?;
+    }
     verdict_port::fact("sequences.differ", differ)?;
     verdict_port::fact("sequences.seed", seed)?;
     if *differ > 0 {

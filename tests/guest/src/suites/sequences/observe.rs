@@ -17,7 +17,7 @@ use rustix::{
 };
 use std::{
     fs::File,
-    os::fd::{AsFd as _, OwnedFd},
+    os::fd::{AsFd as _, AsRawFd as _, OwnedFd},
 };
 
 /// The key of the semaphore of each ipc namespace.
@@ -61,7 +61,27 @@ pub(super) fn briefly(proc: &OwnedFd) -> Snapshot {
         rustix::system::uname().nodename().to_string_lossy(),
     );
     seen.add("semaphore", semaphore());
+    // A table of file descriptors that is shared has the files of the others.
+    let next = rustix::io::fcntl_dupfd_cloexec(proc, 0);
+    seen.add(
+        "next_fd",
+        value_or_error(next.map(|fd| fd.as_raw_fd().to_string())),
+    );
     seen
+}
+
+/// Returns whether the process is in the initial user namespace.
+pub(super) fn is_in_initial_user_ns(proc: &OwnedFd) -> Result<bool> {
+    // PROC_USER_INIT_INO
+    let initial = c"user:[4026531837]";
+    Ok(*rustix::fs::readlinkat(proc, "self/ns/user", Vec::new())? == *initial)
+}
+
+/// Returns whether the children of the process are in another time namespace, which execve(2)
+/// enters.
+pub(super) fn has_time_ns_for_children(proc: &OwnedFd) -> Result<bool> {
+    let id = |link| open_link(proc, link).and_then(nsfs::id);
+    Ok(id("time")? != id("time_for_children")?)
 }
 
 /// Takes the snapshot at the end.

@@ -6,7 +6,11 @@
 //! handle is not open. So any part of a sequence is a sequence, and can be tried when shrinking.
 
 use super::super::named_enum::named_enum;
-use crate::{case::implementation::Kind, process::creds, snapshot::LINKS};
+use crate::{
+    case::{UNSHARE_EMPTY_MNTNS, implementation::Kind},
+    process::creds,
+    snapshot::LINKS,
+};
 use anyhow::{Context as _, Result, ensure};
 use std::{fmt, str::FromStr};
 
@@ -146,11 +150,28 @@ impl Cap {
     }
 }
 
+/// Flags of unshare(2) that are no kinds, with their names in the text.
+pub(super) const UNSHARE_FLAGS: &[(&str, u64)] = &[
+    ("fs", libc::CLONE_FS as u64),
+    ("files", libc::CLONE_FILES as u64),
+    ("sysvsem", libc::CLONE_SYSVSEM as u64),
+    ("thread", libc::CLONE_THREAD as u64),
+    ("sighand", libc::CLONE_SIGHAND as u64),
+    ("vm", libc::CLONE_VM as u64),
+    ("empty", UNSHARE_EMPTY_MNTNS),
+];
+/// Those that a fork can have as well: they share no memory.
+pub(super) const FORK_FLAGS: &[(&str, u64)] = UNSHARE_FLAGS.split_at(3).0;
+
 /// A change that a process makes to its own state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Act {
-    /// `unshare()`, with `CLONE_NEW*`.
-    Unshare(u32),
+    /// unshare(2), with `CLONE_NEW*` and [`UNSHARE_FLAGS`].
+    Unshare(u64),
+    /// Executes this program, which continues.
+    Execute,
+    /// Has its system calls served from now on, or not any more, where the module makes the calls.
+    Serve(bool),
     /// Maps its user to root, in a user namespace that it just created.
     MapRoot,
     /// Becomes the unprivileged user.
@@ -171,6 +192,10 @@ pub(super) enum Act {
     Clocks(u8),
     /// Mounts a tmpfs.
     Mount,
+    /// Opens a file, and keeps it open.
+    Keep,
+    /// Allows no more namespaces in its user namespace. Leaves the initial one before.
+    Limit,
 }
 
 /// One operation.
@@ -188,8 +213,8 @@ pub(super) enum Op {
     Fork {
         proc: Proc,
         child: Proc,
-        /// `true` for `CLONE_FS`: root and working directory are shared.
-        share_fs: bool,
+        /// `CLONE_NEW*` and [`FORK_FLAGS`].
+        flags: u64,
     },
     /// A process exits. One of the first [`FIRST`] processes stays a zombie.
     Exit(Proc),

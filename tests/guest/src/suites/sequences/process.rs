@@ -3,25 +3,29 @@
 //! A process of a world: performs operations, and returns their outcomes and its snapshots.
 
 use super::{
-    messages::{Answer, Observation, Order},
+    execute::execute,
+    messages::{Answer, Call, Observation, Order},
     observe,
     op::{Act, Op, Proc},
     world::{Shared, directory},
 };
 use crate::{
-    case::target::USER,
+    case::{
+        implementation::{Entry, Kind, all_kinds},
+        target::USER,
+    },
     errno::{Code, outcome_name},
     process::{
         creds::{become_user, keep_caps},
-        setup::{map_root, set_clock_offsets},
+        setup::{limit, map_root, set_clock_offsets},
     },
-    snapshot::Children,
+    snapshot::{Children, Snapshot},
     sys::{self, Fork, Semaphore},
 };
 use anyhow::{Context as _, Result, bail};
 use rustix::{io::Errno, mount::MountFlags, thread::CapabilitiesSecureBits};
 use std::{
-    io,
+    io, mem,
     os::fd::{AsRawFd as _, OwnedFd},
     thread,
 };
@@ -33,26 +37,43 @@ pub(super) const MOUNT_POINT: &str = "/tmp/mount";
 
 /// The state of a process that performs operations.
 pub(super) struct Process<'a> {
-    shared: &'a Shared<'a>,
-    me: Proc,
+    pub(super) shared: &'a Shared<'a>,
+    pub(super) me: Proc,
     /// The user that creates a user namespace, and is mapped to root there.
-    id: u32,
+    pub(super) id: u32,
+    /// Whether the module serves the system calls.
+    pub(super) served: bool,
 }
 
 impl<'a> Process<'a> {
     pub(super) fn new(shared: &'a Shared<'a>, me: Proc) -> Self {
-        Self { shared, me, id: 0 }
+        Self {
+            shared,
+            me,
+            id: 0,
+            served: false,
+        }
     }
 
-    /// Performs operations until the world ends.
-    pub(super) fn run(mut self) -> ! {
+    /// Performs operations until the world ends. `executed` is the observation of the execution that
+    /// has just succeeded; [`None`] for a new process.
+    pub(super) fn run(mut self, executed: Option<Observation>) -> ! {
         // The root notices that this process has died.
-        let Err(_) = self.serve();
+        let Err(_) = self.perform_orders(executed);
         sys::exit(1)
     }
 
-    fn serve(&mut self) -> Result<std::convert::Infallible> {
-        self.send_pid()?;
+    fn perform_orders(
+        &mut self,
+        executed: Option<Observation>,
+    ) -> Result<std::convert::Infallible> {
+        match executed {
+            Some(executed) => self.send(&Answer::Performed(Observation {
+                snapshot: observe::briefly(&self.shared.proc),
+                ..executed
+            }))?,
+            None => self.send_pid()?,
+        }
         loop {
             let received = self.shared.inner[self.slot()].receive()?;
             let (order, fd) = received.context("the root is gone")?;
@@ -88,7 +109,23 @@ impl<'a> Process<'a> {
     /// Performs an operation, and returns its outcome. Returns [`None`] in a child that it forked,
     /// since the parent answers.
     fn perform(&mut self, index: usize, fd: Option<OwnedFd>) -> Result<Option<Observation>> {
-        let outcome = match self.shared.sequence[index] {
+        let op = self.shared.sequence[index];
+        let mut called = call_of(op);
+        let outcome = match op {
+            Op::Do(_, Act::Unshare(flags)) => {
+                outcome_name(self.entry().unshare(Some(&self.shared.device), flags)?)
+            }
+            Op::Do(_, Act::Execute) => {
+                let enters = observe::has_time_ns_for_children(&self.shared.proc)?;
+                let kinds = if enters { Kind::Time.flag() } else { 0 };
+                called = Some((Call::Execute, kinds));
+                let executed = Observation {
+                    outcome: "0".to_owned(),
+                    called,
+                    snapshot: Snapshot::default(),
+                };
+                Code::from(execute(self, executed)?).to_string()
+            }
             Op::Do(_, act) => match self.change(act) {
                 Ok(()) => "0".to_owned(),
                 Err(e) => error_word(&e),
@@ -96,15 +133,12 @@ impl<'a> Process<'a> {
             Op::Setns { nstype, .. } => {
                 let fd = fd.as_ref().map_or(NOT_OPEN, |fd| fd.as_raw_fd());
                 let device = Some(&self.shared.device);
-                outcome_name(self.shared.entry.setns(device, fd, nstype as i32)?)
+                outcome_name(self.entry().setns(device, fd, nstype as i32)?)
             }
-            Op::Fork {
-                child, share_fs, ..
-            } => match (if share_fs {
-                sys::fork_sharing_fs
-            } else {
-                sys::fork
-            })() {
+            Op::Fork { child, flags, .. } => match match flags {
+                0 => sys::fork(),
+                flags => sys::fork_by_clone3(flags),
+            } {
                 Ok(Fork::Parent(_)) => "0".to_owned(),
                 Ok(Fork::Child) => {
                     self.me = child;
@@ -118,14 +152,15 @@ impl<'a> Process<'a> {
         };
         Ok(Some(Observation {
             outcome,
-            called: None,
+            called,
             snapshot: observe::briefly(&self.shared.proc),
         }))
     }
 
     fn change(&mut self, act: Act) -> Result<()> {
         match act {
-            Act::Unshare(kinds) => sys::unshare(kinds)?,
+            Act::Unshare(_) | Act::Execute => bail!("{act:?} is a call"),
+            Act::Serve(on) => self.set_served(on)?,
             Act::MapRoot => map_root(&self.shared.proc, self.id)?,
             Act::BecomeUser => {
                 become_user(USER)?;
@@ -150,8 +185,50 @@ impl<'a> Process<'a> {
             Act::Mount => {
                 rustix::mount::mount("sequences", MOUNT_POINT, "tmpfs", MountFlags::empty(), None)?;
             }
+            Act::Keep => mem::forget(self.shared.proc.try_clone()?),
+            Act::Limit => {
+                // The limits of the initial user namespace hold for the test, too.
+                if observe::is_in_initial_user_ns(&self.shared.proc)? {
+                    sys::unshare(Kind::User.flag())?;
+                }
+                limit(&self.shared.proc, all_kinds(), 0)?;
+            }
         }
         Ok(())
+    }
+
+    /// Returns the entry of a call: a served process makes a system call.
+    fn entry(&self) -> Entry {
+        if self.served {
+            Entry::Lifelong
+        } else {
+            self.shared.entry
+        }
+    }
+
+    fn set_served(&mut self, on: bool) -> Result<()> {
+        if self.shared.entry == Entry::Syscall {
+            return Ok(());
+        }
+        match self.shared.device.serve(on) {
+            // The kernel does not support it, and the calls are made by the device.
+            Err(Errno::OPNOTSUPP) => {}
+            was => {
+                was?;
+                self.served = on;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Returns the call that an operation makes, and the kinds that it requests. For setns(2) by a file,
+/// and for execve(2), the operation does not have the kinds.
+fn call_of(op: Op) -> Option<(Call, u32)> {
+    match op {
+        Op::Do(_, Act::Unshare(flags)) => Some((Call::Unshare, flags as u32 & all_kinds())),
+        Op::Fork { flags, .. } => Some((Call::Clone, flags as u32 & all_kinds())),
+        _ => None,
     }
 }
 

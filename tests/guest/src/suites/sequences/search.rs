@@ -2,11 +2,18 @@
 
 //! Searches for a sequence whose worlds differ. proptest generates and shrinks sequences.
 
-use super::{Both, Cgroups, op::Op, outcome_mix::OutcomeMix, strategy::Theme, text::Sequence};
+use super::{
+    Both, Cgroups,
+    op::Op,
+    outcome_mix::{self, OutcomeMix},
+    strategy::Theme,
+    text::Sequence,
+};
 use crate::{case::fixtures::Fixtures, report::progress::Progress};
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use std::{
+    array,
     cell::{Cell, RefCell},
     fmt::Write as _,
     time::{Duration, Instant},
@@ -25,6 +32,7 @@ const REPEATS: u32 = 3;
 pub(super) fn search(theme: Theme, fixtures: &Fixtures, whole: &mut OutcomeMix) -> Result<()> {
     let _cgroups = Cgroups::new()?;
     let seed = fixtures.effort.seed;
+    let served = outcome_mix::served()?;
     let begun = Instant::now();
     let is_done = |tried| {
         fixtures
@@ -49,6 +57,13 @@ pub(super) fn search(theme: Theme, fixtures: &Fixtures, whole: &mut OutcomeMix) 
     }
     let seconds = begun.elapsed().as_secs_f32();
     println!("# {}, {seconds:.1} s", mix.counts());
+    if let (Some((before, processes)), Some((after, now))) = (served, outcome_mix::served()?) {
+        mix.served = Some(array::from_fn(|call| after[call] - before[call]));
+        ensure!(
+            now == processes,
+            "{now} processes are served after the worlds, {processes} before"
+        );
+    }
     whole.merge(&mix);
     Ok(())
 }

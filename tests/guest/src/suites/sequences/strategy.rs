@@ -5,7 +5,8 @@
 
 use super::super::named_enum::named_enum;
 use super::op::{
-    Act, Cap, Cgroup, Dir, FIRST, Handle, Link, Numbered, Op, Pidfd, Pin, Proc, Source,
+    Act, Cap, Cgroup, Dir, FIRST, FORK_FLAGS, Handle, Link, Numbered, Op, Pidfd, Pin, Proc, Source,
+    UNSHARE_FLAGS,
 };
 use crate::{
     case::implementation::{Kind, all_kinds, flags_of},
@@ -50,8 +51,16 @@ impl Theme {
             2 * pidfds => (number(Pidfd), number(Proc)).prop_map(|(f, p)| Op::OpenPidfd(f, p)),
             8 * (files + pidfds) => change(),
         ];
-        vec(op, 1..=LENGTH)
+        (served(), vec(op, 1..=LENGTH)).prop_map(|(served, ops)| [served, ops].concat())
     }
+}
+
+/// Draws which of the first processes are served from the start.
+fn served() -> impl Strategy<Value = Vec<Op>> {
+    let first: Vec<_> = (0..FIRST)
+        .map(|proc| Op::Do(Proc(proc), Act::Serve(true)))
+        .collect();
+    sample::subsequence(first, 0..=usize::from(FIRST))
 }
 
 fn number<T: Numbered>(of: fn(u8) -> T) -> impl Strategy<Value = T> {
@@ -62,6 +71,14 @@ fn number<T: Numbered>(of: fn(u8) -> T) -> impl Strategy<Value = T> {
 fn actor() -> impl Strategy<Value = Proc> {
     prop_oneof![
         4 => (0..FIRST).prop_map(Proc),
+        1 => number(Proc),
+    ]
+}
+
+/// Draws the slot of a new process: usually one that is free at the start.
+fn child() -> impl Strategy<Value = Proc> {
+    prop_oneof![
+        3 => (FIRST..Proc::COUNT).prop_map(Proc),
         1 => number(Proc),
     ]
 }
@@ -106,7 +123,9 @@ fn setns_by_pidfd() -> BoxedStrategy<Op> {
 /// Draws an operation that changes the state of a process.
 fn change() -> BoxedStrategy<Op> {
     prop_oneof![
-        24 => by(unshare()),
+        24 => by(flags(UNSHARE_FLAGS).prop_map(Act::Unshare)),
+        10 => by(Just(Act::Execute)),
+        3 => by(any::<bool>().prop_map(Act::Serve)),
         3 => by(Just(Act::MapRoot)),
         2 => by(Just(Act::BecomeUser)),
         2 => by(sample::select(&Cap::ALL[..]).prop_map(Act::Drop)),
@@ -118,8 +137,10 @@ fn change() -> BoxedStrategy<Op> {
         3 => by((0_u8..4).prop_map(Act::Hostname)),
         6 => by((1_u8..100).prop_map(Act::Clocks)),
         3 => by(Just(Act::Mount)),
-        16 => (actor(), number(Proc), sample::select(&[false, false, false, true][..]))
-            .prop_map(|(proc, child, share_fs)| Op::Fork { proc, child, share_fs }),
+        3 => by(Just(Act::Keep)),
+        4 => by(Just(Act::Limit)),
+        24 => (actor(), child(), fork_flags())
+            .prop_map(|(proc, child, flags)| Op::Fork { proc, child, flags }),
         4 => number(Proc).prop_map(Op::Exit),
         2 => (number(Proc), number(Cgroup)).prop_map(|(proc, cgroup)| Op::Move(proc, cgroup)),
     ]
@@ -166,14 +187,32 @@ fn link() -> impl Strategy<Value = Link> {
     .prop_map(Link)
 }
 
-/// Draws kinds to unshare. Rarely with user, since a process cannot return from a new user namespace.
-fn unshare() -> impl Strategy<Value = Act> {
+/// Draws the flags of a fork.
+fn fork_flags() -> impl Strategy<Value = u64> {
     prop_oneof![
-        6 => some_kinds(),
-        1 => some_kinds().prop_map(|flags| flags | Kind::User.flag()),
-        1 => Just(Kind::User.flag()),
+        2 => Just(0),
+        3 => flags(FORK_FLAGS),
+        2 => kinds(Kind::ALL.len()).prop_map(u64::from),
+        // Sharing, which the calls after it undo or are refused for.
+        2 => sample::select(FORK_FLAGS).prop_map(|(_, flag)| flag),
     ]
-    .prop_map(Act::Unshare)
+}
+
+/// Draws flags of a call that creates namespaces: kinds, and sometimes others. Rarely with user,
+/// since a process cannot return from a new user namespace.
+fn flags(others: &'static [(&str, u64)]) -> impl Strategy<Value = u64> {
+    let kinds = prop_oneof![
+        12 => some_kinds(),
+        2 => some_kinds().prop_map(|flags| flags | Kind::User.flag()),
+        2 => Just(Kind::User.flag()),
+        1 => Just(0),
+    ];
+    let others = prop_oneof![
+        3 => Just(0),
+        3 => sample::select(FORK_FLAGS).prop_map(|(_, flag)| flag),
+        1 => sample::select(others).prop_map(|(_, flag)| flag),
+    ];
+    (kinds, others).prop_map(|(kinds, others)| u64::from(kinds) | others)
 }
 
 /// Draws one to three kinds other than user.

@@ -2,9 +2,11 @@
 
 //! The text form of sequences: `p0:unshare:net p1:setns:p0.net:0`.
 
-use super::op::{Act, Cap, Handle, Link, Numbered as _, Op, Pidfd, Proc, Source};
+use super::op::{
+    Act, Cap, FORK_FLAGS, Handle, Link, Numbered as _, Op, Pidfd, Proc, Source, UNSHARE_FLAGS,
+};
 use crate::{
-    case::implementation::{Kind, kind_names},
+    case::implementation::{Kind, kinds_of},
     snapshot::LINKS,
 };
 use anyhow::{Context as _, Result, bail};
@@ -36,15 +38,13 @@ impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Do(proc, act) => write!(f, "{proc}:{act}"),
-            Self::Setns { proc, to, nstype } => write!(f, "{proc}:setns:{to}:{}", kinds(*nstype)),
-            Self::Fork {
-                proc,
-                child,
-                share_fs,
-            } => {
-                let verb = if *share_fs { "forkfs" } else { "fork" };
-                write!(f, "{proc}:{verb}:{child}")
+            Self::Setns { proc, to, nstype } => {
+                write!(f, "{proc}:setns:{to}:{}", flag_names(u64::from(*nstype)))
             }
+            Self::Fork { proc, child, flags } => match flags {
+                0 => write!(f, "{proc}:fork:{child}"),
+                flags => write!(f, "{proc}:clone:{child}:{}", flag_names(*flags)),
+            },
             Self::Exit(proc) => write!(f, "{proc}:exit"),
             Self::Open(handle, source) => write!(f, "{handle}:open:{source}"),
             Self::OpenPidfd(pidfd, proc) => write!(f, "{pidfd}:open:{proc}"),
@@ -65,12 +65,17 @@ impl FromStr for Op {
             [proc, "setns", to, nstype] => Self::Setns {
                 proc: proc.parse()?,
                 to: to.parse()?,
-                nstype: flags(nstype)?,
+                nstype: flags_of(nstype, &[])? as u32,
             },
-            [proc, verb @ ("fork" | "forkfs"), child] => Self::Fork {
+            [proc, "fork", child] => Self::Fork {
                 proc: proc.parse()?,
                 child: child.parse()?,
-                share_fs: verb == "forkfs",
+                flags: 0,
+            },
+            [proc, "clone", child, flags] => Self::Fork {
+                proc: proc.parse()?,
+                child: child.parse()?,
+                flags: flags_of(flags, FORK_FLAGS)?,
             },
             [proc, "exit"] => Self::Exit(proc.parse()?),
             [pidfd, "open", proc] if pidfd.starts_with(Pidfd::LETTER) => {
@@ -90,7 +95,9 @@ impl FromStr for Op {
 impl fmt::Display for Act {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unshare(flags) => write!(f, "unshare:{}", kinds(*flags)),
+            Self::Unshare(flags) => write!(f, "unshare:{}", flag_names(*flags)),
+            Self::Execute => f.write_str("exec"),
+            Self::Serve(on) => write!(f, "serve:{}", if *on { "on" } else { "off" }),
             Self::MapRoot => f.write_str("maproot"),
             Self::BecomeUser => f.write_str("user"),
             Self::Drop(cap) => write!(f, "drop:{}", cap),
@@ -102,13 +109,17 @@ impl fmt::Display for Act {
             Self::Hostname(n) => write!(f, "hostname:{n}"),
             Self::Clocks(seconds) => write!(f, "clocks:{seconds}"),
             Self::Mount => f.write_str("mount"),
+            Self::Keep => f.write_str("keep"),
+            Self::Limit => f.write_str("limit"),
         }
     }
 }
 
 fn act_of(words: &[&str]) -> Result<Act> {
     Ok(match words {
-        ["unshare", kinds] => Act::Unshare(flags(kinds)?),
+        ["unshare", flags] => Act::Unshare(flags_of(flags, UNSHARE_FLAGS)?),
+        ["exec"] => Act::Execute,
+        ["serve", on @ ("on" | "off")] => Act::Serve(*on == "on"),
         ["maproot"] => Act::MapRoot,
         ["user"] => Act::BecomeUser,
         ["drop", name] => {
@@ -123,6 +134,8 @@ fn act_of(words: &[&str]) -> Result<Act> {
         ["hostname", n] => Act::Hostname(n.parse()?),
         ["clocks", seconds] => Act::Clocks(seconds.parse()?),
         ["mount"] => Act::Mount,
+        ["keep"] => Act::Keep,
+        ["limit"] => Act::Limit,
         _ => bail!("unknown operation"),
     })
 }
@@ -164,26 +177,38 @@ impl FromStr for Source {
     }
 }
 
-/// Returns the names of kinds: `mnt+uts`, or `0` for none.
-fn kinds(flags: u32) -> String {
-    if flags == 0 {
+/// Returns the names of kinds and of other flags: `mnt+uts+fs`, or `0` for none.
+fn flag_names(flags: u64) -> String {
+    let kinds = kinds_of(flags as u32).map(Kind::name);
+    let others = UNSHARE_FLAGS.iter().filter(|(_, flag)| flags & flag != 0);
+    let names: Vec<_> = kinds.chain(others.map(|(name, _)| *name)).collect();
+    if names.is_empty() {
         "0".to_owned()
     } else {
-        kind_names(flags)
+        names.join("+")
     }
 }
 
-fn flags(text: &str) -> Result<u32> {
+/// Returns the flags with these names: kinds, and `others`.
+fn flags_of(text: &str, others: &[(&str, u64)]) -> Result<u64> {
     if text == "0" {
         return Ok(0);
     }
     text.split('+').try_fold(0, |flags, name| {
-        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
-        Ok(flags
-            | kind
-                .with_context(|| format!("unknown kind {name:?}"))?
-                .flag())
+        let other = others.iter().find(|(other, _)| *other == name);
+        let flag = match other {
+            Some((_, flag)) => *flag,
+            None => {
+                let kind = kind_of(name).with_context(|| format!("unknown kind {name:?}"))?;
+                kind.flag().into()
+            }
+        };
+        Ok(flags | flag)
     })
+}
+
+fn kind_of(name: &str) -> Option<Kind> {
+    Kind::ALL.into_iter().find(|kind| kind.name() == name)
 }
 
 #[cfg(test)]
@@ -215,6 +240,8 @@ mod tests {
             ("p9:exit", "there are only 5"),
             ("p0:setns:p1.nat:0", "unknown link"),
             ("p0:unshare:nat", "unknown kind"),
+            ("p0:clone:p3:vm", "unknown kind"),
+            ("p0:serve:maybe", "unknown operation"),
             ("p0:dance", "unknown operation"),
             ("h0:setns:p1:0", "is not p and a number"),
         ] {

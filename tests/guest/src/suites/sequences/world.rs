@@ -6,9 +6,9 @@
 //! that the next world starts from nothing.
 
 use super::{
-    messages::{Answer, Observation, Order},
+    messages::{Answer, Call, Observation, Order},
     observe,
-    op::{Cgroup, DIRS, Dir, FIRST, HANDLES, Op, PIDFDS, PINS, PROCS, Pin, Proc, Source},
+    op::{Act, Cgroup, DIRS, Dir, FIRST, HANDLES, Op, PIDFDS, PINS, PROCS, Pin, Proc, Source},
     process::{MOUNT_POINT, Process},
     record::Record,
 };
@@ -58,6 +58,8 @@ struct Slot {
     pid: i32,
     pidfd: OwnedFd,
     alive: bool,
+    /// Whether the kernel reaps the process when it exits. Otherwise it remains a zombie.
+    is_reaped: bool,
 }
 
 struct Root<'a> {
@@ -133,9 +135,9 @@ fn world(sequence: &[Op], entry: Entry, clocks: &ClockBase) -> Result<Record> {
     };
     for slot in 0..FIRST {
         if let Fork::Child = sys::fork_to_zombie()? {
-            Process::new(&shared, Proc(slot)).run();
+            Process::new(&shared, Proc(slot)).run(None);
         }
-        root.register(Proc(slot))?;
+        root.register(Proc(slot), false)?;
     }
     root.run()
 }
@@ -199,7 +201,7 @@ impl Root<'_> {
     }
 
     /// Receives the pid of a process that was just forked, and opens its pidfd.
-    fn register(&mut self, proc: Proc) -> Result<()> {
+    fn register(&mut self, proc: Proc, is_reaped: bool) -> Result<()> {
         self.slots[usize::from(proc.0)] = None;
         let pid = match self.receive(proc)? {
             Ok(Answer::Started(pid)) => pid,
@@ -211,6 +213,7 @@ impl Root<'_> {
             pid,
             pidfd,
             alive: true,
+            is_reaped,
         });
         Ok(())
     }
@@ -236,9 +239,16 @@ impl Root<'_> {
 
     /// Updates which processes are alive.
     fn update_alive(&mut self) -> Result<()> {
-        for slot in self.slots.iter_mut().flatten() {
+        for slot in self.slots.iter_mut().flatten().filter(|slot| slot.alive) {
             let mut fds = [PollFd::new(&slot.pidfd, PollFlags::IN)];
-            slot.alive &= rustix::event::poll(&mut fds, Some(&seconds(0)))? == 0;
+            slot.alive = rustix::event::poll(&mut fds, Some(&seconds(0)))? == 0;
+            if !slot.alive && slot.is_reaped {
+                // The kernel notifies of the exit before it reaps, and of that by POLLHUP.
+                let mut fds = [PollFd::new(&slot.pidfd, PollFlags::empty())];
+                if rustix::event::poll(&mut fds, Some(&seconds(TIMEOUT)))? == 0 {
+                    bail!("a process was not reaped within {TIMEOUT} s");
+                }
+            }
         }
         Ok(())
     }
@@ -247,7 +257,16 @@ impl Root<'_> {
     fn perform(&mut self, index: usize) -> Result<Observation> {
         let op = self.shared.sequence[index];
         match op {
-            Op::Do(proc, _) => self.order(proc, index, None),
+            Op::Do(proc, act) => {
+                let observation = self.order(proc, index, None)?;
+                if act == Act::Execute && observation.outcome == "0" {
+                    // de_thread() makes SIGCHLD the exit signal, which the parent ignores.
+                    if let Some(slot) = &mut self.slots[usize::from(proc.0)] {
+                        slot.is_reaped = true;
+                    }
+                }
+                Ok(observation)
+            }
             Op::Setns { proc, to, nstype } => self.setns(index, proc, to, nstype),
             Op::Fork { proc, child, .. } => {
                 if self.alive(child).is_some() {
@@ -255,7 +274,7 @@ impl Root<'_> {
                 }
                 let observation = self.order(proc, index, None)?;
                 if observation.outcome == "0" {
-                    self.register(child)?;
+                    self.register(child, true)?;
                 }
                 Ok(observation)
             }
@@ -330,7 +349,7 @@ impl Root<'_> {
         let mut observation = self.order(proc, index, fd)?;
         if observation.outcome != SKIPPED {
             let of_file = fd.and_then(|fd| nsfs::namespace_type(fd).ok());
-            observation.called = Some(of_file.unwrap_or(nstype));
+            observation.called = Some((Call::Setns, of_file.unwrap_or(nstype)));
         }
         Ok(observation)
     }
