@@ -5,7 +5,10 @@
 use super::super::named_enum::named_enum;
 use super::fds::{FdEntry, FdKind, FdPool, Owner};
 use crate::{
-    case::implementation::{Kind, all_kinds},
+    case::{
+        UNSHARE_EMPTY_MNTNS,
+        implementation::{Kind, all_kinds},
+    },
     sys::{Arena, PAGE},
 };
 use fastrand::Rng;
@@ -15,6 +18,7 @@ use std::{mem::offset_of, sync::atomic::AtomicU64};
 /// The largest size that an ioctl number can encode.
 pub(super) const MAX_SIZE: usize = (1 << 14) - 1;
 pub(super) const SETNS_SIZE: usize = size_of::<uapi::nsproxy_setns>();
+pub(super) const UNSHARE_SIZE: usize = size_of::<uapi::nsproxy_unshare>();
 pub(super) const VERSION_SIZE: usize = size_of::<uapi::nsproxy_version>();
 pub(super) const EXPLAIN_SIZE: usize = size_of::<uapi::nsproxy_explain>();
 /// The size of its first version.
@@ -25,7 +29,10 @@ pub(super) const SHOW_SIZE: usize = size_of::<uapi::nsproxy_show>();
 /// The size of its inputs.
 pub(super) const SHOW_INPUTS: usize = offset_of!(uapi::nsproxy_show, count);
 const RESERVED: usize = offset_of!(uapi::nsproxy_version, reserved);
+const FD: usize = offset_of!(uapi::nsproxy_explain, fd);
+pub(super) const NSTYPE: usize = offset_of!(uapi::nsproxy_explain, nstype);
 const FLAGS: usize = offset_of!(uapi::nsproxy_explain, flags);
+pub(super) const ERROR: usize = offset_of!(uapi::nsproxy_explain, error);
 const JOURNAL: usize = offset_of!(uapi::nsproxy_explain, journal);
 const ROOM: usize = offset_of!(uapi::nsproxy_explain, room);
 const SHOW_FLAGS: usize = offset_of!(uapi::nsproxy_show, flags);
@@ -46,6 +53,7 @@ named_enum! {
     enum Command {
         Setns = "setns",
         Setns2011 = "setns2011",
+        Unshare = "unshare",
         Version = "version",
         Serve = "serve",
         Explain = "explain",
@@ -63,6 +71,7 @@ impl Command {
         match self {
             Self::Setns => uapi::NSPROXY_SETNS,
             Self::Setns2011 => uapi::NSPROXY_SETNS_2011,
+            Self::Unshare => uapi::NSPROXY_UNSHARE,
             Self::Version => uapi::NSPROXY_VERSION,
             Self::Serve => uapi::NSPROXY_SERVE,
             Self::Explain => uapi::NSPROXY_EXPLAIN,
@@ -163,15 +172,15 @@ pub(super) struct Call {
     /// Index of the pool's entry, for the commands that take a file descriptor.
     pub(super) entry: usize,
     pub(super) nstype: i32,
+    /// The flags, for the calls of unshare(2).
+    pub(super) flags: u64,
 }
 
 impl Call {
     pub(super) fn random(rng: &mut Rng, pool: &FdPool, arena: &Arena) -> Self {
         let number = loop {
             let number = number(rng);
-            // Nothing tells what a caller that has unshared may do next: see the suite unshare.
-            let unshares = with_size(number, 0) == with_size(uapi::NSPROXY_UNSHARE, 0);
-            if !unshares && !VFS_IOCTLS.contains(&number) {
+            if !VFS_IOCTLS.contains(&number) {
                 break number;
             }
         };
@@ -183,14 +192,13 @@ impl Call {
         }
         let entry = any_entry(rng, &pool.entries);
         let nstype = nstype(rng, pool.entries[entry].kind);
-        let mut bytes = content(
-            rng,
-            Command::decode(number),
-            size,
-            pool.entries[entry].number,
+        let flags = unshare_flags(rng);
+        let fields = Fields {
+            fd: pool.entries[entry].number,
             nstype,
-            arena,
-        );
+            flags,
+        };
+        let mut bytes = content(rng, Command::decode(number), size, fields, arena);
         bytes.truncate(match place {
             Place::Good | Place::ReadOnly => size,
             Place::Short(n) => n,
@@ -203,6 +211,7 @@ impl Call {
             bytes,
             entry,
             nstype,
+            flags,
         }
     }
 
@@ -236,14 +245,20 @@ impl Call {
         room != [0; 4] && at != journal().to_ne_bytes()
     }
 
-    /// Returns whether `NSPROXY_EXPLAIN` has unknown flags, in a struct that can be read.
-    pub(super) fn flags_are_unknown(&self) -> bool {
-        let known = uapi::NSPROXY_EXPLAIN_DRY_RUN | uapi::NSPROXY_EXPLAIN_2011;
-        let flags = &self.bytes[FLAGS..FLAGS + 4];
-        flags
-            .iter()
-            .zip(known.to_ne_bytes())
-            .any(|(is, known)| is & !known != 0)
+    /// Returns the call that `NSPROXY_EXPLAIN` makes, in a struct that can be read. Returns [`None`]
+    /// if the flags are unknown, or select a call that has no file descriptor.
+    pub(super) fn explained(&self) -> Option<Command> {
+        match self.word(FLAGS) & !uapi::NSPROXY_EXPLAIN_DRY_RUN {
+            0 => Some(Command::Setns),
+            uapi::NSPROXY_EXPLAIN_2011 => Some(Command::Setns2011),
+            uapi::NSPROXY_EXPLAIN_UNSHARE if self.word(FD) == 0 => Some(Command::Unshare),
+            _ => None,
+        }
+    }
+
+    /// Returns a field of a struct that can be read.
+    pub(super) fn word(&self, at: usize) -> u32 {
+        word(&self.bytes, at)
     }
 
     /// Returns whether a byte after the first `known` ones is set, as far as they can be read.
@@ -251,6 +266,12 @@ impl Call {
         let tail = self.bytes.get(known..).unwrap_or_default();
         tail.iter().any(|byte| *byte != 0)
     }
+}
+
+/// Returns a field of a struct.
+pub(super) fn word(bytes: &[u8], at: usize) -> u32 {
+    let bytes = bytes[at..at + 4].try_into();
+    u32::from_ne_bytes(bytes.expect("four bytes"))
 }
 
 /// Draws the argument of `NSPROXY_SERVE`. Never `ON`: a served setns(2) is no reference.
@@ -342,14 +363,59 @@ fn nstype(rng: &mut Rng, fd: FdKind) -> i32 {
     flags as i32
 }
 
-fn content(
-    rng: &mut Rng,
-    command: Command,
-    size: usize,
+/// Flags of unshare(2) that are no kinds.
+const OTHER_FLAGS: u64 = (libc::CLONE_FS
+    | libc::CLONE_FILES
+    | libc::CLONE_SYSVSEM
+    | libc::CLONE_THREAD
+    | libc::CLONE_SIGHAND
+    | libc::CLONE_VM) as u64
+    | UNSHARE_EMPTY_MNTNS;
+
+/// Returns the flags that unshare(2) knows.
+pub(super) fn known_unshare_flags() -> u64 {
+    u64::from(all_kinds()) | OTHER_FLAGS
+}
+
+/// How rarely a kind is drawn: those that take long to create, and those after which most calls fail.
+const RARELY: [(Kind, u32); Kind::ALL.len()] = [
+    (Kind::User, 64),
+    (Kind::Mnt, 16),
+    (Kind::Uts, 2),
+    (Kind::Ipc, 16),
+    (Kind::Pid, 16),
+    (Kind::Cgroup, 2),
+    (Kind::Net, 64),
+    (Kind::Time, 3),
+];
+
+/// Draws flags of unshare(2).
+pub(super) fn unshare_flags(rng: &mut Rng) -> u64 {
+    let mut kinds = 0;
+    for (kind, rarely) in RARELY {
+        if rng.u32(..rarely) == 0 {
+            kinds |= u64::from(kind.flag());
+        }
+    }
+    match rng.u32(..10) {
+        0..4 => kinds,
+        4..6 => kinds | rng.u64(..) & OTHER_FLAGS & !UNSHARE_EMPTY_MNTNS,
+        6 => rng.u64(..) & OTHER_FLAGS,
+        7 => kinds | 1 << rng.u32(..64),
+        8 => [u64::MAX, 1 << 63, 1 << 32, 0][rng.usize(..4)],
+        _ => rng.u64(..),
+    }
+}
+
+/// The inputs of commands that change namespaces.
+struct Fields {
     fd: i32,
     nstype: i32,
-    arena: &Arena,
-) -> Vec<u8> {
+    flags: u64,
+}
+
+fn content(rng: &mut Rng, command: Command, size: usize, fields: Fields, arena: &Arena) -> Vec<u8> {
+    let Fields { fd, nstype, flags } = fields;
     let mut bytes = vec![0; size.max(SETNS_SIZE)];
     // Of an extensible struct, the part that is known and present.
     let known = size.min(match command {
@@ -384,6 +450,8 @@ fn content(
                 }
             }
         }
+    } else if command == Command::Unshare {
+        bytes[..8].copy_from_slice(&flags.to_ne_bytes());
     } else {
         bytes[..4].copy_from_slice(&fd.to_ne_bytes());
         bytes[4..8].copy_from_slice(&nstype.to_ne_bytes());
@@ -399,9 +467,16 @@ fn content(
     }
     if command == Command::Explain && known >= EXPLAIN_FIRST {
         // Always a dry run: the other commands switch.
-        let path = [0, uapi::NSPROXY_EXPLAIN_2011][rng.usize(..2)];
-        let flags = uapi::NSPROXY_EXPLAIN_DRY_RUN | path;
-        bytes[FLAGS..FLAGS + 4].copy_from_slice(&flags.to_ne_bytes());
+        let path = [0, uapi::NSPROXY_EXPLAIN_2011, uapi::NSPROXY_EXPLAIN_UNSHARE][rng.usize(..3)];
+        if path == uapi::NSPROXY_EXPLAIN_UNSHARE {
+            // Rarely with a file descriptor, which that call does not have.
+            if rng.u32(..8) != 0 {
+                bytes[FD..FD + 4].fill(0);
+            }
+            bytes[NSTYPE..NSTYPE + 4].copy_from_slice(&(flags as u32).to_ne_bytes());
+        }
+        let how = uapi::NSPROXY_EXPLAIN_DRY_RUN | path;
+        bytes[FLAGS..FLAGS + 4].copy_from_slice(&how.to_ne_bytes());
         if rng.u32(..8) == 0 {
             bytes[FLAGS + rng.usize(..4)] |= 1 << rng.u32(..8);
         }

@@ -5,10 +5,10 @@
 use super::{
     super::named_enum::named_enum,
     call::{
-        Call, Command, EXPLAIN_INPUTS, EXPLAIN_SIZE, Place, SETNS_SIZE, SHOW_INPUTS, SHOW_SIZE,
-        VERSION_SIZE,
+        Call, Command, ERROR, EXPLAIN_INPUTS, EXPLAIN_SIZE, Place, SETNS_SIZE, SHOW_INPUTS,
+        SHOW_SIZE, UNSHARE_SIZE, VERSION_SIZE, word,
     },
-    expected::{Check, Rights, allowed, deciding_check},
+    expected::{Capabilities, Check, Rights, allowed, deciding_check, explained_check},
     fds::FdPool,
     results::{BATCH, Results},
 };
@@ -49,7 +49,12 @@ impl Caller {
         }
         Ok(Rights {
             filtered: self == Self::Filtered,
-            all: matches!(self, Self::Root | Self::Filtered),
+            capabilities: match self {
+                Self::Root | Self::Filtered => Capabilities::All,
+                Self::Powerless | Self::User => Capabilities::None,
+                Self::UserNamespace => Capabilities::Elsewhere,
+            },
+            pid_for_children: false,
         })
     }
 
@@ -70,7 +75,7 @@ pub(super) struct Batch<'a> {
 
 impl Batch<'_> {
     /// Makes the calls, in this process. By the module: all of them. By the kernel: those that switch,
-    /// with setns(2) instead of `NSPROXY_SETNS`.
+    /// with setns(2) instead of `NSPROXY_SETNS`, and unshare(2) instead of `NSPROXY_UNSHARE`.
     pub(super) fn run(&self, by: Implementation) -> Result<()> {
         let arena = Arena::new()?;
         let mut rights = self.caller.enter()?;
@@ -79,6 +84,11 @@ impl Batch<'_> {
         for i in 0..self.calls.min(BATCH) {
             let (call, device) = self.next(&mut rng, &arena);
             let check = deciding_check(&call, self.pool, rights);
+            let known = Known {
+                check,
+                rights,
+                version: &version,
+            };
             let sets = is_complete(&call);
             let outcome = match (by, call.command()) {
                 (Implementation::Kernel, Command::Setns) if sets => {
@@ -86,12 +96,13 @@ impl Batch<'_> {
                     Entry::Syscall.setns(None, fd, call.nstype)?
                 }
                 (Implementation::Kernel, Command::Setns2011) if sets => {
-                    self.by_device(i, &call, device, &arena, check, &version)?
+                    self.by_device(i, &call, device, &arena, known)?
+                }
+                (Implementation::Kernel, Command::Unshare) if sets => {
+                    Entry::Syscall.unshare(None, call.flags)?
                 }
                 (Implementation::Kernel, _) => continue,
-                (Implementation::Module, _) => {
-                    self.by_device(i, &call, device, &arena, check, &version)?
-                }
+                (Implementation::Module, _) => self.by_device(i, &call, device, &arena, known)?,
             };
             if by == Implementation::Module {
                 self.results.count(call.command(), outcome);
@@ -105,8 +116,8 @@ impl Batch<'_> {
             if sets {
                 self.results.keep(by, i, outcome);
             }
-            if let (Check::Install(kinds), Ok(())) = (check, outcome) {
-                rights.all &= kinds & Kind::User.flag() == 0;
+            if outcome.is_ok() {
+                rights.update(check, &call, self.pool);
             }
         }
         if !arena.is_untouched(arena.writable()) {
@@ -122,7 +133,7 @@ impl Batch<'_> {
         let entry = &self.pool.entries[call.entry];
         self.results.complaints.say(&format!(
             "call {i} of batch {:#x} by {}: ioctl({:#x} {:?} of {} bytes, {:?} {:#x}, \
-             {{{} {}, {:#x}}}): {what}",
+             {{{} {}, {:#x}}} or {:#x}): {what}",
             self.seed,
             self.caller,
             call.number,
@@ -133,6 +144,7 @@ impl Batch<'_> {
             entry.name,
             entry.number,
             call.nstype,
+            call.flags,
         ));
     }
 
@@ -162,9 +174,13 @@ impl Batch<'_> {
         call: &Call,
         device: &OwnedFd,
         arena: &Arena,
-        check: Check,
-        version: &[u8],
+        known: Known<'_>,
     ) -> Result<Outcome> {
+        let Known {
+            check,
+            rights,
+            version,
+        } = known;
         let range = call.address..call.address.saturating_add(call.bytes.len());
         let exists = call.place != Place::Wild;
         if exists {
@@ -177,6 +193,22 @@ impl Batch<'_> {
             return Ok(outcome);
         }
 
+        if (check, outcome, call.command()) == (Check::Passed, Ok(()), Command::Explain) {
+            let error = arena.with(range.clone(), |bytes| word(bytes, ERROR));
+            let explained = match error {
+                0 => Ok(()),
+                errno => Err(Code(errno as i32)),
+            };
+            let check = explained_check(call, self.pool, rights);
+            if !allowed(check, rights).contains(&explained) {
+                let explained = outcome_name(explained);
+                self.complain(
+                    i,
+                    call,
+                    &format!("explains {explained}, decided by {check:?}"),
+                );
+            }
+        }
         // Only VERSION, EXPLAIN and SHOW write, and only the known part of their struct.
         let (written, expected) = match (check, outcome, call.command()) {
             // The inputs stay as they are.
@@ -210,11 +242,23 @@ impl Batch<'_> {
     }
 }
 
+/// The facts about a call before it is made.
+#[derive(Clone, Copy)]
+struct Known<'a> {
+    check: Check,
+    rights: Rights,
+    /// The answer of `NSPROXY_VERSION`.
+    version: &'a [u8],
+}
+
 /// Returns whether the command switches, and its argument can be read.
 fn is_complete(call: &Call) -> bool {
-    matches!(call.command(), Command::Setns | Command::Setns2011)
-        && call.size() == SETNS_SIZE
-        && call.bytes.len() == SETNS_SIZE
+    let size = match call.command() {
+        Command::Setns | Command::Setns2011 => SETNS_SIZE,
+        Command::Unshare => UNSHARE_SIZE,
+        _ => return false,
+    };
+    call.size() == size && call.bytes.len() == size
 }
 
 /// Returns the answer of `NSPROXY_VERSION` to a valid call.

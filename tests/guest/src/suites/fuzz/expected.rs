@@ -4,12 +4,16 @@
 
 use super::{
     call::{
-        Call, Command, EXPLAIN_FIRST, EXPLAIN_SIZE, Place, SETNS_SIZE, SHOW_SIZE, VERSION_SIZE,
+        Call, Command, EXPLAIN_FIRST, EXPLAIN_SIZE, NSTYPE, Place, SETNS_SIZE, SHOW_SIZE,
+        UNSHARE_SIZE, VERSION_SIZE, known_unshare_flags,
     },
-    fds::{FdKind, FdPool},
+    fds::{FdKind, FdPool, Owner},
 };
 use crate::{
-    case::implementation::{Kind, all_kinds},
+    case::{
+        UNSHARE_EMPTY_MNTNS,
+        implementation::{Kind, all_kinds},
+    },
     errno::{Code, Outcome},
 };
 use nsproxy_uapi::sys::{NSPROXY_SERVE_OFF, NSPROXY_SERVE_QUERY};
@@ -19,8 +23,43 @@ use nsproxy_uapi::sys::{NSPROXY_SERVE_OFF, NSPROXY_SERVE_QUERY};
 pub(super) struct Rights {
     /// Under a seccomp filter.
     pub(super) filtered: bool,
-    /// Has all capabilities in the initial user namespace.
-    pub(super) all: bool,
+    pub(super) capabilities: Capabilities,
+    /// Whether the children are in another pid namespace than the caller.
+    pub(super) pid_for_children: bool,
+}
+
+/// The capabilities of a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Capabilities {
+    /// All, in the initial user namespace.
+    All,
+    /// None, in the initial user namespace.
+    None,
+    /// Those in another user namespace.
+    Elsewhere,
+}
+
+impl Rights {
+    /// Returns whether the caller has all capabilities in the initial user namespace.
+    pub(super) fn all(self) -> bool {
+        self.capabilities == Capabilities::All
+    }
+
+    /// Updates the rights after a call, by the check that has decided about it.
+    pub(super) fn update(&mut self, check: Check, call: &Call, pool: &FdPool) {
+        let owner = match check {
+            Check::Install(_) => pool.entries[call.entry].kind.owner(),
+            _ => None,
+        };
+        if let Check::Install(kinds) | Check::Create(kinds) = check {
+            if kinds & Kind::User.flag() != 0 {
+                self.capabilities = Capabilities::Elsewhere;
+            }
+            if kinds & Kind::Pid.flag() != 0 {
+                self.pid_for_children = owner != Some(Owner::Test);
+            }
+        }
+    }
 }
 
 /// The check that decides about a call, in the order of checks.
@@ -57,9 +96,13 @@ pub(super) enum Check {
     Threads,
     /// No check fails, of a command that switches.
     Switched,
+    /// The flags of unshare(2).
+    UnshareFlags,
+    /// The checks of unshare(2) after that of its flags, for these `CLONE_NEW*`.
+    Create(u32),
 }
 
-/// The outcomes that each check allows, except for [`Check::Install`].
+/// The outcomes that each check allows, except for [`Check::Install`] and [`Check::Create`].
 const ALLOWED: &[(Check, &[Outcome])] = &[
     (Check::UnknownCommand, &[Err(Code::ENOTTY)]),
     (Check::Seccomp, &[Err(Code::EPERM)]),
@@ -80,6 +123,7 @@ const ALLOWED: &[(Check, &[Outcome])] = &[
     (Check::Zombie, &[Err(Code::ESRCH), Err(Code::EPERM)]),
     (Check::Threads, &[Err(Code::EUSERS)]),
     (Check::Switched, &[Ok(())]),
+    (Check::UnshareFlags, &[Err(Code::EINVAL)]),
 ];
 
 /// The outcomes that [`Check::Install`] allows besides success and `EPERM`: for the caller's own user
@@ -125,6 +169,14 @@ fn checks_of(command: Command) -> &'static [Check] {
         Command::Setns2011 => &[
             Seccomp, Size, Pointer, Capable, NotOpen, File, Nstype, Switched,
         ],
+        Command::Unshare => &[
+            Seccomp,
+            Size,
+            Pointer,
+            UnshareFlags,
+            Create(0),
+            Create(u32::MAX),
+        ],
     }
 }
 
@@ -134,7 +186,7 @@ pub(super) fn documented(command: Command, rights: Rights) -> Vec<Outcome> {
     for check in checks_of(command) {
         let can_fail = match check {
             Check::Seccomp => rights.filtered,
-            Check::Capable => !rights.all,
+            Check::Capable => !rights.all(),
             _ => true,
         };
         for outcome in allowed(*check, rights) {
@@ -149,7 +201,9 @@ pub(super) fn documented(command: Command, rights: Rights) -> Vec<Outcome> {
 /// Returns the outcomes that a call may have, by the check that decides.
 pub(super) fn allowed(check: Check, rights: Rights) -> Vec<Outcome> {
     let mut allowed = vec![];
-    if let Check::Install(kinds) = check {
+    if let Check::Create(kinds) = check {
+        allowed.extend(created(kinds, rights));
+    } else if let Check::Install(kinds) = check {
         allowed.extend([Ok(()), Err(Code::EPERM)]);
         for (kind, outcomes) in INSTALL {
             if kinds & kind.flag() != 0 {
@@ -160,11 +214,32 @@ pub(super) fn allowed(check: Check, rights: Rights) -> Vec<Outcome> {
         let listed = ALLOWED.iter().filter(|(of, _)| *of == check);
         allowed.extend(listed.flat_map(|(_, outcomes)| *outcomes));
     }
-    if rights.all && allowed.len() > 1 {
+    if rights.all() && allowed.len() > 1 {
         // Root has every permission.
         allowed.retain(|outcome| ![Err(Code::EPERM), Err(Code::EACCES)].contains(outcome));
     }
     allowed
+}
+
+/// Returns the outcomes of unshare(2) with these `CLONE_NEW*`, by a caller with one thread.
+fn created(kinds: u32, rights: Rights) -> Vec<Outcome> {
+    let has = |kind: Kind| kinds & kind.flag() != 0;
+    match rights.capabilities {
+        _ if kinds == 0 => vec![Ok(())],
+        // The capability is checked first.
+        Capabilities::None if !has(Kind::User) => vec![Err(Code::EPERM)],
+        Capabilities::All | Capabilities::None => {
+            // copy_pid_ns()
+            let refused = has(Kind::Pid) && rights.pid_for_children;
+            vec![if refused { Err(Code::EINVAL) } else { Ok(()) }]
+        }
+        // With the kinds of pid and user it depends on that namespace.
+        Capabilities::Elsewhere => {
+            let mut allowed = vec![Ok(()), Err(Code::EPERM)];
+            allowed.extend(has(Kind::Pid).then_some(Err(Code::EINVAL)));
+            allowed
+        }
+    }
 }
 
 /// Returns the check that decides about a call.
@@ -177,15 +252,42 @@ pub(super) fn deciding_check(call: &Call, pool: &FdPool, rights: Rights) -> Chec
             Ok(NSPROXY_SERVE_OFF | NSPROXY_SERVE_QUERY) => Check::Passed,
             _ => Check::Argument,
         },
-        Command::Setns | Command::Setns2011 | Command::Explain if rights.filtered => Check::Seccomp,
+        Command::Setns | Command::Setns2011 | Command::Unshare | Command::Explain
+            if rights.filtered =>
+        {
+            Check::Seccomp
+        }
         Command::Explain => explain(call),
         Command::Show => show(call, pool),
         Command::Setns | Command::Setns2011 if call.size() != SETNS_SIZE => Check::Size,
         Command::Setns | Command::Setns2011 if call.bytes.len() < SETNS_SIZE => Check::Pointer,
         Command::Setns => setns(call, pool),
-        Command::Setns2011 if !rights.all => Check::Capable,
-        Command::Setns2011 => setns_2011(call, pool),
+        Command::Unshare if call.size() != UNSHARE_SIZE => Check::Size,
+        Command::Unshare if call.bytes.len() < UNSHARE_SIZE => Check::Pointer,
+        Command::Setns2011 => setns_2011(call, pool, rights),
+        Command::Unshare => unshare(call.flags),
     }
+}
+
+/// Returns the check that decides about the call that a valid `NSPROXY_EXPLAIN` makes.
+pub(super) fn explained_check(call: &Call, pool: &FdPool, rights: Rights) -> Check {
+    match call.explained() {
+        Some(Command::Setns) => setns(call, pool),
+        Some(Command::Setns2011) => setns_2011(call, pool, rights),
+        Some(Command::Unshare) => unshare(call.word(NSTYPE).into()),
+        _ => Check::Reserved,
+    }
+}
+
+fn unshare(flags: u64) -> Check {
+    if flags & !known_unshare_flags() != 0 {
+        return Check::UnshareFlags;
+    }
+    let mut kinds = flags as u32 & all_kinds();
+    if flags & UNSHARE_EMPTY_MNTNS != 0 {
+        kinds |= Kind::Mnt.flag();
+    }
+    Check::Create(kinds)
 }
 
 fn version(call: &Call) -> Check {
@@ -210,7 +312,7 @@ fn explain(call: &Call) -> Check {
     match call.place {
         _ if call.tail_is_set(EXPLAIN_SIZE) => Check::Tail,
         Place::Short(_) | Place::Wild => Check::Pointer,
-        _ if call.flags_are_unknown() => Check::Reserved,
+        _ if call.explained().is_none() => Check::Reserved,
         Place::ReadOnly => Check::Pointer,
         Place::Good if call.journal_is_unwritable() => Check::Pointer,
         Place::Good => Check::Passed,
@@ -232,8 +334,8 @@ fn show(call: &Call, pool: &FdPool) -> Check {
         (_, FdKind::NotOpen) => Check::NotOpen,
         (_, FdKind::Reaped) => Check::Reaped,
         (_, FdKind::Zombie) => Check::ShowZombie,
-        (Place::Good, FdKind::Alive) => Check::ShowAlive,
-        (Place::ReadOnly, FdKind::Alive) => Check::ShowReadOnly,
+        (Place::Good, FdKind::Alive(_)) => Check::ShowAlive,
+        (Place::ReadOnly, FdKind::Alive(_)) => Check::ShowReadOnly,
         _ => Check::File,
     }
 }
@@ -248,12 +350,15 @@ fn setns(call: &Call, pool: &FdPool) -> Check {
         _ if nstype == 0 || nstype & !all_kinds() != 0 => Check::Nstype,
         FdKind::Reaped => Check::Reaped,
         FdKind::Zombie => Check::Zombie,
-        FdKind::Alive => Check::Install(nstype),
+        FdKind::Alive(_) => Check::Install(nstype),
     }
 }
 
 /// The call of 2011 supports three kinds, and no pidfd.
-fn setns_2011(call: &Call, pool: &FdPool) -> Check {
+fn setns_2011(call: &Call, pool: &FdPool, rights: Rights) -> Check {
+    if !rights.all() {
+        return Check::Capable;
+    }
     let nstype = call.nstype as u32;
     match pool.entries[call.entry].kind {
         FdKind::NotOpen => Check::NotOpen,

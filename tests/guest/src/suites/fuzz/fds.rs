@@ -28,19 +28,29 @@ pub(super) enum FdKind {
     /// An nsfs file.
     Namespace(Kind, Owner),
     /// A pidfd of a process that is alive.
-    Alive,
+    Alive(Owner),
     /// A pidfd of a zombie.
     Zombie,
     /// A pidfd of a process that was reaped.
     Reaped,
 }
 
-/// The process that a namespace belongs to.
+/// The process that namespaces belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Owner {
     /// The test, from which the callers are forked.
     Test,
     Target,
+}
+
+impl FdKind {
+    /// Returns whose namespaces the file refers to.
+    pub(super) fn owner(self) -> Option<Owner> {
+        match self {
+            Self::Namespace(_, owner) | Self::Alive(owner) => Some(owner),
+            _ => None,
+        }
+    }
 }
 
 /// A number to pass as a file descriptor.
@@ -91,8 +101,16 @@ impl FdPool {
                 );
             }
         }
-        add(FdKind::Alive, "pidfd of the target", target.pidfd()?);
-        add(FdKind::Alive, "pidfd of the parent", pidfd(myself)?);
+        add(
+            FdKind::Alive(Owner::Target),
+            "pidfd of the target",
+            target.pidfd()?,
+        );
+        add(
+            FdKind::Alive(Owner::Test),
+            "pidfd of the parent",
+            pidfd(myself)?,
+        );
         add(FdKind::Zombie, "pidfd of a zombie", zombie.pidfd()?);
         add(FdKind::Reaped, "pidfd of a reaped process", reaped.pidfd()?);
 

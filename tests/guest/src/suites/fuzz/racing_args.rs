@@ -3,8 +3,8 @@
 //! Arguments that another thread rewrites, protects and unmaps while the kernel reads them.
 
 use super::{
-    call::{Command, VERSION_SIZE},
-    expected::{Rights, documented},
+    call::{Command, VERSION_SIZE, unshare_flags},
+    expected::{Capabilities, Rights, documented},
     fds::FdPool,
     results::{BATCH, Results},
 };
@@ -24,13 +24,19 @@ use std::{
 };
 
 /// The commands that are called.
-const COMMANDS: [Command; 3] = [Command::Setns, Command::Setns2011, Command::Version];
+const COMMANDS: [Command; 4] = [
+    Command::Setns,
+    Command::Setns2011,
+    Command::Unshare,
+    Command::Version,
+];
 
 /// Makes a batch of calls as root. Any outcome that is documented for the command is allowed.
 pub(super) fn run(pool: &FdPool, results: &Results, seed: u64, calls: usize) -> Result<()> {
     let rights = Rights {
         filtered: false,
-        all: true,
+        capabilities: Capabilities::All,
+        pid_for_children: true,
     };
     let allowed = COMMANDS.map(|command| documented(command, rights));
     let page = ShakyPage::new()?;
@@ -54,6 +60,7 @@ pub(super) fn run(pool: &FdPool, results: &Results, seed: u64, calls: usize) -> 
             let number = match COMMANDS[at] {
                 Command::Setns => uapi::NSPROXY_SETNS,
                 Command::Setns2011 => uapi::NSPROXY_SETNS_2011,
+                Command::Unshare => uapi::NSPROXY_UNSHARE,
                 _ => uapi::NSPROXY_VERSION & !0x3fff_0000 | (grown as u32) << 16,
             };
             let device = pool.devices[0].as_raw_fd();
@@ -91,8 +98,12 @@ fn change(page: &ShakyPage, pool: &FdPool, mut rng: Rng, enough: &AtomicBool) ->
             // VERSION: its fourth field is reserved, and later ones are beyond the known struct.
             let (reserved, tail) = (rng.u32(..2), rng.u32(..2));
             let mut words = [0; VERSION_SIZE / 4 + 2];
-            words[0] = entry.number as u32;
-            words[1] = kinds;
+            [words[0], words[1]] = if rng.bool() {
+                [entry.number as u32, kinds]
+            } else {
+                let flags = unshare_flags(&mut rng);
+                [flags as u32, (flags >> 32) as u32]
+            };
             words[3] = reserved;
             words[VERSION_SIZE / 4] = tail;
             page.put(&words);
