@@ -15,7 +15,7 @@ pub(crate) mod tracer;
 pub(crate) mod workers;
 
 pub(crate) use child::read_proc;
-pub(crate) use workers::spawn_child;
+pub(crate) use workers::{spawn_child, spawn_child_by};
 
 use crate::{
     case::implementation::Device,

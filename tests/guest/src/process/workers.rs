@@ -7,6 +7,7 @@ use crate::sys::{self, Fork};
 use anyhow::{Context as _, Result, ensure};
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
+    io::Errno,
     process::{Pid, Signal, WaitOptions, WaitStatus},
 };
 
@@ -17,7 +18,16 @@ pub(crate) fn spawn_child(
     work: impl FnOnce() -> Result<()>,
     report: impl FnOnce(&str),
 ) -> Result<Pid> {
-    match sys::fork()? {
+    spawn_child_by(sys::fork, work, report)
+}
+
+/// The same with another kind of fork.
+pub(crate) fn spawn_child_by(
+    fork: impl FnOnce() -> Result<Fork, Errno>,
+    work: impl FnOnce() -> Result<()>,
+    report: impl FnOnce(&str),
+) -> Result<Pid> {
+    match fork()? {
         Fork::Parent(pid) => Ok(pid),
         Fork::Child => {
             let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));

@@ -3,10 +3,10 @@
 //! Races: both implementations, called at the same time by and on tasks that switch, die, execute.
 //!
 //! A test is a scene: workers act in their roles until the scene's share of the time is over and
-//! every expected outcome and event has occurred. Each call must return what setns(2) documents for
-//! its situation, and leave the caller in the namespaces that its outcome implies. No implementation
-//! may return an outcome that the other never returns. Other errors are detected by the kernel
-//! (KASAN, lockdep, KCSAN) and by the leak checks after the suite.
+//! every expected outcome and event has occurred. Each call must return what setns(2) or unshare(2)
+//! documents for its situation, and leave the caller in the namespaces that its outcome implies. No
+//! implementation may return an outcome that the other never returns. Other errors are detected by
+//! the kernel (KASAN, lockdep, KCSAN) and by the leak checks after the suite.
 
 mod known;
 mod outcome;
@@ -19,16 +19,16 @@ use crate::{
         implementation::{Entry, Kind},
         target::Target,
     },
-    env::{kernel, module},
+    env::{kernel, module, serve_status},
     errno::{Code, Outcome, outcome_name},
     process::{setup::Setup, workers::Workers},
     report::{ktap::Test, progress::Progress, verdict_port},
 };
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use fastrand::Rng;
 use outcome::{Event, Situation};
 use roles::*;
-use shared_state::{ALL, BOTH, SharedState, target_in_new_kinds};
+use shared_state::{BOTH, COUNTED, SharedState, target_in_new_kinds};
 use std::{
     cell::RefCell,
     iter,
@@ -53,6 +53,8 @@ struct Scene {
     events: &'static [(Event, u64)],
     /// Whether the device is open throughout the scene.
     device: bool,
+    /// Whether the scene is about processes that the module serves.
+    serves: bool,
 }
 
 const SCENES: &[Scene] = &[
@@ -181,17 +183,85 @@ const SCENES: &[Scene] = &[
             (1, open_namespaces),
             (1, list_namespaces),
         ],
-        calls: &[(Situation::LastReference, Ok(()), 20)],
+        calls: &[
+            (Situation::LastReference, Ok(()), 20),
+            (Situation::Creates, Ok(()), 20),
+        ],
         events: &[(Event::Open, 20), (Event::List, 5)],
+        ..Scene::PLAIN
+    },
+    Scene {
+        name: "targets create namespaces, are killed, execute, others enter them",
+        roles: &[
+            (2, creating_targets),
+            (2, enter_creating),
+            (1, list_namespaces),
+        ],
+        calls: &[
+            (Situation::Creates, Ok(()), 50),
+            (Situation::Moving, Ok(()), 20),
+        ],
+        events: &[
+            (Event::Kill, 5),
+            (Event::Clone, 10),
+            (Event::Execute, 3),
+            (Event::List, 5),
+        ],
+        ..Scene::PLAIN
+    },
+    Scene {
+        name: "a user namespace is created while threads start and end",
+        roles: &[(3, create_user_beside_threads)],
+        calls: &[
+            (Situation::CreatesBeside, Ok(()), 5),
+            (Situation::CreatesBeside, Err(Code::EINVAL), 5),
+        ],
+        events: &[(Event::Exit, 10)],
+        ..Scene::PLAIN
+    },
+    Scene {
+        name: "a time namespace for children, entered by execve while others enter",
+        roles: &[(2, execute_into_time), (1, enter_time_of_executing)],
+        calls: &[
+            (Situation::Creates, Ok(()), 3),
+            (Situation::Moving, Ok(()), 3),
+        ],
+        events: &[(Event::Execute, 5)],
+        ..Scene::PLAIN
+    },
+    Scene {
+        name: "processes stop being served while they fork, exit and are killed",
+        roles: &[(3, toggling_targets)],
+        calls: &[(Situation::Creates, Ok(()), 10)],
+        events: &[(Event::Toggle, 50), (Event::Clone, 10), (Event::Kill, 5)],
+        serves: true,
+        ..Scene::PLAIN
+    },
+    Scene {
+        name: "the module is not unloaded while served processes end",
+        targets: three_targets,
+        roles: &[(1, try_to_unload), (2, served_generations)],
+        events: &[
+            (Event::Busy, 20),
+            (Event::Served, 20),
+            (Event::Kill, 3),
+            (Event::Execute, 3),
+        ],
+        device: false,
+        serves: true,
         ..Scene::PLAIN
     },
     Scene {
         name: "the module is unloaded while in use: refused, or clean",
         targets: three_targets,
         roles: &[(1, unload_and_load), (3, call_and_close)],
-        calls: &[(Situation::Stays, Ok(()), 10)],
+        calls: &[
+            (Situation::Stays, Ok(()), 10),
+            (Situation::Creates, Ok(()), 10),
+        ],
         events: &[(Event::Unload, 2), (Event::Busy, 2), (Event::Absent, 1)],
         device: false,
+        ..Scene::PLAIN
     },
 ];
 
@@ -250,10 +320,19 @@ impl Scene {
         calls: &[],
         events: &[],
         device: true,
+        serves: false,
     };
 
     fn play(&self, fixtures: &Fixtures, totals: &mut Totals) -> Result<()> {
         let state = SharedState::new(&(self.targets)(), self.device, fixtures.effort.seed)?;
+        if self.serves && !state.serves {
+            return Err(serve_status::unsupported());
+        }
+        if !self.device && !self.serves {
+            // Without redirects, whose removal changes the kernel's code: see `UNSERVED`.
+            module::unload_soon()?;
+            module::load(c"")?.context("finit_module")?;
+        }
         let share = Duration::from_secs(seconds(fixtures)) / SCENES.len() as u32;
         let watched = self.watch(self.start(&state)?, &state, share);
         if !self.device {
@@ -264,6 +343,9 @@ impl Scene {
         watched?;
 
         state.complaints.none()?;
+        if state.serves {
+            none_is_served()?;
+        }
         let missing = self.missing(&state);
         ensure!(missing.is_empty(), "expected, but missing: {missing}");
         let differences = differences(&state);
@@ -320,7 +402,7 @@ impl Scene {
             for &entry in BOTH {
                 let n = state.calls(entry, situation, outcome);
                 if n < least {
-                    let word = outcome_name(outcome);
+                    let (word, entry) = (outcome_name(outcome), situation.by(entry));
                     missing.push(format!(
                         "{entry}, {situation}: {word} {n} times, not {least}"
                     ));
@@ -334,6 +416,18 @@ impl Scene {
             }
         }
         missing.join("; ")
+    }
+}
+
+/// Checks that no process is served any more. Orphans may still be on their way out.
+fn none_is_served() -> Result<()> {
+    let deadline = Instant::now() + EXIT_TIMEOUT;
+    loop {
+        match serve_status::processes()? {
+            0 => return Ok(()),
+            n => ensure!(Instant::now() < deadline, "{n} processes are still served"),
+        }
+        thread::sleep(TICK);
     }
 }
 
@@ -357,6 +451,8 @@ fn differences(state: &SharedState) -> Vec<String> {
         (Entry::Device, Entry::Syscall),
         (Entry::Syscall, Entry::Served),
         (Entry::Served, Entry::Syscall),
+        (Entry::Syscall, Entry::Lifelong),
+        (Entry::Lifelong, Entry::Syscall),
     ];
     for situation in Situation::ALL {
         for (one, other) in pairs {
@@ -365,6 +461,7 @@ fn differences(state: &SharedState) -> Vec<String> {
             for (outcome, n) in state.outcomes(one, situation) {
                 let never = !others.iter().any(|(other, _)| *other == outcome);
                 if n >= OFTEN && calls >= OFTEN && never {
+                    let one = situation.by(one);
                     differences.push(format!("{one}, {situation}: {}", outcome_name(outcome)));
                 }
             }
@@ -377,7 +474,7 @@ fn differences(state: &SharedState) -> Vec<String> {
 fn tally(state: &SharedState) -> String {
     let mut words = Vec::new();
     for situation in Situation::ALL {
-        for &entry in ALL {
+        for &entry in COUNTED {
             let outcomes = state.outcomes(entry, situation);
             if outcomes.is_empty() {
                 continue;
@@ -386,6 +483,7 @@ fn tally(state: &SharedState) -> String {
                 .iter()
                 .map(|(outcome, n)| format!("{} {n}", outcome_name(*outcome)))
                 .collect();
+            let entry = situation.by(entry);
             words.push(format!("{situation} by {entry}: {}", outcomes.join(", ")));
         }
     }
@@ -421,7 +519,7 @@ impl Totals {
         self.scenes += 1;
         self.syscalls += switches(Entry::Syscall);
         self.device += switches(Entry::Device) + switches(Entry::Device2011);
-        self.served += switches(Entry::Served);
+        self.served += switches(Entry::Served) + switches(Entry::Lifelong);
         self.kills += state.count(Event::Kill);
         self.unloads += state.count(Event::Unload);
         self.refused += state.count(Event::Busy);
@@ -440,14 +538,14 @@ impl Totals {
             refused,
         } = self;
         verdict_port::summary(format_args!(
-            "races: {scenes} scenes, {device} switches by device, {syscalls} by setns(2), \
+            "races: {scenes} scenes, {device} switches by device, {syscalls} by system calls, \
              {served} served, {kills} killed, {unloads} unloads, {wrong} wrong"
         ))?;
         for (name, value) in [
             ("scenes", scenes),
             ("wrong", wrong),
             ("switches.device", device),
-            ("switches.setns", syscalls),
+            ("switches.syscalls", syscalls),
             ("switches.served", served),
             ("killed", kills),
             ("unloads", unloads),

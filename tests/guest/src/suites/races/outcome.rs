@@ -3,7 +3,10 @@
 //! The situations in which calls are made, their allowed outcomes, and other events.
 
 use super::super::named_enum::named_enum;
-use crate::errno::{Code, Outcome};
+use crate::{
+    case::implementation::{Entry, EntryOf, SystemCall},
+    errno::{Code, Outcome},
+};
 
 named_enum! {
     /// The situation in which a call is made.
@@ -32,21 +35,37 @@ named_enum! {
         Threads = "while a thread starts or ends",
         Fresh = "a time namespace, by a new process",
         LastReference = "dropping the last reference",
+        Creates = "new namespaces",
+        /// `EINVAL`: the thread group has a second thread at the moment of the check:
+        /// `check_unshare_flags()`.
+        CreatesBeside = "a new user namespace, while a thread starts or ends",
         /// `ESRCH`: the pid namespace no longer exists, or as for `Moving`: `validate_nsset()`.
         Reaper = "a pid namespace whose init is being killed",
     }
 }
 
 impl Situation {
-    /// Returns the outcomes that `setns(2)` documents for the situation. No other is allowed.
+    /// Returns an entry of the system call that is made, for messages.
+    pub(super) fn by(self, entry: Entry) -> EntryOf {
+        let call = match self {
+            Self::Creates | Self::CreatesBeside => SystemCall::Unshare(0),
+            _ => SystemCall::Setns,
+        };
+        EntryOf(entry, call)
+    }
+
+    /// Returns the outcomes that setns(2) or unshare(2) documents for the situation. No other is
+    /// allowed.
     pub(super) fn allowed(self) -> &'static [Outcome] {
         match self {
-            Self::Stays | Self::UserFirst | Self::Fresh | Self::LastReference => &[Ok(())],
+            Self::Stays | Self::UserFirst | Self::Fresh | Self::LastReference | Self::Creates => {
+                &[Ok(())]
+            }
             Self::Moving | Self::Dying | Self::Mounting | Self::Reaper => {
                 &[Ok(()), Err(Code::ESRCH)]
             }
             Self::Executing | Self::UserDying => &[Ok(()), Err(Code::EPERM), Err(Code::ESRCH)],
-            Self::SharedRoot => &[Ok(()), Err(Code::EINVAL)],
+            Self::SharedRoot | Self::CreatesBeside => &[Ok(()), Err(Code::EINVAL)],
             Self::UserAgain => &[Err(Code::EINVAL)],
             Self::Threads => &[Ok(()), Err(Code::EUSERS)],
         }
@@ -69,5 +88,10 @@ named_enum! {
         Busy = "unloads refused",
         Absent = "opens without a device",
         Exit = "threads ended",
+        Clone = "tasks with new namespaces",
+        Execute = "programs executed",
+        Toggle = "starts and stops of serving",
+        Served = "processes served",
+        Done = "roles that unload ended",
     }
 }

@@ -13,8 +13,8 @@ use crate::{
     },
     env::serve_status,
     errno::{Outcome, outcome_name},
-    process::spawn_child,
-    sys::Shared,
+    process::{spawn_child, spawn_child_by},
+    sys::{self, Shared},
 };
 use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
@@ -53,6 +53,16 @@ pub(super) const ALL: &[Entry] = &[
 /// For a module that is unloaded. After serving, unloading patches the kernel's code, which an
 /// emulator with a thread for each CPU does not survive (see the suite `serve`).
 pub(super) const UNSERVED: &[Entry] = &[Entry::Syscall, Entry::Device, Entry::Device2011];
+/// For a process that remains served.
+pub(super) const LIFELONG: &[Entry] = &[Entry::Lifelong];
+/// All entries whose calls are counted.
+pub(super) const COUNTED: &[Entry] = &[
+    Entry::Syscall,
+    Entry::Device,
+    Entry::Served,
+    Entry::Device2011,
+    Entry::Lifelong,
+];
 
 /// The number of processes that can be published at a time.
 const SLOTS: usize = 16;
@@ -107,8 +117,8 @@ pub(super) struct SharedState {
     /// The `/proc` of the test, which can be used from any mount namespace.
     pub(super) proc: OwnedFd,
     device: Option<Device>,
-    /// Whether the module can serve setns(2) on this kernel.
-    serves: bool,
+    /// Whether the module can serve processes on this kernel.
+    pub(super) serves: bool,
     numbers: Shared,
     calls: SharedCounters,
     pub(super) complaints: Complaints,
@@ -142,7 +152,10 @@ impl At {
 
 /// Returns the row of the counters for calls by an entry in a situation.
 fn row(entry: Entry, situation: Situation) -> usize {
-    let entry = ALL.iter().position(|other| *other == entry).unwrap_or(0);
+    let entry = COUNTED
+        .iter()
+        .position(|other| *other == entry)
+        .unwrap_or(0);
     entry * Situation::ALL.len() + situation as usize
 }
 
@@ -155,24 +168,39 @@ impl SharedState {
             homes.push(Home::of(process.pid, Some(process))?);
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let device = device.then(Device::open).transpose()?;
+        let opened = Device::open()?;
+        let serves = serve_status::is_supported(&opened)?;
+        let device = device.then_some(opened);
         Ok(Self {
             homes,
             seed,
             proc: rustix::fs::open("/proc", flags, Mode::empty())?,
-            serves: device
-                .as_ref()
-                .map_or(Ok(false), serve_status::is_supported)?,
+            serves,
             device,
             numbers: Shared::new(At::LEN)?,
-            calls: SharedCounters::new(ALL.len() * Situation::ALL.len())?,
+            calls: SharedCounters::new(COUNTED.len() * Situation::ALL.len())?,
             complaints: Complaints::new()?,
         })
+    }
+
+    /// Has this process served from now on, or not any more. Returns the entries for its next calls.
+    pub(super) fn serve(&self, on: bool) -> Result<&'static [Entry]> {
+        let Some(device) = self.device.as_ref().filter(|_| self.serves) else {
+            return Ok(TODAY);
+        };
+        device.serve(on).context("NSPROXY_SERVE")?;
+        Ok(if on { LIFELONG } else { TODAY })
     }
 
     /// Starts a child, whose error is reported.
     pub(super) fn spawn(&self, work: impl FnOnce() -> Result<()>) -> Result<Pid> {
         spawn_child(work, |error| self.report(error))
+    }
+
+    /// The same in new namespaces (`CLONE_NEW*`).
+    pub(super) fn spawn_into(&self, kinds: u32, work: impl FnOnce() -> Result<()>) -> Result<Pid> {
+        let fork = || sys::fork_by_clone3(kinds.into());
+        spawn_child_by(fork, work, |error| self.report(error))
     }
 
     fn number(&self, at: At) -> &AtomicU64 {
@@ -255,13 +283,51 @@ impl SharedState {
         fd: impl AsFd,
         nstype: u32,
     ) -> Result<Outcome> {
+        self.make(rng, situation, entries, |entry| {
+            entry.setns(device, fd.as_fd().as_raw_fd(), nstype as i32)
+        })
+    }
+
+    /// Creates namespaces (`CLONE_NEW*`) by a random one of `entries`, and checks the outcome.
+    pub(super) fn unshare(
+        &self,
+        rng: &mut Rng,
+        situation: Situation,
+        entries: &[Entry],
+        kinds: u32,
+    ) -> Result<Outcome> {
+        self.unshare_with(self.device.as_ref(), rng, situation, entries, kinds)
+    }
+
+    /// The same with another open file of the device.
+    pub(super) fn unshare_with(
+        &self,
+        device: Option<&Device>,
+        rng: &mut Rng,
+        situation: Situation,
+        entries: &[Entry],
+        kinds: u32,
+    ) -> Result<Outcome> {
+        self.make(rng, situation, entries, |entry| {
+            entry.unshare(device, kinds.into())
+        })
+    }
+
+    fn make(
+        &self,
+        rng: &mut Rng,
+        situation: Situation,
+        entries: &[Entry],
+        call: impl FnOnce(Entry) -> Result<Outcome>,
+    ) -> Result<Outcome> {
         let entry = match entries[rng.usize(..entries.len())] {
             Entry::Served if !self.serves => Entry::Device,
             entry => entry,
         };
-        let outcome = entry.setns(device, fd.as_fd().as_raw_fd(), nstype as i32)?;
+        let outcome = call(entry)?;
         self.calls.add(row(entry, situation), outcome);
         if !situation.allowed().contains(&outcome) {
+            let entry = situation.by(entry);
             self.report(&format!("{entry}: {situation}: {}", outcome_name(outcome)));
         }
         Ok(outcome)

@@ -14,10 +14,10 @@ use crate::{
     process::{creds::become_user, workers::wait},
     sys,
 };
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
 use rustix::process::PidfdFlags;
-use std::thread;
+use std::{os::unix::process::CommandExt as _, process::Command, thread};
 
 /// The number of children at a time.
 const AT_ONCE: usize = 3;
@@ -36,7 +36,10 @@ fn children(
             state.record(Event::Fork);
         }
         for pid in pids {
-            wait(pid)?;
+            let status = wait(pid)?;
+            if status.exit_status() != Some(0) {
+                state.report(&format!("a child ended with {status:?}"));
+            }
         }
     }
     Ok(())
@@ -130,4 +133,61 @@ fn enter_time(state: &SharedState, rng: &mut Rng) -> Result<()> {
     let entered = state.call(rng, Situation::Threads, TODAY, file, 0)?;
     let expected = entered.map_or(before, |()| home.inode(Kind::Time));
     state.expect_in("time", expected, "beside a thread")
+}
+
+/// Creates a user namespace, by a process with a thread that has just started or is about to end.
+pub(crate) fn create_user_beside_threads(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    children(state, rng, |state, rng| {
+        let mut thread_rng = rng.fork();
+        let thread = thread::Builder::new().stack_size(64 << 10).spawn(move || {
+            if thread_rng.bool() {
+                pause(&mut thread_rng, 500);
+            }
+        })?;
+        let mut thread = Some(thread);
+        let before = state.own("user")?;
+        for _ in 0..4 {
+            let flag = Kind::User.flag();
+            let created = state.unshare(rng, Situation::CreatesBeside, TODAY, flag)?;
+            let after = state.own("user")?;
+            if created.is_ok() == (after == before) {
+                state.report(&format!(
+                    "user: {created:?}, in user:[{after}], before in user:[{before}]"
+                ));
+            }
+            if created.is_ok() {
+                break;
+            }
+            // It has ended for libc, but not necessarily for the kernel.
+            if let Some(thread) = thread.take() {
+                ensure!(thread.join().is_ok(), "a thread panicked");
+                state.record(Event::Exit);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Creates a time namespace for children, has a child enter it, and enters it by execve(2). Others
+/// enter the time namespace of this process meanwhile.
+pub(crate) fn execute_into_time(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    children(state, rng, |state, rng| {
+        let entries = state.serve(rng.bool())?;
+        state
+            .unshare(rng, Situation::Creates, entries, Kind::Time.flag())?
+            .ok();
+        let inode = state.own("time_for_children")?;
+        ensure!(inode != state.own("time")?, "the time namespace is not new");
+        if rng.bool() {
+            let child = state.spawn(|| state.expect_in("time", inode, "after a fork"))?;
+            wait(child)?;
+        }
+        state.publish(state.slot(), Some(rustix::process::getpid()));
+        pause(rng, 2000);
+        state.record(Event::Execute);
+        let script = format!("test \"$(readlink /proc/$$/ns/time)\" = \"time:[{inode}]\"");
+        // Returns only if it fails.
+        let failed = Command::new("/bin/sh").args(["-c", &script]).exec();
+        Err(failed).context("/bin/sh")
+    })
 }

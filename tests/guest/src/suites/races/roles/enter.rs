@@ -7,10 +7,13 @@ use super::{
         outcome::{Event, Situation},
         shared_state::{FLAGS, SharedState, TODAY, pidfd},
     },
-    observe, pause,
+    create, observe, pause,
 };
 use crate::{
-    case::{implementation::Kind, target::USER},
+    case::{
+        implementation::{Kind, flags_of},
+        target::USER,
+    },
     errno::Code,
     process::{
         creds::{SYS_ADMIN, become_user_with_caps},
@@ -95,6 +98,29 @@ pub(crate) fn enter_dying(state: &SharedState, rng: &mut Rng) -> Result<()> {
 pub(crate) fn enter_moving(state: &SharedState, rng: &mut Rng) -> Result<()> {
     enter(state, rng, Situation::Moving, FLAGS, |state, _| {
         state.expect_one_home("after a moving task was entered")
+    })
+}
+
+/// Enters tasks that create namespaces: always new ones.
+pub(crate) fn enter_creating(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    let kinds = flags_of(&create::AT_ONCE);
+    enter(state, rng, Situation::Moving, kinds, |state, _| {
+        for kind in create::AT_ONCE {
+            if state.own(kind.name())? == state.homes[0].inode(kind) {
+                let kind = kind.name();
+                state.report(&format!("entered the {kind} namespace of the test"));
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Enters tasks whose time namespace is about to change, by execve(2).
+pub(crate) fn enter_time_of_executing(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    let time = Kind::Time.flag();
+    enter(state, rng, Situation::Moving, time, |state, _| {
+        let inode = state.own("time")?;
+        state.expect_in("time_for_children", inode, "after time was entered")
     })
 }
 

@@ -5,7 +5,7 @@
 use super::{
     super::{
         outcome::{Event, Situation},
-        shared_state::{SharedState, UNSERVED},
+        shared_state::{BOTH, SharedState, UNSERVED},
     },
     pause,
 };
@@ -38,6 +38,26 @@ pub(crate) fn unload_and_load(state: &SharedState, rng: &mut Rng) -> Result<()> 
     Ok(())
 }
 
+/// Tries to unload the module, which is in use from the first served process on.
+pub(crate) fn try_to_unload(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    while state.is_running() && state.count(Event::Served) == 0 {
+        pause(rng, 1000);
+    }
+    while state.is_running() {
+        match module::unload() {
+            Ok(()) => {
+                state.report("the module was unloaded while a process was served");
+                break;
+            }
+            Err(Errno::AGAIN) => state.record(Event::Busy),
+            Err(errno) => state.report(&format!("delete_module: {}", Code::from(errno))),
+        }
+        pause(rng, 500);
+    }
+    state.record(Event::Done);
+    Ok(())
+}
+
 /// Opens the device if it exists, makes calls, and closes it.
 pub(crate) fn call_and_close(state: &SharedState, rng: &mut Rng) -> Result<()> {
     while state.is_running() {
@@ -61,6 +81,10 @@ pub(crate) fn call_and_close(state: &SharedState, rng: &mut Rng) -> Result<()> {
                 .call_with(Some(&device), rng, Situation::Stays, UNSERVED, file, 0)?
                 .ok();
             state.expect_in("uts", home.inode(Kind::Uts), "after it was entered")?;
+            let (situation, kinds) = (Situation::Creates, Kind::Ipc.flag());
+            state
+                .unshare_with(Some(&device), rng, situation, BOTH, kinds)?
+                .ok();
         }
         if rng.bool() {
             pause(rng, 2000);

@@ -6,10 +6,7 @@ use super::super::{
     outcome::{Event, Situation},
     shared_state::{ALL, FLAGS, KINDS, SharedState, TODAY},
 };
-use crate::{
-    case::implementation::{Entry, Kind},
-    sys,
-};
+use crate::case::implementation::{Entry, Kind};
 use anyhow::Result;
 use fastrand::Rng;
 use std::thread;
@@ -106,7 +103,9 @@ pub(crate) fn unshare_and_leave(state: &SharedState, rng: &mut Rng) -> Result<()
             0 => Kind::Net,
             n => [Kind::Uts, Kind::Ipc, Kind::Cgroup][n as usize % 3],
         };
-        sys::unshare(kind.flag())?;
+        state
+            .unshare(rng, Situation::Creates, TODAY, kind.flag())?
+            .ok();
         let home = state.random_home(rng);
         let new = state.own(kind.name())?;
         if state.is_known(kind, new) {

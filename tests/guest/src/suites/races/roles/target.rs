@@ -3,18 +3,21 @@
 //! Roles whose children are entered by others, and are killed at any moment.
 
 use super::{
-    super::{outcome::Event, shared_state::SharedState},
+    super::{
+        outcome::{Event, Situation},
+        shared_state::{SharedState, TODAY},
+    },
     pause, switch,
 };
 use crate::{
-    case::target::USER,
+    case::{implementation::Kind, target::USER},
     process::{
         creds::become_user,
         workers::{kill, wait},
     },
     sys::{self, Fork},
 };
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
 use rustix::{
     mount::{MountFlags, UnmountFlags},
@@ -28,7 +31,7 @@ const TARGETS: usize = 3;
 /// Starts targets, kills them at any moment, and sometimes leaves a zombie for a while.
 ///
 /// `life` is what a target does. Its last argument is the slot in which the target publishes itself.
-fn keep_killing(
+pub(super) fn keep_killing(
     state: &SharedState,
     rng: &mut Rng,
     life: impl Fn(&SharedState, &mut Rng, usize) -> Result<()>,
@@ -61,8 +64,15 @@ fn keep_killing(
     Ok(())
 }
 
-fn publish(state: &SharedState, slot: usize) {
+pub(super) fn publish(state: &SharedState, slot: usize) {
     state.publish(slot, Some(rustix::process::getpid()));
+}
+
+/// Creates a namespace. In a new process, that always succeeds.
+fn create(state: &SharedState, rng: &mut Rng, kind: Kind) -> Result<()> {
+    let created = state.unshare(rng, Situation::Creates, TODAY, kind.flag())?;
+    ensure!(created.is_ok(), "a {} namespace: {created:?}", kind.name());
+    Ok(())
 }
 
 /// Sleeps until it is killed.
@@ -102,7 +112,7 @@ pub(crate) fn switching_targets(state: &SharedState, rng: &mut Rng) -> Result<()
 pub(crate) fn user_targets(state: &SharedState, rng: &mut Rng) -> Result<()> {
     keep_killing(state, rng, |state, rng, slot| {
         become_user(USER)?;
-        sys::unshare(libc::CLONE_NEWUSER as u32)?;
+        create(state, rng, Kind::User)?;
         publish(state, slot);
         sleep(state, rng);
         Ok(())
@@ -112,7 +122,7 @@ pub(crate) fn user_targets(state: &SharedState, rng: &mut Rng) -> Result<()> {
 /// Targets that are the init of a pid namespace.
 pub(crate) fn init_targets(state: &SharedState, rng: &mut Rng) -> Result<()> {
     keep_killing(state, rng, |state, rng, slot| {
-        sys::unshare(libc::CLONE_NEWPID as u32)?;
+        create(state, rng, Kind::Pid)?;
         let init = state.spawn(|| {
             sleep(state, rng);
             Ok(())
@@ -127,7 +137,7 @@ pub(crate) fn init_targets(state: &SharedState, rng: &mut Rng) -> Result<()> {
 /// Targets that mount and unmount in a mount namespace of their own, also on top of the root.
 pub(crate) fn mounting_targets(state: &SharedState, rng: &mut Rng) -> Result<()> {
     keep_killing(state, rng, |state, rng, slot| {
-        sys::unshare(libc::CLONE_NEWNS as u32)?;
+        create(state, rng, Kind::Mnt)?;
         publish(state, slot);
         while state.is_running() {
             // A mount on top of the root can only be reached as `/..`.
