@@ -162,6 +162,14 @@ pub(super) enum Place {
     Wild,
 }
 
+/// A call that `NSPROXY_EXPLAIN` makes, with its flags.
+pub(super) enum Explained {
+    Setns,
+    Setns2011,
+    Unshare(u64),
+    Clone(u64),
+}
+
 /// A call of the device.
 pub(super) struct Call {
     pub(super) number: u32,
@@ -246,12 +254,15 @@ impl Call {
     }
 
     /// Returns the call that `NSPROXY_EXPLAIN` makes, in a struct that can be read. Returns [`None`]
-    /// if the flags are unknown, or select a call that has no file descriptor.
-    pub(super) fn explained(&self) -> Option<Command> {
+    /// if the flags are unknown or select no call.
+    pub(super) fn explained(&self) -> Option<Explained> {
+        let flags = u64::from(self.word(FD)) << u32::BITS | u64::from(self.word(NSTYPE));
+        let is_dry_run = self.word(FLAGS) & uapi::NSPROXY_EXPLAIN_DRY_RUN != 0;
         match self.word(FLAGS) & !uapi::NSPROXY_EXPLAIN_DRY_RUN {
-            0 => Some(Command::Setns),
-            uapi::NSPROXY_EXPLAIN_2011 => Some(Command::Setns2011),
-            uapi::NSPROXY_EXPLAIN_UNSHARE if self.word(FD) == 0 => Some(Command::Unshare),
+            0 => Some(Explained::Setns),
+            uapi::NSPROXY_EXPLAIN_2011 => Some(Explained::Setns2011),
+            uapi::NSPROXY_EXPLAIN_UNSHARE => Some(Explained::Unshare(flags)),
+            uapi::NSPROXY_EXPLAIN_CLONE if is_dry_run => Some(Explained::Clone(flags)),
             _ => None,
         }
     }
@@ -467,12 +478,14 @@ fn content(rng: &mut Rng, command: Command, size: usize, fields: Fields, arena: 
     }
     if command == Command::Explain && known >= EXPLAIN_FIRST {
         // Always a dry run: the other commands switch.
-        let path = [0, uapi::NSPROXY_EXPLAIN_2011, uapi::NSPROXY_EXPLAIN_UNSHARE][rng.usize(..3)];
-        if path == uapi::NSPROXY_EXPLAIN_UNSHARE {
-            // Rarely with a file descriptor, which that call does not have.
-            if rng.u32(..8) != 0 {
-                bytes[FD..FD + 4].fill(0);
-            }
+        let path = [
+            0,
+            uapi::NSPROXY_EXPLAIN_2011,
+            uapi::NSPROXY_EXPLAIN_UNSHARE,
+            uapi::NSPROXY_EXPLAIN_CLONE,
+        ][rng.usize(..4)];
+        if [uapi::NSPROXY_EXPLAIN_UNSHARE, uapi::NSPROXY_EXPLAIN_CLONE].contains(&path) {
+            bytes[FD..FD + 4].copy_from_slice(&((flags >> u32::BITS) as u32).to_ne_bytes());
             bytes[NSTYPE..NSTYPE + 4].copy_from_slice(&(flags as u32).to_ne_bytes());
         }
         let how = uapi::NSPROXY_EXPLAIN_DRY_RUN | path;

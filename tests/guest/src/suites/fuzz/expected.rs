@@ -4,7 +4,7 @@
 
 use super::{
     call::{
-        Call, Command, EXPLAIN_FIRST, EXPLAIN_SIZE, NSTYPE, Place, SETNS_SIZE, SHOW_SIZE,
+        Call, Command, EXPLAIN_FIRST, EXPLAIN_SIZE, Explained, Place, SETNS_SIZE, SHOW_SIZE,
         UNSHARE_SIZE, VERSION_SIZE, known_unshare_flags,
     },
     fds::{FdKind, FdPool, Owner},
@@ -100,9 +100,12 @@ pub(super) enum Check {
     UnshareFlags,
     /// The checks of unshare(2) after that of its flags, for these `CLONE_NEW*`.
     Create(u32),
+    /// All checks of clone3(2), for these flags.
+    Clone(u64),
 }
 
-/// The outcomes that each check allows, except for [`Check::Install`] and [`Check::Create`].
+/// The outcomes that each check allows, except for [`Check::Install`], [`Check::Create`] and
+/// [`Check::Clone`].
 const ALLOWED: &[(Check, &[Outcome])] = &[
     (Check::UnknownCommand, &[Err(Code::ENOTTY)]),
     (Check::Seccomp, &[Err(Code::EPERM)]),
@@ -203,6 +206,8 @@ pub(super) fn allowed(check: Check, rights: Rights) -> Vec<Outcome> {
     let mut allowed = vec![];
     if let Check::Create(kinds) = check {
         allowed.extend(created(kinds, rights));
+    } else if let Check::Clone(flags) = check {
+        allowed.extend(cloned(flags, rights));
     } else if let Check::Install(kinds) = check {
         allowed.extend([Ok(()), Err(Code::EPERM)]);
         for (kind, outcomes) in INSTALL {
@@ -242,6 +247,43 @@ fn created(kinds: u32, rights: Rights) -> Vec<Outcome> {
     }
 }
 
+/// Returns the outcomes of a dry run of clone3(2).
+fn cloned(flags: u64, rights: Rights) -> Vec<Outcome> {
+    const UNKNOWN: u64 = !0 << 38 | libc::CLONE_DETACHED as u64 | 0x7f;
+    const CLEAR_SIGHAND: u64 = 1 << 32;
+    const NNP: u64 = 1 << 35;
+    const EMPTY_MNTNS: u64 = 1 << 37;
+    let [user, mnt, pid, ipc] =
+        [Kind::User, Kind::Mnt, Kind::Pid, Kind::Ipc].map(|kind| u64::from(kind.flag()));
+    let [vm, fs, sighand, thread, parent, sysvsem] = [
+        libc::CLONE_VM,
+        libc::CLONE_FS,
+        libc::CLONE_SIGHAND,
+        libc::CLONE_THREAD,
+        libc::CLONE_PARENT,
+        libc::CLONE_SYSVSEM,
+    ]
+    .map(|flag| flag as u64);
+    let flags = match flags & EMPTY_MNTNS {
+        0 => flags,
+        _ => flags | mnt,
+    };
+    let has = |flag: u64| flags & flag != 0;
+    let is_invalid = has(UNKNOWN)
+        || has(sighand) && (has(CLEAR_SIGHAND) || !has(vm))
+        || has(fs) && has(mnt | user)
+        || has(thread) && (!has(sighand) || has(user | pid | NNP));
+    if is_invalid {
+        return vec![Err(Code::EINVAL)];
+    }
+    let mut allowed = created(flags as u32 & all_kinds(), rights);
+    // Also if the caller is an init, or its children are in another pid namespace.
+    if has(thread | parent) || has(ipc) && has(sysvsem) {
+        allowed.push(Err(Code::EINVAL));
+    }
+    allowed
+}
+
 /// Returns the check that decides about a call.
 pub(super) fn deciding_check(call: &Call, pool: &FdPool, rights: Rights) -> Check {
     match call.command() {
@@ -272,10 +314,11 @@ pub(super) fn deciding_check(call: &Call, pool: &FdPool, rights: Rights) -> Chec
 /// Returns the check that decides about the call that a valid `NSPROXY_EXPLAIN` makes.
 pub(super) fn explained_check(call: &Call, pool: &FdPool, rights: Rights) -> Check {
     match call.explained() {
-        Some(Command::Setns) => setns(call, pool),
-        Some(Command::Setns2011) => setns_2011(call, pool, rights),
-        Some(Command::Unshare) => unshare(call.word(NSTYPE).into()),
-        _ => Check::Reserved,
+        Some(Explained::Setns) => setns(call, pool),
+        Some(Explained::Setns2011) => setns_2011(call, pool, rights),
+        Some(Explained::Unshare(flags)) => unshare(flags),
+        Some(Explained::Clone(flags)) => Check::Clone(flags),
+        None => Check::Reserved,
     }
 }
 
