@@ -25,11 +25,14 @@ use crate::{
         setup::Setup,
     },
     snapshot::{Children, ClockBase, OF_CHILD, Snapshot},
-    sys::{NAMESPACES_IN_ORDER, NamespacesWatch, Semaphore},
+    sys::{NAMESPACES_IN_ORDER, NamespacesWatch, Semaphore, SharedMemory},
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::process::Pid;
-use std::{fs::File, mem};
+use std::{
+    fs::{self, File},
+    mem,
+};
 
 /// The call of one caller, with snapshots before and after it.
 pub(crate) struct CallerRun {
@@ -279,6 +282,7 @@ pub(crate) struct Caller {
     actor: Actor,
     entry: Entry,
     semaphore: Option<RaisedSemaphore>,
+    memory: Option<CreatedMemory>,
     /// The path in `/proc` of a task that shares the nsproxy.
     companion: Option<String>,
     /// The path in `/proc` of a child that is in namespaces of its own.
@@ -293,6 +297,25 @@ pub(crate) struct Caller {
 struct RaisedSemaphore(Semaphore);
 
 impl Drop for RaisedSemaphore {
+    fn drop(&mut self) {
+        let _ = self.0.remove();
+    }
+}
+
+/// A segment of shared memory that is removed when dropped.
+struct CreatedMemory(SharedMemory);
+
+impl CreatedMemory {
+    /// Returns whether the segment is an orphan: whether this sysctl destroys it.
+    fn is_orphan(&self) -> Result<bool> {
+        const DESTROY_ORPHANS: &str = "/proc/sys/kernel/shm_rmid_forced";
+        fs::write(DESTROY_ORPHANS, "1")?;
+        fs::write(DESTROY_ORPHANS, "0")?;
+        Ok(!self.0.exists()?)
+    }
+}
+
+impl Drop for CreatedMemory {
     fn drop(&mut self) {
         let _ = self.0.remove();
     }
@@ -313,6 +336,7 @@ impl Caller {
             actor: Actor::spawn()?,
             entry,
             semaphore: None,
+            memory: None,
             companion: None,
             child: None,
             perf: None,
@@ -370,6 +394,7 @@ impl Caller {
                     ensure!(opened.is_ok(), "{}: {}", Device::PATH, outcome_name(opened));
                 }
                 Reply::Semaphore(id) => self.semaphore = Some(RaisedSemaphore(Semaphore(id))),
+                Reply::SharedMemory(id) => self.memory = Some(CreatedMemory(SharedMemory(id))),
                 Reply::Companion(path) => self.companion = Some(path),
                 Reply::Child(path) => self.child = Some(path),
                 Reply::Pid(pid) => {
@@ -423,6 +448,9 @@ impl Caller {
     fn add_outside_view(&mut self, mut snapshot: Snapshot) -> Result<Snapshot> {
         if let Some(semaphore) = &self.semaphore {
             snapshot.add("semaphore", semaphore.0.value()?);
+        }
+        if let Some(memory) = &self.memory {
+            snapshot.add("shared_memory/is_orphan", memory.is_orphan()?);
         }
         if let Some(companion) = &self.companion {
             snapshot.add_links(File::open("/proc")?, companion, "companion/ns");

@@ -4,6 +4,7 @@
 
 pub(crate) mod fault_injection;
 pub(crate) mod leaked_namespaces;
+mod new_namespaces;
 pub(crate) mod outcome;
 pub(crate) mod references;
 pub(crate) mod slab;

@@ -9,6 +9,7 @@ use crate::{
         run::CallerRun,
         target::{self, TargetProcess},
     },
+    checks::new_namespaces,
     env::kernel,
     errno::{Outcome, outcome_name},
     process::{command::DryRun, creds},
@@ -103,6 +104,7 @@ pub(crate) fn check(
     if let Expect::Created(kinds) = case.expect {
         check_created(case, run, kinds, wrong);
         check_shared(case, run, wrong);
+        new_namespaces::check(case, run, kinds, wrong);
     }
     check_marks(case, run, wrong);
     check_credentials(case, run, wrong);

@@ -190,6 +190,10 @@ impl Process {
                     Children::None
                 };
                 let mut snapshot = Snapshot::take(&self.proc, &clocks, children)?;
+                // After a child: a pid namespace for children has no file before.
+                if matches!(call.args, Args::Unshare { .. }) && children != Children::None {
+                    snapshot.add_owners(&self.proc);
+                }
                 if let Some(cloned) = cloned {
                     snapshot.add_below(CLONED, &cloned);
                 }
@@ -346,9 +350,11 @@ impl Process {
     fn clone_task(&self, flags: u64, clocks: &ClockBase) -> Result<(Outcome, Option<Snapshot>)> {
         let (read, mut write) = std::io::pipe()?;
         let mut take = || {
-            let seen = Snapshot::take(&self.proc, clocks, Children::None);
-            let text = seen.and_then(|seen| Ok(serde_json::to_string(&seen)?));
-            let _ = write.write_all(text.unwrap_or_default().as_bytes());
+            let seen = Snapshot::take(&self.proc, clocks, Children::None).and_then(|mut seen| {
+                seen.add_owners(&self.proc);
+                Ok(serde_json::to_string(&seen)?)
+            });
+            let _ = write.write_all(seen.unwrap_or_default().as_bytes());
             0
         };
         let child = match sys::clone_task(flags, &mut take) {

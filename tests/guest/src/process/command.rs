@@ -239,6 +239,8 @@ pub(crate) enum Reply {
     Opened(Opened),
     /// The id of a semaphore that was raised.
     Semaphore(i32),
+    /// The id of a segment of shared memory that was created.
+    SharedMemory(i32),
     /// The path in the test's `/proc` of a new task that shares the actor's nsproxy.
     Companion(String),
     /// The path in the test's `/proc` of a new child in namespaces of its own.

@@ -5,7 +5,7 @@
 use super::{child::Process, command::Reply, creds};
 use crate::{
     case::implementation::{self, Kind},
-    sys::{self, Fork, Semaphore},
+    sys::{self, Fork, Semaphore, SharedMemory},
 };
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::{
@@ -38,6 +38,10 @@ pub(crate) enum Setup {
     Vfork,
     /// Maps the user and group of the actor to root, in a user namespace that it just created.
     MapRoot,
+    /// Maps only the user of the actor to root, as [`Setup::MapRoot`] does.
+    MapRootUser,
+    /// Maps only the group of the actor to root.
+    MapRootGroup,
     /// `unshare(CLONE_NEWUSER)`, with all users and groups mapped to themselves.
     UnshareUserMapped,
     /// Becomes that user and group, which clears the capabilities unless the id is 0.
@@ -87,6 +91,9 @@ pub(crate) enum Setup {
     Seccomp,
     /// Raises a semaphore, which the kernel undoes when the actor leaves the ipc namespace.
     RaiseSemaphore,
+    /// Creates a segment of shared memory, which becomes an orphan when the actor leaves the ipc
+    /// namespace.
+    SharedMemory,
     /// Creates the message queue with [`MESSAGE_QUEUE`] as its key.
     MessageQueue,
     /// Sets the host name.
@@ -128,6 +135,14 @@ impl Setup {
             Self::MapRoot => {
                 map_root(&process.proc, process.id)?;
                 process.id = 0;
+            }
+            Self::MapRootUser => {
+                map_root_in(&process.proc, "uid_map", process.id)?;
+                process.id = 0;
+            }
+            Self::MapRootGroup => {
+                write_proc(&process.proc, "self/setgroups", "deny")?;
+                map_root_in(&process.proc, "gid_map", process.id)?;
             }
             Self::UnshareUserMapped => unshare_user_mapped(process)?,
             Self::SetIds(id) => {
@@ -210,6 +225,7 @@ impl Setup {
                 semaphore.raise_with_undo()?;
                 return Ok(Reply::Semaphore(semaphore.0));
             }
+            Self::SharedMemory => return Ok(Reply::SharedMemory(SharedMemory::new()?.0)),
             Self::MessageQueue => sys::message_queue(MESSAGE_QUEUE, true)?,
             Self::Hostname(name) => rustix::system::sethostname(name.as_bytes())?,
             Self::ClockOffsets {
@@ -374,11 +390,16 @@ pub(crate) fn limit(proc: &OwnedFd, kinds: u32, max: u32) -> Result<()> {
 
 /// Maps the user `id`, which created the user namespace of this process, to root.
 pub(crate) fn map_root(proc: &OwnedFd, id: u32) -> Result<()> {
-    // The creator of the namespace may write this map without capabilities in the parent.
-    let map = format!("0 {id} 1");
     write_proc(proc, "self/setgroups", "deny")?;
-    write_proc(proc, "self/uid_map", &map)?;
-    write_proc(proc, "self/gid_map", &map)
+    map_root_in(proc, "uid_map", id)?;
+    map_root_in(proc, "gid_map", id)
+}
+
+/// Maps the user or group `id`, which created the user namespace of this process, to root. `file` is
+/// `uid_map` or `gid_map`.
+fn map_root_in(proc: &OwnedFd, file: &str, id: u32) -> Result<()> {
+    // The creator of the namespace may write this map without capabilities in the parent.
+    write_proc(proc, &format!("self/{file}"), &format!("0 {id} 1"))
 }
 
 /// Sets the offsets, in seconds, of the time namespace for children.

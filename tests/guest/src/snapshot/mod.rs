@@ -59,6 +59,17 @@ pub(crate) fn value_or_error(result: Result<String, Errno>) -> String {
     result.unwrap_or_else(|errno| Code::from(errno).to_string())
 }
 
+/// The links to namespaces that a user namespace owns: those that unshare(2) and clone(2) change.
+pub(crate) const OWNED_LINKS: [&str; 7] = [
+    "mnt",
+    "uts",
+    "ipc",
+    "pid_for_children",
+    "cgroup",
+    "net",
+    "time_for_children",
+];
+
 /// The key above the namespace links of a child in other namespaces. They name namespaces, and are
 /// not compared.
 pub(crate) const OF_CHILD: &str = "info/child_ns";

@@ -2,15 +2,18 @@
 
 //! Collects the values of a snapshot.
 
-use super::{ClockBase, Snapshot, value_or_error};
+use super::{ClockBase, OWNED_LINKS, Snapshot, value_or_error};
 use crate::{
     errno::Code,
     process::{read_proc, setup::MESSAGE_QUEUE},
-    sys::{self, Fork},
+    sys::{
+        self, Fork,
+        nsfs::{self, Relative},
+    },
 };
 use anyhow::{Result, ensure};
 use rustix::{
-    fs::{AtFlags, CWD, StatxFlags},
+    fs::{AtFlags, CWD, Mode, OFlags, StatxFlags},
     io::Errno,
     process::WaitOptions,
 };
@@ -73,7 +76,13 @@ impl Snapshot {
         let uname = rustix::system::uname();
         seen.add("hostname", uname.nodename().to_string_lossy());
         seen.add("domainname", uname.domainname().to_string_lossy());
-        for file in ["cgroup", "uid_map", "gid_map", "timens_offsets"] {
+        for file in [
+            "cgroup",
+            "uid_map",
+            "gid_map",
+            "setgroups",
+            "timens_offsets",
+        ] {
             let text = read_proc(proc, &format!("self/{file}"));
             seen.add(file, value_or_error(text.map(|text| one_line(&text))));
         }
@@ -99,6 +108,17 @@ impl Snapshot {
             seen.add_program(proc)?;
         }
         Ok(seen)
+    }
+
+    /// Adds the user namespaces that own the namespaces of the process, those for children of two
+    /// kinds.
+    pub(crate) fn add_owners(&mut self, proc: &OwnedFd) {
+        for link in OWNED_LINKS {
+            self.add(
+                format_args!("owner/ns/{link}"),
+                value_or_error(owner(proc, link)),
+            );
+        }
     }
 
     /// Adds ids, capabilities and other lines of `/proc/self/status`.
@@ -229,6 +249,14 @@ fn one_line(text: &str) -> String {
 fn status_line<'a>(lines: &mut impl Iterator<Item = &'a str>, name: &str) -> String {
     let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     one_line(line.unwrap_or_default())
+}
+
+/// Returns the user namespace that owns a namespace of the process, as its link names it.
+fn owner(proc: &OwnedFd, link: &str) -> Result<String, Errno> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(proc, format!("self/ns/{link}"), flags, Mode::empty())?;
+    let owner = nsfs::relative(file, Relative::Owner)?;
+    Ok(format!("user:[{}]", rustix::fs::fstat(owner)?.st_ino))
 }
 
 /// Returns the sorted names of the network interfaces.

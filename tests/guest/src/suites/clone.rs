@@ -11,12 +11,13 @@ use crate::{
     case::{
         Case,
         fixtures::Fixtures,
-        implementation::{Device, Entry, Kind, kind_names},
+        implementation::{Device, Entry, Kind, all_kinds, kind_names},
         target::USER,
     },
+    checks::leaked_namespaces::wait_until,
     env::serve_status::{self, enable},
     process::{
-        setup::Setup,
+        setup::{Setup, map_root},
         workers::{Child, run_in_child},
     },
     report::ktap::Test,
@@ -25,7 +26,13 @@ use crate::{
 use anyhow::{Context as _, Result, bail, ensure};
 use nsproxy_uapi::Reason;
 use rustix::{io::Errno, process::WaitOptions};
-use std::{process::Command, thread};
+use std::{
+    fs::File,
+    io::{Read as _, Write as _},
+    os::fd::OwnedFd,
+    process::Command,
+    thread,
+};
 
 pub(crate) fn tests() -> Vec<Test> {
     if let Some(tests) = serve_status::tests_if_unsupported("the life of a process is served") {
@@ -44,6 +51,16 @@ pub(crate) fn tests() -> Vec<Test> {
             "C1 flags of 64 bits that exclude others, explained",
             exclusive_flags,
         ),
+        Test::new("the namespaces of a new task are active", |_| active(false)),
+        Test::new("the namespaces of a new task are active: served", |_| {
+            active(true)
+        }),
+        Test::new("a user namespace that is left is inactive", |_| {
+            inactive(false)
+        }),
+        Test::new("a user namespace that is left is inactive: served", |_| {
+            inactive(true)
+        }),
     ];
     let lifelong = |(name, case): (&str, Case)| Case {
         name: format!("{name}: {}", case.name),
@@ -53,11 +70,13 @@ pub(crate) fn tests() -> Vec<Test> {
     };
     let of = |name, cases: Vec<Case>| cases.into_iter().map(move |case| (name, case));
     let others = of("unshare", unshare::cases()).chain(of("kinds", kinds::cases()));
-    tests.extend(of_cases(others.map(lifelong)));
     tests.extend(of_cases(reasons()));
     tests.extend(of_cases(cases()));
+    tests.extend(of_cases(others.map(lifelong)));
     tests
 }
+
+const USERS: u32 = Kind::User.flag();
 
 /// Returns the cases of clone(2).
 fn cases() -> Vec<Case> {
@@ -85,6 +104,17 @@ fn cases() -> Vec<Case> {
                 case = case.caller([Setup::Fork]).creates(kinds);
             }
             cases.push(case);
+        }
+        for kinds in [0, Kind::Uts.flag()] {
+            let name = format!(
+                "{} with {word} by root with a time namespace for children",
+                names(kinds)
+            );
+            let mut caller = vec![Setup::Unshare(Kind::Time.flag())];
+            if flag == libc::CLONE_PARENT as u64 {
+                caller.insert(0, Setup::Fork);
+            }
+            cases.push(Case::clone_task(name, u64::from(kinds) | flag).caller(caller));
         }
     }
     cases
@@ -280,7 +310,8 @@ fn threads_counted(_: &mut Fixtures) -> Result<()> {
 /// init any more.
 fn not_created(_: &mut Fixtures) -> Result<()> {
     counts([2, 0, 2], || {
-        sys::unshare(Kind::Pid.flag())?;
+        // The gate after the suite finds a user namespace that stays active.
+        sys::unshare(USERS | Kind::Pid.flag())?;
         match sys::fork()? {
             Fork::Child => sys::exit(0),
             Fork::Parent(init) => {
@@ -324,6 +355,76 @@ fn exclusive_flags(_: &mut Fixtures) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Checks that the new namespaces of a task are active as long as it exists, and no longer.
+fn active(is_served: bool) -> Result<()> {
+    run_in_child(move || {
+        if is_served {
+            enable(&Device::open()?)?;
+        }
+        for kinds in [USERS, all_kinds()] {
+            let before = sys::listns(all_kinds())?;
+            let new = || -> Result<Vec<u64>> {
+                let mut ids = sys::listns(all_kinds())?;
+                ids.retain(|id| !before.contains(id));
+                Ok(ids)
+            };
+            let (mut wait, mut end) = std::io::pipe()?;
+            let child = sys::clone_task(kinds.into(), &mut || {
+                let _ = wait.read(&mut [0]);
+                0
+            })?;
+            let during = new()?.len();
+            end.write_all(&[0])?;
+            let all = WaitOptions::from_bits_retain(libc::__WALL as u32);
+            rustix::process::waitpid(Some(child), all)?;
+            let names = kind_names(kinds);
+            ensure!(
+                during == kinds.count_ones() as usize,
+                "{during} namespaces are active in a new task with {names}"
+            );
+            let left = wait_until(new, Vec::is_empty)?.len();
+            ensure!(left == 0, "{left} namespaces are active after {names}");
+        }
+        Ok(())
+    })
+}
+
+/// Checks that a user namespace is inactive when its process has created another one and exited,
+/// although credentials still refer to it.
+fn inactive(is_served: bool) -> Result<()> {
+    run_in_child(move || {
+        if is_served {
+            enable(&Device::open()?)?;
+        }
+        let proc: OwnedFd = File::open("/proc")?.into();
+        let before = sys::listns(all_kinds())?;
+        let mut pipe = None;
+        let mut leave = || -> Result<()> {
+            sys::unshare(USERS)?;
+            map_root(&proc, 0)?;
+            // In the table that this process shares: both files have the credentials of their opener.
+            pipe = Some(std::io::pipe()?);
+            sys::unshare(USERS)?;
+            Ok(())
+        };
+        let flags = (libc::CLONE_VM | libc::CLONE_FILES) as u64;
+        let child = sys::clone_task(flags, &mut || i32::from(leave().is_err()))?;
+        let all = WaitOptions::from_bits_retain(libc::__WALL as u32);
+        let status = rustix::process::waitpid(Some(child), all)?;
+        let succeeded = status.is_some_and(|(_, status)| status.exit_status() == Some(0));
+        ensure!(succeeded, "cannot create two user namespaces: {status:?}");
+        let new = || -> Result<Vec<u64>> {
+            let mut ids = sys::listns(all_kinds())?;
+            ids.retain(|id| !before.contains(id));
+            Ok(ids)
+        };
+        let left = wait_until(new, Vec::is_empty)?;
+        ensure!(left.is_empty(), "active: {left:?}");
+        drop(pipe);
+        Ok(())
+    })
 }
 
 /// The number of processes and of threads that exit.

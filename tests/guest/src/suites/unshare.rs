@@ -9,7 +9,7 @@ use crate::{
         fixtures::Fixtures,
         implementation::{Device, Kind, all_kinds, kind_names},
         run,
-        target::{Target, USER},
+        target::{self, Target, USER},
     },
     errno::Code,
     process::{
@@ -29,8 +29,7 @@ use std::{
 };
 
 pub(crate) fn tests() -> Vec<Test> {
-    let mut tests = of_cases(cases());
-    tests.extend([
+    let mut tests = vec![
         Test::new(
             "U1 user where users without privileges may not",
             userns_clone,
@@ -40,7 +39,8 @@ pub(crate) fn tests() -> Vec<Test> {
             format!("user refused for {}", Reason::Lsm.name()),
             "the kernel of the guest has no security module that refuses",
         ),
-    ]);
+    ];
+    tests.extend(of_cases(cases()));
     tests
 }
 
@@ -79,6 +79,7 @@ const MNT: u32 = Kind::Mnt.flag();
 const UTS: u32 = Kind::Uts.flag();
 const IPC: u32 = Kind::Ipc.flag();
 const PID: u32 = Kind::Pid.flag();
+const CGROUP: u32 = Kind::Cgroup.flag();
 const NET: u32 = Kind::Net.flag();
 const TIME: u32 = Kind::Time.flag();
 
@@ -147,6 +148,10 @@ fn reasons() -> Vec<Case> {
     let of_two = || vec![Setup::Thread];
     let chroot = || vec![Setup::Chroot("/tmp/nsproxy-tests-root".into())];
     let unmapped = || vec![Setup::Unshare(USERS)];
+    let offsets = || Setup::ClockOffsets {
+        monotonic: target::MONOTONIC,
+        boottime: target::BOOTTIME,
+    };
     let in_pid_ns_of_target = || vec![Setup::EnterTarget(PID), Setup::Fork];
     let mut cases = vec![
         refused(
@@ -208,12 +213,31 @@ fn reasons() -> Vec<Case> {
         case("mnt in a chroot, which is allowed", MNT, chroot()).creates(MNT),
         refused("user without an id", USERS, unmapped(), Reason::Unmapped),
         refused(
+            "user without a uid",
+            USERS,
+            [unmapped(), vec![Setup::MapRootGroup]].concat(),
+            Reason::Unmapped,
+        ),
+        refused(
+            "user without a gid",
+            USERS,
+            [unmapped(), vec![Setup::MapRootUser]].concat(),
+            Reason::Unmapped,
+        ),
+        refused(
             "user and net without an id",
             USERS | NET,
             unmapped(),
             Reason::Unmapped,
         ),
         case("net without an id, which is allowed", NET, unmapped()).creates(NET),
+        case("ipc orphans shared memory", IPC, vec![Setup::SharedMemory]).creates(IPC),
+        case(
+            "CLONE_SYSVSEM leaves shared memory alone",
+            sysvsem,
+            vec![Setup::SharedMemory],
+        )
+        .creates(0),
         case("ipc undoes semaphores", IPC, vec![Setup::RaiseSemaphore]).creates(IPC),
         case(
             "CLONE_SYSVSEM undoes semaphores",
@@ -234,6 +258,42 @@ fn reasons() -> Vec<Case> {
         )
         .creates(PID),
         case("time twice", TIME, vec![Setup::Unshare(TIME)]).creates(TIME),
+        case(
+            "time copies the offsets for children",
+            TIME,
+            vec![Setup::Unshare(TIME), offsets()],
+        )
+        .creates(TIME),
+        case(
+            "time copies the offsets of the caller",
+            TIME,
+            vec![Setup::Unshare(TIME), offsets(), Setup::Fork],
+        )
+        .creates(TIME),
+        case(
+            "uts copies the host name",
+            UTS,
+            vec![Setup::Unshare(UTS), Setup::Hostname("before".into())],
+        )
+        .creates(UTS),
+        case(
+            "cgroup hides the cgroups above",
+            CGROUP,
+            vec![Setup::Cgroup(target::CGROUP.into())],
+        )
+        .creates(CGROUP),
+        refused(
+            "pid nested 33 deep",
+            PID,
+            vec![[Setup::Unshare(PID), Setup::Fork]; 32].concat(),
+            Reason::Nested,
+        ),
+        case(
+            "pid nested 32 deep",
+            PID,
+            vec![[Setup::Unshare(PID), Setup::Fork]; 31].concat(),
+        )
+        .creates(PID),
         refused(
             "pid below one of another owner",
             PID,
@@ -275,14 +335,23 @@ fn limits(kind: Kind) -> Vec<Case> {
     let limited = |max| [below(), vec![Setup::Limit(flag, max)]].concat();
     // A user namespace in between counts as well.
     let limited_above = [limited(u32::from(kind == Kind::User)), below()].concat();
+    let all_of_it = flag | USERS;
     let reached = [
         limited(1),
         vec![Setup::Unshare(flag)],
         to_create_another(kind),
     ]
     .concat();
-    let all_of_it = flag | USERS;
-    vec![
+    let with_user = [
+        vec![
+            Setup::Unshare(all_of_it),
+            Setup::MapRoot,
+            Setup::Limit(flag, 1),
+        ],
+        to_create_another(kind),
+    ]
+    .concat();
+    let mut cases = vec![
         refused(
             &format!("{name} at a limit of 0"),
             flag,
@@ -308,7 +377,25 @@ fn limits(kind: Kind) -> Vec<Case> {
             reached,
             Reason::Limit,
         ),
-    ]
+    ];
+    if kind != Kind::User {
+        cases.extend([
+            refused(
+                &format!("{name} at a limit of 1 that is reached with user"),
+                flag,
+                with_user,
+                Reason::Limit,
+            ),
+            // The namespaces that exist before the refusal are released.
+            refused(
+                &format!("all kinds with {name} at a limit of 0"),
+                all_kinds(),
+                limited(0),
+                Reason::Limit,
+            ),
+        ]);
+    }
+    cases
 }
 
 /// Returns cases of a capability that a kind but user requires.
@@ -374,6 +461,9 @@ fn limit_is_reported(_: &mut Fixtures) -> Result<()> {
             user_ns: 0,
             levels,
         };
+        // A refused namespace does not count below the limit, where one would be allowed.
+        fs::write("/proc/sys/user/max_net_namespaces", "1")?;
+        expect(limit(NET)?, Some(unknown(1)))?;
         expect(limit(NET)?, Some(unknown(1)))?;
         expect(limit(NET | USERS)?, Some(unknown(2)))
     })

@@ -4,6 +4,7 @@
 
 use super::checked;
 use rustix::io::Errno;
+use std::{mem, ptr};
 
 /// A set of one SysV semaphore in the caller's ipc namespace. Dropping does not remove it.
 #[derive(Clone, Copy)]
@@ -62,6 +63,37 @@ impl Semaphore {
     pub(crate) fn remove(self) -> Result<(), Errno> {
         // SAFETY: IPC_RMID takes no argument.
         checked(unsafe { libc::semctl(self.0, 0, libc::IPC_RMID) }.into()).map(drop)
+    }
+}
+
+/// A segment of shared memory in the caller's ipc namespace. Dropping does not remove it.
+#[derive(Clone, Copy)]
+pub(crate) struct SharedMemory(pub(crate) i32);
+
+impl SharedMemory {
+    /// Creates a segment.
+    pub(crate) fn new() -> Result<Self, Errno> {
+        // SAFETY: Always safe to call.
+        checked(unsafe { libc::shmget(libc::IPC_PRIVATE, 1, 0o600) }.into())
+            .map(|id| Self(id as i32))
+    }
+
+    /// Returns whether it exists.
+    pub(crate) fn exists(self) -> Result<bool, Errno> {
+        // SAFETY: All zeros are a valid `shmid_ds`.
+        let mut info: libc::shmid_ds = unsafe { mem::zeroed() };
+        // SAFETY: The pointer refers to a struct that lives until the call returns.
+        match checked(unsafe { libc::shmctl(self.0, libc::IPC_STAT, &raw mut info) }.into()) {
+            Ok(_) => Ok(true),
+            Err(Errno::INVAL | Errno::IDRM) => Ok(false),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Removes the segment.
+    pub(crate) fn remove(self) -> Result<(), Errno> {
+        // SAFETY: IPC_RMID takes no argument.
+        checked(unsafe { libc::shmctl(self.0, libc::IPC_RMID, ptr::null_mut()) }.into()).map(drop)
     }
 }
 

@@ -17,7 +17,7 @@ mod task;
 
 pub(crate) use arena::{Arena, ShakyPage};
 pub(crate) use clock::{clock_by_syscall, clock_by_vdso, instructions, run_twice};
-pub(crate) use ipc::{Semaphore, message_queue};
+pub(crate) use ipc::{Semaphore, SharedMemory, message_queue};
 pub(crate) use keys::{assume_authority, instantiate, request_key};
 pub(crate) use memory::{LastPage, PAGE, StuckPage, map_file};
 pub(crate) use mounts::count_mounts;
