@@ -34,9 +34,12 @@ pub(crate) struct UnshareArg {
     unshare: Option<u64>,
 }
 
-/// The option that selects clone3(2) instead of setns(2).
+/// The options that select a call that creates namespaces instead of setns(2).
 #[derive(Debug, clap::Args)]
-pub(crate) struct CloneArg {
+pub(crate) struct CreationArgs {
+    #[command(flatten)]
+    unshare: UnshareArg,
+
     /// Make the checks of clone3(2): create the kinds
     #[arg(
         long,
@@ -63,16 +66,17 @@ impl UnshareArg {
     }
 }
 
-impl CloneArg {
-    /// Returns the call of clone3(2), if it is selected.
+impl CreationArgs {
+    /// Returns the call that is selected, if one is.
     ///
     /// # Errors
     ///
     /// Errors of [`Creation::of`].
     pub(crate) fn creation(&self, args: &TargetArgs) -> Result<Option<Creation>, UsageError> {
-        self.clone
-            .map(|flags| Creation::of(Call::Clone, flags, args))
-            .transpose()
+        match self.clone {
+            Some(flags) => Creation::of(Call::Clone, flags, args).map(Some),
+            None => self.unshare.creation(args),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! `nsproxy explain`.
 
 use crate::{
-    creation::{self, CloneArg, Creation, UnshareArg},
+    creation::{self, Creation, CreationArgs},
     dry_run, errno, open,
     refusal::Refused,
     status::ExitCode,
@@ -46,16 +46,11 @@ pub(crate) struct Args {
     target_args: TargetArgs,
 
     #[command(flatten)]
-    unshare: UnshareArg,
-
-    #[command(flatten)]
-    clone: CloneArg,
+    creation_args: CreationArgs,
 }
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
-    let unshare = args.unshare.creation(&args.target_args)?;
-    let clone = args.clone.creation(&args.target_args)?;
-    if let Some(creation) = unshare.or(clone) {
+    if let Some(creation) = args.creation_args.creation(&args.target_args)? {
         return explain_creation(creation);
     }
     let plan = args.target_args.plan()?;

@@ -47,7 +47,7 @@ impl Measured {
     }
 }
 
-/// What is measured.
+/// The calls whose instructions are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Operation {
     /// Enters namespaces: setns(2).

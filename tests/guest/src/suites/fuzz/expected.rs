@@ -226,7 +226,7 @@ pub(super) fn allowed(check: Check, rights: Rights) -> Vec<Outcome> {
     allowed
 }
 
-/// Returns the outcomes of unshare(2) with these `CLONE_NEW*`, by a caller with one thread.
+/// Returns the results that unshare(2) with these `CLONE_NEW*` may have, for a caller with one thread.
 fn created(kinds: u32, rights: Rights) -> Vec<Outcome> {
     let has = |kind: Kind| kinds & kind.flag() != 0;
     match rights.capabilities {
@@ -247,7 +247,7 @@ fn created(kinds: u32, rights: Rights) -> Vec<Outcome> {
     }
 }
 
-/// Returns the outcomes of a dry run of clone3(2).
+/// Returns the results that a dry run of clone3(2) may have.
 fn cloned(flags: u64, rights: Rights) -> Vec<Outcome> {
     const UNKNOWN: u64 = !0 << 38 | libc::CLONE_DETACHED as u64 | 0x7f;
     const CLEAR_SIGHAND: u64 = 1 << 32;
