@@ -60,6 +60,16 @@ pub fn owner(ns: impl AsFd) -> Result<OwnedFd, Errno> {
     ioctl_without(ns, libc::NS_GET_USERNS).map(new_fd)
 }
 
+/// Opens the parent of a user or pid namespace: `NS_GET_PARENT`.
+///
+/// # Errors
+///
+/// `EPERM` if the parent is neither the caller's own namespace nor a descendant of it; `EINVAL` for a
+/// namespace of another kind.
+pub fn parent(ns: impl AsFd) -> Result<OwnedFd, Errno> {
+    ioctl_without(ns, libc::NS_GET_PARENT).map(new_fd)
+}
+
 /// Returns the uid that owns a user namespace: `NS_GET_OWNER_UID`. It is mapped to the user
 /// namespace of the caller; an unmapped uid becomes the overflow uid.
 ///
@@ -106,6 +116,19 @@ pub fn is_dumpable(pidfd: impl AsFd) -> Result<Option<bool>, Errno> {
     ioctl(pidfd, PIDFD_GET_INFO.into(), &mut info)?;
     Ok((info.mask & PIDFD_INFO_COREDUMP != 0)
         .then_some(info.coredump_mask & PIDFD_COREDUMP_USER != 0))
+}
+
+/// Returns the number of the process of a pidfd in the caller's pid namespace: `PIDFD_GET_INFO`, since
+/// Linux 6.13.
+///
+/// # Errors
+///
+/// `ENOTTY` or `EINVAL` for another file, and on older kernels; `ESRCH` if the process has been reaped;
+/// `EREMOTE` if it is not in the caller's pid namespace.
+pub fn pid(pidfd: impl AsFd) -> Result<u32, Errno> {
+    let mut info = PidfdInfo::default();
+    ioctl(pidfd, PIDFD_GET_INFO.into(), &mut info)?;
+    Ok(info.ids[0])
 }
 
 /// Makes the ioctl `number`, which reads and writes at most `arg`.

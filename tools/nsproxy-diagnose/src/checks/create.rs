@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The checks of the kinds when a namespace is created: `create_user_ns()` and `copy_*()`.
+
+use super::{Answer, Asked, Because, Checks};
+use crate::namespace::{Link, Namespace, Relative};
+use nsproxy_uapi::{Kind, Limit, Reason};
+use rustix::{
+    fs::{AtFlags, CWD, StatxAttributes, StatxFlags},
+    io::Errno,
+    thread::CapabilitySet,
+};
+
+/// The maximum level of a pid namespace below the initial one: `MAX_PID_NS_LEVEL`.
+const MAX_PID_LEVEL: usize = 32;
+
+impl Checks<'_> {
+    /// Asks whether users without privileges may create user namespaces on a kernel of Debian.
+    pub(super) fn check_userns_off(&mut self) -> Asked {
+        let sysctl = self.task.read("sys/kernel/unprivileged_userns_clone");
+        let is_off = match &sysctl {
+            Ok(value) => Some(value.trim() == "0"),
+            // Another kernel, or no `/proc`.
+            Err(Errno::NOENT) if self.task.read("sys/kernel/ostype").is_ok() => Some(false),
+            Err(_) => None,
+        };
+        // The capability in the initial user namespace.
+        let is_initial = self.task.user_ns().map(Self::is_initial);
+        let has = self.has(CapabilitySet::SYS_ADMIN);
+        let may = is_initial.map(|is| is && has);
+        let passes = match (is_off, may) {
+            (Some(false), _) | (_, Some(true)) => Some(true),
+            (Some(true), Some(false)) => Some(false),
+            _ => None,
+        };
+        self.check(Reason::UsernsOff, Answer::must_if_known(passes))
+    }
+
+    fn is_initial(user_ns: &Namespace) -> bool {
+        user_ns.inode() == Namespace::INITIAL_USER
+    }
+
+    /// Returns whether the task has a capability in its own user namespace.
+    fn has(&self, cap: CapabilitySet) -> bool {
+        self.task.status().effective.contains(cap)
+    }
+
+    /// Asks the checks of `create_user_ns()`.
+    pub(super) fn create_user_ns(&mut self) -> Asked {
+        let kind = Kind::User;
+        let because = |reason| Because::from(reason).about(kind, 0);
+        // The level is that of the initial user namespace, or it is not visible.
+        let is_initial = self.task.user_ns().is_some_and(Self::is_initial);
+        self.check(
+            because(Reason::Nested),
+            Answer::must_if_known(is_initial.then_some(true)),
+        )?;
+        self.check_limit(kind, false)?;
+        self.check(
+            because(Reason::Chrooted),
+            Answer::must_if_known(self.is_chrooted().map(|is| !is)),
+        )?;
+        let status = self.task.status();
+        let maps = [("uid_map", status.euid), ("gid_map", status.egid)];
+        let is_mapped = maps.map(|(map, id)| self.is_mapped(map, id));
+        let are_mapped = match is_mapped {
+            [Some(false), _] | [_, Some(false)] => Some(false),
+            [Some(true), Some(true)] => Some(true),
+            _ => None,
+        };
+        self.check(because(Reason::Unmapped), Answer::must_if_known(are_mapped))?;
+        self.check(because(Reason::Lsm), self.by_lsm())?;
+        self.check_rare(because(Reason::NoNewNs))
+    }
+
+    /// Asks the checks of creating the other kinds, after the user namespace if there is a new one.
+    pub(super) fn create_others(&mut self, kinds: u64, in_new_user_ns: bool) -> Asked {
+        for kind in Kind::ALL {
+            if kind == Kind::User || kinds & u64::from(kind.flag()) == 0 {
+                continue;
+            }
+            if kind == Kind::Pid {
+                self.check_pid_owner()?;
+            }
+            self.check_limit(kind, in_new_user_ns)?;
+            self.check_rare(Because::from(Reason::NoNewNs).about(kind, 0))?;
+        }
+        Ok(())
+    }
+
+    /// Asks the checks of `copy_pid_ns()` before the limit.
+    fn check_pid_owner(&mut self) -> Asked {
+        let because = |reason| Because::from(reason).about(Kind::Pid, 0);
+        let open = |link| self.task.namespace(link).ok();
+        let [own, for_children] = [Link::Of(Kind::Pid), Link::PidForChildren].map(open);
+        let is_own = match (&own, &for_children) {
+            (Some(own), Some(for_children)) => Some(own.is(for_children)),
+            // The link is missing as long as it has no init.
+            (Some(_), None) => Some(false),
+            _ => None,
+        };
+        self.check(
+            because(Reason::PidForChildren),
+            Answer::must_if_known(is_own),
+        )?;
+
+        // The user namespace is that of the task, or a child of it.
+        let owner = own.as_ref().map_or(Relative::Unknown, Namespace::owner);
+        let is_above = match (&owner, self.task.user_ns()) {
+            (Relative::Within(owner), Some(user_ns)) => {
+                // A new child of the task's user namespace is below that only.
+                Some(owner.is(user_ns))
+            }
+            // Above the task's, or beside it.
+            _ => None,
+        };
+        self.check(because(Reason::PidOwner), Answer::must_if_known(is_above))?;
+
+        // Level 0 is the initial one, if `/proc` belongs to that.
+        let level = self.task.status().pids.len().saturating_sub(1);
+        let is_initial = own.is_some_and(|own| own.inode() == Namespace::INITIAL_PID);
+        let is_nested = match () {
+            () if level >= MAX_PID_LEVEL => Some(true),
+            () if is_initial => Some(false),
+            () => None,
+        };
+        self.check(
+            because(Reason::Nested),
+            Answer::must_if_known(is_nested.map(|is| !is)),
+        )
+    }
+
+    /// Asks whether the limit of a kind is reached: in the user namespace of the task, or in one above
+    /// it, whose limits and counts are not visible.
+    fn check_limit(&mut self, kind: Kind, in_new_user_ns: bool) -> Asked {
+        // The sysctl shows the limit of the user namespace of the process that opens it.
+        let name = format!("sys/user/max_{}_namespaces", kind.name());
+        let max = match self.task.is_in_our_user_ns() {
+            true => self.task.read(&name).ok(),
+            false => None,
+        };
+        let max: Option<u32> = max.and_then(|max| max.trim().parse().ok());
+        let own = self.task.user_ns();
+        let is_initial = own.is_some_and(Self::is_initial);
+        // The new user namespace has a limit of its own, which is not reached.
+        let levels = u32::from(in_new_user_ns);
+        let is_here = max == Some(0) || is_initial;
+        let limit = Limit {
+            max: max.filter(|_| is_here),
+            user_ns: match is_here {
+                true => own.map_or(0, Namespace::id),
+                false => 0,
+            },
+            levels: if is_here { levels } else { 0 },
+        };
+        let because = Because::from(Reason::Limit)
+            .about(kind, 0)
+            .limited_by(limit);
+        match max {
+            Some(0) => self.check(because, Answer::Refuses),
+            // The count of namespaces is not visible.
+            _ => self.check_rare(because),
+        }
+    }
+
+    /// Returns whether the root directory of the task is not that of its mount namespace.
+    fn is_chrooted(&self) -> Option<bool> {
+        if !self.task.is_current() {
+            return None;
+        }
+        let found = rustix::fs::statx(CWD, "/", AtFlags::empty(), StatxFlags::BASIC_STATS).ok()?;
+        let is_known = found
+            .stx_attributes_mask
+            .contains(StatxAttributes::MOUNT_ROOT);
+        // The root of a mount may be that of another mount than the first.
+        let is_mount_root = found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
+        (is_known && !is_mount_root).then_some(true)
+    }
+
+    /// Asks whether a security module has refused a user namespace.
+    fn by_lsm(&self) -> Answer {
+        match self.task.read_own("attr/current") {
+            // No module has attributes of tasks, as those that refuse user namespaces do.
+            Err(Errno::INVAL) => Answer::Passes,
+            _ => Answer::Unknown,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The checks of the kinds when a namespace is entered: `proc_ns_operations.install()`.
+
+use super::{Answer, Asked, Because, Checks};
+use crate::{
+    namespace::{Link, Namespace, Relative},
+    sys::Shared,
+};
+use nsproxy_uapi::{Kind, Reason};
+use rustix::thread::CapabilitySet;
+
+const SYS_ADMIN: CapabilitySet = CapabilitySet::SYS_ADMIN;
+
+/// A namespace to enter.
+pub(super) struct Target {
+    pub(super) kind: Kind,
+    /// [`None`] if it cannot be opened.
+    pub(super) namespace: Option<Namespace>,
+}
+
+impl Target {
+    fn owner(&self) -> Relative {
+        let namespace = self.namespace.as_ref();
+        namespace.map_or(Relative::Unknown, Namespace::owner)
+    }
+
+    fn because(&self, reason: Reason) -> Because {
+        let id = self.namespace.as_ref().map_or(0, Namespace::id);
+        Because::from(reason).about(self.kind, id)
+    }
+
+    fn is(&self, other: Option<&Namespace>) -> Option<bool> {
+        Some(self.namespace.as_ref()?.is(other?))
+    }
+}
+
+impl Checks<'_> {
+    /// Asks the checks of all namespaces of a call, in the order in which they are installed.
+    pub(super) fn install(&mut self, targets: &[Target]) -> Asked {
+        // The user namespace of the credentials after the call.
+        let mut set = self.own_user_ns();
+        for target in targets {
+            let owner = target.owner();
+            match target.kind {
+                Kind::User => {
+                    self.install_user(target)?;
+                    let entered = target.namespace.as_ref().map(Namespace::try_clone);
+                    set = entered.and_then(Result::ok).into();
+                }
+                Kind::Mnt => {
+                    self.check_cap(target, Reason::CapOwner, &owner, SYS_ADMIN)?;
+                    self.check_cap(target, Reason::Chroot, &set, CapabilitySet::SYS_CHROOT)?;
+                    self.check_cap(target, Reason::CapSet, &set, SYS_ADMIN)?;
+                    // No file descriptor leads to an anonymous namespace.
+                    self.check_fs(target)?;
+                    self.check_rare(target.because(Reason::Root))?;
+                }
+                Kind::Cgroup => {
+                    self.check_cap(target, Reason::CapSet, &set, SYS_ADMIN)?;
+                    self.check_cap(target, Reason::CapOwner, &owner, SYS_ADMIN)?;
+                }
+                Kind::Time => {
+                    let tasks = self.tasks(Shared::Memory);
+                    let because = target.because(Reason::MmShared).shared_by(tasks);
+                    self.check(because, Answer::must(tasks == 1))?;
+                    self.check_owner_and_set(target, &owner, &set)?;
+                }
+                Kind::Pid => {
+                    self.check_owner_and_set(target, &owner, &set)?;
+                    self.check(target.because(Reason::NotBelow), self.is_below(target))?;
+                }
+                Kind::Uts | Kind::Ipc | Kind::Net => {
+                    self.check_owner_and_set(target, &owner, &set)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the checks of `userns_install()`.
+    fn install_user(&mut self, target: &Target) -> Asked {
+        let is_own = target.is(self.task.user_ns());
+        self.check(
+            target.because(Reason::SameUser),
+            Answer::must_if_known(is_own.map(|is| !is)),
+        )?;
+        let threads = self.task.status().threads;
+        self.check(
+            target
+                .because(Reason::Threads)
+                .shared_by(threads.unwrap_or(0)),
+            Answer::must_if_known(threads.map(|threads| threads == 1)),
+        )?;
+        self.check_fs(target)?;
+        let namespace = target.namespace.as_ref().map(Namespace::try_clone);
+        let user_ns = namespace.and_then(Result::ok).into();
+        self.check_cap(target, Reason::CapUser, &user_ns, SYS_ADMIN)?;
+        self.check_rare(target.because(Reason::Ucounts))
+    }
+
+    /// Asks for the rights in the user namespace that owns the target, and in that of the credentials
+    /// after the call.
+    fn check_owner_and_set(&mut self, target: &Target, owner: &Relative, set: &Relative) -> Asked {
+        self.check_cap(target, Reason::CapOwner, owner, SYS_ADMIN)?;
+        self.check_cap(target, Reason::CapSet, set, SYS_ADMIN)
+    }
+
+    fn check_cap(
+        &mut self,
+        target: &Target,
+        reason: Reason,
+        user_ns: &Relative,
+        cap: CapabilitySet,
+    ) -> Asked {
+        let because = target.because(reason).lacks(cap, user_ns);
+        self.check(because, self.capable(user_ns, cap))
+    }
+
+    /// Asks whether another task has the same root and working directory.
+    fn check_fs(&mut self, target: &Target) -> Asked {
+        let tasks = self.tasks(Shared::Fs);
+        let because = target.because(Reason::FsShared).shared_by(tasks);
+        self.check(because, Answer::must(tasks == 1))
+    }
+
+    /// Returns the number of tasks that share a resource with the task.
+    pub(super) fn tasks(&self, what: Shared) -> u32 {
+        self.task.sharing(what)
+    }
+
+    /// Asks whether a pid namespace is that of the task, or below it.
+    fn is_below(&self, target: &Target) -> Answer {
+        let own = self.task.namespace(Link::Of(Kind::Pid)).ok();
+        let (Some(namespace), Some(own)) = (&target.namespace, own) else {
+            return Answer::Unknown;
+        };
+        let Ok(namespace) = namespace.try_clone() else {
+            return Answer::Unknown;
+        };
+        let mut at = Relative::Within(namespace);
+        loop {
+            match at {
+                Relative::Within(namespace) if namespace.is(&own) => return Answer::Passes,
+                Relative::Within(namespace) => at = namespace.parent(),
+                Relative::Outside => return Answer::Refuses,
+                Relative::Unknown => return Answer::Unknown,
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! Explains why setns(2), unshare(2) or clone(2) fails, by public interfaces of the kernel, on any
+//! kernel since Linux 5.8. The module is not needed.
+//!
+//! [`explain`] makes the call in a child to get its errno, and then asks the questions of the kernel
+//! in the kernel's order, which `docs/checks.md` has. Each answer is yes, no, or not known. The cause is
+//! the first check that refuses with this errno, and those before it that may have.
+//!
+//! ```
+//! use nsproxy_diagnose::{Call, Task, explain};
+//!
+//! let verdict = explain(&Task::current(), Call::Setns { fd: -1, nstype: 0 });
+//! let refusal = verdict.refusals().next().unwrap();
+//! assert_eq!(refusal.reason, nsproxy_uapi::Reason::BadFd);
+//! ```
+
+mod checks;
+mod namespace;
+mod sys;
+mod task;
+mod verdict;
+
+pub use namespace::Namespace;
+pub use task::{Status, Task};
+pub use verdict::{Cause, Verdict};
+
+use checks::Checks;
+use nsproxy_uapi::Kind;
+use rustix::io::Errno;
+use sys::Shared;
+
+/// A system call. Any numbers are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// setns(2)
+    Setns {
+        /// A descriptor of the task.
+        fd: i32,
+        /// 0, or a set of `CLONE_NEW*`.
+        nstype: i32,
+    },
+    /// unshare(2)
+    Unshare {
+        /// `CLONE_*`
+        flags: u64,
+    },
+    /// clone3(2): its checks of flags and namespaces.
+    Clone {
+        /// `CLONE_*`
+        flags: u64,
+    },
+}
+
+/// Explains a call that the task would make.
+///
+/// For the current task the call is made, by a child that is in the same state, has the same threads
+/// and shares the same with other tasks. Nothing of the caller changes; ids of new namespaces are used
+/// up. For another task the result is predicted.
+pub fn explain(task: &Task, call: Call) -> Verdict {
+    let tried = match task.is_current() {
+        true => attempt(task, call),
+        false => None,
+    };
+    let (is_refused, causes) = match tried {
+        Some(Ok(())) => (false, Vec::new()),
+        Some(Err(errno)) => Checks::new(task, Some(errno)).ask(call),
+        None => Checks::new(task, None).ask(call),
+    };
+    let predicted = || match causes.last() {
+        Some(Cause::Check(refusal)) if is_refused => Err(refusal.errno),
+        _ => Ok(()),
+    };
+    Verdict {
+        result: tried.unwrap_or_else(predicted),
+        was_tried: tried.is_some(),
+        causes,
+    }
+}
+
+/// Explains a call that the task has made, and that failed with `errno`. The task must still be in the
+/// state in which it made the call.
+pub fn explain_failure(task: &Task, call: Call, errno: Errno) -> Verdict {
+    Verdict {
+        result: Err(errno),
+        was_tried: true,
+        causes: Checks::new(task, Some(errno)).ask(call).1,
+    }
+}
+
+/// Makes the call in a child. Returns [`None`] if no child can be created.
+fn attempt(task: &Task, call: Call) -> Option<Result<(), Errno>> {
+    let shares = |what| task.sharing(what) > 1;
+    let kinds = |kinds: &[Kind]| kinds.iter().fold(0, |all, kind| all | kind.flag());
+    let mut sharing = Vec::new();
+    let mut add = |is_asked: bool, what| {
+        if is_asked && shares(what) {
+            sharing.push(what);
+        }
+    };
+    let call = match call {
+        Call::Setns { fd, nstype } => {
+            let enters = |of: &[Kind]| nstype == 0 || nstype as u32 & kinds(of) != 0;
+            add(enters(&[Kind::User, Kind::Mnt]), Shared::Fs);
+            add(enters(&[Kind::Time]), Shared::Memory);
+            sys::Call::Setns { fd, nstype }
+        }
+        Call::Unshare { flags } => {
+            let has = |flag| flags & flag as u64 != 0;
+            add(
+                has(libc::CLONE_SIGHAND | libc::CLONE_VM),
+                Shared::SignalHandlers,
+            );
+            add(has(libc::CLONE_VM), Shared::Memory);
+            sys::Call::Unshare { flags }
+        }
+        Call::Clone { flags } => {
+            // The flags may be refused before.
+            if let Some(errno) = Checks::of_clone_flags(task, flags) {
+                return Some(Err(errno));
+            }
+            let flags = checks::attempted(flags);
+            sys::Call::Clone { flags }
+        }
+    };
+    sys::attempt(call, &sharing, task.has_threads()).ok()
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The answer to a question: the result of a call, and its cause.
+
+use nsproxy_uapi::Refusal;
+use rustix::io::Errno;
+
+/// The result of a call, and the check that refused it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The result of the call: of an attempt of a child if [`was_tried`](Self::was_tried), and predicted
+    /// otherwise.
+    pub result: Result<(), Errno>,
+    /// `true` if the call was made.
+    pub was_tried: bool,
+    /// The checks that may have refused the call, in the order of the kernel. One is certain. Several
+    /// cannot be told apart from user space. None: the cause is unknown. For a predicted success, these
+    /// may refuse all the same.
+    pub causes: Vec<Cause>,
+}
+
+/// A possible cause of a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A check of the kernel.
+    Check(Refusal),
+    /// A filter of seccomp(2), before the call.
+    Seccomp,
+}
+
+impl Verdict {
+    /// Returns the only possible cause; [`None`] if there are several, or none is known.
+    pub fn cause(&self) -> Option<Cause> {
+        match self.causes[..] {
+            [cause] => Some(cause),
+            _ => None,
+        }
+    }
+
+    /// Returns the checks that may have refused the call.
+    pub fn refusals(&self) -> impl Iterator<Item = &Refusal> {
+        self.causes.iter().filter_map(|cause| match cause {
+            Cause::Check(refusal) => Some(refusal),
+            Cause::Seccomp => None,
+        })
+    }
+}
