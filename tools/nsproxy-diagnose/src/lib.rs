@@ -17,11 +17,13 @@
 
 mod checks;
 mod namespace;
+mod show;
 mod sys;
 mod task;
 mod verdict;
 
 pub use namespace::Namespace;
+pub use show::show;
 pub use task::{Status, Task};
 pub use verdict::{Cause, Verdict};
 
@@ -56,15 +58,19 @@ pub enum Call {
 ///
 /// For the current task the call is made, by a child that is in the same state, has the same threads
 /// and shares the same with other tasks. Nothing of the caller changes; ids of new namespaces are used
-/// up. For another task the result is predicted.
+/// up. The result is predicted for another task, and for one whose children would be in other
+/// namespaces: the child would be the init of a new pid namespace, which dies with it.
 pub fn explain(task: &Task, call: Call) -> Verdict {
-    let tried = match task.is_current() {
+    let tried = match task.is_current() && task.keeps_children() {
         true => attempt(task, call),
         false => None,
     };
     let (is_refused, causes) = match tried {
         Some(Ok(())) => (false, Vec::new()),
-        Some(Err(errno)) => Checks::new(task, Some(errno)).ask(call),
+        Some(Err(errno)) => {
+            let (is_refused, causes) = Checks::new(task, Some(errno)).ask(call);
+            (is_refused, of_refusing_kind(task, call, errno, causes))
+        }
         None => Checks::new(task, None).ask(call),
     };
     let predicted = || match causes.last() {
@@ -85,6 +91,44 @@ pub fn explain_failure(task: &Task, call: Call, errno: Errno) -> Verdict {
         result: Err(errno),
         was_tried: true,
         causes: Checks::new(task, Some(errno)).ask(call).1,
+    }
+}
+
+/// Drops causes about other kinds than the one that refuses, which calls with fewer kinds show.
+fn of_refusing_kind(task: &Task, call: Call, errno: Errno, mut causes: Vec<Cause>) -> Vec<Cause> {
+    let kind_of = |cause: &Cause| match cause {
+        Cause::Check(refusal) => refusal.namespace.map(|(kind, _)| kind),
+        Cause::Seccomp => None,
+    };
+    let mut kinds: Vec<_> = causes.iter().filter_map(kind_of).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let Some(last) = kinds.pop() else {
+        return causes;
+    };
+    let refuses = |kind: &Kind| attempt(task, call.up_to(*kind)) == Some(Err(errno));
+    let refusing = kinds.into_iter().find(refuses).unwrap_or(last);
+    causes.retain(|cause| kind_of(cause).is_none_or(|kind| kind == refusing));
+    causes
+}
+
+impl Call {
+    /// Returns the call without the kinds that the kernel enters or creates after `last`.
+    fn up_to(self, last: Kind) -> Self {
+        let later = Kind::ALL.into_iter().filter(|kind| *kind > last);
+        let later = later.fold(0, |all, kind| all | kind.flag());
+        match self {
+            Self::Setns { fd, nstype } => Self::Setns {
+                fd,
+                nstype: nstype & !later as i32,
+            },
+            Self::Unshare { flags } => Self::Unshare {
+                flags: flags & !u64::from(later),
+            },
+            Self::Clone { flags } => Self::Clone {
+                flags: flags & !u64::from(later),
+            },
+        }
     }
 }
 

@@ -2,12 +2,9 @@
 
 //! Namespaces by their files, and the relations between them.
 
-use nsproxy_uapi::{Kind, nsfs};
+use nsproxy_uapi::nsfs;
 use rustix::io::Errno;
-use std::{
-    fmt,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
-};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// An open namespace.
 #[derive(Debug)]
@@ -116,22 +113,6 @@ impl Relative {
 impl From<Option<Namespace>> for Relative {
     fn from(namespace: Option<Namespace>) -> Self {
         namespace.map_or(Self::Unknown, Self::Within)
-    }
-}
-
-/// The link of a task in `/proc/PID/ns`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Link {
-    Of(Kind),
-    PidForChildren,
-}
-
-impl fmt::Display for Link {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Of(kind) => kind.name(),
-            Self::PidForChildren => "pid_for_children",
-        })
     }
 }
 

@@ -3,10 +3,10 @@
 //! A task that makes a call: its credentials, namespaces, and what it shares with other tasks.
 
 use crate::{
-    namespace::{Link, Namespace},
+    namespace::Namespace,
     sys::{self, Shared},
 };
-use nsproxy_uapi::{Kind, nsfs};
+use nsproxy_uapi::{Member, nsfs};
 use rustix::{
     fs::{Dir, Mode, OFlags},
     io::Errno,
@@ -108,31 +108,31 @@ impl Task {
 
     /// Returns its user namespace; [`None`] if it cannot be opened.
     pub fn user_ns(&self) -> Option<&Namespace> {
-        let open = || self.namespace(Link::Of(Kind::User)).ok();
+        let open = || self.namespace(Member::User).ok();
         self.user_ns.get_or_init(open).as_ref()
     }
 
     /// Opens a namespace of the task.
-    pub(crate) fn namespace(&self, link: Link) -> Result<Namespace, Errno> {
+    pub(crate) fn namespace(&self, member: Member) -> Result<Namespace, Errno> {
         let by_proc = || {
             let proc = self.proc.as_ref().ok_or(Errno::NOENT)?;
-            let path = format!("{}/ns/{link}", self.directory);
+            let path = format!("{}/ns/{}", self.directory, member.name());
             rustix::fs::openat(proc, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
         };
-        let by_pidfd = |errno| match link {
-            Link::Of(kind) if self.is_current => {
-                let pidfd = pidfd_open(getpid(), PidfdFlags::empty())?;
-                nsfs::of_process(pidfd, kind)
+        let by_pidfd = |errno| {
+            if !self.is_current {
+                return Err(errno);
             }
-            _ => Err(errno),
+            let pidfd = pidfd_open(getpid(), PidfdFlags::empty())?;
+            nsfs::of_process(pidfd, member)
         };
         by_proc().or_else(by_pidfd).and_then(Namespace::new)
     }
 
     /// Opens a namespace of the process with a number in `/proc`.
-    pub(crate) fn namespace_of(&self, number: u32, link: Link) -> Result<Namespace, Errno> {
+    pub(crate) fn namespace_of(&self, number: u32, member: Member) -> Result<Namespace, Errno> {
         let proc = self.proc.as_ref().ok_or(Errno::NOENT)?;
-        let path = format!("{number}/ns/{link}");
+        let path = format!("{number}/ns/{}", member.name());
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         rustix::fs::openat(proc, path, flags, Mode::empty()).and_then(Namespace::new)
     }
@@ -144,6 +144,21 @@ impl Task {
                 let ours = Self::current();
                 matches!((self.user_ns(), ours.user_ns()), (Some(theirs), Some(ours)) if theirs.is(ours))
             }
+    }
+
+    /// Returns whether a child of the task would be in the same pid and time namespaces as the task.
+    /// Otherwise its first child is the init of the new pid namespace, which dies with it, and fixes the
+    /// offsets of the new time namespace.
+    pub(crate) fn keeps_children(&self) -> bool {
+        let is_same = |own, for_children| match (self.namespace(own), self.namespace(for_children))
+        {
+            (Ok(own), Ok(for_children)) => own.is(&for_children),
+            // A kernel without the kind.
+            (Err(Errno::NOENT), _) => true,
+            _ => false,
+        };
+        is_same(Member::Pid, Member::PidForChildren)
+            && is_same(Member::Time, Member::TimeForChildren)
     }
 
     /// Returns a duplicate of its descriptor `fd`, which may be any number.

@@ -76,6 +76,20 @@ impl Member {
         }
     }
 
+    /// Returns the member that a task itself is in: not that of its children.
+    pub const fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::User => Self::User,
+            Kind::Mnt => Self::Mnt,
+            Kind::Uts => Self::Uts,
+            Kind::Ipc => Self::Ipc,
+            Kind::Pid => Self::Pid,
+            Kind::Cgroup => Self::Cgroup,
+            Kind::Net => Self::Net,
+            Kind::Time => Self::Time,
+        }
+    }
+
     /// Returns the members that `install()` of a kind changes.
     pub fn installed(kind: Kind) -> impl Iterator<Item = Self> {
         Self::ALL

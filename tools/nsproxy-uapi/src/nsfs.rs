@@ -2,7 +2,7 @@
 
 //! The kernel's own interfaces to namespaces and processes: the ioctls of nsfs and of pidfds.
 
-use crate::Kind;
+use crate::{Kind, Member};
 use rustix::{io::Errno, ioctl::opcode};
 use std::{
     ffi::{c_int, c_ulong},
@@ -87,16 +87,18 @@ pub fn owner_uid(user_ns: impl AsFd) -> Result<u32, Errno> {
 /// # Errors
 ///
 /// `EACCES` if ptrace(2) denies access to the process; `ESRCH` if it has exited.
-pub fn of_process(pidfd: impl AsFd, kind: Kind) -> Result<OwnedFd, Errno> {
-    let number = match kind {
-        Kind::User => libc::PIDFD_GET_USER_NAMESPACE,
-        Kind::Mnt => libc::PIDFD_GET_MNT_NAMESPACE,
-        Kind::Uts => libc::PIDFD_GET_UTS_NAMESPACE,
-        Kind::Ipc => libc::PIDFD_GET_IPC_NAMESPACE,
-        Kind::Pid => libc::PIDFD_GET_PID_NAMESPACE,
-        Kind::Cgroup => libc::PIDFD_GET_CGROUP_NAMESPACE,
-        Kind::Net => libc::PIDFD_GET_NET_NAMESPACE,
-        Kind::Time => libc::PIDFD_GET_TIME_NAMESPACE,
+pub fn of_process(pidfd: impl AsFd, member: Member) -> Result<OwnedFd, Errno> {
+    let number = match member {
+        Member::User => libc::PIDFD_GET_USER_NAMESPACE,
+        Member::Mnt => libc::PIDFD_GET_MNT_NAMESPACE,
+        Member::Uts => libc::PIDFD_GET_UTS_NAMESPACE,
+        Member::Ipc => libc::PIDFD_GET_IPC_NAMESPACE,
+        Member::Pid => libc::PIDFD_GET_PID_NAMESPACE,
+        Member::PidForChildren => libc::PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE,
+        Member::Cgroup => libc::PIDFD_GET_CGROUP_NAMESPACE,
+        Member::Net => libc::PIDFD_GET_NET_NAMESPACE,
+        Member::Time => libc::PIDFD_GET_TIME_NAMESPACE,
+        Member::TimeForChildren => libc::PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE,
     };
     ioctl_without(pidfd, number).map(new_fd)
 }
@@ -185,9 +187,9 @@ mod tests {
     fn namespaces_of_the_own_process() {
         use rustix::process::{PidfdFlags, getpid, pidfd_open};
         let pidfd = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
-        for expected in Kind::ALL {
+        for expected in Member::ALL {
             let file = of_process(&pidfd, expected).unwrap();
-            assert_eq!(kind(&file), Ok(expected));
+            assert_eq!(kind(&file), Ok(expected.kind()));
         }
         assert_eq!(is_dumpable(&pidfd).map(|is| is.unwrap_or(true)), Ok(true));
     }

@@ -3,7 +3,7 @@
 //! The credentials of this process, as far as a check of setns(2) depends on them.
 
 use crate::refusal::name_of;
-use nsproxy_uapi::{Kind, nsfs};
+use nsproxy_uapi::{Member, nsfs};
 use rustix::{
     process::{PidfdFlags, getegid, geteuid, getgid, getpid, getuid, pidfd_open},
     thread::{CapabilitySet, capabilities, capability_is_in_bounding_set},
@@ -30,7 +30,7 @@ impl Caller {
         let bounding = CapabilitySet::all().iter();
         let user_ns = || {
             let pidfd = pidfd_open(getpid(), PidfdFlags::empty())?;
-            nsfs::id(nsfs::of_process(pidfd, Kind::User)?)
+            nsfs::id(nsfs::of_process(pidfd, Member::User)?)
         };
         Self {
             uid: getuid().as_raw(),

@@ -2,7 +2,7 @@
 
 //! `nsproxy check`: `nsproxy explain` for scripts.
 
-use crate::{dry_run, errno, open, status::ExitCode, target_args::TargetArgs};
+use crate::{dry_run, errno, explainer::ViaArg, open, status::ExitCode, target_args::TargetArgs};
 use anyhow::Result;
 use rustix::io::Errno;
 
@@ -26,7 +26,9 @@ fn after_help() -> String {
 If a call would fail, one line is printed: the errno and the
 name of the check that refuses. The name is \"open\" if a file
 or a process cannot be opened. Names do not change between
-versions; nsproxy explain describes the check.
+versions; nsproxy explain describes the check. Without the
+module, names of checks that cannot be told apart are joined
+by \"|\".
 
 {}
 
@@ -48,6 +50,9 @@ Exit status:
 pub(crate) struct Args {
     #[command(flatten)]
     target_args: TargetArgs,
+
+    #[command(flatten)]
+    via: ViaArg,
 }
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
@@ -61,13 +66,13 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
             None => return Err(error),
         },
     };
-    let device = open::device()?;
+    let explainer = args.via.open(args.target_args.as_of_2011)?;
     args.target_args.report_nothing();
-    let refused = plan.dry_run(&device, args.target_args.as_of_2011, |turn, how| {
-        dry_run::explain(&device, turn.call, turn.file, how)
+    let refused = plan.dry_run(&explainer, args.target_args.as_of_2011, |turn, how| {
+        dry_run::explain(&explainer, turn.call, turn.file, how)
     })?;
-    Ok(refused.map_or(ExitCode::SUCCESS, |(_, refusal)| {
-        answer(refusal.errno, refusal.reason.name())
+    Ok(refused.map_or(ExitCode::SUCCESS, |(_, refused)| {
+        answer(refused.errno, &refused.names())
     }))
 }
 

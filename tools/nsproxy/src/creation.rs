@@ -4,7 +4,9 @@
 
 use crate::{
     caller::Caller,
-    clone_flags, dry_run, kinds, lookup,
+    clone_flags, dry_run,
+    explainer::{Answer, Description, Explainer},
+    kinds, lookup,
     refusal::{self, Refused},
     target_args::{TargetArgs, usage},
 };
@@ -145,13 +147,26 @@ impl Creation {
         }
     }
 
-    /// Makes a dry run. Returns the refusal, if any.
+    /// Explains the call. Returns the refusal, if any.
     ///
     /// # Errors
     ///
     /// The module does not answer; with a hint.
-    pub(crate) fn explain(self, device: &Device) -> Result<Option<Refused>> {
-        self.trace(device, true).map(|(refused, _)| refused)
+    pub(crate) fn explain(self, explainer: &Explainer) -> Result<Option<Answer>> {
+        explainer.explain(self.as_call(), |device| self.dry_run(device))
+    }
+
+    /// Makes a dry run by the module. Returns the refusal, if any.
+    fn dry_run(self, device: &Device) -> Result<Option<Refusal>, Errno> {
+        self.request(device, true).map(|(refusal, _)| refusal)
+    }
+
+    fn as_call(self) -> nsproxy_diagnose::Call {
+        let flags = self.flags;
+        match self.call {
+            Call::Unshare => nsproxy_diagnose::Call::Unshare { flags },
+            Call::Clone => nsproxy_diagnose::Call::Clone { flags },
+        }
     }
 
     /// Makes the call or a dry run. Returns the refusal, if any, and the journal. The call must be
@@ -176,11 +191,13 @@ impl Creation {
         }
     }
 
-    /// Describes the call, which failed with `errno`: with the reason, or with a hint how to get it.
-    /// Must be called in the state in which the call was made.
-    pub(crate) fn describe(self, errno: Errno) -> String {
-        let request = |device: &Device| self.request(device, true).map(|(refusal, _)| refusal);
-        dry_run::describe(errno, request, refused)
+    /// Describes the call, which failed with `errno`. Must be called in the state in which the call was
+    /// made.
+    pub(crate) fn describe(self, errno: Errno) -> Description {
+        let explainer = Explainer::default();
+        let answer =
+            explainer.explain_failure(errno, self.as_call(), |device| self.dry_run(device));
+        answer.describe(refused)
     }
 }
 
@@ -223,11 +240,11 @@ impl Call {
 }
 
 /// Describes a refusal for the user. The process must be in the state in which the call was made.
-fn refused(refusal: Refusal) -> Refused {
+pub(crate) fn refused(refusal: Refusal) -> Refused {
     let caller = Caller::read();
     let mut says = refusal::sentence(refusal.reason, refusal.count);
-    if let (Some(limit), Some((kind, _))) = (refusal.limit, refusal.namespace) {
-        says = format!("{says}: {}", limit_text(limit, kind));
+    if let (Reason::Limit, Some((kind, _))) = (refusal.reason, refusal.namespace) {
+        says = format!("{says}: {}", limit_text(refusal.limit, kind));
     }
     Refused::without_call(refusal, says, hints(&refusal, &caller))
 }
@@ -237,13 +254,19 @@ fn sysctl(kind: Kind) -> String {
     format!("user.max_{}_namespaces", kind.name())
 }
 
-/// Describes a limit and where it is.
-fn limit_text(limit: Limit, kind: Kind) -> String {
-    let Limit {
+/// Describes a limit and where it is. User space may not know that.
+fn limit_text(limit: Option<Limit>, kind: Kind) -> String {
+    let Some(Limit {
         max,
         user_ns,
         levels,
-    } = limit;
+    }) = limit
+    else {
+        return format!(
+            "{} of the caller's user namespace, or of one above it",
+            sysctl(kind)
+        );
+    };
     let value = max.map_or("a limit".to_owned(), |max| max.to_string());
     let levels = match levels {
         0 => String::new(),

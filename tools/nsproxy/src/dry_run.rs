@@ -4,7 +4,7 @@
 
 use crate::{
     errno::show,
-    open,
+    explainer::{Answer, Description, Explainer},
     plan::Call,
     refusal::{Refused, hint_lines},
 };
@@ -27,12 +27,36 @@ there. Only the nsproxy process moves, and then exits.";
 ///
 /// The module does not answer; with a hint.
 pub(crate) fn explain(
-    device: &Device,
+    explainer: &Explainer,
     call: &Call,
     file: BorrowedFd<'_>,
     how: Explain,
-) -> Result<Option<Refusal>> {
-    request(device, call, file, how).map_err(no_answer)
+) -> Result<Option<Answer>> {
+    explainer.explain(as_call(call, file), |device| {
+        request(device, call, file, how)
+    })
+}
+
+/// Makes a call, as [`explain`] explains it.
+///
+/// # Errors
+///
+/// As [`explain`].
+pub(crate) fn enter(
+    explainer: &Explainer,
+    call: &Call,
+    file: BorrowedFd<'_>,
+    how: Explain,
+) -> Result<Option<Answer>> {
+    let numbers = [file.as_raw_fd(), call.nstype() as i32];
+    explainer.enter(numbers, |device| request(device, call, file, how))
+}
+
+fn as_call(call: &Call, file: BorrowedFd<'_>) -> nsproxy_diagnose::Call {
+    nsproxy_diagnose::Call::Setns {
+        fd: file.as_raw_fd(),
+        nstype: call.nstype() as i32,
+    }
 }
 
 fn request(
@@ -88,84 +112,17 @@ fn hint(errno: Errno) -> Option<String> {
     Some(hint.to_owned())
 }
 
-/// Describes a call of setns(2) that failed with `errno`, see [`describe`].
+/// Describes a call of setns(2) that failed with `errno`. Must be called in the state in which the call
+/// was made.
 pub(crate) fn describe_setns(
     errno: Errno,
     call: &Call,
     file: BorrowedFd<'_>,
     as_of_2011: bool,
-) -> String {
+) -> Description {
     let how = Explain::dry_run(as_of_2011);
-    describe(
-        errno,
-        |device| request(device, call, file, how),
-        |refusal| Refused::new(refusal, call, file),
-    )
-}
-
-/// Describes a call that failed with `errno`: with the reason, or with a hint how to get it. Must
-/// be called in the state in which the call was made.
-///
-/// `request` makes a dry run of the call, and `refused` describes its refusal.
-pub(crate) fn describe(
-    errno: Errno,
-    request: impl FnOnce(&Device) -> Result<Option<Refusal>, Errno>,
-    refused: impl FnOnce(Refusal) -> Refused,
-) -> String {
-    let answer = Device::open()
-        .map_err(open::hint_for_reason)
-        .and_then(|device| refusal_of(errno, request(&device)));
-    match answer {
-        Ok(refusal) => refused(refusal).to_string(),
-        Err(hint) => format!("{}{}", show(errno), hint_lines(&[hint])),
-    }
-}
-
-/// Returns the refusal that a dry run reports after a call failed with `errno`.
-///
-/// # Errors
-///
-/// The dry run reports another result; a hint.
-fn refusal_of(errno: Errno, answer: Result<Option<Refusal>, Errno>) -> Result<Refusal, String> {
-    match answer {
-        Ok(Some(refusal)) if refusal.errno == errno => Ok(refusal),
-        Ok(_) => Err(
-            "a dry run gives another result: check for a seccomp filter, or run it again"
-                .to_owned(),
-        ),
-        Err(no_answer) => Err(hint(no_answer)
-            .unwrap_or_else(|| format!("the module gives no reason: {}", show(no_answer)))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use nsproxy_uapi::Reason;
-
-    #[test]
-    fn only_the_same_errno_explains_a_failure() {
-        let refusal = Refusal {
-            errno: Errno::PERM,
-            reason: Reason::Ptrace,
-            cap: None,
-            count: 0,
-            namespace: None,
-            limit: None,
-        };
-        let answer = Ok(Some(refusal));
-        assert_eq!(refusal_of(Errno::PERM, answer), Ok(refusal));
-        for other in [answer, Ok(None)] {
-            let hint = refusal_of(Errno::INVAL, other).unwrap_err();
-            assert!(hint.contains("another result"), "{hint}");
-        }
-    }
-
-    #[test]
-    fn a_filter_hides_the_reason() {
-        let hint = refusal_of(Errno::PERM, Err(Errno::PERM)).unwrap_err();
-        assert!(hint.contains("allow_seccomp=1"), "{hint}");
-        let hint = refusal_of(Errno::PERM, Err(Errno::IO)).unwrap_err();
-        assert!(hint.contains("EIO"), "{hint}");
-    }
+    let answer = Explainer::default().explain_failure(errno, as_call(call, file), |device| {
+        request(device, call, file, how)
+    });
+    answer.describe(|refusal| Refused::new(refusal, call, file))
 }

@@ -4,7 +4,8 @@
 
 use crate::{
     creation::{self, Creation, CreationArgs},
-    dry_run, errno, open,
+    dry_run, errno,
+    explainer::{self, Explainer, ViaArg},
     refusal::Refused,
     status::ExitCode,
     target_args::TargetArgs,
@@ -25,6 +26,8 @@ namespaces and releases them, which uses up their ids.
 --clone checks only the flags and the namespaces: it creates
 no task.
 
+{}
+
 Example:
   nsproxy explain -t 1234 -U -n
   nsproxy explain --unshare -U
@@ -32,10 +35,11 @@ Example:
 
 Exit status:
   0  all calls would succeed
-  1  a call would fail, or the module does not answer
+  1  a call would fail, or there is no answer
   2  usage error",
         dry_run::HELP,
-        creation::HELP
+        creation::HELP,
+        explainer::HELP
     )
 }
 
@@ -47,34 +51,43 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     creation_args: CreationArgs,
+
+    #[command(flatten)]
+    via: ViaArg,
 }
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     if let Some(creation) = args.creation_args.creation(&args.target_args)? {
-        return explain_creation(creation);
+        return explain_creation(creation, &args.via.open(false)?);
     }
     let plan = args.target_args.plan()?;
-    let device = open::device()?;
+    let explainer = args.via.open(args.target_args.as_of_2011)?;
     args.target_args.report_nothing();
     let mut not_made: Vec<_> = plan.calls().collect();
-    let refused = plan.dry_run(&device, args.target_args.as_of_2011, |turn, how| {
+    let refused = plan.dry_run(&explainer, args.target_args.as_of_2011, |turn, how| {
         let call = turn.call;
-        let refusal = dry_run::explain(&device, call, turn.file, how)?;
-        match refusal {
-            Some(refusal) if turn.is_retried => {
-                let (errno, check) = (errno::word(refusal.errno), refusal.reason.name());
-                println!("{call}: {errno} {check}, made again after the user namespace is entered");
-                return Ok(Some(refusal));
+        let answer = dry_run::explain(&explainer, call, turn.file, how)?;
+        match &answer {
+            Some(answer) if turn.is_retried => {
+                let (errno, checks) = (errno::word(answer.errno), answer.names());
+                println!(
+                    "{call}: {errno} {checks}, made again after the user namespace is entered"
+                );
+                return Ok(Some(answer.clone()));
             }
-            Some(refusal) => println!("{call}: {}", Refused::new(refusal, call, turn.file)),
+            Some(answer) => {
+                let refused = |refusal| Refused::new(refusal, call, turn.file);
+                println!("{call}: {}", answer.describe(refused));
+            }
             None => println!("{call}: can be entered"),
         }
         not_made.retain(|other| *other != call);
-        Ok(refusal)
+        Ok(answer)
     })?;
     for call in not_made {
         println!("{call}: not made after this failure");
     }
+    explainer.print_unknown();
     Ok(match refused {
         Some(_) => ExitCode::FAILURE,
         None => ExitCode::SUCCESS,
@@ -82,15 +95,18 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
 }
 
 /// Explains a call that creates namespaces.
-fn explain_creation(creation: Creation) -> Result<ExitCode> {
-    Ok(match creation.explain(&open::device()?)? {
-        Some(refused) => {
-            println!("{creation}: {refused}");
+fn explain_creation(creation: Creation, explainer: &Explainer) -> Result<ExitCode> {
+    let answer = creation.explain(explainer)?;
+    let status = match answer {
+        Some(answer) => {
+            println!("{creation}: {}", answer.describe(creation::refused));
             ExitCode::FAILURE
         }
         None => {
             println!("{creation}: {}", creation.success());
             ExitCode::SUCCESS
         }
-    })
+    };
+    explainer.print_unknown();
+    Ok(status)
 }

@@ -107,11 +107,6 @@ pub(crate) fn device() -> Result<Device> {
     })
 }
 
-/// Returns a hint how to get the reason for a refusal, where opening the device failed with `errno`.
-pub(crate) fn hint_for_reason(errno: Errno) -> String {
-    Node::look().hint_for_reason(errno)
-}
-
 /// The visible state of a device that cannot be opened.
 #[derive(Clone, Copy, Debug)]
 struct Node {
@@ -136,16 +131,6 @@ impl Node {
             nodev: is_device(Device::PATH)
                 && statvfs(Device::PATH)
                     .is_ok_and(|found| found.f_flag.contains(StatVfsMountFlags::NODEV)),
-        }
-    }
-
-    fn hint_for_reason(self, errno: Errno) -> String {
-        match self.minor {
-            Some(_) => {
-                let hint = self.hint(errno).unwrap_or_else(|| show(errno));
-                format!("open {} for the reason: {hint}", Device::PATH)
-            }
-            None => "load the module for the reason".to_owned(),
         }
     }
 
@@ -218,11 +203,6 @@ mod tests {
             );
             assert!(NODE.hint(errno).unwrap().contains("insmod"));
         }
-        assert!(loaded.hint_for_reason(Errno::ACCESS).contains("chmod"));
-        assert!(
-            NODE.hint_for_reason(Errno::NOENT)
-                .starts_with("load the module")
-        );
         let blind = Node {
             is_known: false,
             ..NODE

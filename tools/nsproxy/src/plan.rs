@@ -5,12 +5,13 @@
 
 use crate::{
     dry_run,
+    explainer::{Answer, Explainer},
     kinds::{self, Kinds},
     open, target_args,
 };
 use anyhow::{Result, bail};
 use clap::Error as UsageError;
-use nsproxy_uapi::{Device, Explain, Kind, Reason, Refusal};
+use nsproxy_uapi::{Explain, Kind, Reason};
 use std::{
     fmt,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
@@ -194,19 +195,19 @@ impl Plan {
     /// The module does not answer, or a call that must not be made is followed.
     pub(crate) fn dry_run<'a>(
         &'a self,
-        device: &Device,
+        explainer: &Explainer,
         as_of_2011: bool,
-        mut dry_run: impl FnMut(Turn<'a>, Explain) -> Result<Option<Refusal>>,
-    ) -> Result<Option<(Turn<'a>, Refusal)>> {
+        mut dry_run: impl FnMut(Turn<'a>, Explain) -> Result<Option<Answer>>,
+    ) -> Result<Option<(Turn<'a>, Answer)>> {
         self.execute(|turn| match dry_run(turn, Explain::dry_run(as_of_2011))? {
-            None if turn.is_followed => enter(device, turn, as_of_2011),
+            None if turn.is_followed => enter(explainer, turn, as_of_2011),
             refusal => Ok(refusal),
         })
     }
 }
 
 /// Makes a call that is followed, so that the next dry run starts in the right state.
-fn enter(device: &Device, turn: Turn<'_>, as_of_2011: bool) -> Result<Option<Refusal>> {
+fn enter(explainer: &Explainer, turn: Turn<'_>, as_of_2011: bool) -> Result<Option<Answer>> {
     let Turn { call, file, .. } = turn;
     // With several kinds, install() before Linux 7.3 checks the users of a private copy of the
     // fs_struct. The check passes, although a task that shares the original would move, too.
@@ -215,8 +216,8 @@ fn enter(device: &Device, turn: Turn<'_>, as_of_2011: bool) -> Result<Option<Ref
             source: call.source.clone(),
             kinds: vec![Kind::Mnt],
         };
-        let refusal = dry_run::explain(device, &alone, file, Explain::dry_run(as_of_2011))?;
-        if refusal.is_some_and(|refusal| refusal.reason == Reason::FsShared) {
+        let answer = dry_run::explain(explainer, &alone, file, Explain::dry_run(as_of_2011))?;
+        if answer.is_some_and(|answer| answer.may_be(Reason::FsShared)) {
             bail!(
                 "cannot continue the dry run after {call}: entering moves tasks that share the \
                  caller's root directory\n  hint: call from a child made by fork(2)"
@@ -227,7 +228,7 @@ fn enter(device: &Device, turn: Turn<'_>, as_of_2011: bool) -> Result<Option<Ref
         dry_run: false,
         as_of_2011,
     };
-    dry_run::explain(device, call, file, how)
+    dry_run::enter(explainer, call, file, how)
 }
 
 #[cfg(test)]

@@ -9,7 +9,8 @@ use crate::{
     plan::{Call, Source},
     target::{Mode, Target},
 };
-use nsproxy_uapi::{Device, Explain, Kind, Reason, Refusal, nsfs};
+use nsproxy_diagnose::Task;
+use nsproxy_uapi::{Kind, Member, Reason, Refusal, nsfs};
 use rustix::thread::CapabilitySet;
 use std::{
     fmt,
@@ -72,16 +73,22 @@ fn with_init(mut refusal: Refusal) -> Refusal {
     refusal
 }
 
+impl Refused {
+    /// Describes the check, what it was about, and how to pass it: the lines below the errno.
+    pub(crate) fn cause(&self) -> String {
+        let lines = [("missing", &self.missing), ("about", &self.about)];
+        let lines = lines.into_iter().filter_map(|(name, value)| {
+            let value = value.as_ref()?;
+            Some(format!("\n  {name}: {value}"))
+        });
+        let lines: String = lines.collect();
+        format!("{}{lines}{}", self.says, hint_lines(&self.hints))
+    }
+}
+
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\nreason: {}", show(self.refusal.errno), self.says)?;
-        let lines = [("missing", &self.missing), ("about", &self.about)];
-        for (name, value) in lines {
-            if let Some(value) = value {
-                write!(f, "\n  {name}: {value}")?;
-            }
-        }
-        write!(f, "{}", hint_lines(&self.hints))
+        write!(f, "{}\nreason: {}", show(self.refusal.errno), self.cause())
     }
 }
 
@@ -206,8 +213,8 @@ impl At<'_> {
         hints
     }
 
-    /// Returns the option that also enters the target's user namespace, if a dry run shows that it
-    /// helps.
+    /// Returns the option that also enters the target's user namespace, if an attempt by a child shows
+    /// that it helps.
     fn user_ns_first(&self) -> Option<String> {
         let owner;
         let (file, nstype, option) = match self.call.source {
@@ -219,19 +226,19 @@ impl At<'_> {
                 (owner.as_fd(), 0, option)
             }
         };
-        let nstype = nstype | Kind::User.flag();
-        let refusal =
-            Device::open()
-                .ok()?
-                .explain(file.as_raw_fd(), nstype as i32, Explain::dry_run(false));
-        (refusal == Ok(None)).then_some(option)
+        let call = nsproxy_diagnose::Call::Setns {
+            fd: file.as_raw_fd(),
+            nstype: (nstype | Kind::User.flag()) as i32,
+        };
+        let verdict = nsproxy_diagnose::explain(&Task::current(), call);
+        verdict.result.is_ok().then_some(option)
     }
 
     /// Returns the option that makes the call enter this user namespace as well.
     fn option(&self, user_ns: u64) -> Option<String> {
         match self.call.source {
             Source::Process(_) => {
-                let theirs = nsfs::of_process(self.file, Kind::User).ok()?;
+                let theirs = nsfs::of_process(self.file, Member::User).ok()?;
                 let is_new = !self.call.kinds.contains(&Kind::User);
                 (is_new && nsfs::id(theirs) == Ok(user_ns)).then(|| "-U".to_owned())
             }
@@ -247,7 +254,7 @@ impl At<'_> {
     fn below_ours(&self, refusal: &Refusal) -> Option<OwnedFd> {
         let (kind, _) = refusal.namespace?;
         let mut user_ns = match self.call.source {
-            Source::Process(_) => nsfs::of_process(self.file, kind).ok()?,
+            Source::Process(_) => nsfs::of_process(self.file, Member::of(kind)).ok()?,
             Source::File(_) => self.file.try_clone_to_owned().ok()?,
         };
         if refusal.reason != Reason::CapUser {

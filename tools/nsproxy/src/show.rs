@@ -5,6 +5,7 @@
 use crate::{
     caller::Caller,
     errno::show,
+    explainer::ViaArg,
     lookup::{self, Known},
     open,
     refusal::hint_lines,
@@ -30,6 +31,8 @@ initial pid namespace. The id of an owner or parent requires
 a caller in it or above it. Owners and parents that the
 target is not in are listed below the table.
 
+Counts require the module as well.
+
 Example:
   nsproxy show -t 1234
 
@@ -45,15 +48,18 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "PID", value_parser = clap::value_parser!(i32).range(1..))]
     target: Option<i32>,
 
+    #[command(flatten)]
+    via: ViaArg,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn main(args: Args) -> Result<ExitCode> {
-    let device = open::device()?;
+    let explainer = args.via.open(false)?;
     let file = args.target.map(open::process).transpose()?;
-    let shown = device
+    let shown = explainer
         .show(file.as_ref().map(|file| file.as_fd()))
         .map_err(|errno| {
             let process = match args.target {

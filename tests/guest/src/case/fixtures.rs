@@ -9,7 +9,7 @@ use crate::{
         run::{Caller, CallerKey},
         target::{CGROUP, Target, TargetProcess, links_of},
     },
-    checks::references::References,
+    checks::{diagnosis::Agreements, references::References},
     process::setup::CGROUPS,
     snapshot::ClockBase,
 };
@@ -36,6 +36,8 @@ pub(crate) struct Fixtures {
     pub(crate) clocks: ClockBase,
     /// The namespaces of the test.
     pub(crate) home: HashMap<&'static str, u64>,
+    /// The explanations of user space, compared with those of the module.
+    pub(crate) agreements: Agreements,
 }
 
 impl Fixtures {
@@ -48,6 +50,7 @@ impl Fixtures {
             idle: Vec::new(),
             clocks: ClockBase::measure(),
             home: links_of("self"),
+            agreements: Agreements::default(),
         }
     }
 

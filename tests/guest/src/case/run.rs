@@ -15,6 +15,7 @@ use crate::{
         target::{self, TargetProcess},
     },
     checks::{
+        diagnosis::{self, Agreement, Diagnosis},
         outcome,
         references::{Changes, References},
     },
@@ -45,6 +46,8 @@ pub(crate) struct CallerRun {
     pub(crate) to_go: Option<u32>,
     /// The result of a dry run before the call, if there was one.
     pub(crate) dry_run: Option<DryRun>,
+    /// The explanation from user space before the call, if there was one.
+    pub(crate) diagnosis: Option<Diagnosis>,
     pub(crate) after: Snapshot,
 }
 
@@ -56,11 +59,17 @@ pub(crate) struct CaseRun {
     pub(crate) wrong: Vec<String>,
     /// How many times each caller made the call, the last of which this is.
     pub(crate) times: u64,
+    /// The comparison of the explanations of user space and of the module.
+    pub(crate) agreement: Option<Agreement>,
 }
 
 /// Runs a case, and fails if there is a difference from its expectation.
 pub(crate) fn check(case: &Case, fixtures: &mut Fixtures) -> Result<()> {
-    run(case, fixtures)?.check()
+    let run = run(case, fixtures)?;
+    if let Some(agreement) = run.agreement {
+        fixtures.agreements.add(agreement);
+    }
+    run.check()
 }
 
 /// Runs a case.
@@ -125,6 +134,13 @@ fn run_once(case: &Case, fixtures: &mut Fixtures) -> Result<(CaseRun, Changes)> 
     for run in reference_run.iter().chain([&subject_run]) {
         outcome::check(case, run, target, &mut wrong);
     }
+    let explained = (subject_run.diagnosis, subject_run.dry_run);
+    let agreement = match explained {
+        (Some(diagnosis), Some(dry_run)) => {
+            diagnosis::compare(diagnosis, subject_run.outcome, dry_run, &mut wrong)
+        }
+        _ => None,
+    };
     if let Some(reference) = &reference_run {
         outcome::compare(case, reference, &subject_run, &mut wrong);
     }
@@ -149,6 +165,7 @@ fn run_once(case: &Case, fixtures: &mut Fixtures) -> Result<(CaseRun, Changes)> 
         reference: reference_run,
         wrong,
         times: 1,
+        agreement,
     };
     Ok((run, changes))
 }
@@ -512,6 +529,7 @@ impl Caller {
             outcome,
             to_go,
             dry_run,
+            diagnosis,
         } = called;
         let records = self.perf.as_mut().map(NamespacesWatch::take);
         let mut after = self.add_outside_view(after)?;
@@ -525,6 +543,7 @@ impl Caller {
             outcome,
             to_go,
             dry_run,
+            diagnosis,
             after,
         })
     }

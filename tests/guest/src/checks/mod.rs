@@ -2,6 +2,7 @@
 
 //! Checks beside the comparison of the two implementations.
 
+pub(crate) mod diagnosis;
 pub(crate) mod fault_injection;
 pub(crate) mod leaked_namespaces;
 mod new_namespaces;

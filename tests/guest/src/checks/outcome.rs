@@ -54,6 +54,7 @@ pub(crate) fn check(
         to_go,
         dry_run,
         after,
+        ..
     } = run;
     if let Some(dry_run) = dry_run {
         check_dry_run(case, *outcome, *dry_run, wrong);

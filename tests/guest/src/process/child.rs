@@ -9,13 +9,14 @@ use super::{
 };
 use crate::{
     case::implementation::{self, Device, Entry},
-    checks::fault_injection::Armed,
+    checks::{diagnosis::Diagnosis, fault_injection::Armed},
     errno::{Code, Outcome, outcome_name},
     snapshot::{CLONED, Children, ClockBase, Snapshot},
     suites::Query,
     sys::{self, Fork, PAGE},
 };
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
+use nsproxy_diagnose::Task;
 use nsproxy_uapi::Explain;
 use rustix::{
     buffer::spare_capacity,
@@ -175,10 +176,12 @@ impl Process {
                 let called = match call.args {
                     Args::Clone { flags } => {
                         let dry_run = self.dry_run(call)?;
+                        let diagnosis = self.diagnose(call, dry_run)?;
                         let (outcome, seen) = self.clone_task(flags, &clocks)?;
                         cloned = seen;
                         Called {
                             dry_run,
+                            diagnosis,
                             ..Called::of(outcome)
                         }
                     }
@@ -327,6 +330,7 @@ impl Process {
 
     fn call(&self, call: Call) -> Result<Called> {
         let dry_run = self.dry_run(call)?;
+        let diagnosis = self.diagnose(call, dry_run)?;
         let armed = call.fail_nth.map(Armed::new).transpose()?;
         let outcome = self.call_once(call)?;
         let to_go = armed.map(|armed| armed.to_go()).transpose()?;
@@ -334,6 +338,7 @@ impl Process {
             outcome,
             to_go,
             dry_run,
+            diagnosis,
         })
     }
 
@@ -404,6 +409,24 @@ impl Process {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// Explains a call from user space, if a dry run has explained it. The path of 2011 is only in the
+    /// module.
+    fn diagnose(&self, call: Call, dry_run: Option<DryRun>) -> Result<Option<Diagnosis>> {
+        if dry_run.is_none() || call.entry == Entry::Device2011 {
+            return Ok(None);
+        }
+        let task = Task::current_in(Some(self.proc.try_clone()?));
+        let call = match call.args {
+            Args::Setns { slot, nstype } => nsproxy_diagnose::Call::Setns {
+                fd: self.fd(slot)?,
+                nstype,
+            },
+            Args::Unshare { flags } => nsproxy_diagnose::Call::Unshare { flags },
+            Args::Clone { flags } => nsproxy_diagnose::Call::Clone { flags },
+        };
+        Ok(Some(nsproxy_diagnose::explain(&task, call).into()))
     }
 
     fn repeat(&self, call: Call, times: u32, in_children: bool) -> Result<Repeated> {

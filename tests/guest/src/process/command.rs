@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     case::implementation::{self, Entry, Kind},
+    checks::diagnosis::Diagnosis,
     errno::Outcome,
     snapshot::{Children, ClockBase, Snapshot},
     suites::Knowledge,
@@ -163,6 +164,8 @@ pub(crate) struct Called {
     pub(crate) to_go: Option<u32>,
     /// The result of a dry run before the call, if there was one.
     pub(crate) dry_run: Option<DryRun>,
+    /// The explanation from user space before the call, if there was one.
+    pub(crate) diagnosis: Option<Diagnosis>,
 }
 
 impl Called {
@@ -171,6 +174,7 @@ impl Called {
             outcome,
             to_go: None,
             dry_run: None,
+            diagnosis: None,
         }
     }
 }

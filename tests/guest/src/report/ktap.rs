@@ -349,7 +349,9 @@ pub(crate) fn run(
             break;
         }
     }
-    Ok(printer.end())
+    let tally = printer.end();
+    fixtures.agreements.report()?;
+    Ok(tally)
 }
 
 /// Returns the error for each name that a [`Printer`] would refuse.

@@ -3,8 +3,7 @@
 //! The checks of clone3(2) for its flags and for namespaces.
 
 use super::{Answer, Asked, Checks};
-use crate::namespace::Link;
-use nsproxy_uapi::{Kind, Reason};
+use nsproxy_uapi::{Kind, Member, Reason};
 use std::ffi::c_int;
 
 /// `CLONE_CLEAR_SIGHAND`, since Linux 5.5.
@@ -83,7 +82,7 @@ impl Checks<'_> {
         }
         if is_thread {
             let open = |link| self.task.namespace(link).ok();
-            let [own, for_children] = [Link::Of(Kind::Pid), Link::PidForChildren].map(open);
+            let [own, for_children] = [Member::Pid, Member::PidForChildren].map(open);
             let is_own = match (own, for_children) {
                 (Some(own), Some(for_children)) => Some(own.is(&for_children)),
                 (Some(_), None) => Some(false),

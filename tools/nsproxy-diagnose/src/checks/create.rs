@@ -3,8 +3,8 @@
 //! The checks of the kinds when a namespace is created: `create_user_ns()` and `copy_*()`.
 
 use super::{Answer, Asked, Because, Checks};
-use crate::namespace::{Link, Namespace, Relative};
-use nsproxy_uapi::{Kind, Limit, Reason};
+use crate::namespace::{Namespace, Relative};
+use nsproxy_uapi::{Kind, Limit, Member, Reason};
 use rustix::{
     fs::{AtFlags, CWD, StatxAttributes, StatxFlags},
     io::Errno,
@@ -49,11 +49,13 @@ impl Checks<'_> {
     pub(super) fn create_user_ns(&mut self) -> Asked {
         let kind = Kind::User;
         let because = |reason| Because::from(reason).about(kind, 0);
-        // The level is that of the initial user namespace, or it is not visible.
+        // The level is that of the initial user namespace, or it is not visible. A limit of 0 refuses
+        // at any level.
         let is_initial = self.task.user_ns().is_some_and(Self::is_initial);
+        let is_known = is_initial || self.own_limit(kind) == Some(0);
         self.check(
             because(Reason::Nested),
-            Answer::must_if_known(is_initial.then_some(true)),
+            Answer::must_if_known(is_known.then_some(true)),
         )?;
         self.check_limit(kind, false)?;
         self.check(
@@ -70,7 +72,7 @@ impl Checks<'_> {
         };
         self.check(because(Reason::Unmapped), Answer::must_if_known(are_mapped))?;
         self.check(because(Reason::Lsm), self.by_lsm())?;
-        self.check_rare(because(Reason::NoNewNs))
+        self.check_memory(kind)
     }
 
     /// Asks the checks of creating the other kinds, after the user namespace if there is a new one.
@@ -83,16 +85,25 @@ impl Checks<'_> {
                 self.check_pid_owner()?;
             }
             self.check_limit(kind, in_new_user_ns)?;
-            self.check_rare(Because::from(Reason::NoNewNs).about(kind, 0))?;
+            self.check_memory(kind)?;
         }
         Ok(())
+    }
+
+    /// Asks about memory, and what else a kind needs.
+    fn check_memory(&mut self, kind: Kind) -> Asked {
+        match self.errno {
+            // The checks above are the only ones with these.
+            Some(Errno::NOSPC | Errno::PERM | Errno::INVAL) => Ok(()),
+            _ => self.check_rare(Because::from(Reason::NoNewNs).about(kind, 0)),
+        }
     }
 
     /// Asks the checks of `copy_pid_ns()` before the limit.
     fn check_pid_owner(&mut self) -> Asked {
         let because = |reason| Because::from(reason).about(Kind::Pid, 0);
         let open = |link| self.task.namespace(link).ok();
-        let [own, for_children] = [Link::Of(Kind::Pid), Link::PidForChildren].map(open);
+        let [own, for_children] = [Member::Pid, Member::PidForChildren].map(open);
         let is_own = match (&own, &for_children) {
             (Some(own), Some(for_children)) => Some(own.is(for_children)),
             // The link is missing as long as it has no init.
@@ -130,32 +141,34 @@ impl Checks<'_> {
         )
     }
 
+    /// Returns the limit of a kind in the user namespace of the task.
+    fn own_limit(&self, kind: Kind) -> Option<u32> {
+        // The sysctl shows that of the process that opens it.
+        if !self.task.is_in_our_user_ns() {
+            return None;
+        }
+        let name = format!("sys/user/max_{}_namespaces", kind.name());
+        self.task.read(&name).ok()?.trim().parse().ok()
+    }
+
     /// Asks whether the limit of a kind is reached: in the user namespace of the task, or in one above
     /// it, whose limits and counts are not visible.
     fn check_limit(&mut self, kind: Kind, in_new_user_ns: bool) -> Asked {
-        // The sysctl shows the limit of the user namespace of the process that opens it.
-        let name = format!("sys/user/max_{}_namespaces", kind.name());
-        let max = match self.task.is_in_our_user_ns() {
-            true => self.task.read(&name).ok(),
-            false => None,
-        };
-        let max: Option<u32> = max.and_then(|max| max.trim().parse().ok());
+        let max = self.own_limit(kind);
         let own = self.task.user_ns();
         let is_initial = own.is_some_and(Self::is_initial);
         // The new user namespace has a limit of its own, which is not reached.
         let levels = u32::from(in_new_user_ns);
         let is_here = max == Some(0) || is_initial;
-        let limit = Limit {
-            max: max.filter(|_| is_here),
-            user_ns: match is_here {
-                true => own.map_or(0, Namespace::id),
-                false => 0,
-            },
-            levels: if is_here { levels } else { 0 },
+        let limit = is_here.then(|| Limit {
+            max,
+            user_ns: own.map_or(0, Namespace::id),
+            levels,
+        });
+        let because = Because {
+            limit,
+            ..Because::from(Reason::Limit).about(kind, 0)
         };
-        let because = Because::from(Reason::Limit)
-            .about(kind, 0)
-            .limited_by(limit);
         match max {
             Some(0) => self.check(because, Answer::Refuses),
             // The count of namespaces is not visible.

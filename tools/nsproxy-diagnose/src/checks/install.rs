@@ -4,10 +4,10 @@
 
 use super::{Answer, Asked, Because, Checks};
 use crate::{
-    namespace::{Link, Namespace, Relative},
+    namespace::{Namespace, Relative},
     sys::Shared,
 };
-use nsproxy_uapi::{Kind, Reason};
+use nsproxy_uapi::{Kind, Member, Reason};
 use rustix::thread::CapabilitySet;
 
 const SYS_ADMIN: CapabilitySet = CapabilitySet::SYS_ADMIN;
@@ -131,7 +131,7 @@ impl Checks<'_> {
 
     /// Asks whether a pid namespace is that of the task, or below it.
     fn is_below(&self, target: &Target) -> Answer {
-        let own = self.task.namespace(Link::Of(Kind::Pid)).ok();
+        let own = self.task.namespace(Member::Pid).ok();
         let (Some(namespace), Some(own)) = (&target.namespace, own) else {
             return Answer::Unknown;
         };

@@ -93,14 +93,6 @@ impl Because {
         }
     }
 
-    /// Names the limit that is reached.
-    fn limited_by(self, limit: Limit) -> Self {
-        Self {
-            limit: Some(limit),
-            ..self
-        }
-    }
-
     fn with(self, errno: Errno) -> Refusal {
         let Self {
             reason,

@@ -4,11 +4,11 @@
 
 use super::{Answer, Asked, Checks, install::Target};
 use crate::{
-    namespace::{Link, Namespace},
+    namespace::Namespace,
     sys::{self, Shared},
     task::{Status, field},
 };
-use nsproxy_uapi::{Kind, Reason, nsfs};
+use nsproxy_uapi::{Kind, Member, Reason, nsfs};
 use rustix::{fs::OFlags, io::Errno, process::Pid};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
@@ -70,7 +70,7 @@ impl Checks<'_> {
         let kinds = Kind::ALL.into_iter();
         let kinds: Vec<_> = kinds.filter(|kind| nstype & kind.flag() != 0).collect();
         for kind in &kinds {
-            let link = self.task.namespace(Link::Of(*kind));
+            let link = self.task.namespace(Member::of(*kind));
             self.check(
                 Reason::Unsupported,
                 Answer::must(!matches!(link, Err(Errno::NOENT))),
@@ -164,7 +164,7 @@ impl Checks<'_> {
             }
         }
         // Equal to the check for a caller whose real and effective credentials do not differ.
-        match nsfs::of_process(pidfd, Kind::User) {
+        match nsfs::of_process(pidfd, Member::User) {
             Ok(_) => Answer::Passes,
             Err(Errno::ACCESS) => Answer::Refuses,
             Err(_) => Answer::Unknown,
@@ -178,11 +178,11 @@ impl Checks<'_> {
         process: &Process,
         kind: Kind,
     ) -> Result<Namespace, Errno> {
-        match nsfs::of_process(pidfd, kind) {
+        match nsfs::of_process(pidfd, Member::of(kind)) {
             Ok(file) => Namespace::new(file),
             Err(Errno::NOTTY | Errno::INVAL) => {
                 let number = process.directory.ok_or(Errno::NOTTY)?;
-                self.task.namespace_of(number, Link::Of(kind))
+                self.task.namespace_of(number, Member::of(kind))
             }
             Err(errno) => Err(errno),
         }

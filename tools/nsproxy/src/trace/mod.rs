@@ -10,7 +10,9 @@ mod tree;
 
 use crate::{
     creation::{self, UnshareArg},
-    dry_run, open, page,
+    dry_run,
+    explainer::{Answer, Explainer},
+    open, page,
     plan::Turn,
     refusal::Refused,
     status::ExitCode,
@@ -102,6 +104,7 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         None => Some(args.target_args.plan()?),
     };
     let device = open::device()?;
+    let explainer = Explainer::KernelModule(open::device()?);
     args.target_args.report_nothing();
     // Opened before the calls, which may change the mount namespace. The file keeps its content
     // until the page replaces it.
@@ -119,6 +122,7 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     let mut trace = |Turn { call, file, .. }, how| {
         let (refused, journal) = dry_run::trace(&device, call, file, how)?;
         let refusal = refused.as_ref().map(|refused| refused.refusal);
+        let answer = refusal.map(Answer::of_module);
         traced.push(Traced {
             name: "setns",
             call: call.to_string(),
@@ -126,14 +130,14 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
             refused,
             journal,
         });
-        Ok(refusal)
+        Ok(answer)
     };
     let how = Explain {
         dry_run: args.dry_run,
         as_of_2011,
     };
     match plan {
-        Some(plan) if args.dry_run => drop(plan.dry_run(&device, as_of_2011, trace)?),
+        Some(plan) if args.dry_run => drop(plan.dry_run(&explainer, as_of_2011, trace)?),
         Some(plan) => drop(plan.execute(|turn| trace(turn, how))?),
         None => {}
     }

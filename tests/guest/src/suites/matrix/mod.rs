@@ -61,6 +61,9 @@ pub(crate) fn run(fixtures: &mut Fixtures, filter: &str) -> Result<Tally> {
             Combination::Case(case, values) if is_wanted(&case) => {
                 printer.begin(&case.name);
                 let result = runners.next()?;
+                if let Some(agreement) = result.agreement {
+                    fixtures.agreements.add(agreement);
+                }
                 counts.count(&case, &values, result.outcome, result.wrong.is_some());
                 let result = result.wrong.map_or(Ok(()), |why| Err(anyhow!(why)));
                 if !printer.print(&case.name, result) {
@@ -81,6 +84,7 @@ pub(crate) fn run(fixtures: &mut Fixtures, filter: &str) -> Result<Tally> {
     }
     if filter.is_empty() {
         counts.report(sample)?;
+        fixtures.agreements.report()?;
     }
     Ok(printer.end())
 }

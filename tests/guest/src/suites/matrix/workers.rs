@@ -7,6 +7,7 @@
 
 use crate::{
     case::{Case, effort::Effort, fixtures::Fixtures, implementation::Kind, run},
+    checks::diagnosis::Agreement,
     errno::Outcome,
     process::{channel::Channel, spawn_child, workers::Workers},
     sys,
@@ -23,6 +24,8 @@ pub(super) struct CaseResult {
     pub(super) outcome: Option<Outcome>,
     /// All errors of the case.
     pub(super) wrong: Option<String>,
+    /// The comparison of the explanations of user space and of the module.
+    pub(super) agreement: Option<Agreement>,
 }
 
 /// The processes, and the channels on which they send their results in order. Dropping it waits for
@@ -88,10 +91,12 @@ fn run_cases(cpu: usize, cases: impl Iterator<Item = Case>, results: &Channel) -
         let result = match run::run(&case, &mut fixtures) {
             Ok(report) => CaseResult {
                 outcome: Some(report.subject.outcome),
+                agreement: report.agreement,
                 wrong: (!report.wrong.is_empty()).then(|| report.wrong.join("\n")),
             },
             Err(e) => CaseResult {
                 outcome: None,
+                agreement: None,
                 wrong: Some(format!("cannot run: {e:#}")),
             },
         };

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+//! The explanation of a call from user space, `nsproxy-diagnose`, compared with that of the module.
+//!
+//! The errno must be the same. The causes must contain the check that refused. User space cannot tell
+//! all checks apart, so the comparisons are counted: see [`Agreements`].
+
+use crate::{
+    errno::{Outcome, outcome_name},
+    process::command::DryRun,
+    report::verdict_port,
+};
+use anyhow::Result;
+use nsproxy_diagnose::{Cause, Verdict};
+use nsproxy_uapi::Reason;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The explanation of a call from user space, in the state of its caller.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Diagnosis {
+    outcome: Outcome,
+    causes: Causes,
+}
+
+/// Possible causes: a bit for each number of a reason, and bit 0 for a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Causes(u64);
+
+impl Causes {
+    fn of(reason: Reason) -> Self {
+        Self(1 << reason.number())
+    }
+
+    fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    fn names(self) -> String {
+        let all = Reason::ALL.iter().copied();
+        let mut names: Vec<_> = all
+            .filter(|reason| self.contains(Self::of(*reason)))
+            .map(Reason::name)
+            .collect();
+        if self.0 & 1 != 0 {
+            names.push("seccomp");
+        }
+        match names.is_empty() {
+            true => "unknown".to_owned(),
+            false => names.join(" or "),
+        }
+    }
+}
+
+impl From<Verdict> for Diagnosis {
+    fn from(verdict: Verdict) -> Self {
+        let causes = verdict.causes.iter().fold(0, |causes, cause| match cause {
+            Cause::Check(refusal) => causes | Causes::of(refusal.reason).0,
+            Cause::Seccomp => causes | 1,
+        });
+        Self {
+            outcome: verdict.result.map_err(Into::into),
+            causes: Causes(causes),
+        }
+    }
+}
+
+/// The result of a comparison that is not wrong.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) enum Agreement {
+    /// Both predict success.
+    Success,
+    /// Both name the same check.
+    Same,
+    /// User space names several checks, or none. That of the module is among several.
+    Several(u32, Several),
+}
+
+/// Several causes.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct Several(Causes);
+
+/// Compares the explanation of user space with the outcome of the call, and with the check that the
+/// module names.
+pub(crate) fn compare(
+    diagnosis: Diagnosis,
+    outcome: Outcome,
+    dry_run: DryRun,
+    wrong: &mut Vec<String>,
+) -> Option<Agreement> {
+    let Diagnosis {
+        outcome: found,
+        causes,
+    } = diagnosis;
+    if found != outcome {
+        wrong.push(format!(
+            "user space predicted {}, the call returned {}",
+            outcome_name(found),
+            outcome_name(outcome)
+        ));
+        return None;
+    }
+    let Some(reason) = dry_run.reason() else {
+        return Some(Agreement::Success);
+    };
+    let expected = Causes::of(reason);
+    if causes == expected {
+        return Some(Agreement::Same);
+    }
+    if causes.0 != 0 && !causes.contains(expected) {
+        wrong.push(format!(
+            "user space explained {} by {}, the module by {}",
+            outcome_name(outcome),
+            causes.names(),
+            reason.name()
+        ));
+        return None;
+    }
+    Some(Agreement::Several(reason.number(), Several(causes)))
+}
+
+/// Counts the comparisons of a suite.
+#[derive(Debug, Default)]
+pub(crate) struct Agreements {
+    success: u32,
+    same: u32,
+    /// By the check of the module, and what user space names.
+    several: BTreeMap<(u32, Causes), u32>,
+}
+
+impl Agreements {
+    pub(crate) fn add(&mut self, agreement: Agreement) {
+        match agreement {
+            Agreement::Success => self.success += 1,
+            Agreement::Same => self.same += 1,
+            Agreement::Several(reason, Several(causes)) => {
+                *self.several.entry((reason, causes)).or_default() += 1;
+            }
+        }
+    }
+
+    /// Prints the counts, and sends them to the host.
+    pub(crate) fn report(&self) -> Result<()> {
+        let several: u32 = self.several.values().sum();
+        let refused = self.same + several;
+        if refused + self.success == 0 {
+            return Ok(());
+        }
+        let success = self.success;
+        println!(
+            "# user space: {success} successes and {refused} refusals explained as by the module, \
+             {several} of them with several possible causes"
+        );
+        verdict_port::fact("user-space.success", success)?;
+        verdict_port::fact("user-space.same", self.same)?;
+        for ((reason, causes), count) in &self.several {
+            let reason = Reason::of(*reason).map_or("none", Reason::name);
+            let causes = causes.names();
+            println!("# user space: {reason}: {causes}: {count}");
+            let causes = causes.replace(' ', "_");
+            verdict_port::fact(format!("user-space.several.{reason}:{causes}"), count)?;
+        }
+        Ok(())
+    }
+}
