@@ -59,22 +59,6 @@ libclang() {
 	return 1
 }
 
-# toolchain_libclang - finds libclang, which bindgen loads, with or without the rest of LLVM. Sets
-# LIBCLANG_PATH
-toolchain_libclang() {
-	local version dir
-	for dir in ${LIBCLANG_PATH:+"$LIBCLANG_PATH"} \
-		$(for version in $(llvm_of_rustc) $LLVM_VERSION; do echo "/usr/lib/llvm-$version/lib"; done) \
-		$(compgen -G '/usr/lib/llvm-*/lib' | sort -Vr) /usr/lib64 /usr/lib; do
-		if compgen -G "$dir/libclang[.-]*so*" >/dev/null; then
-			export LIBCLANG_PATH=$dir found=$dir
-			return
-		fi
-	done
-	(toolchain_clang) >/dev/null 2>&1 && toolchain_clang && return
-	lacks "libclang is missing; make doctor prints how to get it"
-}
-
 # toolchain_clang [VERSION] - finds LLVM under any name, that version preferred. Sets
 # LLVM, LIBCLANG_PATH, clang_version
 toolchain_clang() {
