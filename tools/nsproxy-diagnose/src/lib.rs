@@ -28,9 +28,9 @@ pub use task::{Status, Task};
 pub use verdict::{Cause, Verdict};
 
 use checks::Checks;
-use nsproxy_uapi::Kind;
+use nsproxy_uapi::{Kind, nsfs};
 use rustix::io::Errno;
-use sys::Shared;
+use sys::{Memory, Shared};
 
 /// A system call. Any numbers are accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub fn explain(task: &Task, call: Call) -> Verdict {
         true => attempt(task, call),
         false => None,
     };
-    let (is_refused, causes) = match tried {
+    let (is_refused, mut causes) = match tried {
         Some(Ok(())) => (false, Vec::new()),
         Some(Err(errno)) => {
             let (is_refused, causes) = Checks::new(task, Some(errno)).ask(call);
@@ -73,12 +73,15 @@ pub fn explain(task: &Task, call: Call) -> Verdict {
         }
         None => Checks::new(task, None).ask(call),
     };
-    let predicted = || match causes.last() {
+    let predicted = match causes.last() {
         Some(Cause::Check(refusal)) if is_refused => Err(refusal.errno),
         _ => Ok(()),
     };
+    if let (None, Err(errno)) = (tried, predicted) {
+        causes.retain(|cause| cause.errno() == Some(errno));
+    }
     Verdict {
-        result: tried.unwrap_or_else(predicted),
+        result: tried.unwrap_or(predicted),
         was_tried: tried.is_some(),
         causes,
     }
@@ -136,6 +139,7 @@ impl Call {
 fn attempt(task: &Task, call: Call) -> Option<Result<(), Errno>> {
     let shares = |what| task.sharing(what) > 1;
     let kinds = |kinds: &[Kind]| kinds.iter().fold(0, |all, kind| all | kind.flag());
+    let mut memory = Memory::Own;
     let mut sharing = Vec::new();
     let mut add = |is_asked: bool, what| {
         if is_asked && shares(what) {
@@ -147,6 +151,16 @@ fn attempt(task: &Task, call: Call) -> Option<Result<(), Errno>> {
             let enters = |of: &[Kind]| nstype == 0 || nstype as u32 & kinds(of) != 0;
             add(enters(&[Kind::User, Kind::Mnt]), Shared::Fs);
             add(enters(&[Kind::Time]), Shared::Memory);
+            let flags = match nstype {
+                0 => task
+                    .file(fd)
+                    .and_then(nsfs::kind)
+                    .map_or(u32::MAX, Kind::flag),
+                nstype => nstype as u32,
+            };
+            if flags & kinds(&[Kind::User, Kind::Time]) == 0 {
+                memory = Memory::OfCaller;
+            }
             sys::Call::Setns { fd, nstype }
         }
         Call::Unshare { flags } => {
@@ -156,6 +170,10 @@ fn attempt(task: &Task, call: Call) -> Option<Result<(), Errno>> {
                 Shared::SignalHandlers,
             );
             add(has(libc::CLONE_VM), Shared::Memory);
+            let of_memory = libc::CLONE_THREAD | libc::CLONE_SIGHAND | libc::CLONE_VM;
+            if !has(libc::CLONE_NEWUSER | of_memory) {
+                memory = Memory::OfCaller;
+            }
             sys::Call::Unshare { flags }
         }
         Call::Clone { flags } => {
@@ -167,5 +185,5 @@ fn attempt(task: &Task, call: Call) -> Option<Result<(), Errno>> {
             sys::Call::Clone { flags }
         }
     };
-    sys::attempt(call, &sharing, task.has_threads()).ok()
+    sys::attempt(call, &sharing, task.has_threads(), memory).ok()
 }

@@ -94,6 +94,9 @@ pub(crate) enum Call {
 /// the caller has: a child of fork(2) would share nothing. The caller is not changed: it gets no
 /// signal, and no child that it could wait for by accident.
 ///
+/// `memory` says whether the child needs memory of its own. Otherwise it uses that of the caller, which
+/// is suspended meanwhile: copying is most of the work.
+///
 /// # Errors
 ///
 /// The child could not be created.
@@ -101,6 +104,7 @@ pub(crate) fn attempt(
     call: Call,
     sharing: &[Shared],
     threads: bool,
+    memory: Memory,
 ) -> Result<Result<(), Errno>, Errno> {
     let mut flags = sharing.iter().fold(0, |flags, what| flags | what.flags());
     if threads {
@@ -115,8 +119,13 @@ pub(crate) fn attempt(
         result: result.cell(),
     };
     let blocked = BlockedSignals::block_all();
-    // SAFETY: Without CLONE_VM this is fork(2) that sends no signal when the child exits.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) };
+    let pid = if memory == Memory::OfCaller && child.flags == 0 {
+        // SAFETY: Nothing else uses the stack.
+        unsafe { child.spawn(libc::CLONE_VM) }.into()
+    } else {
+        // SAFETY: Without CLONE_VM this is fork(2) that sends no signal when the child exits.
+        unsafe { libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) }
+    };
     if pid == 0 {
         // SAFETY: The child has a copy of the memory, and ends here.
         unsafe {
@@ -135,39 +144,69 @@ pub(crate) fn attempt(
     result.get().ok_or(Errno::CHILD)
 }
 
+/// The memory of the child that makes a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// A copy.
+    Own,
+    /// That of the caller. The call must change neither credentials nor clocks, which belong to the
+    /// memory as well, and must not ask whether it is shared.
+    OfCaller,
+}
+
 /// The stack of the task that makes the call.
 const STACK: usize = 64 << 10;
 
-/// The child that creates the task that makes the call, and outlives it.
+/// The child that makes the call. If the caller shares something, the child creates a task with which it
+/// shares the same, which makes the call instead.
 struct Child<'a> {
     call: Call,
-    /// What the two share.
+    /// What the two share; 0 for nothing.
     flags: c_int,
     stack: *mut c_void,
     result: &'a AtomicI32,
 }
 
 impl Child<'_> {
-    /// Creates the task and waits for it. Allocates nothing: another thread of the parent may have held
-    /// the lock of the heap.
+    /// Makes the call. Allocates nothing: another thread of the parent may have held the lock of the
+    /// heap.
     ///
     /// # Safety
     ///
     /// `stack` is the end of memory that nothing else uses.
     unsafe fn run(&mut self) {
-        extern "C" fn make(child: *mut c_void) -> c_int {
-            // SAFETY: The creator waits, and `result` is in memory that all tasks share.
-            let child = unsafe { &*child.cast::<Child<'_>>() };
-            let errno = child.call.make().err().map_or(0, Errno::raw_os_error);
-            child.result.store(errno, Ordering::Relaxed);
-            0
+        if self.flags == 0 {
+            return self.make();
         }
-        let flags = self.flags | libc::CLONE_VFORK;
-        // SAFETY: By the requirement. The creator is suspended until the task exits.
-        let pid = unsafe { libc::clone(make, self.stack, flags, ptr::from_mut(self).cast()) };
-        if pid > 0 && flags & libc::CLONE_THREAD == 0 {
+        // SAFETY: By the requirement.
+        let pid = unsafe { self.spawn(self.flags) };
+        if pid > 0 && self.flags & libc::CLONE_THREAD == 0 {
             wait(pid.into());
         }
+    }
+
+    /// Creates a task that makes the call, and is suspended until it exits. Returns its number, or -1.
+    ///
+    /// # Safety
+    ///
+    /// `stack` is the end of memory that nothing else uses.
+    unsafe fn spawn(&mut self, flags: c_int) -> c_int {
+        extern "C" fn make(child: *mut c_void) -> c_int {
+            // SAFETY: The creator waits, and does not use it meanwhile.
+            unsafe { &*child.cast::<Child<'_>>() }.make();
+            0
+        }
+        let child = ptr::from_mut(self).cast();
+        // SAFETY: By the requirement. The creator is suspended until the task exits.
+        unsafe { libc::clone(make, self.stack, flags | libc::CLONE_VFORK, child) }
+    }
+}
+
+impl Child<'_> {
+    /// Makes the call, and writes the result to memory that all tasks share.
+    fn make(&self) {
+        let errno = self.call.make().err().map_or(0, Errno::raw_os_error);
+        self.result.store(errno, Ordering::Relaxed);
     }
 }
 
@@ -291,7 +330,10 @@ mod tests {
         let call = Call::Setns { fd: -1, nstype: 0 };
         for sharing in [&[][..], &EVERYTHING] {
             for threads in [false, true] {
-                assert_eq!(attempt(call, sharing, threads), Ok(Err(Errno::BADF)));
+                assert_eq!(
+                    attempt(call, sharing, threads, Memory::Own),
+                    Ok(Err(Errno::BADF))
+                );
             }
         }
     }
@@ -301,7 +343,7 @@ mod tests {
     fn an_attempt_shares_what_the_caller_shares() {
         let attempt = |flag: c_int, sharing: &[Shared], threads| {
             let flags = flag as u64;
-            attempt(Call::Unshare { flags }, sharing, threads).unwrap()
+            attempt(Call::Unshare { flags }, sharing, threads, Memory::Own).unwrap()
         };
         assert_eq!(attempt(libc::CLONE_THREAD, &EVERYTHING, false), Ok(()));
         assert_eq!(attempt(libc::CLONE_THREAD, &[], true), Err(Errno::INVAL));
@@ -317,9 +359,22 @@ mod tests {
     }
 
     #[test]
+    fn an_attempt_in_the_memory_of_the_caller() {
+        let bad = Call::Setns { fd: -1, nstype: 0 };
+        let good = Call::Unshare { flags: 0 };
+        for _ in 0..100 {
+            assert_eq!(
+                attempt(bad, &[], false, Memory::OfCaller),
+                Ok(Err(Errno::BADF))
+            );
+            assert_eq!(attempt(good, &[], false, Memory::OfCaller), Ok(Ok(())));
+        }
+    }
+
+    #[test]
     fn a_new_task_is_reaped() {
         let call = Call::Clone { flags: 0 };
-        assert_eq!(attempt(call, &[], false), Ok(Ok(())));
+        assert_eq!(attempt(call, &[], false, Memory::Own), Ok(Ok(())));
     }
 
     #[test]

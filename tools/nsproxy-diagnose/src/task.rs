@@ -34,6 +34,7 @@ pub struct Task {
     is_current: bool,
     status: Status,
     user_ns: OnceCell<Option<Namespace>>,
+    level: OnceCell<usize>,
 }
 
 /// The lines of `/proc/PID/status` that decide calls.
@@ -75,6 +76,7 @@ impl Task {
             directory,
             is_current: true,
             user_ns: OnceCell::new(),
+            level: OnceCell::new(),
         }
     }
 
@@ -93,6 +95,7 @@ impl Task {
             directory,
             is_current: false,
             user_ns: OnceCell::new(),
+            level: OnceCell::new(),
         })
     }
 
@@ -202,10 +205,21 @@ impl Task {
 
     /// Returns the number, in the pid namespace of this process, of the task with a status.
     fn number(&self, status: &Status) -> Option<Pid> {
-        // `/proc` may show a pid namespace above that of this process.
-        let own = Status::read(self.proc.as_ref()?.as_fd(), "thread-self").ok()?;
-        let number = status.pids.get(own.pids.len().checked_sub(1)?)?;
+        let number = status.pids.get(self.level().checked_sub(1)?)?;
         Pid::from_raw(i32::try_from(*number).ok()?)
+    }
+
+    /// Returns the number of pid namespaces from that of `/proc` down to that of this process. `/proc`
+    /// may show one above.
+    fn level(&self) -> usize {
+        let read = || {
+            let proc = self.proc.as_ref()?.as_fd();
+            Some(Status::read(proc, "thread-self").ok()?.pids.len())
+        };
+        match self.is_current {
+            true => self.status.pids.len(),
+            false => *self.level.get_or_init(|| read().unwrap_or(0)),
+        }
     }
 
     /// Reads the status of a process by its number in `/proc`, and its number in the pid namespace of
@@ -232,11 +246,22 @@ impl Task {
                 true => numbers(proc, "self/task"),
                 false => numbers(proc, &format!("{}/task", self.directory)),
             };
-            let level = Status::read(proc.as_fd(), "thread-self").ok()?.pids.len();
-            let in_own = |number: u32| match level {
-                // `/proc` shows the pid namespace of this process.
-                1 => Pid::from_raw(number as i32),
-                _ => self.number(&Status::read(proc.as_fd(), &number.to_string()).ok()?),
+            let namespace = |directory: &str| {
+                let link = format!("{directory}/ns/{}", Member::Pid.name());
+                rustix::fs::readlinkat(proc, link, Vec::new()).ok()
+            };
+            let our_namespace = namespace("thread-self");
+            let in_own = |number: u32| {
+                if self.level() == 1 {
+                    // `/proc` shows the pid namespace of this process.
+                    return Pid::from_raw(number as i32);
+                }
+                let directory = number.to_string();
+                // Tasks in others are rarely related. Reading a status is much more work.
+                if namespace(&directory) != our_namespace {
+                    return None;
+                }
+                self.number(&Status::read(proc.as_fd(), &directory).ok()?)
             };
             let mut tasks: Vec<_> = [threads, numbers(proc, ".")].concat();
             tasks.sort_unstable();

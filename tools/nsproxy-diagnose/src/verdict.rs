@@ -28,6 +28,16 @@ pub enum Cause {
     Seccomp,
 }
 
+impl Cause {
+    /// Returns the errno of a check. A filter may return any.
+    pub(crate) fn errno(&self) -> Option<Errno> {
+        match self {
+            Self::Check(refusal) => Some(refusal.errno),
+            Self::Seccomp => None,
+        }
+    }
+}
+
 impl Verdict {
     /// Returns the only possible cause; [`None`] if there are several, or none is known.
     pub fn cause(&self) -> Option<Cause> {

@@ -24,6 +24,11 @@ const UNKNOWN_TO_USER_SPACE: &str = "\
 explained from user space; not visible: counts and limits of namespaces above the caller's, security \
 modules, and tasks that ptrace(2) denies access to";
 
+/// Why no child makes the call.
+const NOT_TRIED: &str = "\
+predicted, not tried: a child would be in the new pid or time namespace of the caller's children; \
+limits are not known";
+
 /// The option that selects the source.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct ViaArg {
@@ -92,6 +97,9 @@ impl Explainer {
             }
             Self::UserSpace => {
                 let verdict = nsproxy_diagnose::explain(&Task::current(), call);
+                if !verdict.was_tried {
+                    eprintln!("nsproxy: {NOT_TRIED}");
+                }
                 Ok(Answer::of_user_space(verdict))
             }
         }

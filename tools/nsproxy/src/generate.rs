@@ -11,7 +11,7 @@ use clap_mangen::{
     Man,
     roff::{Roff, roman},
 };
-use std::{env, fs, io, path::PathBuf};
+use std::{env, fs, path::PathBuf};
 
 /// The date on the pages, unless `SOURCE_DATE_EPOCH` sets another one, and its version.
 const RELEASE: (&str, &str) = ("2026-11-28", "0.1.0");
@@ -47,7 +47,7 @@ pub(crate) fn main(args: &Args, command: Command) -> Result<ExitCode> {
     for command in [&command].into_iter().chain(shown) {
         let name = command.get_display_name().unwrap_or("nsproxy");
         let path = man.join(format!("{name}.1"));
-        let page = page(command.clone(), &date)?;
+        let page = tidy(&page(command.clone(), &date)?);
         fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(ExitCode::SUCCESS)
@@ -74,7 +74,7 @@ const EXAMPLE: &str = "Example:";
 
 /// Writes the page of a command. The end of `--help` becomes the sections EXIT STATUS, NOTES and
 /// EXAMPLES.
-fn page(command: Command, date: &str) -> io::Result<Vec<u8>> {
+fn page(command: Command, date: &str) -> Result<String> {
     let usage = usage(&command);
     let after = command
         .get_after_help()
@@ -133,7 +133,23 @@ fn page(command: Command, date: &str) -> io::Result<Vec<u8>> {
     if has[2] {
         man.render_version_section(&mut page)?;
     }
-    Ok(page)
+    String::from_utf8(page).context("a page is not UTF-8")
+}
+
+/// Drops requests that have no effect, of which mandoc(1) warns: a paragraph at the beginning of a
+/// section, and line breaks around an empty line.
+fn tidy(page: &str) -> String {
+    let page = page.replace("\n.br\n\n.br\n", "\n.sp\n");
+    let mut tidy = String::new();
+    let mut begins_section = false;
+    for line in page.lines() {
+        if !(begins_section && line == ".PP") {
+            tidy += line;
+            tidy.push('\n');
+        }
+        begins_section = line.starts_with(".SH");
+    }
+    tidy
 }
 
 /// Returns the synopsis with the names of all arguments. That of clap omits them.
@@ -229,6 +245,14 @@ mod tests {
                 "{title}"
             );
             assert!(!page.contains("EXTRA"), "{name}: {page}");
+            for odd in ["\n.br\n\n", "\n\n.br\n"] {
+                assert!(!page.contains(odd), "{name}: {page}");
+            }
+            let mut lines = page.lines().zip(page.lines().skip(1));
+            assert!(
+                !lines.any(|(first, second)| first.starts_with(".SH") && second == ".PP"),
+                "{name}: {page}"
+            );
             assert!(page.contains(".SH EXAMPLES"), "{name}");
             assert!(
                 page.contains(".SH \"EXIT STATUS\"") || name == "nsproxy.1",

@@ -29,6 +29,7 @@ pub(super) fn page(records: &[SuiteResult], mutants: &Mutants) -> String {
     if let Some(matrix) = matrices.first() {
         axes(&mut page, matrix);
     }
+    user_space(&mut page, records);
     known_bugs(&mut page, records);
     third_party(&mut page, records);
     mutants_of_module(&mut page, &mutants.of_module);
@@ -142,6 +143,64 @@ fn known_bugs(page: &mut String, records: &[SuiteResult]) {
     head(page, &["kernel", "function", "measured"]);
     for (kernel, function, value) in known {
         row(page, &[kernel, &format!("`{function}()`"), value]);
+    }
+}
+
+/// Writes how far the explanations of user space agree with those of the module.
+fn user_space(page: &mut String, records: &[SuiteResult]) {
+    let explained: Vec<_> = records
+        .iter()
+        .filter(|record| record.facts.contains_key("user-space.same"))
+        .collect();
+    if explained.is_empty() {
+        return;
+    }
+    heading(page, "Explanations from user space");
+    page.push_str(
+        "Before a call, its caller is explained by `nsproxy-diagnose` and by the module. The results\n\
+         must be equal, and the check of the module must be among those of user space. The refusals\n\
+         for which user space names only that one:\n\n",
+    );
+    head(
+        page,
+        &["kernel", "suite", "successes", "refusals", "same check", ""],
+    );
+    let several = |record: &SuiteResult| -> u64 {
+        let counts = record.facts("user-space.several.");
+        counts.filter_map(|(_, n)| n.parse::<u64>().ok()).sum()
+    };
+    for record in &explained {
+        let same = record.number("user-space.same");
+        let refusals = same + several(record);
+        let share = match refusals {
+            0 => String::new(),
+            _ => format!("{:.1} %", 100.0 * same as f64 / refusals as f64),
+        };
+        row(
+            page,
+            &[
+                &record.kernel,
+                &record.suite,
+                &record.number("user-space.success").to_string(),
+                &refusals.to_string(),
+                &same.to_string(),
+                &share,
+            ],
+        );
+    }
+    page.push_str("\nThe others, by the check of the module:\n\n");
+    head(
+        page,
+        &["kernel", "suite", "check", "user space", "refusals"],
+    );
+    for record in &explained {
+        for (name, count) in record.facts("user-space.several.") {
+            let (check, causes) = name.split_once(':').unwrap_or((name, ""));
+            row(
+                page,
+                &[&record.kernel, &record.suite, check, &words(causes), count],
+            );
+        }
     }
 }
 
@@ -290,6 +349,24 @@ mod tests {
         );
         assert!(page.contains("| lab | kinds | 2 more |  |\n"), "{page}");
         assert!(!page.contains("net: 21"), "{page}");
+    }
+
+    #[test]
+    fn explanations_from_user_space_are_counted() {
+        let facts = [
+            ("user-space.success", "5"),
+            ("user-space.same", "39"),
+            ("user-space.several.limit:nested_or_limit", "1"),
+        ];
+        let page = page(&[record("unshare", &facts)], &Mutants::default());
+        assert!(
+            page.contains("| lab | unshare | 5 | 40 | 39 | 97.5 % |\n"),
+            "{page}"
+        );
+        assert!(
+            page.contains("| lab | unshare | limit | nested or limit | 1 |\n"),
+            "{page}"
+        );
     }
 
     #[test]

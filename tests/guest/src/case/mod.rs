@@ -132,6 +132,8 @@ pub(crate) struct Case {
     /// The allocation of the call that fails, counted from 1: see
     /// [`crate::checks::fault_injection`].
     pub(crate) fail_allocation: Option<u32>,
+    /// `true` to explain the call from user space, too.
+    pub(crate) diagnose: bool,
     /// The entry under test.
     pub(crate) subject: Entry,
     /// The entry that the subject is compared with.
@@ -152,6 +154,7 @@ impl Case {
             reason: None,
             witnesses: Witnesses::All,
             fail_allocation: None,
+            diagnose: true,
             subject: Entry::Device,
             reference: Some(Entry::Syscall),
         }

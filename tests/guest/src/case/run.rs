@@ -137,7 +137,7 @@ fn run_once(case: &Case, fixtures: &mut Fixtures) -> Result<(CaseRun, Changes)> 
     let explained = (subject_run.diagnosis, subject_run.dry_run);
     let agreement = match explained {
         (Some(diagnosis), Some(dry_run)) => {
-            diagnosis::compare(diagnosis, subject_run.outcome, dry_run, &mut wrong)
+            diagnosis::compare(case, diagnosis, subject_run.outcome, dry_run, &mut wrong)
         }
         _ => None,
     };
@@ -498,6 +498,7 @@ impl Caller {
             entry: self.entry,
             args,
             fail_nth: case.fail_allocation,
+            diagnose: case.diagnose,
         }
     }
 

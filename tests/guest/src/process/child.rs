@@ -414,7 +414,7 @@ impl Process {
     /// Explains a call from user space, if a dry run has explained it. The path of 2011 is only in the
     /// module.
     fn diagnose(&self, call: Call, dry_run: Option<DryRun>) -> Result<Option<Diagnosis>> {
-        if dry_run.is_none() || call.entry == Entry::Device2011 {
+        if !call.diagnose || dry_run.is_none() || call.entry == Entry::Device2011 {
             return Ok(None);
         }
         let task = Task::current_in(Some(self.proc.try_clone()?));

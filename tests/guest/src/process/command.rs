@@ -125,6 +125,8 @@ pub(crate) struct Call {
     pub(crate) args: Args,
     /// The allocation of the call that fails, counted from 1.
     pub(crate) fail_nth: Option<u32>,
+    /// `true` to explain the call from user space before it, where a dry run explains it.
+    pub(crate) diagnose: bool,
 }
 
 /// The system call, and its arguments.
@@ -152,6 +154,7 @@ impl Call {
             entry,
             args: Args::Setns { slot, nstype },
             fail_nth: None,
+            diagnose: true,
         }
     }
 }

@@ -416,6 +416,7 @@ fn of_unshare() -> Result<()> {
             flags: u64::from(all_kinds()) | libc::CLONE_FILES as u64,
         },
         fail_nth: None,
+        diagnose: false,
     };
     let steps = "check_unshare_flags copy_fs_struct dup_fd prepare_creds new_ns new_ns new_ns \
                  new_ns new_ns new_ns new_ns new_ns create_new_namespaces set_cred_ucounts \

@@ -33,7 +33,12 @@ impl Checks<'_> {
             (Some(true), Some(false)) => Some(false),
             _ => None,
         };
-        self.check(Reason::UsernsOff, Answer::must_if_known(passes))
+        let because = Because::from(Reason::UsernsOff);
+        self.check(
+            // The id of the initial user namespace is not visible from others.
+            because.lacks(CapabilitySet::SYS_ADMIN, &Relative::Unknown),
+            Answer::must_if_known(passes),
+        )
     }
 
     fn is_initial(user_ns: &Namespace) -> bool {
@@ -172,7 +177,7 @@ impl Checks<'_> {
         match max {
             Some(0) => self.check(because, Answer::Refuses),
             // The count of namespaces is not visible.
-            _ => self.check_rare(because),
+            _ => self.check(because, Answer::Unknown),
         }
     }
 
@@ -185,9 +190,29 @@ impl Checks<'_> {
         let is_known = found
             .stx_attributes_mask
             .contains(StatxAttributes::MOUNT_ROOT);
-        // The root of a mount may be that of another mount than the first.
         let is_mount_root = found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
-        (is_known && !is_mount_root).then_some(true)
+        if is_known && !is_mount_root {
+            return Some(true);
+        }
+        // It may be the root of another mount than the first.
+        self.is_first_mount().then_some(false)
+    }
+
+    /// Returns whether the root directory is certainly that of the first mount of the mount namespace, or
+    /// of what is mounted there: its parent is itself, or the first mount of the system.
+    fn is_first_mount(&self) -> bool {
+        const FIRST: &str = "1";
+        let is_first = |line: &str| {
+            let mut fields = line.split(' ');
+            let [id, parent, _, _, at] = std::array::from_fn(|_| fields.next());
+            at == Some("/") && (parent == id || parent == Some(FIRST))
+        };
+        // The last one at a mount point is the visible one.
+        let mounts = self.task.read_own("mountinfo").unwrap_or_default();
+        let root = mounts
+            .lines()
+            .rfind(|line| line.split(' ').nth(4) == Some("/"));
+        root.is_some_and(is_first)
     }
 
     /// Asks whether a security module has refused a user namespace.
@@ -195,6 +220,8 @@ impl Checks<'_> {
         match self.task.read_own("attr/current") {
             // No module has attributes of tasks, as those that refuse user namespaces do.
             Err(Errno::INVAL) => Answer::Passes,
+            // A kernel without security modules.
+            Err(Errno::NOENT) if self.task.read_own("status").is_ok() => Answer::Passes,
             _ => Answer::Unknown,
         }
     }

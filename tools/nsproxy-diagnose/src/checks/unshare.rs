@@ -5,7 +5,7 @@
 use super::{Answer, Asked, Because, Checks};
 use crate::{namespace::Relative, sys::Shared};
 use nsproxy_uapi::{Kind, Reason};
-use rustix::thread::CapabilitySet;
+use rustix::{io::Errno, thread::CapabilitySet};
 use std::ffi::c_int;
 
 /// The flag for a mount namespace that has only the root mount; since Linux 7.1.
@@ -72,7 +72,9 @@ impl Checks<'_> {
         if has(flags, libc::CLONE_FS | libc::CLONE_NEWNS) {
             self.check_rare(Reason::NoFs)?;
         }
-        if has(flags, libc::CLONE_FILES) {
+        // Memory, or more files than the limit allows.
+        let no_files = matches!(self.errno, Some(Errno::NOMEM | Errno::MFILE));
+        if has(flags, libc::CLONE_FILES) && no_files {
             self.check_rare(Reason::NoFiles)?;
         }
         if creates_user_ns {

@@ -31,6 +31,21 @@ struct Row {
     hints: &'static [Hint],
 }
 
+impl Row {
+    /// Returns the command that asks user space instead of the module, which alone has setns(2) of 2011.
+    fn typed_for_user_space(&self) -> Option<String> {
+        const EXPLAIN: &str = "nsproxy explain ";
+        // User space cannot tell that from a limit.
+        let is_one = matches!(self.failure, Refused(reason) if reason != Reason::Nested)
+            && self.typed.contains(EXPLAIN)
+            && !self.typed.contains("--2011");
+        is_one.then(|| {
+            let from_user_space = format!("{EXPLAIN}--via user-space ");
+            self.typed.replace(EXPLAIN, &from_user_space)
+        })
+    }
+}
+
 enum Failure {
     Refused(Reason),
     /// A failure before any call: the errno, and the exit status.
@@ -510,21 +525,19 @@ const ROWS: &[Row] = &[
         )],
     },
     Row {
-        name: "the device, no node for the reason",
+        name: "the device, no node, and a reason from user space",
         failure: Before("EINVAL", 1),
         target: Target::default,
         typed: bare_dev!(
             "mode=755",
             "nsproxy setns --via syscall -u=/bin/busybox true"
         ),
-        prints: "cannot enter the uts namespace of /bin/busybox",
+        prints: "reason: the file is neither a namespace nor a pidfd",
         hints: &[Hint(
-            "open /dev/nsproxy for the reason: as root: mknod -m 600 /dev/nsproxy c 10 ",
+            "name a file in /proc/PID/ns, or a bind mount of one",
             bare_dev!(
                 "mode=755",
-                "made=${hint##*root: }; ${made%%;*}
-                 nsproxy setns --via syscall -u=/bin/busybox true 2>&1 |
-                 grep \"reason: the file is neither a namespace nor a pidfd\""
+                "nsproxy setns --via syscall -u=/proc/$t/ns/uts true"
             ),
         )],
     },
@@ -880,10 +893,18 @@ pub(super) fn tests() -> Vec<Test> {
         .iter()
         .map(|row| {
             Test::new(format!("nsproxy: {}", row.name), |fixtures| {
-                check(row, fixtures)
+                check(row, row.typed, fixtures)
             })
         })
         .collect();
+    let from_user_space = ROWS.iter().filter_map(|row| {
+        let typed = row.typed_for_user_space()?;
+        let name = format!("nsproxy from user space: {}", row.name);
+        Some(Test::new(name, move |fixtures| {
+            check(row, &typed, fixtures)
+        }))
+    });
+    tests.extend(from_user_space);
     tests.push(Test::new("nsproxy: each check is named", |_| {
         for reason in Reason::ALL {
             let is_of = |row: &&Row| matches!(row.failure, Refused(named) if named == *reason);
@@ -926,9 +947,10 @@ fn check_output(command: &str, prints: &str, target: u32) -> Result<()> {
     Ok(())
 }
 
-fn check(row: &Row, fixtures: &mut Fixtures) -> Result<()> {
+/// Types the command of a row, which must print the failure and the hints, and follows the hints.
+fn check(row: &Row, typed: &str, fixtures: &mut Fixtures) -> Result<()> {
     let target = fixtures.target(&(row.target)())?;
-    let output = shell(row.typed, target.pid, "")?;
+    let output = shell(typed, target.pid, "")?;
     let output_text = text(&output);
     let first = output_text.lines().next().unwrap_or_default();
     let (errno, status, within) = match row.failure {
@@ -943,7 +965,7 @@ fn check(row: &Row, fixtures: &mut Fixtures) -> Result<()> {
             && within.contains(&errno)
             && output_text.contains(row.prints),
         "`{}` ended with {} and printed\n{output_text}expected {errno}, and \"{}\"",
-        row.typed,
+        typed,
         output.status,
         row.prints
     );

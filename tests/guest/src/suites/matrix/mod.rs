@@ -36,6 +36,10 @@ pub(crate) fn run(fixtures: &mut Fixtures, filter: &str) -> Result<Tally> {
     let sample = Sample {
         every: if is_slow { EVERY } else { 1 },
         shard: fixtures.effort.shard,
+        diagnosed: match fixtures.effort.long || !filter.is_empty() {
+            true => 1,
+            false => DIAGNOSED,
+        },
     };
     let is_exact = cases(sample).any(|case| case.name == filter);
     let is_wanted = |case: &Case| match is_exact {
@@ -93,6 +97,9 @@ pub(crate) fn run(fixtures: &mut Fixtures, filter: &str) -> Result<Tally> {
 /// the number of callers, so that every caller is among them.
 const EVERY: usize = 3;
 
+/// The short form explains one of so many cases from user space, which takes longer than the case.
+const DIAGNOSED: u64 = 8;
+
 /// The cases that are run.
 #[derive(Clone, Copy)]
 struct Sample {
@@ -100,9 +107,19 @@ struct Sample {
     every: usize,
     /// The part of these cases that this guest runs.
     shard: Shard,
+    /// One of so many cases is explained from user space.
+    diagnosed: u64,
 }
 
 impl Sample {
+    /// Returns whether a case is explained from user space. The name decides, so that all values of an
+    /// axis are among them.
+    fn diagnoses(self, case: &Case) -> bool {
+        let mut hasher = DefaultHasher::new();
+        case.name.hash(&mut hasher);
+        hasher.finish().is_multiple_of(self.diagnosed)
+    }
+
     fn has(self, index: usize) -> bool {
         index.is_multiple_of(self.every) && self.shard.has(index / self.every)
     }
@@ -121,8 +138,11 @@ fn combinations(sample: Sample) -> impl Iterator<Item = Combination> {
 }
 
 fn cases(sample: Sample) -> impl Iterator<Item = Case> {
-    combinations(sample).filter_map(|combination| match combination {
-        Combination::Case(case, _) => Some(case),
+    combinations(sample).filter_map(move |combination| match combination {
+        Combination::Case(case, _) => Some(Case {
+            diagnose: sample.diagnoses(&case),
+            ..case
+        }),
         Combination::Impossible(_) => None,
     })
 }
@@ -133,6 +153,7 @@ pub(super) fn names() -> impl Iterator<Item = String> {
     let all = Sample {
         every: 1,
         shard: Shard::default(),
+        diagnosed: 1,
     };
     cases(all).map(|case| case.name)
 }
