@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The ABI of `/dev/nsproxy` for user space, and wrappers of setns(2), nsfs and pidfds.
+//! The ABI of `/dev/nsproxy` for user space, and wrappers of setns(2), listns(2), nsfs and pidfds.
 
 mod abi_enum;
 mod audit;
 mod device;
 pub mod errno;
 mod explain;
+mod file_handle;
 mod implementation;
 mod journal;
 mod kind;
+mod listns;
 mod ns_member;
 pub mod nsfs;
 mod place;
@@ -20,9 +22,11 @@ pub mod sys;
 
 pub use device::{Device, Version};
 pub use explain::{Explain, Limit, Refusal};
+pub use file_handle::open_by_id;
 pub use implementation::{Implementation, setns_raw, unshare_raw};
 pub use journal::{Count, Journal, Taken};
 pub use kind::Kind;
+pub use listns::listns;
 pub use ns_member::Member;
 pub use place::Place;
 pub use reason::Reason;

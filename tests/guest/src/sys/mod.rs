@@ -34,7 +34,7 @@ pub(crate) use task::{
     queue_blocked_signal, sleep_forever, spawn_sharing_sighand, spawn_sharing_vm, vfork,
 };
 
-pub(crate) use nsproxy_uapi::setns_raw as setns;
+pub(crate) use nsproxy_uapi::{listns, setns_raw as setns};
 
 use rustix::io::Errno;
 use std::{
@@ -79,51 +79,6 @@ pub(crate) fn unshare(flags: u32) -> Result<(), Errno> {
 pub(crate) fn ioctl(fd: c_int, command: c_uint, address: usize) -> Result<c_long, Errno> {
     // SAFETY: See above. The kernel must refuse all other addresses, which is under test.
     checked(unsafe { libc::syscall(libc::SYS_ioctl, fd, command, address) })
-}
-
-/// `struct ns_id_req` of `linux/nsfs.h`.
-#[repr(C)]
-struct NsIdReq {
-    size: u32,
-    spare: u32,
-    ns_id: u64,
-    ns_type: u32,
-    spare2: u32,
-    user_ns_id: u64,
-}
-
-/// `listns(2)`: the ids of all active namespaces of the kinds in `types` that the caller may see.
-pub(crate) fn listns(types: u32) -> Result<Vec<u64>, Errno> {
-    // libc does not know it yet. x86-64.
-    const SYS_LISTNS: c_long = 470;
-    const AT_ONCE: usize = 64;
-    let mut all = Vec::new();
-    loop {
-        let request = NsIdReq {
-            size: mem::size_of::<NsIdReq>() as u32,
-            spare: 0,
-            ns_id: all.last().copied().unwrap_or(0),
-            ns_type: types,
-            spare2: 0,
-            user_ns_id: 0,
-        };
-        let mut ids = [0_u64; AT_ONCE];
-        // SAFETY: `request` is as big as it says, and `ids` has room for that many.
-        let n = checked(unsafe {
-            libc::syscall(
-                SYS_LISTNS,
-                &raw const request,
-                ids.as_mut_ptr(),
-                ids.len(),
-                0,
-            )
-        })?;
-        let ids = &ids[..n as usize];
-        all.extend(ids);
-        if ids.len() < AT_ONCE {
-            return Ok(all);
-        }
-    }
 }
 
 /// Returns a signalfd without any signal.
