@@ -10,7 +10,7 @@ use rustix::io::Errno;
 const STATUSES: [(u8, &[Errno]); 3] = [
     (3, &[Errno::PERM, Errno::ACCESS]),
     (4, &[Errno::INVAL, Errno::USERS]),
-    (5, &[Errno::SRCH, Errno::BADF, Errno::NOENT]),
+    (5, &[Errno::SRCH, Errno::BADF, Errno::NOENT, Errno::STALE]),
 ];
 
 /// The exit status for all other errnos.
@@ -99,7 +99,7 @@ mod tests {
             (Errno::USERS, "  4  a call would fail: EINVAL, EUSERS\n"),
             (
                 Errno::NOENT,
-                "  5  a call would fail: ESRCH, EBADF, ENOENT\n",
+                "  5  a call would fail: ESRCH, EBADF, ENOENT, ESTALE\n",
             ),
             (Errno::NOMEM, "  6  a call would fail: any other errno"),
         ] {

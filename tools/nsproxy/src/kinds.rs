@@ -2,19 +2,19 @@
 
 //! The options of nsenter(1) for the eight kinds of namespace.
 
+use crate::{ns_file::NsFile, open_by_id};
 use clap::{
     Arg, ArgMatches, Args, Command, FromArgMatches,
+    builder::{OsStringValueParser, TypedValueParser as _},
     error::{ContextKind, ContextValue, Error},
-    value_parser,
 };
 use nsproxy_uapi::{Kind, nsfs};
 use rustix::fs::{Mode, OFlags};
-use std::{ffi::OsString, fs::File, path::PathBuf};
 
 /// The kinds on the command line, in the order in which they are installed, each with its file if
 /// there is one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Kinds(pub(crate) Vec<(Kind, Option<PathBuf>)>);
+pub(crate) struct Kinds(pub(crate) Vec<(Kind, Option<NsFile>)>);
 
 impl Kinds {
     /// Adds the kinds of `named`. Their files replace those of the same kinds.
@@ -27,16 +27,19 @@ impl Kinds {
     }
 }
 
-/// Adds a hint to the error about an argument that is the file of a kind, without `=`.
+/// Adds a hint to the error about an argument that is the file or the id of a kind, without `=`.
 pub(crate) fn hint(mut error: Error) -> Error {
     let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
         return error;
     };
     // The argument may be any file: opening it must not block.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let kind = rustix::fs::open(argument, flags, Mode::empty())
-        .ok()
-        .and_then(|file| nsfs::kind(File::from(file)).ok());
+    let file = match NsFile::parse(argument.as_ref()) {
+        Ok(NsFile::Id(id)) => open_by_id::open(id),
+        Ok(NsFile::Path(path)) => rustix::fs::open(path, flags, Mode::empty()),
+        Err(_) => return error,
+    };
+    let kind = file.and_then(nsfs::kind).ok();
     // If the caller may not access the process, the path shows the kind.
     let named = || {
         let name = argument.strip_prefix("/proc/")?.rsplit_once("/ns/")?.1;
@@ -63,7 +66,7 @@ pub(crate) fn names(kinds: &[Kind]) -> String {
 }
 
 /// Returns the long option of a kind.
-fn long(kind: Kind) -> &'static str {
+pub(crate) fn long(kind: Kind) -> &'static str {
     match kind {
         Kind::Mnt => "mount",
         kind => kind.name(),
@@ -81,7 +84,10 @@ impl Args for Kinds {
                     .num_args(0..=1)
                     .require_equals(true)
                     .default_missing_value("")
-                    .value_parser(value_parser!(OsString))
+                    .value_parser(OsStringValueParser::new().try_map(|word| {
+                        let file = (!word.is_empty()).then(|| NsFile::parse(&word));
+                        file.transpose()
+                    }))
                     .help(format!(
                         "Enter the {} namespace of FILE [default: of the target]",
                         kind.name()
@@ -98,13 +104,8 @@ impl Args for Kinds {
 impl FromArgMatches for Kinds {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
         let asked = |kind: Kind| {
-            let file = matches.get_one::<OsString>(kind.name())?;
-            Some((
-                kind,
-                Some(file)
-                    .filter(|file| !file.is_empty())
-                    .map(PathBuf::from),
-            ))
+            let file = matches.get_one::<Option<NsFile>>(kind.name())?;
+            Some((kind, file.clone()))
         };
         Ok(Self(Kind::ALL.into_iter().filter_map(asked).collect()))
     }
@@ -160,6 +161,20 @@ mod tests {
             let hint = format!("tip: join the file to its option: -n={path}");
             assert!(said.contains(&hint), "{said}");
         }
+        // Since Linux 6.18.
+        let file = std::fs::File::open("/proc/self/ns/net").unwrap();
+        if let Ok(id) = nsfs::id(file) {
+            let said = said(&["-n", &format!("id:{id}")]);
+            assert!(said.contains(&format!("-n=id:{id}")), "{said}");
+        }
+    }
+
+    #[test]
+    fn ids_are_accepted_for_files() {
+        let expected = Kinds(vec![(Kind::Net, Some(NsFile::Id(12)))]);
+        assert_eq!(parse(&["-n=id:12"]).unwrap(), expected);
+        let error = parse(&["-n=id:x"]).unwrap_err().to_string();
+        assert!(error.contains("id:x is not the id"), "{error}");
     }
 
     #[test]

@@ -16,8 +16,11 @@ mod explainer;
 mod generate;
 mod id_maps;
 mod kinds;
+mod list;
 mod lookup;
+mod ns_file;
 mod open;
+mod open_by_id;
 mod page;
 mod plan;
 mod refusal;
@@ -67,6 +70,8 @@ enum Command {
     Diff(diff::Args),
     /// Show the namespaces of a process, owners and counts
     Show(show::Args),
+    /// List the namespaces of the system, and their holders
+    List(list::Args),
     /// Run a command whose namespaces the module handles
     Serve(serve::Args),
     /// Print the version and features of the loaded module
@@ -104,6 +109,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Trace(args) => trace::main(args),
         Command::Diff(args) => diff::main(args),
         Command::Show(args) => show::main(args),
+        Command::List(args) => list::main(&args),
         Command::Serve(args) => serve::main(args),
         Command::Version => version::main(),
         Command::Generate(args) => generate::main(&args, Args::command()),

@@ -5,6 +5,8 @@
 use crate::{
     caller::Caller,
     errno::show,
+    ns_file::NsFile,
+    open_by_id,
     plan::{Call, Source},
     refusal::hint_lines,
     target::{Mode, Target},
@@ -49,7 +51,8 @@ fn failed(errno: Errno, message: String) -> anyhow::Error {
 /// [`Failed`], with a hint.
 pub(crate) fn source(call: &Call) -> Result<OwnedFd> {
     match &call.source {
-        Source::File(path) => file(path),
+        Source::File(NsFile::Path(path)) => file(path),
+        Source::File(NsFile::Id(id)) => namespace(*id),
         Source::Process(pid) => process(*pid),
     }
 }
@@ -65,6 +68,17 @@ fn file(path: &Path) -> Result<OwnedFd> {
             let (why, hints) = target.denies(&Caller::read(), Mode::FsCreds);
             message += &format!("\nreason: {why}{}", hint_lines(&hints));
         }
+        failed(errno, message)
+    })
+}
+
+fn namespace(id: u64) -> Result<OwnedFd> {
+    open_by_id::open(id).map_err(|errno| {
+        let hints = hint_lines(open_by_id::hint(errno).as_slice());
+        let message = format!(
+            "cannot open the namespace with id {id}: {}{hints}",
+            show(errno)
+        );
         failed(errno, message)
     })
 }

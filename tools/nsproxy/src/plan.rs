@@ -7,6 +7,7 @@ use crate::{
     dry_run,
     explainer::{Answer, Explainer},
     kinds::{self, Kinds},
+    ns_file::NsFile,
     open, target_args,
 };
 use anyhow::{Result, bail};
@@ -15,14 +16,13 @@ use nsproxy_uapi::{Explain, Kind, Reason};
 use std::{
     fmt,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
-    path::PathBuf,
 };
 
 /// The object from which a call's file descriptor is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// An nsfs file: a path from the command line, or one in `/proc/PID/ns`.
-    File(PathBuf),
+    /// An nsfs file: a path or an id from the command line, or a path in `/proc/PID/ns`.
+    File(NsFile),
     /// A process: its pidfd.
     Process(i32),
 }
@@ -52,7 +52,7 @@ impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the {} of ", kinds::names(&self.kinds))?;
         match &self.source {
-            Source::File(path) => write!(f, "{}", path.display()),
+            Source::File(file) => write!(f, "{}", file.display()),
             Source::Process(pid) => write!(f, "process {pid}"),
         }
     }
@@ -83,8 +83,8 @@ pub(crate) fn calls(
             (None, None) => {
                 let (letter, name) = (kind.letter(), kind.name());
                 return Err(target_args::usage(format!(
-                    "-{letter}: missing source of the {name} namespace: a process (--target PID) \
-                     or a file (-{letter}=FILE)"
+                    "-{letter}: missing source of the {name} namespace: a process (--target PID), \
+                     a file (-{letter}=FILE) or an id (-{letter}=id:N)"
                 )));
             }
         };
@@ -306,7 +306,7 @@ mod tests {
     /// `refused` are refused until the user namespace is entered; with `always`, also after that.
     fn made(calls: &[Call], refused: &[&str], always: bool) -> (Vec<String>, Option<String>) {
         let name = |call: &Call| match &call.source {
-            Source::File(path) => path.display().to_string(),
+            Source::File(file) => file.display().to_string(),
             Source::Process(pid) => pid.to_string(),
         };
         let mut seen = Vec::new();

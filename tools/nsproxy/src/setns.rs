@@ -18,6 +18,9 @@ with its pidfd enters all of them or none. Each FILE is a
 call of its own. The user namespace is entered last; calls
 that were refused before are then made again.
 
+id:N stands for the FILE of the namespace with that id, as
+nsproxy list prints it. It requires Linux 6.18.
+
 With --all, kinds that already match the caller's are left
 out. If none is left, a message says so, and the command
 runs in the caller's namespaces.
