@@ -2,7 +2,10 @@
 
 //! `nsproxy check`: `nsproxy explain` for scripts.
 
-use crate::{dry_run, errno, explainer::ViaArg, open, status::ExitCode, target_args::TargetArgs};
+use crate::{
+    creation::CreationArgs, dry_run, errno, explainer::ViaArg, open, status::ExitCode,
+    target_args::TargetArgs,
+};
 use anyhow::Result;
 use rustix::io::Errno;
 
@@ -34,6 +37,7 @@ by \"|\".
 
 Example:
   nsproxy check -t 1234 -n || echo \"status $?\"
+  nsproxy check --unshare -U
 
 Exit status:
   0  all calls would succeed
@@ -52,10 +56,19 @@ pub(crate) struct Args {
     target_args: TargetArgs,
 
     #[command(flatten)]
+    creation_args: CreationArgs,
+
+    #[command(flatten)]
     via: ViaArg,
 }
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
+    if let Some(creation) = args.creation_args.creation(&args.target_args)? {
+        let answer_of = creation.explain(&args.via.open(false)?)?;
+        return Ok(answer_of.map_or(ExitCode::SUCCESS, |refused| {
+            answer(refused.errno, &refused.names())
+        }));
+    }
     let plan = match args.target_args.plan() {
         Ok(plan) => plan,
         Err(error) => match error.downcast_ref() {
