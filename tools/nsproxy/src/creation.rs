@@ -181,7 +181,7 @@ impl Creation {
         dry_run: bool,
     ) -> Result<(Option<Refused>, Journal)> {
         let (refusal, journal) = self.request(device, dry_run).map_err(dry_run::no_answer)?;
-        Ok((refusal.map(refused), journal))
+        Ok((refusal.map(|refusal| self.refused(refusal)), journal))
     }
 
     fn request(self, device: &Device, dry_run: bool) -> Result<(Option<Refusal>, Journal), Errno> {
@@ -197,7 +197,18 @@ impl Creation {
         let explainer = Explainer::default();
         let answer =
             explainer.explain_failure(errno, self.as_call(), |device| self.dry_run(device));
-        answer.describe(refused)
+        answer.describe(|refusal| self.refused(refusal))
+    }
+
+    /// Describes a refusal for the user. The process must be in the state in which the call was made.
+    pub(crate) fn refused(self, refusal: Refusal) -> Refused {
+        let refusal = refusal::with_init(refusal);
+        let caller = Caller::read();
+        let mut says = refusal::sentence(refusal.reason, refusal.count);
+        if let (Reason::Limit, Some((kind, _))) = (refusal.reason, refusal.namespace) {
+            says = format!("{says}: {}", limit_text(refusal.limit, kind));
+        }
+        Refused::without_call(refusal, says, hints(&refusal, self.flags, &caller))
     }
 }
 
@@ -239,15 +250,7 @@ impl Call {
     }
 }
 
-/// Describes a refusal for the user. The process must be in the state in which the call was made.
-pub(crate) fn refused(refusal: Refusal) -> Refused {
-    let caller = Caller::read();
-    let mut says = refusal::sentence(refusal.reason, refusal.count);
-    if let (Reason::Limit, Some((kind, _))) = (refusal.reason, refusal.namespace) {
-        says = format!("{says}: {}", limit_text(refusal.limit, kind));
-    }
-    Refused::without_call(refusal, says, hints(&refusal, &caller))
-}
+const FROM_A_CHILD: &str = "make the call from a child made by fork(2)";
 
 /// Returns the name of the sysctl that limits the namespaces of a kind.
 fn sysctl(kind: Kind) -> String {
@@ -277,8 +280,10 @@ fn limit_text(limit: Option<Limit>, kind: Kind) -> String {
     format!("{} is {value} in {place}{levels}", sysctl(kind))
 }
 
-/// Returns ways to pass the check that refused, each of which is enough.
-fn hints(refusal: &Refusal, caller: &Caller) -> Vec<String> {
+/// Returns ways to pass the check that refused a call with `flags`, each of which is enough.
+fn hints(refusal: &Refusal, flags: u64, caller: &Caller) -> Vec<String> {
+    // Without these flags, an earlier call has set the pid namespace for children.
+    let of_thread = u64::from(Kind::User.flag() | Kind::Pid.flag());
     let hint = match refusal.reason {
         Reason::CapNew => {
             let cap = refusal.cap.map_or(0, |(cap, _)| cap);
@@ -314,9 +319,8 @@ fn hints(refusal: &Refusal, caller: &Caller) -> Vec<String> {
         Reason::UnshareThreads => {
             "make the call before a second thread starts, or from a child made by fork(2)"
         }
-        Reason::PidForChildren | Reason::SighandShared | Reason::VmShared => {
-            "make the call from a child made by fork(2)"
-        }
+        Reason::PidForChildren | Reason::SighandShared | Reason::VmShared => FROM_A_CHILD,
+        Reason::CloneThread if flags & of_thread == 0 => FROM_A_CHILD,
         Reason::Lsm => {
             "see the kernel log for the security module; AppArmor: \
              sysctl kernel.apparmor_restrict_unprivileged_userns=0"
@@ -338,15 +342,16 @@ mod tests {
     use super::*;
 
     fn limited(limit: Limit) -> String {
-        refused(Refusal {
+        let creation = Creation::new(Call::Unshare, &[Kind::Net], 0);
+        let refused = creation.refused(Refusal {
             errno: Errno::NOSPC,
             reason: Reason::Limit,
             cap: None,
             count: 0,
             namespace: Some((Kind::Net, 0)),
             limit: Some(limit),
-        })
-        .to_string()
+        });
+        refused.to_string()
     }
 
     #[test]
@@ -362,6 +367,44 @@ mod tests {
         );
         assert!(text.contains(&expected), "{text}");
         assert!(text.starts_with("ENOSPC: "), "{text}");
+    }
+
+    #[test]
+    fn the_sysctl_needs_a_capability() {
+        let creation = Creation::new(Call::Unshare, &[Kind::User], 0);
+        // As from user space
+        let refused = creation.refused(Refusal {
+            errno: Errno::PERM,
+            reason: Reason::UsernsOff,
+            cap: None,
+            count: 0,
+            namespace: None,
+            limit: None,
+        });
+        assert!(refused.hints[1].contains("CAP_SYS_ADMIN"), "{refused}");
+    }
+
+    #[test]
+    fn a_thread_after_another_pid_namespace_was_set_needs_a_child() {
+        let hint = |flags: i32| {
+            let refusal = Refusal {
+                errno: Errno::INVAL,
+                reason: Reason::CloneThread,
+                cap: None,
+                count: 0,
+                namespace: None,
+                limit: None,
+            };
+            Creation::new(Call::Clone, &[], flags as u64)
+                .refused(refusal)
+                .hints
+                .concat()
+        };
+        assert_eq!(hint(libc::CLONE_THREAD), FROM_A_CHILD);
+        assert_eq!(
+            hint(libc::CLONE_THREAD | libc::CLONE_NEWUSER),
+            "omit CLONE_THREAD"
+        );
     }
 
     #[test]

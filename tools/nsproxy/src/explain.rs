@@ -99,7 +99,10 @@ fn explain_creation(creation: Creation, explainer: &Explainer) -> Result<ExitCod
     let answer = creation.explain(explainer)?;
     let status = match answer {
         Some(answer) => {
-            println!("{creation}: {}", answer.describe(creation::refused));
+            println!(
+                "{creation}: {}",
+                answer.describe(|refusal| creation.refused(refusal))
+            );
             ExitCode::FAILURE
         }
         None => {

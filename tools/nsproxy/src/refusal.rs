@@ -66,7 +66,7 @@ impl Refused {
 }
 
 /// Adds the initial user namespace to a refusal that is about it.
-fn with_init(mut refusal: Refusal) -> Refusal {
+pub(crate) fn with_init(mut refusal: Refusal) -> Refusal {
     if let Reason::CapInit | Reason::UsernsOff = refusal.reason {
         refusal.cap = Some(OF_INIT);
     }
