@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Commands for a shell: `nsproxy-tests share-fs` and `nsproxy-tests two-threads`. They start callers
-//! that share with another task what `setns(2)` requires to be unshared. And the commands that the
-//! kernel or a process of a test executes: `nsproxy-tests request-key` and `sequence-process`.
+//! Commands for a shell: `nsproxy-tests share-fs`, `nsproxy-tests two-threads` and `nsproxy-tests
+//! with-thread`. They start callers that share with another task what `setns(2)` or `unshare(2)`
+//! requires to be unshared. `nsproxy-tests container-filter` runs a command under a filter of
+//! seccomp(2). And the commands that the kernel or a process of a test executes: `nsproxy-tests
+//! request-key` and `sequence-process`.
 
 use crate::{
     case::implementation::Device,
     errno::Code,
     suites,
-    sys::{Fork, fork_sharing_fs},
+    sys::{Fork, fork_sharing_fs, seccomp_like_container},
 };
-use anyhow::{Context as _, Result};
-use nsproxy_uapi::Explain;
+use anyhow::{Context as _, Result, bail};
+use nsproxy_diagnose::{Call, Cause, Task};
+use nsproxy_uapi::{Explain, Kind, unshare_raw};
 use rustix::process::{WaitOptions, waitpid};
 use std::{
     ffi::OsString,
@@ -26,6 +29,8 @@ pub(crate) fn main(mut words: impl Iterator<Item = OsString>) -> Option<Result<E
     match words.next()?.to_str()? {
         "share-fs" => Some(share_fs(words)),
         "two-threads" => Some(two_threads(words)),
+        "with-thread" => Some(with_thread(words)),
+        "container-filter" => Some(container_filter(words)),
         "request-key" => Some(suites::request_key(words)),
         "sequence-process" => Some(suites::sequence_process()),
         _ => None,
@@ -48,14 +53,71 @@ fn share_fs(mut words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     }
 }
 
-/// Prints whether a process with two threads could enter each of these namespaces. For a refusal,
-/// prints the check and the number of tasks that share.
-fn two_threads(paths: impl Iterator<Item = OsString>) -> Result<ExitCode> {
+/// Starts a thread that sleeps.
+fn start_thread() {
     thread::spawn(|| {
         loop {
             thread::park();
         }
     });
+}
+
+/// In a process with two threads, creates a user namespace (`unshare`), runs a command (`run`), or
+/// prints which check refuses unshare(2), as `nsproxy check` does (`check kernel-module` or `check
+/// user-space`).
+fn with_thread(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
+    let flags = Kind::User.flag().into();
+    let words: Vec<_> = words.collect();
+    let strings: Vec<_> = words.iter().filter_map(|word| word.to_str()).collect();
+    start_thread();
+    let refused = match strings[..] {
+        ["unshare"] => {
+            unshare_raw(flags)?;
+            None
+        }
+        ["run", program, ..] => {
+            let status = Command::new(program).args(&words[2..]).status()?;
+            let code = status.code().map(|code| ExitCode::from(code as u8));
+            return Ok(code.unwrap_or(ExitCode::FAILURE));
+        }
+        ["check", "kernel-module"] => {
+            let (refusal, _) = Device::open()?.trace_unshare(flags, true)?;
+            refusal.map(|refusal| (refusal.errno, refusal.reason.name().to_owned()))
+        }
+        ["check", "user-space"] => {
+            let verdict = nsproxy_diagnose::explain(&Task::current(), Call::Unshare { flags });
+            let names: Vec<_> = verdict.causes.iter().map(name_of).collect();
+            verdict.result.err().map(|errno| (errno, names.join("|")))
+        }
+        _ => bail!("with-thread unshare | run COMMAND | check SOURCE"),
+    };
+    Ok(refused.map_or(ExitCode::SUCCESS, |(errno, names)| {
+        println!("{} {names}", Code::from(errno));
+        ExitCode::FAILURE
+    }))
+}
+
+fn name_of(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::Check(refusal) => refusal.reason.name(),
+        Cause::Seccomp => "seccomp",
+    }
+}
+
+/// Runs a command under the filter of a container.
+fn container_filter(mut words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
+    let program = words
+        .next()
+        .context("container-filter COMMAND [ARGUMENT...]")?;
+    seccomp_like_container()?;
+    let error = Command::new(&program).args(words).exec();
+    Err(error).with_context(|| program.display().to_string())
+}
+
+/// Prints whether a process with two threads could enter each of these namespaces. For a refusal,
+/// prints the check and the number of tasks that share.
+fn two_threads(paths: impl Iterator<Item = OsString>) -> Result<ExitCode> {
+    start_thread();
     let device = Device::open()?;
     for path in paths {
         let file = File::open(&path).with_context(|| path.display().to_string())?;

@@ -34,6 +34,7 @@ mod explain;
 mod failing;
 mod faults;
 mod fuzz;
+mod hints;
 mod kinds;
 mod labs;
 mod matrix;
@@ -42,6 +43,7 @@ mod named_enum;
 mod nesting;
 mod pidfd;
 mod races;
+mod reports;
 mod request_key;
 mod scale;
 mod sequences;
@@ -105,6 +107,7 @@ const SUITES: &[Suite] = &[
     Suite::new("device", Run::Tests(device::tests)),
     Suite::new("setns-2011", Run::Tests(setns_2011::tests)),
     Suite::new("explain", Run::Tests(explain::tests)),
+    Suite::new("reports", Run::Tests(reports::tests)),
     Suite::new("watch", Run::Tests(watch::tests)),
     Suite::new("labs", Run::Tests(labs::tests)),
     Suite::new("serve", Run::Tests(serve::tests)),

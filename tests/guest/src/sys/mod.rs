@@ -22,7 +22,9 @@ pub(crate) use keys::{assume_authority, instantiate, request_key};
 pub(crate) use memory::{LastPage, PAGE, StuckPage, map_file};
 pub(crate) use mounts::count_mounts;
 pub(crate) use perf::{CallCounter, NAMESPACES_IN_ORDER, NamespacesWatch, Number};
-pub(crate) use seccomp::{before_exec, seccomp_allow_all, seccomp_no_setns};
+pub(crate) use seccomp::{
+    before_exec, seccomp_allow_all, seccomp_like_container, seccomp_no_setns,
+};
 pub(crate) use shared::Shared;
 pub(crate) use syscall::{
     Call, outcome, setns_32, setns_32_wide, setns_64, setns_64_wide, trace_syscall,

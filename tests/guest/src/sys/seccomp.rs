@@ -6,6 +6,9 @@ use super::checked;
 use rustix::io::Errno;
 use std::{mem::offset_of, os::unix::process::CommandExt as _, process::Command};
 
+/// `AUDIT_ARCH_X86_64` of `linux/audit.h`.
+const X86_64: u32 = 0xc000_003e;
+
 /// Puts the caller under a filter that allows everything.
 pub(crate) fn seccomp_allow_all() -> Result<(), Errno> {
     install(&mut [return_verdict(libc::SECCOMP_RET_ALLOW)])
@@ -14,8 +17,6 @@ pub(crate) fn seccomp_allow_all() -> Result<(), Errno> {
 /// Puts the caller under a filter that kills it by `SIGSYS` if it calls setns(2). Children and
 /// executed programs inherit the filter.
 pub(crate) fn seccomp_no_setns() -> Result<(), Errno> {
-    /// `AUDIT_ARCH_X86_64` of `linux/audit.h`.
-    const X86_64: u32 = 0xc000_003e;
     install(&mut [
         load(offset_of!(libc::seccomp_data, arch)),
         // Another architecture's calls have other numbers.
@@ -23,6 +24,35 @@ pub(crate) fn seccomp_no_setns() -> Result<(), Errno> {
         load(offset_of!(libc::seccomp_data, nr)),
         jump_unless(libc::SYS_setns as u32, 1),
         return_verdict(libc::SECCOMP_RET_KILL_PROCESS),
+        return_verdict(libc::SECCOMP_RET_ALLOW),
+    ])
+}
+
+/// Puts the caller under a filter that denies what container runtimes deny by default to containers
+/// without `CAP_SYS_ADMIN`: setns(2), unshare(2), clone(2) with new namespaces, and clone3(2), whose
+/// flags no filter can read.
+pub(crate) fn seccomp_like_container() -> Result<(), Errno> {
+    const NEW: i32 = libc::CLONE_NEWNS
+        | libc::CLONE_NEWCGROUP
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWUSER
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWNET;
+    install(&mut [
+        load(offset_of!(libc::seccomp_data, arch)),
+        jump_unless(X86_64, 11),
+        load(offset_of!(libc::seccomp_data, nr)),
+        jump_unless(libc::SYS_setns as u32, 1),
+        return_errno(libc::EPERM),
+        jump_unless(libc::SYS_unshare as u32, 1),
+        return_errno(libc::EPERM),
+        jump_unless(libc::SYS_clone3 as u32, 1),
+        return_errno(libc::ENOSYS),
+        jump_unless(libc::SYS_clone as u32, 3),
+        load(offset_of!(libc::seccomp_data, args)),
+        jump_unless_any(NEW as u32, 1),
+        return_errno(libc::EPERM),
         return_verdict(libc::SECCOMP_RET_ALLOW),
     ])
 }
@@ -42,6 +72,15 @@ fn load(offset: usize) -> libc::sock_filter {
 /// Skips the next `n` instructions unless the loaded value is `value`.
 fn jump_unless(value: u32, n: u8) -> libc::sock_filter {
     instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, value, n)
+}
+
+/// Skips the next `n` instructions unless the loaded value has one of these bits.
+fn jump_unless_any(bits: u32, n: u8) -> libc::sock_filter {
+    instruction(libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K, bits, n)
+}
+
+fn return_errno(errno: i32) -> libc::sock_filter {
+    return_verdict(libc::SECCOMP_RET_ERRNO | errno as u32)
 }
 
 fn return_verdict(verdict: u32) -> libc::sock_filter {

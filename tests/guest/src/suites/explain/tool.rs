@@ -12,10 +12,10 @@ use crate::{
     errno::Code,
     process::setup::Setup,
     report::ktap::Test,
+    suites::hints::{Failing, follow, shell, text},
 };
 use anyhow::{Context as _, Result, ensure};
 use nsproxy_uapi::Reason;
-use std::process::{Command, Output};
 
 /// A situation in which the tool fails.
 struct Row {
@@ -949,63 +949,30 @@ fn check_output(command: &str, prints: &str, target: u32) -> Result<()> {
 
 /// Types the command of a row, which must print the failure and the hints, and follows the hints.
 fn check(row: &Row, typed: &str, fixtures: &mut Fixtures) -> Result<()> {
-    let target = fixtures.target(&(row.target)())?;
-    let output = shell(typed, target.pid, "")?;
-    let output_text = text(&output);
-    let first = output_text.lines().next().unwrap_or_default();
-    let (errno, status, within) = match row.failure {
+    let target = fixtures.target(&(row.target)())?.pid;
+    let (errno, status, is_first) = match row.failure {
         Refused(reason) => {
             let errno = reason.errno().context("a check without an errno")?;
-            (Code::from(errno).to_string(), 1, first)
+            (Code::from(errno).to_string(), 1, true)
         }
-        Before(errno, status) => (errno.to_owned(), status, output_text.as_str()),
+        Before(errno, status) => (errno.to_owned(), status, false),
     };
-    ensure!(
-        output.status.code() == Some(status)
-            && within.contains(&errno)
-            && output_text.contains(row.prints),
-        "`{}` ended with {} and printed\n{output_text}expected {errno}, and \"{}\"",
-        typed,
-        output.status,
-        row.prints
-    );
-    let printed: Vec<_> = output_text
-        .lines()
-        .filter_map(|line| line.strip_prefix("  hint: "))
-        .collect();
+    let failing = Failing {
+        command: typed,
+        errno: &errno,
+        is_first,
+        status,
+        prints: row.prints,
+    };
+    let printed = failing.hints(target)?;
     let are_expected = printed.len() == row.hints.len()
         && printed
             .iter()
             .zip(row.hints)
             .all(|(printed, hint)| printed.starts_with(hint.0));
-    ensure!(
-        are_expected,
-        "`{}` printed other hints:\n{output_text}",
-        row.typed
-    );
-    for (printed, Hint(_, follow)) in printed.into_iter().zip(row.hints) {
-        let output = shell(follow, target.pid, printed)?;
-        ensure!(
-            output.status.success(),
-            "\"{printed}\" does not help: `{follow}` ended with {} and output_text\n{}",
-            output.status,
-            text(&output)
-        );
+    ensure!(are_expected, "`{typed}` printed other hints: {printed:?}");
+    for (printed, Hint(_, command)) in printed.iter().zip(row.hints) {
+        follow(printed, command, target)?;
     }
     Ok(())
-}
-
-fn shell(command: &str, target: u32, hint: &str) -> Result<Output> {
-    Command::new("/bin/sh")
-        .args(["-c", command])
-        .env("t", target.to_string())
-        .env("hint", hint)
-        .output()
-        .context("/bin/sh")
-}
-
-fn text(output: &Output) -> String {
-    let [stdout, stderr] =
-        [&output.stdout, &output.stderr].map(|text| String::from_utf8_lossy(text).into_owned());
-    stdout + &stderr
 }
