@@ -16,12 +16,14 @@
 //! ```
 
 mod checks;
+mod descriptor;
 mod namespace;
 mod show;
 mod sys;
 mod task;
 mod verdict;
 
+pub use descriptor::Descriptor;
 pub use namespace::Namespace;
 pub use show::show;
 pub use task::{Status, Task};
@@ -137,7 +139,7 @@ impl Call {
 
 /// Makes the call in a child. Returns [`None`] if no child can be created.
 fn attempt(task: &Task, call: Call) -> Option<Result<(), Errno>> {
-    let shares = |what| task.sharing(what) > 1;
+    let shares = |what| task.sharing(what).is_shared() == Some(true);
     let kinds = |kinds: &[Kind]| kinds.iter().fold(0, |all, kind| all | kind.flag());
     let mut memory = Memory::Own;
     let mut sharing = Vec::new();

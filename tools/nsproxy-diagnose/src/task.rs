@@ -8,7 +8,7 @@ use crate::{
 };
 use nsproxy_uapi::{Member, nsfs};
 use rustix::{
-    fs::{Dir, Mode, OFlags},
+    fs::{AtFlags, CWD, Dir, Mode, OFlags, Statx, StatxFlags},
     io::Errno,
     process::{Pid, PidfdFlags, getegid, geteuid, getpid, pidfd_open},
     thread::{CapabilitySet, capabilities, gettid},
@@ -176,8 +176,22 @@ impl Task {
         let pid = self.pid().ok_or(Errno::SRCH)?;
         // Since Linux 6.9 of a thread, which may have files of its own.
         let flags = PidfdFlags::from_bits_retain(libc::PIDFD_THREAD);
-        let pidfd = pidfd_open(pid, flags)?;
+        let pidfd = match pidfd_open(pid, flags) {
+            Err(Errno::INVAL) => pidfd_open(self.process()?, PidfdFlags::empty())?,
+            opened => opened?,
+        };
         sys::duplicate_of(pidfd.as_fd(), fd)
+    }
+
+    /// Returns the number of its process in the pid namespace of this process.
+    fn process(&self) -> Result<Pid, Errno> {
+        let status = self.read_own("status")?;
+        let own = self.read("thread-self/status")?;
+        let level = field(&own, "NSpid").map_or(1, |pids| pids.split_whitespace().count());
+        let numbers = field(&status, "NStgid").or_else(|| field(&status, "Tgid"));
+        let number = numbers.and_then(|numbers| numbers.split_whitespace().nth(level - 1));
+        let number = number.and_then(|number| number.parse().ok());
+        number.and_then(Pid::from_raw).ok_or(Errno::SRCH)
     }
 
     /// Reads a file below `/proc`.
@@ -188,6 +202,17 @@ impl Task {
     /// Reads a file of the task below `/proc`.
     pub(crate) fn read_own(&self, name: &str) -> Result<String, Errno> {
         self.read(&format!("{}/{name}", self.directory))
+    }
+
+    /// Reads the attributes of its root directory.
+    pub(crate) fn root_statx(&self) -> Result<Statx, Errno> {
+        let (flags, mask) = (AtFlags::empty(), StatxFlags::BASIC_STATS);
+        if self.is_current {
+            return rustix::fs::statx(CWD, "/", flags, mask);
+        }
+        let proc = self.proc.as_ref().ok_or(Errno::NOENT)?;
+        // The link leads to the mount as well, whatever is mounted on it.
+        rustix::fs::statx(proc, format!("{}/root", self.directory), flags, mask)
     }
 
     /// Reads the `fdinfo` of a file that this process has open.
@@ -236,9 +261,19 @@ impl Task {
         self.status.threads.is_some_and(|threads| threads > 1)
     }
 
-    /// Returns the number of tasks that share a resource with it, including itself: its threads, and
-    /// other processes. Those that ptrace(2) denies this process access to are not counted.
-    pub(crate) fn sharing(&self, what: Shared) -> u32 {
+    /// Counts the tasks that share a resource with it: its threads, and other processes. Those that
+    /// ptrace(2) denies this process access to are not counted.
+    pub(crate) fn sharing(&self, what: Shared) -> Sharing {
+        let threads = self.status.threads.unwrap_or(1);
+        // Without CONFIG_KCMP, under a filter, or without access to the task.
+        let is_hidden = |own| sys::are_sharing([own; 2], what).is_err();
+        if self.pid().is_none_or(is_hidden) {
+            return Sharing {
+                tasks: threads,
+                // A thread may have called unshare(CLONE_FS).
+                is_known: threads > 1 && what != Shared::Fs,
+            };
+        }
         let others = || -> Option<usize> {
             let proc = self.proc.as_ref()?;
             let own = self.pid()?;
@@ -274,7 +309,27 @@ impl Task {
                     .count(),
             )
         };
-        1 + others().unwrap_or(0) as u32
+        Sharing {
+            tasks: 1 + others().unwrap_or(0) as u32,
+            is_known: true,
+        }
+    }
+}
+
+/// The tasks that share a resource with a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sharing {
+    /// Their number, including the task itself.
+    pub(crate) tasks: u32,
+    /// `false` if kcmp(2) gives no answer. The number is then that of the threads, each of which may
+    /// share it.
+    pub(crate) is_known: bool,
+}
+
+impl Sharing {
+    /// Returns whether another task shares it, as far as that is known.
+    pub(crate) fn is_shared(self) -> Option<bool> {
+        self.is_known.then_some(self.tasks > 1)
     }
 }
 
@@ -407,8 +462,29 @@ mod tests {
         let own = task.pid().unwrap();
         // Without CONFIG_KCMP, or where a container forbids it.
         if sys::are_sharing([own; 2], Shared::Fs).is_ok() {
-            assert!(task.sharing(Shared::Fs) > 1);
-            assert!(task.sharing(Shared::Memory) > 1);
+            assert_eq!(task.sharing(Shared::Fs).is_shared(), Some(true));
+        }
+        assert_eq!(task.sharing(Shared::Memory).is_shared(), Some(true));
+    }
+
+    #[test]
+    fn the_process_of_a_thread() {
+        let this = gettid().as_raw_nonzero().get() as u32;
+        let thread = Task::of(this).unwrap();
+        assert_eq!(thread.process(), Ok(getpid()));
+        assert_eq!(thread.pid(), Some(gettid()));
+    }
+
+    /// Another process cannot tell a current task by its state.
+    #[test]
+    fn a_task_shares_the_same_as_the_current_one() {
+        let (current, other) = (
+            Task::current(),
+            Task::of(gettid().as_raw_pid() as u32).unwrap(),
+        );
+        for what in [Shared::Fs, Shared::Memory, Shared::SignalHandlers] {
+            let [current, other] = [&current, &other].map(|task| task.sharing(what).is_shared());
+            assert_eq!(current, other, "{what:?}");
         }
     }
 }

@@ -133,6 +133,21 @@ pub fn pid(pidfd: impl AsFd) -> Result<u32, Errno> {
     Ok(info.ids[0])
 }
 
+/// Returns the number, in the caller's pid namespace, of the process that has a number in another pid
+/// namespace: `NS_GET_TGID_FROM_PIDNS`, since Linux 6.11.
+///
+/// # Errors
+///
+/// `ESRCH` if there is none, or if the caller's pid namespace does not have it; `ENOTTY` or `EINVAL` for
+/// another file.
+pub fn process_in(pid_ns: impl AsFd, number: u32) -> Result<u32, Errno> {
+    let fd = pid_ns.as_fd().as_raw_fd();
+    // SAFETY: This ioctl takes a number. Other files with this ioctl expect no pointer: the number is that
+    // of nsfs, and its type is that of no other driver.
+    let found = unsafe { libc::ioctl(fd, libc::NS_GET_TGID_FROM_PIDNS, number) };
+    crate::implementation::outcome(found.min(0)).map(|()| found.cast_unsigned())
+}
+
 /// Makes the ioctl `number`, which reads and writes at most `arg`.
 fn ioctl<T>(fd: impl AsFd, number: c_ulong, arg: &mut T) -> Result<c_int, Errno> {
     // SAFETY: NS_GET_ID and PIDFD_GET_INFO encode the size of their argument in the number, and
@@ -181,6 +196,22 @@ mod tests {
             let file = File::open(format!("/proc/self/ns/{}", expected.name())).unwrap();
             assert_eq!(kind(&file), Ok(expected));
         }
+    }
+
+    #[test]
+    fn a_process_by_its_number_in_a_pid_namespace() {
+        let pid_ns = File::open("/proc/self/ns/pid").unwrap();
+        let own = rustix::process::getpid().as_raw_pid().cast_unsigned();
+        match process_in(&pid_ns, own) {
+            // Before Linux 6.11.
+            Err(errno) => assert!([Errno::NOTTY, Errno::INVAL].contains(&errno), "{errno}"),
+            Ok(found) => {
+                assert_eq!(found, own);
+                let missing = process_in(&pid_ns, i32::MAX.cast_unsigned());
+                assert_eq!(missing, Err(Errno::SRCH));
+            }
+        }
+        assert!(process_in(File::open("/proc/self/ns/uts").unwrap(), own).is_err());
     }
 
     #[test]

@@ -258,7 +258,7 @@ fn sysctl(kind: Kind) -> String {
 }
 
 /// Describes a limit and where it is. User space may not know that.
-fn limit_text(limit: Option<Limit>, kind: Kind) -> String {
+pub(crate) fn limit_text(limit: Option<Limit>, kind: Kind) -> String {
     let Some(Limit {
         max,
         user_ns,
@@ -281,7 +281,7 @@ fn limit_text(limit: Option<Limit>, kind: Kind) -> String {
 }
 
 /// Returns ways to pass the check that refused a call with `flags`, each of which is enough.
-fn hints(refusal: &Refusal, flags: u64, caller: &Caller) -> Vec<String> {
+pub(crate) fn hints(refusal: &Refusal, flags: u64, caller: &Caller) -> Vec<String> {
     // Without these flags, an earlier call has set the pid namespace for children.
     let of_thread = u64::from(Kind::User.flag() | Kind::Pid.flag());
     let hint = match refusal.reason {

@@ -105,7 +105,7 @@ fn c_string(word: OsString) -> CString {
 }
 
 /// Returns the exit status as a shell does: 128 plus the signal for a killed process.
-fn exit_code(status: WaitStatus) -> ExitCode {
+pub(crate) fn exit_code(status: WaitStatus) -> ExitCode {
     let code = status
         .exit_status()
         .or_else(|| status.terminating_signal().map(|signal| 128 + signal));

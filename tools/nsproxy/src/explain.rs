@@ -4,7 +4,7 @@
 
 use crate::{
     creation::{self, Creation, CreationArgs},
-    dry_run, errno,
+    dry_run, errno, explain_command,
     explainer::{self, Explainer, ViaArg},
     refusal::Refused,
     status::ExitCode,
@@ -28,18 +28,25 @@ no task.
 
 {}
 
+{}
+
 Example:
   nsproxy explain -t 1234 -U -n
   nsproxy explain --unshare -U
   nsproxy explain --clone='CLONE_NEWUSER|CLONE_FS'
+  nsproxy explain -- unshare -m true
 
 Exit status:
   0  all calls would succeed
   1  a call would fail, or there is no answer
-  2  usage error",
+  2  usage error
+
+{}",
         dry_run::HELP,
         creation::HELP,
-        explainer::HELP
+        explainer::HELP,
+        explain_command::HELP,
+        explain_command::EXIT_STATUS
     )
 }
 
@@ -54,9 +61,15 @@ pub(crate) struct Args {
 
     #[command(flatten)]
     via: ViaArg,
+
+    #[command(flatten)]
+    command_args: explain_command::CommandArgs,
 }
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
+    if args.command_args.has_command() {
+        return explain_command::main(args.command_args);
+    }
     if let Some(creation) = args.creation_args.creation(&args.target_args)? {
         return explain_creation(creation, &args.via.open(false)?);
     }

@@ -12,6 +12,7 @@ mod dry_run;
 mod errno;
 mod exec;
 mod explain;
+mod explain_command;
 mod explainer;
 mod generate;
 mod id_maps;

@@ -5,11 +5,7 @@
 use super::{Answer, Asked, Because, Checks};
 use crate::namespace::{Namespace, Relative};
 use nsproxy_uapi::{Kind, Limit, Member, Reason};
-use rustix::{
-    fs::{AtFlags, CWD, StatxAttributes, StatxFlags},
-    io::Errno,
-    thread::CapabilitySet,
-};
+use rustix::{fs::StatxAttributes, io::Errno, thread::CapabilitySet};
 
 /// The maximum level of a pid namespace below the initial one: `MAX_PID_NS_LEVEL`.
 const MAX_PID_LEVEL: usize = 32;
@@ -183,10 +179,7 @@ impl Checks<'_> {
 
     /// Returns whether the root directory of the task is not that of its mount namespace.
     fn is_chrooted(&self) -> Option<bool> {
-        if !self.task.is_current() {
-            return None;
-        }
-        let found = rustix::fs::statx(CWD, "/", AtFlags::empty(), StatxFlags::BASIC_STATS).ok()?;
+        let found = self.task.root_statx().ok()?;
         let is_known = found
             .stx_attributes_mask
             .contains(StatxAttributes::MOUNT_ROOT);

@@ -61,9 +61,7 @@ impl Checks<'_> {
                     self.check_cap(target, Reason::CapOwner, &owner, SYS_ADMIN)?;
                 }
                 Kind::Time => {
-                    let tasks = self.tasks(Shared::Memory);
-                    let because = target.because(Reason::MmShared).shared_by(tasks);
-                    self.check(because, Answer::must(tasks == 1))?;
+                    self.check_shared(target.because(Reason::MmShared), Shared::Memory)?;
                     self.check_owner_and_set(target, &owner, &set)?;
                 }
                 Kind::Pid => {
@@ -119,14 +117,17 @@ impl Checks<'_> {
 
     /// Asks whether another task has the same root and working directory.
     fn check_fs(&mut self, target: &Target) -> Asked {
-        let tasks = self.tasks(Shared::Fs);
-        let because = target.because(Reason::FsShared).shared_by(tasks);
-        self.check(because, Answer::must(tasks == 1))
+        self.check_shared(target.because(Reason::FsShared), Shared::Fs)
     }
 
-    /// Returns the number of tasks that share a resource with the task.
-    pub(super) fn tasks(&self, what: Shared) -> u32 {
-        self.task.sharing(what)
+    /// Asks whether another task shares a resource with the task.
+    pub(super) fn check_shared(&mut self, because: Because, what: Shared) -> Asked {
+        let sharing = self.task.sharing(what);
+        let passes = sharing.is_shared().map(|is| !is);
+        self.check(
+            because.shared_by(sharing.tasks),
+            Answer::must_if_known(passes),
+        )
     }
 
     /// Asks whether a pid namespace is that of the task, or below it.

@@ -5,7 +5,6 @@
 use super::{Answer, Asked, Checks, install::Target};
 use crate::{
     namespace::Namespace,
-    sys::{self, Shared},
     task::{Status, field},
 };
 use nsproxy_uapi::{Kind, Member, Reason, nsfs};
@@ -13,11 +12,11 @@ use rustix::{fs::OFlags, io::Errno, process::Pid};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 /// The process of a pidfd.
-struct Process {
+pub(super) struct Process {
     /// The number in `/proc`; [`None`] if it does not show the process, or if that was reaped.
-    directory: Option<u32>,
+    pub(super) directory: Option<u32>,
     /// The number in the pid namespace of this process, and the status.
-    number: Option<Pid>,
+    pub(super) number: Option<Pid>,
     status: Option<Status>,
     was_reaped: bool,
 }
@@ -148,31 +147,8 @@ impl Checks<'_> {
         })
     }
 
-    /// Asks whether the task may access the process: `PTRACE_MODE_READ_REALCREDS`, of which kcmp(2)
-    /// makes the same check.
-    fn may_access(&self, pidfd: BorrowedFd<'_>, process: &Process) -> Answer {
-        if !self.task.is_current() {
-            return Answer::Unknown;
-        }
-        if let (Some(own), Some(other)) = (self.task.pid(), process.number) {
-            let compare = |other| sys::are_sharing([own, other], Shared::Memory);
-            match compare(other) {
-                Ok(_) => return Answer::Passes,
-                // Not a filter, which would refuse each call.
-                Err(Errno::PERM) if compare(own).is_ok() => return Answer::Refuses,
-                Err(_) => {}
-            }
-        }
-        // Equal to the check for a caller whose real and effective credentials do not differ.
-        match nsfs::of_process(pidfd, Member::User) {
-            Ok(_) => Answer::Passes,
-            Err(Errno::ACCESS) => Answer::Refuses,
-            Err(_) => Answer::Unknown,
-        }
-    }
-
     /// Opens a namespace of a process: by its pidfd, or before Linux 6.11 by `/proc`.
-    fn link_of(
+    pub(super) fn link_of(
         &self,
         pidfd: BorrowedFd<'_>,
         process: &Process,

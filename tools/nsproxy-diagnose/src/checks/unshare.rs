@@ -63,10 +63,10 @@ impl Checks<'_> {
             )?;
         }
         if has(flags, libc::CLONE_SIGHAND) {
-            self.check_shared(Reason::SighandShared, Shared::SignalHandlers)?;
+            self.check_shared(Reason::SighandShared.into(), Shared::SignalHandlers)?;
         }
         if has(flags, libc::CLONE_VM) {
-            self.check_shared(Reason::VmShared, Shared::Memory)?;
+            self.check_shared(Reason::VmShared.into(), Shared::Memory)?;
         }
 
         if has(flags, libc::CLONE_FS | libc::CLONE_NEWNS) {
@@ -86,12 +86,6 @@ impl Checks<'_> {
             self.check_rare(Reason::NewUcounts)?;
         }
         Ok(())
-    }
-
-    fn check_shared(&mut self, reason: Reason, what: Shared) -> Asked {
-        let tasks = self.tasks(what);
-        let because = Because::from(reason).shared_by(tasks);
-        self.check(because, Answer::must(tasks == 1))
     }
 
     /// Asks the checks of creating the kinds that an nsproxy holds. `after_cap` asks those that follow
