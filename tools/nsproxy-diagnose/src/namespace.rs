@@ -43,7 +43,7 @@ impl Namespace {
     /// Returns the id, which is never reused, or the inode number on a kernel without ids (before Linux
     /// 6.18). Ids are small, and inode numbers of namespaces are not.
     pub fn id(&self) -> u64 {
-        nsfs::id(&self.file).unwrap_or(self.inode)
+        nsfs::id_or_inode(&self.file).unwrap_or(self.inode)
     }
 
     /// Opens the user namespace that owns it. For a user namespace, that is the parent.

@@ -161,7 +161,7 @@ const STACK: usize = 64 << 10;
 /// shares the same, which makes the call instead.
 struct Child<'a> {
     call: Call,
-    /// What the two share; 0 for nothing.
+    /// The flags of what the two share; 0 for nothing.
     flags: c_int,
     stack: *mut c_void,
     result: &'a AtomicI32,

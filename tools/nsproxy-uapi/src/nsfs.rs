@@ -37,6 +37,16 @@ pub fn id(ns: impl AsFd) -> Result<u64, Errno> {
     Ok(id)
 }
 
+/// Returns a number that identifies a namespace: its id, or its inode number on a kernel without ids,
+/// before Linux 6.18. Inode numbers of namespaces are far above ids.
+///
+/// # Errors
+///
+/// Errors of fstat(2).
+pub fn id_or_inode(ns: impl AsFd) -> Result<u64, Errno> {
+    id(&ns).or_else(|_| Ok(rustix::fs::fstat(&ns)?.st_ino))
+}
+
 /// Returns the kind of the namespace behind an nsfs file: `NS_GET_NSTYPE`.
 ///
 /// # Errors

@@ -5,6 +5,7 @@
 use crate::refusal::name_of;
 use nsproxy_uapi::{Member, nsfs};
 use rustix::{
+    fs::{Mode, OFlags},
     process::{PidfdFlags, getegid, geteuid, getgid, getpid, getuid, pidfd_open},
     thread::{CapabilitySet, capabilities, capability_is_in_bounding_set},
 };
@@ -30,7 +31,12 @@ impl Caller {
         let bounding = CapabilitySet::all().iter();
         let user_ns = || {
             let pidfd = pidfd_open(getpid(), PidfdFlags::empty())?;
-            nsfs::id(nsfs::of_process(pidfd, Member::User)?)
+            let file = nsfs::of_process(pidfd, Member::User).or_else(|_| {
+                // Before Linux 6.11.
+                let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+                rustix::fs::open("/proc/self/ns/user", flags, Mode::empty())
+            })?;
+            nsfs::id_or_inode(file)
         };
         Self {
             uid: getuid().as_raw(),

@@ -19,7 +19,7 @@ makes the call to get the error, and nsproxy asks the
 questions of the kernel again. A last line says so. Checks
 that cannot be told apart are all printed.";
 
-/// What user space cannot know.
+/// The limits of an explanation from user space.
 const UNKNOWN_TO_USER_SPACE: &str = "\
 explained from user space; not visible: counts and limits of namespaces above the caller's, security \
 modules, and tasks that ptrace(2) denies access to";

@@ -22,7 +22,7 @@ impl fmt::Display for Known {
     }
 }
 
-/// Finds a namespace by its id; [`None`] if the caller may access no process in it.
+/// Finds a namespace by its id, or inode number on a kernel without ids; [`None`] if the caller may access no process in it.
 pub(crate) fn find(kind: Kind, id: u64) -> Option<Known> {
     let entries = fs::read_dir("/proc").ok()?.flatten();
     let mut pids: Vec<u32> = entries
@@ -32,7 +32,7 @@ pub(crate) fn find(kind: Kind, id: u64) -> Option<Known> {
     pids.into_iter().find_map(|pid| {
         let file = fs::File::open(format!("/proc/{pid}/ns/{}", kind.name())).ok()?;
         let inode = file.metadata().ok()?.ino();
-        (nsfs::id(file) == Ok(id)).then_some(Known { kind, inode, pid })
+        (nsfs::id_or_inode(file) == Ok(id)).then_some(Known { kind, inode, pid })
     })
 }
 
@@ -43,6 +43,7 @@ pub(crate) fn name(kind: Kind, id: u64) -> String {
         return format!("a {word} namespace outside the caller's");
     }
     match find(kind, id) {
+        Some(known) if known.inode == id => format!("{word} namespace {known}"),
         Some(known) => format!("{word} namespace {id} ({known})"),
         None => format!("{word} namespace {id}"),
     }
@@ -56,8 +57,7 @@ mod tests {
     fn the_own_namespace_is_found() {
         let file = fs::File::open("/proc/self/ns/user").unwrap();
         let inode = file.metadata().unwrap().ino();
-        // Since Linux 6.18.
-        let Ok(id) = nsfs::id(&file) else { return };
+        let id = nsfs::id_or_inode(&file).unwrap();
         let known = find(Kind::User, id).unwrap();
         assert_eq!((known.kind, known.inode), (Kind::User, inode));
         let named = name(Kind::User, id);

@@ -52,7 +52,12 @@ impl Refused {
     pub(crate) fn without_call(refusal: Refusal, says: String, hints: Vec<String>) -> Self {
         let refusal = with_init(refusal);
         let missing = refusal.cap.map(|(cap, user_ns)| {
-            let place = lookup::name(Kind::User, user_ns);
+            let is_initial = matches!(refusal.reason, Reason::CapInit | Reason::UsernsOff);
+            let place = match lookup::find(Kind::User, user_ns) {
+                // Before Linux 6.19 it has another id.
+                None if is_initial => "the initial user namespace".to_owned(),
+                _ => lookup::name(Kind::User, user_ns),
+            };
             format!("{} in {place}", name_of(cap))
         });
         Self {
@@ -222,7 +227,7 @@ impl At<'_> {
             Source::Process(_) => (self.file, self.call.nstype(), "-U".to_owned()),
             Source::File(_) => {
                 owner = nsfs::owner(self.file).ok()?;
-                let option = self.option(nsfs::id(&owner).ok()?)?;
+                let option = self.option(nsfs::id_or_inode(&owner).ok()?)?;
                 (owner.as_fd(), 0, option)
             }
         };
@@ -240,7 +245,7 @@ impl At<'_> {
             Source::Process(_) => {
                 let theirs = nsfs::of_process(self.file, Member::User).ok()?;
                 let is_new = !self.call.kinds.contains(&Kind::User);
-                (is_new && nsfs::id(theirs) == Ok(user_ns)).then(|| "-U".to_owned())
+                (is_new && nsfs::id_or_inode(theirs) == Ok(user_ns)).then(|| "-U".to_owned())
             }
             Source::File(_) => {
                 let known = lookup::find(Kind::User, user_ns)?;
@@ -262,7 +267,7 @@ impl At<'_> {
         }
         loop {
             let parent = nsfs::owner(&user_ns).ok()?;
-            if nsfs::id(&parent).ok() == self.caller.user_ns {
+            if nsfs::id_or_inode(&parent).ok() == self.caller.user_ns {
                 return Some(user_ns);
             }
             user_ns = parent;

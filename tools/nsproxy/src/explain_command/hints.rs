@@ -125,7 +125,7 @@ fn position(task: &TracedTask, id: u64) -> Position {
 }
 
 fn id_of(user_ns: &OwnedFd) -> Option<u64> {
-    nsfs::id(user_ns).ok()
+    nsfs::id_or_inode(user_ns).ok()
 }
 
 /// Returns the ids of the user namespaces above one, as far as this process may know them.

@@ -74,7 +74,7 @@ impl TracedTask {
             permitted: status.capabilities("CapPrm")?,
             effective: status.capabilities("CapEff")?,
             bounding: status.capabilities("CapBnd")?,
-            user_ns: nsfs::id(user_ns).ok(),
+            user_ns: nsfs::id_or_inode(user_ns).ok(),
         })
     }
 
