@@ -285,7 +285,7 @@ impl Task {
                 let link = format!("{directory}/ns/{}", Member::Pid.name());
                 rustix::fs::readlinkat(proc, link, Vec::new()).ok()
             };
-            let our_namespace = namespace("thread-self");
+            let own_namespace = namespace(&self.directory);
             let in_own = |number: u32| {
                 if self.level() == 1 {
                     // `/proc` shows the pid namespace of this process.
@@ -293,7 +293,7 @@ impl Task {
                 }
                 let directory = number.to_string();
                 // Tasks in others are rarely related. Reading a status is much more work.
-                if namespace(&directory) != our_namespace {
+                if namespace(&directory) != own_namespace {
                     return None;
                 }
                 self.number(&Status::read(proc.as_fd(), &directory).ok()?)
