@@ -133,3 +133,42 @@ fn ancestors(user_ns: OwnedFd) -> impl Iterator<Item = Option<u64>> {
     let parent = |user_ns: &OwnedFd| nsfs::parent(user_ns).ok();
     std::iter::successors(parent(&user_ns), move |at| parent(at)).map(|at| id_of(&at))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::{io::Errno, thread::gettid};
+
+    #[test]
+    fn user_namespaces_have_a_position() {
+        let task = TracedTask::read(gettid());
+        let own = id_of(&File::open("/proc/self/ns/user").unwrap().into());
+        assert_eq!(position(&task, own.unwrap()), Position::Same);
+        // The id of one that this process may not know.
+        assert_eq!(position(&task, 0), Position::Above);
+        assert_eq!(position(&task, u64::MAX), Position::Unknown);
+    }
+
+    #[test]
+    fn hints_are_about_the_position() {
+        let task = TracedTask::read(gettid());
+        let own = id_of(&File::open("/proc/self/ns/user").unwrap().into());
+        let hints = |reason, user_ns| {
+            let refusal = Refusal {
+                errno: Errno::PERM,
+                reason,
+                cap: Some((21, user_ns)),
+                count: 0,
+                namespace: Some((Kind::Net, 1)),
+                limit: None,
+            };
+            hints(&refusal, 0, &task).join("; ")
+        };
+        let own = own.unwrap();
+        assert!(hints(Reason::CapSet, own).contains("CAP_SYS_ADMIN"));
+        assert!(hints(Reason::CapSet, own).contains("enter the user namespace that owns"));
+        assert!(!hints(Reason::CapOwner, own).contains("enter the user namespace"));
+        assert!(hints(Reason::CapOwner, 0).starts_with("run outside of the user namespace"));
+        assert_eq!(hints(Reason::CapOwner, u64::MAX), "");
+    }
+}

@@ -4,7 +4,10 @@
 
 use crate::{TIMEOUT, programs};
 use anyhow::{Context as _, Result, ensure};
-use rustix::process::{Pid, Signal, geteuid, kill_process};
+use rustix::{
+    fs::StatVfsMountFlags,
+    process::{Pid, Signal, geteuid, kill_process},
+};
 use std::{
     env, fmt, fs,
     io::{BufRead as _, BufReader, Read as _},
@@ -82,10 +85,29 @@ fn next() -> u32 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
+/// Finds a program in the directories of `PATH`.
+fn find(program: &Path) -> Option<PathBuf> {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let paths = env::split_paths(&path).map(|directory| directory.join(program));
+    paths.into_iter().find(|path| path.is_file())
+}
+
 /// Returns whether a program is in a directory of `PATH`.
 pub(crate) fn is_installed(program: &Path) -> bool {
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).any(|directory| directory.join(program).is_file())
+    find(program).is_some()
+}
+
+/// Returns whether a program has another user than the current one if it is not traced.
+pub(crate) fn is_set_user_id(program: &str) -> bool {
+    const MODE: u32 = 0o4000;
+    let Some(path) = find(program.as_ref()) else {
+        return false;
+    };
+    let has_mode = fs::metadata(&path).is_ok_and(|found| found.permissions().mode() & MODE != 0);
+    let flags = rustix::fs::statvfs(&path).map(|found| found.f_flag);
+    let is_honored = flags.is_ok_and(|flags| !flags.contains(StatVfsMountFlags::NOSUID));
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    has_mode && is_honored && status.contains("NoNewPrivs:\t0\n")
 }
 
 /// Returns whether this process ignores a signal, and its children with it.
