@@ -210,11 +210,18 @@ impl Checks<'_> {
 
     /// Asks whether a security module has refused a user namespace.
     fn by_lsm(&self) -> Answer {
-        match self.task.read_own("attr/current") {
+        match self.task.read_own("attr/current").as_deref() {
+            // AppArmor, without a profile.
+            Ok(label) if label.trim_end_matches(['\n', '\0']) == "unconfined" => {
+                let name = "sys/kernel/apparmor_restrict_unprivileged_userns";
+                let restricts = self.task.read(name);
+                let is_off = restricts.map_or(true, |value| value.trim() == "0");
+                Answer::must_if_known(is_off.then_some(true))
+            }
             // No module has attributes of tasks, as those that refuse user namespaces do.
-            Err(Errno::INVAL) => Answer::Passes,
+            Err(&Errno::INVAL) => Answer::Passes,
             // A kernel without security modules.
-            Err(Errno::NOENT) if self.task.read_own("status").is_ok() => Answer::Passes,
+            Err(&Errno::NOENT) if self.task.read_own("status").is_ok() => Answer::Passes,
             _ => Answer::Unknown,
         }
     }
