@@ -117,25 +117,24 @@ impl Task {
 
     /// Opens a namespace of the task.
     pub(crate) fn namespace(&self, member: Member) -> Result<Namespace, Errno> {
-        let by_proc = || {
-            let proc = self.proc.as_ref().ok_or(Errno::NOENT)?;
-            let path = format!("{}/ns/{}", self.directory, member.name());
-            rustix::fs::openat(proc, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        };
         let by_pidfd = |errno| {
             if !self.is_current {
                 return Err(errno);
             }
             let pidfd = pidfd_open(getpid(), PidfdFlags::empty())?;
-            nsfs::of_process(pidfd, member)
+            nsfs::of_process(pidfd, member).and_then(Namespace::new)
         };
-        by_proc().or_else(by_pidfd).and_then(Namespace::new)
+        self.namespace_in(&self.directory, member).or_else(by_pidfd)
     }
 
     /// Opens a namespace of the process with a number in `/proc`.
     pub(crate) fn namespace_of(&self, number: u32, member: Member) -> Result<Namespace, Errno> {
+        self.namespace_in(&number.to_string(), member)
+    }
+
+    fn namespace_in(&self, directory: &str, member: Member) -> Result<Namespace, Errno> {
         let proc = self.proc.as_ref().ok_or(Errno::NOENT)?;
-        let path = format!("{number}/ns/{}", member.name());
+        let path = format!("{directory}/ns/{}", member.name());
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         rustix::fs::openat(proc, path, flags, Mode::empty()).and_then(Namespace::new)
     }
@@ -186,10 +185,9 @@ impl Task {
     /// Returns the number of its process in the pid namespace of this process.
     fn process(&self) -> Result<Pid, Errno> {
         let status = self.read_own("status")?;
-        let own = self.read("thread-self/status")?;
-        let level = field(&own, "NSpid").map_or(1, |pids| pids.split_whitespace().count());
+        let level = self.level().checked_sub(1).ok_or(Errno::SRCH)?;
         let numbers = field(&status, "NStgid").or_else(|| field(&status, "Tgid"));
-        let number = numbers.and_then(|numbers| numbers.split_whitespace().nth(level - 1));
+        let number = numbers.and_then(|numbers| numbers.split_whitespace().nth(level));
         let number = number.and_then(|number| number.parse().ok());
         number.and_then(Pid::from_raw).ok_or(Errno::SRCH)
     }

@@ -39,14 +39,6 @@ impl Cause {
 }
 
 impl Verdict {
-    /// Returns the only possible cause; [`None`] if there are several, or none is known.
-    pub fn cause(&self) -> Option<Cause> {
-        match self.causes[..] {
-            [cause] => Some(cause),
-            _ => None,
-        }
-    }
-
     /// Returns the checks that may have refused the call.
     pub fn refusals(&self) -> impl Iterator<Item = &Refusal> {
         self.causes.iter().filter_map(|cause| match cause {

@@ -64,6 +64,11 @@ impl Kind {
         }) as u32
     }
 
+    /// Returns the `CLONE_NEW*` of some kinds.
+    pub fn flags_of(kinds: &[Self]) -> u32 {
+        kinds.iter().fold(0, |flags, kind| flags | kind.flag())
+    }
+
     /// Returns the letter of the option of nsenter(1).
     pub const fn letter(self) -> char {
         match self {
@@ -85,8 +90,7 @@ mod tests {
 
     #[test]
     fn flags_are_eight_different_bits() {
-        let all = Kind::ALL.iter().fold(0, |all, kind| all | kind.flag());
-        assert_eq!(all.count_ones(), 8);
+        assert_eq!(Kind::flags_of(&Kind::ALL).count_ones(), 8);
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl Creation {
     pub(crate) fn new(call: Call, kinds: &[Kind], flags: u64) -> Self {
         Self {
             call,
-            flags: flags | u64::from(kinds::flags_of(kinds)),
+            flags: flags | u64::from(Kind::flags_of(kinds)),
         }
     }
 
@@ -218,7 +218,7 @@ impl fmt::Display for Creation {
             [] => f.write_str(self.call.name())?,
             kinds => write!(f, "new {}", kinds::names(kinds))?,
         }
-        match self.flags & !u64::from(kinds::flags_of(&Kind::ALL)) {
+        match self.flags & !u64::from(Kind::flags_of(&Kind::ALL)) {
             0 => Ok(()),
             others => write!(f, " with {}", clone_flags::names(self.call, others)),
         }

@@ -53,11 +53,6 @@ pub(crate) fn hint(mut error: Error) -> Error {
     error
 }
 
-/// Returns the `CLONE_NEW*` of some kinds.
-pub(crate) fn flags_of(kinds: &[Kind]) -> u32 {
-    kinds.iter().fold(0, |flags, kind| flags | kind.flag())
-}
-
 /// Names the namespaces of some kinds, such as `user, net namespaces`.
 pub(crate) fn names(kinds: &[Kind]) -> String {
     let names: Vec<_> = kinds.iter().map(|kind| kind.name()).collect();
@@ -73,13 +68,16 @@ pub(crate) fn long(kind: Kind) -> &'static str {
     }
 }
 
+/// Returns the option of a kind, with the letter of nsenter(1).
+pub(crate) fn option(kind: Kind) -> Arg {
+    Arg::new(kind.name()).short(kind.letter()).long(long(kind))
+}
+
 impl Args for Kinds {
     fn augment_args(command: Command) -> Command {
         Kind::ALL.into_iter().fold(command, |command, kind| {
             command.arg(
-                Arg::new(kind.name())
-                    .short(kind.letter())
-                    .long(long(kind))
+                option(kind)
                     .value_name("FILE")
                     .num_args(0..=1)
                     .require_equals(true)

@@ -39,7 +39,7 @@ pub(crate) struct Call {
 impl Call {
     /// Returns `nstype`, as `CLONE_NEW*`.
     pub(crate) fn nstype(&self) -> u32 {
-        kinds::flags_of(&self.kinds)
+        Kind::flags_of(&self.kinds)
     }
 
     /// Returns whether the call enters a user namespace.

@@ -54,7 +54,7 @@ impl Refused {
         let missing = refusal.cap.map(|(cap, user_ns)| {
             let is_initial = matches!(refusal.reason, Reason::CapInit | Reason::UsernsOff);
             let place = match lookup::find(Kind::User, user_ns) {
-                // Before Linux 6.19 it has another id.
+                // On Linux 6.18 it has another id.
                 None if is_initial => "the initial user namespace".to_owned(),
                 _ => lookup::name(Kind::User, user_ns),
             };

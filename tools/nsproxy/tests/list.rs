@@ -21,7 +21,7 @@ use std::{
 
 const NSPROXY: &str = env!("CARGO_BIN_EXE_nsproxy");
 
-/// The uid and gid of nobody, which has no privileges on any system.
+/// The uid and gid of an ordinary user.
 const NOBODY: u32 = 65534;
 
 /// Returns the document that the command prints.

@@ -16,7 +16,7 @@ use crate::{
     sys::nsfs::{self, Relative},
 };
 use anyhow::{Context as _, Result, ensure};
-use nsproxy_uapi::Member;
+use nsproxy_uapi::{Member, nsfs::of_process};
 use rustix::{
     event::{EventfdFlags, epoll},
     fs::{MemfdFlags, Mode, OFlags},
@@ -117,7 +117,7 @@ impl NsPath {
             Self::PidfdIoctl => {
                 let mut members = Member::ALL.into_iter();
                 let member = members.find(|member| member.name() == link);
-                nsfs::of_pidfd(target.pidfd()?, member.context(link)?).context("pidfd ioctl")?
+                of_process(target.pidfd()?, member.context(link)?).context("pidfd ioctl")?
             }
             Self::Owner => nsfs::relative(ns()?, Relative::Owner).context("NS_GET_USERNS")?,
             Self::Parent => nsfs::relative(ns()?, Relative::Parent).context("NS_GET_PARENT")?,

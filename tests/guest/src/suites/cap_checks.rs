@@ -287,7 +287,10 @@ fn namespace(file: &OwnedFd, kind: Kind, is_pidfd: bool) -> Result<OwnedFd> {
     }
     let mut members = Member::ALL.into_iter();
     let member = members.find(|member| member.name() == kind.name());
-    Ok(nsfs::of_pidfd(file, member.context(kind.name())?)?)
+    Ok(nsproxy_uapi::nsfs::of_process(
+        file,
+        member.context(kind.name())?,
+    )?)
 }
 
 /// Returns the checks of capabilities that `install()` of a kind makes, in the order of

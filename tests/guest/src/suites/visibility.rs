@@ -309,7 +309,7 @@ impl Query<'_> {
     fn shown_by_kernel(&self) -> Result<Result<Vec<[u64; 3]>, Code>> {
         let mut all = Vec::new();
         for member in Member::ALL {
-            match nsfs::of_pidfd(self.pidfd, member) {
+            match nsproxy_uapi::nsfs::of_process(self.pidfd, member) {
                 Ok(file) => all.push(ids(file.as_fd())?),
                 Err(errno) => return Ok(Err(errno.into())),
             }

@@ -3,7 +3,6 @@
 //! Files of nsfs: paths to them other than `/proc`, and their ioctls.
 
 use super::checked;
-use nsproxy_uapi::Member;
 use rustix::io::Errno;
 use std::{
     ffi::{c_int, c_uint, c_ulong},
@@ -71,27 +70,6 @@ pub(crate) fn id(of: impl AsFd) -> Result<u64, Errno> {
 /// `SIOCGSKNS`: the network namespace that a socket belongs to.
 pub(crate) fn net_of_socket(socket: impl AsFd) -> Result<OwnedFd, Errno> {
     ioctl_that_opens(socket, 0x894c)
-}
-
-/// Opens a namespace that the process behind a pidfd is in: `PIDFD_GET_*_NAMESPACE`.
-///
-/// # Errors
-///
-/// `EACCES` if the caller may not access the process, `ESRCH` if it is gone.
-pub(crate) fn of_pidfd(pidfd: impl AsFd, member: Member) -> Result<OwnedFd, Errno> {
-    let number = match member {
-        Member::Cgroup => 1,
-        Member::Ipc => 2,
-        Member::Mnt => 3,
-        Member::Net => 4,
-        Member::Pid => 5,
-        Member::PidForChildren => 6,
-        Member::Time => 7,
-        Member::TimeForChildren => 8,
-        Member::User => 9,
-        Member::Uts => 10,
-    };
-    ioctl_that_opens(pidfd, 0xff00 | number)
 }
 
 /// Space for the handle of any file.

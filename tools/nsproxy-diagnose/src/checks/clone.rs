@@ -8,9 +8,9 @@ use std::ffi::c_int;
 
 /// `CLONE_CLEAR_SIGHAND`, since Linux 5.5.
 const CLEAR_SIGHAND: u64 = 1 << 32;
-/// `CLONE_NNP`, since Linux 7.1.
+/// `CLONE_NNP`. Older kernels refuse it.
 const NNP: u64 = 1 << 35;
-/// `CLONE_EMPTY_MNTNS`, since Linux 7.1.
+/// `CLONE_EMPTY_MNTNS`. Older kernels refuse it.
 const EMPTY_MNTNS: u64 = 1 << 37;
 /// All flags of the newest kernel that this library knows: without the signal and CLONE_DETACHED.
 const KNOWN: u64 = ((1 << 38) - 1) & !(0xff & !(libc::CLONE_NEWTIME as u64)) & !DETACHED;
@@ -21,7 +21,7 @@ const OLD: u64 = 1 << 34;
 /// The flags with which an attempt is made: those of namespaces and others that do no harm. All others
 /// are checked before the namespaces.
 pub(crate) fn attempted(flags: u64) -> u64 {
-    let kinds = Kind::ALL.iter().fold(0, |all, kind| all | kind.flag());
+    let kinds = Kind::flags_of(&Kind::ALL);
     flags & (u64::from(kinds) | libc::CLONE_SYSVSEM as u64 | CLEAR_SIGHAND | EMPTY_MNTNS)
 }
 

@@ -63,7 +63,7 @@ impl Checks<'_> {
     /// Asks about the namespaces of a process.
     fn setns_pidfd(&mut self, pidfd: BorrowedFd<'_>, process: &Process, nstype: i32) -> Asked {
         let nstype = nstype as u32;
-        let all = Kind::ALL.iter().fold(0, |all, kind| all | kind.flag());
+        let all = Kind::flags_of(&Kind::ALL);
         self.check(Reason::NoFlags, Answer::must(nstype != 0))?;
         self.check(Reason::UnknownFlags, Answer::must(nstype & !all == 0))?;
         let kinds = Kind::ALL.into_iter();

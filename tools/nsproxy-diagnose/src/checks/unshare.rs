@@ -8,8 +8,8 @@ use nsproxy_uapi::{Kind, Reason};
 use rustix::{io::Errno, thread::CapabilitySet};
 use std::ffi::c_int;
 
-/// The flag for a mount namespace that has only the root mount; since Linux 7.1.
-pub(crate) const EMPTY_MNTNS: u64 = 1 << 20;
+/// `UNSHARE_EMPTY_MNTNS`, a mount namespace that has only the root mount. Older kernels refuse it.
+const EMPTY_MNTNS: u64 = 1 << 20;
 
 /// The flags that are not namespaces.
 const OTHERS: c_int = libc::CLONE_THREAD
@@ -21,8 +21,7 @@ const OTHERS: c_int = libc::CLONE_THREAD
 
 /// The kinds that an nsproxy holds.
 pub(super) fn of_nsproxy(kinds: u64) -> u64 {
-    let kinds_of_nsproxy = Kind::ALL.iter().filter(|kind| **kind != Kind::User);
-    kinds & kinds_of_nsproxy.fold(0, |all, kind| all | u64::from(kind.flag()))
+    kinds & u64::from(Kind::flags_of(&Kind::ALL) & !Kind::User.flag())
 }
 
 impl Checks<'_> {
@@ -42,8 +41,7 @@ impl Checks<'_> {
             flags |= libc::CLONE_THREAD as u64;
         }
         let is_empty = flags & EMPTY_MNTNS != 0;
-        let kinds = Kind::ALL.iter().fold(0, |all, kind| all | kind.flag());
-        let known = OTHERS as u64 | u64::from(kinds);
+        let known = OTHERS as u64 | u64::from(Kind::flags_of(&Kind::ALL));
         let are_known = match flags & !known {
             0 => Some(true),
             // Not on older kernels.

@@ -2,7 +2,7 @@
 
 //! A system call of a traced task: its decoding, and its text.
 
-use crate::{clone_flags, creation, kinds};
+use crate::{clone_flags, creation};
 use nsproxy_diagnose::{Call, Descriptor};
 use nsproxy_uapi::Kind;
 use std::{ffi::c_long, fmt};
@@ -104,7 +104,7 @@ impl TracedCall {
     /// Formats the call. `descriptor` is that of setns(2).
     pub(super) fn text(self, descriptor: Option<&Descriptor>) -> String {
         let mut words: Vec<_> = self.kinds().iter().map(|kind| kind.name().into()).collect();
-        let others = self.flags() & !u64::from(kinds::flags_of(&Kind::ALL));
+        let others = self.flags() & !u64::from(Kind::flags_of(&Kind::ALL));
         if others != 0 {
             words.push(match self.call {
                 Call::Setns { .. } => format!("{others:#x}"),

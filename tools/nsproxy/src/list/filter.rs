@@ -2,8 +2,8 @@
 
 //! The options that select kinds, with the letters of nsenter(1).
 
-use crate::kinds::long;
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, error::Error};
+use crate::kinds::option;
+use clap::{ArgAction, ArgMatches, Args, Command, FromArgMatches, error::Error};
 use nsproxy_uapi::Kind;
 
 /// The kinds to list; all if it is empty.
@@ -19,16 +19,10 @@ impl KindFilter {
 impl Args for KindFilter {
     fn augment_args(command: Command) -> Command {
         Kind::ALL.into_iter().fold(command, |command, kind| {
-            command.arg(
-                Arg::new(kind.name())
-                    .short(kind.letter())
-                    .long(long(kind))
-                    .action(ArgAction::SetTrue)
-                    .help(format!(
-                        "List {} namespaces [default: all kinds]",
-                        kind.name()
-                    )),
-            )
+            command.arg(option(kind).action(ArgAction::SetTrue).help(format!(
+                "List {} namespaces [default: all kinds]",
+                kind.name()
+            )))
         })
     }
 
@@ -53,6 +47,7 @@ impl FromArgMatches for KindFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kinds::long;
     use clap::{CommandFactory as _, Parser};
 
     #[derive(Debug, Parser)]
