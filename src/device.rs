@@ -3,14 +3,15 @@
 //! `/dev/nsproxy`: decodes the arguments of an ioctl, makes the call, encodes the result.
 
 use crate::{
-    explain, serve,
+    explain::{self, Call},
+    serve,
     setns::{self, Mode},
     setns_2011, show,
     sys::{
         caller::Caller,
         chardev::Ioctl,
         create::Flags,
-        namespace, params, symbols,
+        namespace, params, symbols, trace,
         uapi::{
             expect_steps, nsproxy_explain, nsproxy_setns, nsproxy_show, nsproxy_unshare,
             nsproxy_version, write_steps, Abi, AbiWord, NSPROXY_ABI_VERSION, NSPROXY_EXPLAIN,
@@ -50,12 +51,22 @@ impl Ioctl for NsproxyDevice {
         match (cmd, without_size(cmd)) {
             (NSPROXY_SETNS, _) => {
                 let args = args::<nsproxy_setns>(caller, arg)?;
-                setns::setns(caller, args.fd, args.nstype as u32, Mode::Commit, &mut ())?;
+                let (fd, flags, mode) = (args.fd, args.nstype as u32, Mode::Commit);
+                if trace::is_refused_enabled() {
+                    explain::traced(caller, Call::Setns { fd, flags, mode })?;
+                } else {
+                    setns::setns(caller, fd, flags, mode, &mut ())?;
+                }
             }
             (NSPROXY_UNSHARE, _) => unshare(caller, arg)?,
             (NSPROXY_SETNS_2011, _) => {
                 let args = args::<nsproxy_setns>(caller, arg)?;
-                setns_2011::setns(caller, args.fd, args.nstype as u32, Mode::Commit, &mut ())?;
+                let (fd, nstype, mode) = (args.fd, args.nstype as u32, Mode::Commit);
+                if trace::is_refused_enabled() {
+                    explain::traced(caller, Call::Setns2011 { fd, nstype, mode })?;
+                } else {
+                    setns_2011::setns(caller, fd, nstype, mode, &mut ())?;
+                }
             }
             // Another size: the struct of these commands does not grow.
             (_, SETNS | SETNS_2011 | UNSHARE) => {
@@ -97,7 +108,13 @@ fn args<T: AbiWord>(caller: &Caller<'_>, arg: UserPtr) -> Result<T> {
 #[inline(never)] // Keeps this stack frame out of the SETNS path.
 fn unshare(caller: &mut Caller<'_>, arg: UserPtr) -> Result {
     let args = args::<nsproxy_unshare>(caller, arg)?;
-    unshare::unshare(caller, Flags(args.flags), Mode::Commit, &mut ()).map(|_| ())
+    let (flags, mode) = (Flags(args.flags), Mode::Commit);
+    if trace::is_refused_enabled() {
+        explain::traced(caller, Call::Unshare { flags, mode })?;
+    } else {
+        unshare::unshare(caller, flags, mode, &mut ())?;
+    }
+    Ok(())
 }
 
 /// Checks that the caller is not under a seccomp filter, or that the module serves such callers.
@@ -138,7 +155,7 @@ fn growing<T: Abi>(cmd: u32, arg: UserPtr) -> Result<(T, usize)> {
 fn explain(caller: &mut Caller<'_>, cmd: u32, arg: UserPtr) -> Result {
     no_filter(caller)?;
     let (mut args, size) = growing::<nsproxy_explain>(cmd, arg)?;
-    let call = explain::Call::of(&args)?;
+    let call = Call::of(&args)?;
     // Check that the result can be written back before making the call. This writes the bytes that
     // were read.
     args.write(arg, size)?;

@@ -6,7 +6,7 @@
 //! and exit(2). Dropping a [`NewNsProxy`] mirrors `nsproxy_free()`.
 
 use crate::{
-    observer::{Observer, OrRefuse, RefusedCreation, Step, Subject},
+    observer::{Observer, OrRefuse, Refused, RefusedCreation, Step, Subject},
     reason::Reason,
     sys::{
         caller::Caller,
@@ -105,12 +105,15 @@ impl<O: Observer> Copy<'_, O> {
     fn report<K: Kind>(&mut self, old: &K, new: Result<ARef<K>>) -> Result<ARef<K>> {
         match &new {
             Ok(new) => self.observer.on_step(Step::NewNs, Subject::Namespace(new)),
-            Err(error) => self.observer.on_refused_creation(&RefusedCreation {
-                caller: self.caller,
-                old,
-                user_ns: self.user_ns,
-                error: *error,
-            }),
+            Err(error) => {
+                let refused = Refused::Creation(RefusedCreation {
+                    caller: self.caller,
+                    old,
+                    user_ns: self.user_ns,
+                    error: *error,
+                });
+                self.observer.on_refusal(&refused);
+            }
         }
         new
     }

@@ -20,7 +20,7 @@
 use crate::{
     install::Install,
     nsproxy::{create_new_namespaces, switch_task_namespaces},
-    observer::{Observer, OrRefuse, RefusedInstall, Step, Subject},
+    observer::{Observer, OrRefuse, Refused, RefusedInstall, Step, Subject},
     reason::Reason,
     setns::Mode,
     sys::{
@@ -178,12 +178,12 @@ impl NsSet {
         observer: &mut impl Observer,
     ) -> Result {
         if let Err(refusal) = ns.install(self, caller) {
-            observer.on_refused_install(&RefusedInstall {
+            observer.on_refusal(&Refused::Install(RefusedInstall {
                 caller,
                 ns,
                 cred: &self.cred,
                 refusal: &refusal,
-            });
+            }));
             return Err(refusal.error);
         }
         observer.on_step(Step::Install, Subject::Namespace(ns));

@@ -114,28 +114,56 @@ pub(crate) trait Observer {
         trace::step(step as u32, subject.namespace(), None);
     }
 
-    /// Observes a refusal by a check of the path, except for checks of `install()` and of the
-    /// creation of a namespace. `ns` is the namespace that the check is about, if any.
+    /// Observes a refusal.
     #[inline(always)]
-    fn on_refusal(&mut self, refusal: &Refusal, ns: Option<&Ns>) {
-        trace::step(refusal.reason.step() as u32, ns, Some(refusal.error));
-    }
-
-    /// Observes that a namespace could not be created.
-    #[inline(always)]
-    fn on_refused_creation(&mut self, refused: &RefusedCreation<'_>) {
-        trace::step(Step::NewNs as u32, Some(refused.old), Some(refused.error));
-    }
-
-    /// Observes a refusal by a check of `install()`.
-    #[inline(always)]
-    fn on_refused_install(&mut self, refused: &RefusedInstall<'_>) {
-        let RefusedInstall { ns, refusal, .. } = refused;
-        trace::step(Step::Install as u32, Some(ns), Some(refusal.error));
+    fn on_refusal(&mut self, refused: &Refused<'_>) {
+        trace::step(refused.step() as u32, refused.ns(), Some(refused.error()));
     }
 }
 
 impl Observer for () {}
+
+/// A refusal, with the state that the check looked at.
+pub(crate) enum Refused<'a> {
+    /// By a check of the path. The namespace is the one that the check is about, if any.
+    Check(&'a Refusal, Option<&'a Ns>),
+    /// By a check of `install()`.
+    Install(RefusedInstall<'a>),
+    /// By a function that creates a namespace.
+    Creation(RefusedCreation<'a>),
+}
+
+impl<'a> Refused<'a> {
+    /// Returns the step that was refused.
+    #[inline(always)]
+    pub(crate) fn step(&self) -> Step {
+        match self {
+            Self::Check(refusal, _) => refusal.reason.step(),
+            Self::Install(_) => Step::Install,
+            Self::Creation(_) => Step::NewNs,
+        }
+    }
+
+    /// Returns the namespace that the refusal is about, if any.
+    #[inline(always)]
+    pub(crate) fn ns(&self) -> Option<&'a Ns> {
+        match self {
+            Self::Check(_, ns) => *ns,
+            Self::Install(refused) => Some(refused.ns),
+            Self::Creation(refused) => Some(refused.old),
+        }
+    }
+
+    /// Returns the errno of the call.
+    #[inline(always)]
+    pub(crate) fn error(&self) -> Error {
+        match self {
+            Self::Check(refusal, _) => refusal.error,
+            Self::Install(refused) => refused.refusal.error,
+            Self::Creation(refused) => refused.error,
+        }
+    }
+}
 
 /// A namespace that could not be created. Only its kind knows the check, and returned an errno.
 pub(crate) struct RefusedCreation<'a> {
@@ -173,7 +201,7 @@ impl Refusal {
     /// Reports the refusal to `observer`. Returns the errno.
     #[inline(always)]
     pub(crate) fn refuse(self, ns: Option<&Ns>, observer: &mut impl Observer) -> Error {
-        observer.on_refusal(&self, ns);
+        observer.on_refusal(&Refused::Check(&self, ns));
         self.error
     }
 }

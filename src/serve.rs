@@ -4,6 +4,7 @@
 //! the functions of `kernel/nsproxy.c` that clone(2), execve(2) and exit(2) call.
 
 use crate::{
+    explain::{self, Call},
     nsproxy,
     observer::Observer,
     setns::{self, Mode},
@@ -15,6 +16,7 @@ use crate::{
         namespace::{UserNamespace, KINDS},
         new_task::NewTask,
         redirect::{self, processes::SERVED_PROCESSES, ServedCalls},
+        trace,
         uapi::{errno, NSPROXY_SERVE_OFF, NSPROXY_SERVE_ON, NSPROXY_SERVE_QUERY},
     },
     unshare,
@@ -56,19 +58,35 @@ impl Observer for ServedCall {}
 impl ServedCalls for ServedCall {
     fn setns(caller: &mut Caller<'_>, fd: i32, flags: u32) -> Result {
         count(&ENTERED, &RETURNED, || {
-            setns::setns(caller, fd, flags, Mode::Commit, &mut Self)
+            let mode = Mode::Commit;
+            if trace::is_refused_enabled() {
+                explain::traced(caller, Call::Setns { fd, flags, mode })
+            } else {
+                setns::setns(caller, fd, flags, mode, &mut Self)
+            }
         })
     }
 
     fn unshare(caller: &mut Caller<'_>, flags: Flags) -> Result {
         count(&CREATED, &UNSHARED, || {
-            unshare::unshare(caller, flags, Mode::Commit, &mut Self)
+            let mode = Mode::Commit;
+            if trace::is_refused_enabled() {
+                explain::traced(caller, Call::Unshare { flags, mode })
+            } else {
+                unshare::unshare(caller, flags, mode, &mut Self)
+            }
         })
     }
 
     fn copy_namespaces(caller: &Caller<'_>, flags: Flags, task: &mut NewTask<'_>) -> Result {
         COPIED.add(1, Relaxed);
-        let result = nsproxy::copy_namespaces(caller, flags, task, &mut Self);
+        let result = if trace::is_refused_enabled() {
+            explain::with_traced_refusals(|observer| {
+                nsproxy::copy_namespaces(caller, flags, task, observer)
+            })
+        } else {
+            nsproxy::copy_namespaces(caller, flags, task, &mut Self)
+        };
         if result.is_ok() {
             // The user namespace was created before, with the credentials.
             count_kinds(&CREATED, flags.kinds() & !CLONE_NEWUSER);

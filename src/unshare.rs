@@ -5,7 +5,7 @@
 
 use crate::{
     nsproxy::{create_new_namespaces, switch_task_namespaces},
-    observer::{Observer, OrRefuse, RefusedCreation, Step, Subject},
+    observer::{Observer, OrRefuse, Refused, RefusedCreation, Step, Subject},
     reason::{ensure, Reason, Refusal},
     setns::Mode,
     sys::{
@@ -277,12 +277,12 @@ pub(crate) fn unshare_userns(
     observer.on_step(Step::Cred, Subject::Nothing);
     if let Err(error) = cred.create_user_ns() {
         let parent = caller.user_ns();
-        observer.on_refused_creation(&RefusedCreation {
+        observer.on_refusal(&Refused::Creation(RefusedCreation {
             caller,
             old: parent,
             user_ns: parent,
             error,
-        });
+        }));
         return Err(error);
     }
     let cred = SetCred::Prepared(cred);

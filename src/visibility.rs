@@ -9,7 +9,7 @@
 //! caller cannot see may hold references.
 //!
 //! The id of the namespace itself is known to a caller that has its file, or that may access a
-//! process in it. The tracepoint hides nothing: readers of tracefs may see what every task does.
+//! process in it. The tracepoints hide nothing: readers of tracefs may see what every task does.
 
 use crate::sys::{caller::Caller, namespace::Ns};
 use kernel::bindings::CAP_SYS_ADMIN;
@@ -45,4 +45,23 @@ pub(crate) fn may_know(caller: &Caller<'_>, fact: Fact<'_>) -> bool {
 pub(crate) fn related_id(caller: &Caller<'_>, ns: Option<&Ns>) -> u64 {
     ns.filter(|ns| may_know(caller, Fact::Related(ns)))
         .map_or(0, Ns::id)
+}
+
+/// The reader of facts about a call.
+#[derive(Clone, Copy)]
+pub(crate) enum Reader {
+    /// The caller itself.
+    Caller,
+    /// A reader of the tracepoints, which hide nothing.
+    Tracefs,
+}
+
+impl Reader {
+    /// As [`related_id`], for this reader.
+    pub(crate) fn related_id(self, caller: &Caller<'_>, ns: Option<&Ns>) -> u64 {
+        match self {
+            Self::Caller => related_id(caller, ns),
+            Self::Tracefs => ns.map_or(0, Ns::id),
+        }
+    }
 }

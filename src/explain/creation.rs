@@ -16,12 +16,14 @@ use crate::{
         uapi::{nsproxy_explain, NSPROXY_LIMIT_UNKNOWN},
         ucounts::{Limit, Ucounts},
     },
-    visibility::related_id,
+    visibility::Reader,
 };
 use kernel::{bindings::CAP_SYS_ADMIN, prelude::*};
 
 /// Fills in the reason of a refusal, and the limit or capability that it is about.
-pub(super) fn record(refused: &RefusedCreation<'_>, outcome: &mut nsproxy_explain) {
+///
+/// The refused namespace has a kind, and no id.
+pub(super) fn record(refused: &RefusedCreation<'_>, reader: Reader, outcome: &mut nsproxy_explain) {
     let RefusedCreation {
         caller,
         old,
@@ -36,12 +38,13 @@ pub(super) fn record(refused: &RefusedCreation<'_>, outcome: &mut nsproxy_explai
         _ => Reason::NoNewNs,
     };
     outcome.reason = reason as u32;
+    outcome.kind = old.ns_type();
     match reason {
         Reason::CapNew => {
             outcome.cap = CAP_SYS_ADMIN;
-            outcome.user_ns_id = related_id(caller, Some(user_ns));
+            outcome.user_ns_id = reader.related_id(caller, Some(user_ns));
         }
-        Reason::Limit => record_limit(refused, outcome),
+        Reason::Limit => record_limit(refused, reader, outcome),
         _ => {}
     }
 }
@@ -80,9 +83,9 @@ fn of_pid_ns(caller: &Caller<'_>, parent: &PidNamespace, error: Error) -> Reason
     }
 }
 
-/// Fills in the limit that is reached. It remains unknown if the caller may not know the user
+/// Fills in the limit that is reached. It remains unknown if `reader` may not know the user
 /// namespace whose limit it is, or if none is reached any more.
-fn record_limit(refused: &RefusedCreation<'_>, outcome: &mut nsproxy_explain) {
+fn record_limit(refused: &RefusedCreation<'_>, reader: Reader, outcome: &mut nsproxy_explain) {
     outcome.limit = NSPROXY_LIMIT_UNKNOWN;
     let RefusedCreation {
         caller,
@@ -100,7 +103,7 @@ fn record_limit(refused: &RefusedCreation<'_>, outcome: &mut nsproxy_explain) {
     }) = ucounts.reached_limit(old)
     {
         outcome.levels = levels;
-        outcome.user_ns_id = related_id(caller, Some(user_ns));
+        outcome.user_ns_id = reader.related_id(caller, Some(user_ns));
         if outcome.user_ns_id != 0 {
             outcome.limit = max;
         }

@@ -2,32 +2,30 @@
 
 //! `NSPROXY_EXPLAIN`: makes a call, and reports the check that refused and a journal of all steps.
 
+mod cause;
 mod creation;
 pub(crate) mod journal;
 
 use crate::{
     clone,
-    observer::{Observer, RefusedCreation, RefusedInstall, Step, Subject},
-    reason::{Reason, Refusal},
+    observer::{Observer, Refused, Step, Subject},
     setns::{self, Mode},
     setns_2011,
     sys::{
         caller::Caller,
         create::Flags,
-        namespace::{Ns, OfKind, UserNamespace},
+        namespace::Ns,
+        trace,
         uapi::{
             errno, nsproxy_explain, nsproxy_step, NSPROXY_EXPLAIN_2011, NSPROXY_EXPLAIN_CLONE,
             NSPROXY_EXPLAIN_DRY_RUN, NSPROXY_EXPLAIN_UNSHARE, NSPROXY_JOURNAL_MAX,
         },
     },
     unshare,
-    visibility::related_id,
+    visibility::Reader,
 };
 use journal::Journal;
-use kernel::{
-    bindings::{CAP_SYS_ADMIN, CAP_SYS_CHROOT},
-    prelude::*,
-};
+use kernel::prelude::*;
 
 /// The call to make.
 pub(crate) enum Call {
@@ -67,23 +65,21 @@ impl Call {
         }
     }
 
-    /// Makes the call.
+    /// Makes the call. Returns the `CLONE_NEW*` of the namespaces that it entered or created; 0 for
+    /// the calls that return nothing.
     ///
     /// # Errors
     ///
     /// Errors of the call.
-    fn make(self, caller: &mut Caller<'_>, observer: &mut impl Observer) -> Result {
+    #[inline(never)] // One copy of the path for all callers.
+    fn make(self, caller: &mut Caller<'_>, recorder: &mut Recorder<'_>) -> Result<u32> {
         match self {
-            Self::Setns { fd, flags, mode } => {
-                setns::setns(caller, fd, flags, mode, observer).map(|_| ())
-            }
+            Self::Setns { fd, flags, mode } => setns::setns(caller, fd, flags, mode, recorder),
             Self::Setns2011 { fd, nstype, mode } => {
-                setns_2011::setns(caller, fd, nstype, mode, observer)
+                setns_2011::setns(caller, fd, nstype, mode, recorder).map(|()| 0)
             }
-            Self::Unshare { flags, mode } => {
-                unshare::unshare(caller, flags, mode, observer).map(|_| ())
-            }
-            Self::Clone { flags } => clone::clone(caller, flags, observer),
+            Self::Unshare { flags, mode } => unshare::unshare(caller, flags, mode, recorder),
+            Self::Clone { flags } => clone::clone(caller, flags, recorder).map(|()| 0),
         }
     }
 }
@@ -103,18 +99,9 @@ pub(crate) fn explain(
         fd: args.fd,
         nstype: args.nstype,
         flags: args.flags,
-        error: 0,
-        reason: 0,
-        kind: 0,
-        cap: 0,
-        count: 0,
-        ns_id: 0,
-        user_ns_id: 0,
         journal: args.journal,
         room: args.room,
-        lines: 0,
-        limit: 0,
-        levels: 0,
+        ..Default::default()
     };
     let journal = match room(args) {
         0 => None,
@@ -125,7 +112,7 @@ pub(crate) fn explain(
         journal,
     };
     let result = call.make(caller, &mut recorder);
-    recorder.outcome.error = result.map_or_else(errno, |()| 0);
+    recorder.outcome.error = result.map_or_else(errno, |_| 0);
 
     let Some(mut journal) = recorder.journal else {
         return Ok(None);
@@ -141,32 +128,33 @@ pub(crate) fn room(args: &nsproxy_explain) -> usize {
     args.room.min(NSPROXY_JOURNAL_MAX) as usize
 }
 
-/// An observer that records the refusal and, if requested, a journal.
-struct Recorder<'a> {
-    outcome: &'a mut nsproxy_explain,
-    journal: Option<Journal>,
+/// Makes a call, and reports a refusal to the tracepoint. Returns the `CLONE_NEW*` of the namespaces
+/// that it entered or created.
+///
+/// While the tracepoint is enabled, calls that need no explanation are made by this function. Their
+/// own observers need not find the cause of a refusal, which would cost them registers.
+///
+/// # Errors
+///
+/// Errors of the call.
+pub(crate) fn traced(caller: &mut Caller<'_>, call: Call) -> Result<u32> {
+    with_traced_refusals(|observer| call.make(caller, observer))
 }
 
-impl Recorder<'_> {
-    /// Records the check.
-    fn record(&mut self, refusal: &Refusal) {
-        self.outcome.reason = refusal.reason as u32;
-        self.outcome.count = refusal.count;
-    }
+/// Runs a part of a call with an observer that reports a refusal to the tracepoint.
+#[cold]
+#[inline(never)] // Keeps this stack frame out of calls that are not traced.
+pub(crate) fn with_traced_refusals<T>(part: impl FnOnce(&mut Recorder<'_>) -> T) -> T {
+    part(&mut Recorder {
+        outcome: &mut nsproxy_explain::default(),
+        journal: None,
+    })
+}
 
-    /// Records the existing namespace that a refusal is about.
-    fn record_namespace(&mut self, ns: &Ns) {
-        self.outcome.kind = ns.ns_type();
-        self.outcome.ns_id = ns.id();
-    }
-
-    /// Adds a refusal to the journal.
-    fn add_refusal(&mut self, step: Step, ns: Option<&Ns>, error: Error) {
-        if let Some(journal) = &mut self.journal {
-            let subject = ns.map_or(Subject::Nothing, Subject::Namespace);
-            journal.add(step, subject, Some(error));
-        }
-    }
+/// An observer that records the refusal and, if requested, a journal.
+pub(crate) struct Recorder<'a> {
+    outcome: &'a mut nsproxy_explain,
+    journal: Option<Journal>,
 }
 
 impl Observer for Recorder<'_> {
@@ -183,68 +171,15 @@ impl Observer for Recorder<'_> {
         }
     }
 
-    fn on_refusal(&mut self, refusal: &Refusal, ns: Option<&Ns>) {
-        ().on_refusal(refusal, ns);
-        self.record(refusal);
-        // Without a namespace, the capability is missing in the initial user namespace.
-        if let Reason::CapInit | Reason::UsernsOff | Reason::CapNew = refusal.reason {
-            self.outcome.cap = CAP_SYS_ADMIN;
-            self.outcome.user_ns_id = ns.map_or(0, Ns::id);
+    fn on_refusal(&mut self, refused: &Refused<'_>) {
+        ().on_refusal(refused);
+        if trace::is_refused_enabled() {
+            cause::trace(refused);
         }
-        if let Some(ns) = ns {
-            self.record_namespace(ns);
+        cause::record(refused, Reader::Caller, self.outcome);
+        if let Some(journal) = &mut self.journal {
+            let subject = refused.ns().map_or(Subject::Nothing, Subject::Namespace);
+            journal.add(refused.step(), subject, Some(refused.error()));
         }
-        self.add_refusal(refusal.reason.step(), ns, refusal.error);
-    }
-
-    fn on_refused_creation(&mut self, refused: &RefusedCreation<'_>) {
-        ().on_refused_creation(refused);
-        creation::record(refused, self.outcome);
-        // The refused namespace has a kind, and no id.
-        self.outcome.kind = refused.old.ns_type();
-        self.add_refusal(Step::NewNs, Some(refused.old), refused.error);
-    }
-
-    fn on_refused_install(&mut self, refused: &RefusedInstall<'_>) {
-        ().on_refused_install(refused);
-        let RefusedInstall {
-            caller,
-            ns,
-            refusal,
-            ..
-        } = *refused;
-        self.record(refusal);
-        if let Some((cap, user_ns)) = missing(refused) {
-            self.outcome.cap = cap;
-            // The caller has a file of the namespace to enter, so it may know the id of that one.
-            self.outcome.user_ns_id = if user_ns.is(ns) {
-                ns.id()
-            } else {
-                related_id(caller, Some(user_ns))
-            };
-        }
-        self.record_namespace(ns);
-        self.add_refusal(Step::Install, Some(ns), refusal.error);
-    }
-}
-
-/// Returns the capability that the caller does not have, and the user namespace in which it is
-/// missing; [`None`] for checks of something else.
-fn missing<'a>(refused: &RefusedInstall<'a>) -> Option<(u32, &'a UserNamespace)> {
-    let RefusedInstall {
-        caller,
-        ns,
-        cred,
-        refusal,
-    } = *refused;
-    match refusal.reason {
-        Reason::CapOwner => Some((CAP_SYS_ADMIN, ns.owner()?)),
-        Reason::CapSet => Some((CAP_SYS_ADMIN, cred.user_ns(caller))),
-        Reason::Chroot => Some((CAP_SYS_CHROOT, cred.user_ns(caller))),
-        Reason::CapUser => match ns.of_kind() {
-            OfKind::UserNamespace(user_ns) => Some((CAP_SYS_ADMIN, user_ns)),
-            _ => None,
-        },
-        _ => None,
     }
 }

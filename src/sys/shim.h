@@ -54,6 +54,7 @@ struct vfsmount *nsproxy_rs_mnt_namespace_root(struct mnt_namespace *ns);
 /* trace.c: called if the tracepoint is enabled */
 void rust_do_trace_nsproxy_rs_step(unsigned int step, struct ns_common *ns,
 				   unsigned int error);
+void rust_do_trace_nsproxy_rs_refused(const struct nsproxy_explain *refused);
 
 /* redirect.c: the redirects of functions, for served processes */
 extern struct xarray nsproxy_rs_served;

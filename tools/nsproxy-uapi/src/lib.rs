@@ -19,6 +19,7 @@ mod reason;
 mod show;
 mod step;
 pub mod sys;
+mod tracepoint;
 
 pub use device::{Device, Version};
 pub use explain::{Explain, Limit, Refusal};
@@ -32,3 +33,4 @@ pub use place::Place;
 pub use reason::Reason;
 pub use show::{Namespace, Shown};
 pub use step::Step;
+pub use tracepoint::TracedRefusal;

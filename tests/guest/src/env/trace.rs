@@ -5,10 +5,12 @@
 use super::{kernel, serve_status};
 use crate::report::ktap::Skip;
 use anyhow::{Context as _, Result, ensure};
+use nsproxy_uapi::{Refusal, TracedRefusal};
 use std::{fs, path::Path};
 
-/// The event of the module.
+/// The events of the module: steps, and refusals.
 const STEP: &str = "nsproxy_rs/nsproxy_rs_step";
+const REFUSED: &str = TracedRefusal::EVENT;
 /// A kprobe on the function that decides about capabilities. The tracepoint in it has no options.
 const CAPABLE: &str = "nsproxy_tests/capable";
 /// The system calls during which capabilities are checked.
@@ -25,10 +27,17 @@ impl Trace {
         Ok(trace)
     }
 
-    /// Traces the events of the module.
+    /// Traces the steps of the module.
     pub(crate) fn on() -> Result<Self> {
         let trace = Self::new()?;
         trace.enable(STEP, true)?;
+        Ok(trace)
+    }
+
+    /// Traces the refusals of the module instead.
+    pub(crate) fn of_refusals() -> Result<Self> {
+        let trace = Self::new()?;
+        trace.enable(REFUSED, true)?;
         Ok(trace)
     }
 
@@ -75,7 +84,8 @@ impl Trace {
 
     /// Disables the events of the module.
     pub(crate) fn off(&self) -> Result<()> {
-        self.enable(STEP, false)
+        self.enable(STEP, false)?;
+        self.enable(REFUSED, false)
     }
 
     /// Stops recording.
@@ -111,6 +121,17 @@ impl Trace {
             task.is_some_and(|task| task.ends_with(&process))
         };
         Ok(lines.filter(is_of).map(str::to_owned).collect())
+    }
+
+    /// Returns the refusals of a process.
+    pub(crate) fn refusals_of(&self, process: u32) -> Result<Vec<Refusal>> {
+        let lines = self.of_process(process)?;
+        let parse = |line: &String| {
+            let parsed = TracedRefusal::parse(line).with_context(|| line.clone())?;
+            ensure!(parsed.task == process, "of task {}: {line}", parsed.task);
+            Ok(parsed.refusal)
+        };
+        lines.iter().map(parse).collect()
     }
 
     /// Returns all checks of capabilities that a process made.

@@ -51,6 +51,7 @@ mod serve;
 mod setns_2011;
 mod shared_counters;
 mod third_party;
+mod traced_refusals;
 mod unshare;
 mod visibility;
 mod watch;

@@ -2,7 +2,7 @@
 
 //! Observation of calls from outside: the counts by `NSPROXY_SHOW`, and the steps by the tracepoint.
 
-use super::{active_refs, cap_checks, visibility};
+use super::{active_refs, cap_checks, traced_refusals, visibility};
 use crate::{
     case::{
         fixtures::Fixtures,
@@ -134,6 +134,7 @@ pub(crate) fn tests() -> Vec<Test> {
     ]);
     tests.extend(active_refs::tests());
     tests.extend(cap_checks::tests());
+    tests.extend(traced_refusals::tests());
     tests.extend(visibility::tests());
     tests
 }
