@@ -34,7 +34,7 @@ doctor:
 deps:
 	@scripts/deps install build run kernel doc
 
-.PHONY: kernel module tools bundle
+.PHONY: kernel module tools bundle deb
 kernel:
 	@scripts/deps install build
 	@scripts/kernel $(or $(KERNEL),lab)
@@ -45,6 +45,9 @@ tools:
 	@scripts/tools
 bundle:
 	@kernel=$$(scripts/prepare $(KERNEL)) && scripts/bundle "$$kernel"
+deb:
+	@scripts/deps install build
+	@scripts/deb
 
 .PHONY: run test test-long shell
 ifdef BUNDLE
