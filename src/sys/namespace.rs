@@ -12,7 +12,10 @@ use super::{
 use core::{ops::Deref, ptr::NonNull};
 use kernel::{
     bindings::{ns_common, refcount_inc},
-    sync::aref::{ARef, AlwaysRefCounted},
+    sync::{
+        aref::{ARef, AlwaysRefCounted},
+        atomic::{Atomic, Relaxed, Release},
+    },
     types::Opaque,
 };
 
@@ -176,8 +179,8 @@ unsafe impl AlwaysRefCounted for Ns {
         unsafe { refcount_inc(&raw mut (*self.as_ptr()).__bindgen_anon_1.__ns_ref) };
     }
 
-    /// Drops a reference by `ops->put()` of the kind. Dropping the last one frees the namespace,
-    /// and may sleep.
+    /// Drops a reference. `ops->put()` of the kind drops the last one, which frees the namespace, and
+    /// may sleep.
     #[doc(alias = "put_mnt_ns")]
     #[doc(alias = "put_uts_ns")]
     #[doc(alias = "put_ipc_ns")]
@@ -189,11 +192,40 @@ unsafe impl AlwaysRefCounted for Ns {
     unsafe fn dec_ref(obj: NonNull<Self>) {
         // SAFETY: The caller owns a reference, so the namespace is alive.
         let ns = unsafe { obj.as_ref() };
-        if ns.is_initial() {
+        // SAFETY: The caller passes its reference to this function.
+        if ns.is_initial() || unsafe { ns.dec_not_one() } {
             return;
         }
         // SAFETY: All kinds have the function. The caller's reference passes to it.
         unsafe { ns.ops().put.unwrap_unchecked()(ns.as_ptr()) };
+    }
+}
+
+impl Ns {
+    /// Drops a reference unless it is the last one. Returns whether it did.
+    ///
+    /// # Safety
+    ///
+    /// The caller must own a reference. It does not any more if the result is `true`.
+    #[doc(alias = "refcount_dec_not_one")]
+    #[inline(always)]
+    unsafe fn dec_not_one(&self) -> bool {
+        // SAFETY: The caller's reference keeps the namespace alive. All accesses to the count are
+        // atomic.
+        let count = unsafe {
+            Atomic::<i32>::from_ptr(
+                &raw mut (*self.as_ptr()).__bindgen_anon_1.__ns_ref.refs.counter,
+            )
+        };
+        let mut old = count.load(Relaxed);
+        // A saturated count is negative. `ops->put()` handles it.
+        while old > 1 {
+            match count.cmpxchg(old, old - 1, Release) {
+                Ok(_) => return true,
+                Err(current) => old = current,
+            }
+        }
+        false
     }
 }
 
