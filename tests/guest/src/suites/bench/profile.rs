@@ -15,6 +15,7 @@ use anyhow::Result;
 pub(crate) fn run(fixtures: &mut Fixtures, filter: &str) -> Result<Tally> {
     let mut rows = row::rows();
     rows.extend(row::served());
+    rows.retain(Row::is_one_call);
     let rows = ktap::select("profile", filter, rows, Row::name)?;
     Tracer::open()?.symbols()?;
 

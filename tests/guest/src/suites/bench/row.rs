@@ -287,6 +287,11 @@ impl Row {
         &self.work
     }
 
+    /// Returns whether the operation is one system call.
+    pub(super) fn is_one_call(&self) -> bool {
+        matches!(self.operation, Operation::Setns | Operation::Unshare(_))
+    }
+
     /// Returns the name of the subject.
     pub(super) fn part(&self) -> &'static str {
         let entry = match self.subject {
