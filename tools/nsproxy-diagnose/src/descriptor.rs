@@ -2,10 +2,7 @@
 
 //! The files that setns(2) takes.
 
-use crate::{
-    namespace::Namespace,
-    task::{Task, field},
-};
+use crate::{namespace::Namespace, task::Task};
 use nsproxy_uapi::{Kind, nsfs};
 use rustix::io::Errno;
 use std::os::fd::AsFd as _;
@@ -33,12 +30,10 @@ impl Task {
         if let Ok(kind) = nsfs::kind(&file) {
             return Namespace::new(file).map(|namespace| Descriptor::Namespace(kind, namespace));
         }
-        let fdinfo = self.fdinfo(file.as_fd()).unwrap_or_default();
-        let number = field(&fdinfo, "Pid").map(|number| number.parse().ok());
-        Ok(match number {
-            // 0: the pid namespace of `/proc` does not have it.
-            Some(number) => Descriptor::Process(number.filter(|number| *number != 0)),
-            None => Descriptor::Other,
+        Ok(match self.number_of(file.as_fd()) {
+            Ok(number) => Descriptor::Process(number),
+            Err(Errno::SRCH) => Descriptor::Process(None),
+            Err(_) => Descriptor::Other,
         })
     }
 }

@@ -17,16 +17,22 @@
 
 mod checks;
 mod descriptor;
+mod id_map;
 mod namespace;
+mod proc;
+mod ptrace_access;
 mod show;
+mod status;
 mod sys;
 mod task;
 mod verdict;
 
 pub use descriptor::Descriptor;
 pub use namespace::Namespace;
+pub use ptrace_access::{Access, AccessMode, Rule};
 pub use show::show;
-pub use task::{Status, Task};
+pub use status::{Ids, Status};
+pub use task::Task;
 pub use verdict::{Cause, Verdict};
 
 use checks::Checks;

@@ -100,14 +100,6 @@ impl Relative {
             Self::Outside | Self::Unknown => 0,
         }
     }
-
-    pub(crate) fn try_clone(&self) -> Self {
-        match self {
-            Self::Within(namespace) => namespace.try_clone().map_or(Self::Unknown, Self::Within),
-            Self::Outside => Self::Outside,
-            Self::Unknown => Self::Unknown,
-        }
-    }
 }
 
 impl From<Option<Namespace>> for Relative {

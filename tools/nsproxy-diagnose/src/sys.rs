@@ -50,6 +50,18 @@ pub(crate) fn are_sharing(tasks: [Pid; 2], what: Shared) -> Result<bool, Errno> 
     }
 }
 
+/// Returns the real, effective and saved users and groups of this task.
+pub(crate) fn users_and_groups() -> [[u32; 3]; 2] {
+    let mut ids = [[0; 3]; 2];
+    let [uids, gids] = &mut ids;
+    // SAFETY: All pointers are valid for one id. The calls cannot fail.
+    unsafe {
+        libc::getresuid(&raw mut uids[0], &raw mut uids[1], &raw mut uids[2]);
+        libc::getresgid(&raw mut gids[0], &raw mut gids[1], &raw mut gids[2]);
+    }
+    ids
+}
+
 /// Duplicates a descriptor of this task, which may be any number.
 ///
 /// # Errors

@@ -3,21 +3,22 @@
 //! A task that makes a call: its credentials, namespaces, and what it shares with other tasks.
 
 use crate::{
-    namespace::Namespace,
+    id_map::IdMap,
+    namespace::{Namespace, Relative},
+    proc,
+    status::Status,
     sys::{self, Shared},
 };
 use nsproxy_uapi::{Member, nsfs};
 use rustix::{
-    fs::{AtFlags, CWD, Dir, Mode, OFlags, Statx, StatxFlags},
+    fs::{AtFlags, CWD, Statx, StatxFlags},
     io::Errno,
-    process::{Pid, PidfdFlags, getegid, geteuid, getpid, pidfd_open},
-    thread::{CapabilitySet, capabilities, gettid},
+    process::{Pid, PidfdFlags, getpid, pidfd_open},
+    thread::{CapabilitySet, gettid},
 };
 use std::{
     cell::OnceCell,
-    fs::File,
-    io::Read as _,
-    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd},
 };
 
 /// A task, as far as public interfaces show it.
@@ -30,6 +31,8 @@ pub struct Task {
     proc: Option<OwnedFd>,
     /// The directory of the task below `/proc`.
     directory: String,
+    /// The pidfd by which it was found.
+    pidfd: Option<OwnedFd>,
     /// `true` if it is the task that asks.
     is_current: bool,
     status: Status,
@@ -37,30 +40,11 @@ pub struct Task {
     level: OnceCell<usize>,
 }
 
-/// The lines of `/proc/PID/status` that decide calls.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
-    /// Effective user and group, mapped to the user namespace of this process.
-    pub euid: u32,
-    /// The effective group.
-    pub egid: u32,
-    /// The effective capabilities.
-    pub effective: CapabilitySet,
-    /// The number of threads of the process; [`None`] without `/proc`.
-    pub threads: Option<u32>,
-    /// `true` under a filter of seccomp(2).
-    pub is_filtered: bool,
-    /// The numbers of the task in its pid namespaces: from that of `/proc` down to its own.
-    pub pids: Vec<u32>,
-    /// `true` for a zombie, and for a task that is dead.
-    pub has_exited: bool,
-}
-
 impl Task {
     /// Returns the task that calls this function. `/proc` may be missing, which leaves more questions
     /// open.
     pub fn current() -> Self {
-        Self::current_in(open_directory("/proc").ok())
+        Self::current_in(proc::open_directory("/proc").ok())
     }
 
     /// As [`current`](Self::current), for a task that has `/proc` open. It may show another pid
@@ -71,12 +55,8 @@ impl Task {
             .as_ref()
             .and_then(|proc| Status::read(proc.as_fd(), &directory).ok());
         Self {
-            status: read.unwrap_or_else(Status::of_current),
-            proc,
-            directory,
             is_current: true,
-            user_ns: OnceCell::new(),
-            level: OnceCell::new(),
+            ..Self::new(proc, directory, read.unwrap_or_else(Status::of_current))
         }
     }
 
@@ -86,17 +66,63 @@ impl Task {
     /// # Errors
     ///
     /// `/proc` does not show it.
-    pub fn of(pid: u32) -> Result<Self, Errno> {
-        let proc = open_directory("/proc")?;
-        let directory = pid.to_string();
-        Ok(Self {
-            status: Status::read(proc.as_fd(), &directory)?,
-            proc: Some(proc),
+    pub fn of(number: u32) -> Result<Self, Errno> {
+        Self::of_in(proc::open_directory("/proc")?, number)
+    }
+
+    /// Returns the process or thread of a pidfd.
+    ///
+    /// # Errors
+    ///
+    /// `ESRCH`: it has been reaped, or `/proc` does not show it; `EBADF`: the file is not a pidfd.
+    pub fn of_pidfd(pidfd: impl AsFd) -> Result<Self, Errno> {
+        let current = Self::current();
+        let number = current.number_of(pidfd.as_fd())?;
+        current.other(number.ok_or(Errno::SRCH)?, pidfd.as_fd())
+    }
+
+    /// As [`of`](Self::of), for a process that has `/proc` open.
+    fn of_in(proc: OwnedFd, number: u32) -> Result<Self, Errno> {
+        let directory = number.to_string();
+        let status = Status::read(proc.as_fd(), &directory)?;
+        Ok(Self::new(Some(proc), directory, status))
+    }
+
+    fn new(proc: Option<OwnedFd>, directory: String, status: Status) -> Self {
+        Self {
+            proc,
             directory,
+            pidfd: None,
             is_current: false,
+            status,
             user_ns: OnceCell::new(),
             level: OnceCell::new(),
+        }
+    }
+
+    /// Returns the task of a pidfd by its number in `/proc`.
+    pub(crate) fn other(&self, number: u32, pidfd: BorrowedFd<'_>) -> Result<Self, Errno> {
+        let proc = self.proc.as_ref().ok_or(Errno::NOENT)?;
+        let task = Self::of_in(rustix::io::fcntl_dupfd_cloexec(proc, 0)?, number)?;
+        Ok(Self {
+            pidfd: Some(rustix::io::fcntl_dupfd_cloexec(pidfd, 0)?),
+            ..task
         })
+    }
+
+    /// Returns the number in `/proc` of the task of a pidfd; [`None`] if `/proc` belongs to a pid
+    /// namespace that does not have it.
+    ///
+    /// # Errors
+    ///
+    /// `ESRCH`: it has been reaped; `EBADF`: the file is not a pidfd; others: no `/proc`.
+    pub(crate) fn number_of(&self, pidfd: BorrowedFd<'_>) -> Result<Option<u32>, Errno> {
+        let path = format!("thread-self/fdinfo/{}", pidfd.as_raw_fd());
+        let fdinfo = self.read(&path)?;
+        match proc::field(&fdinfo, "Pid").ok_or(Errno::BADF)? {
+            "-1" => Err(Errno::SRCH),
+            number => Ok(number.parse().ok().filter(|number| *number != 0)),
+        }
     }
 
     /// Returns whether it is the task that asks.
@@ -118,34 +144,97 @@ impl Task {
     /// Opens a namespace of the task.
     pub(crate) fn namespace(&self, member: Member) -> Result<Namespace, Errno> {
         let by_pidfd = |errno| {
-            if !self.is_current {
-                return Err(errno);
-            }
-            let pidfd = pidfd_open(getpid(), PidfdFlags::empty())?;
+            let pidfd = match &self.pidfd {
+                _ if self.is_current => &pidfd_open(getpid(), PidfdFlags::empty())?,
+                Some(pidfd) => pidfd,
+                None => return Err(errno),
+            };
             nsfs::of_process(pidfd, member).and_then(Namespace::new)
         };
-        self.namespace_in(&self.directory, member).or_else(by_pidfd)
+        let proc = self.proc.as_ref().ok_or(Errno::NOENT);
+        let path = format!("{}/ns/{}", self.directory, member.name());
+        proc.and_then(|proc| proc::open(proc.as_fd(), &path))
+            .and_then(Namespace::new)
+            .or_else(by_pidfd)
     }
 
-    /// Opens a namespace of the process with a number in `/proc`.
-    pub(crate) fn namespace_of(&self, number: u32, member: Member) -> Result<Namespace, Errno> {
-        self.namespace_in(&number.to_string(), member)
+    /// Returns whether it is in the user namespace of this process; [`None`] if that is not known.
+    pub fn is_in_our_user_ns(&self) -> Option<bool> {
+        if self.is_current {
+            return Some(true);
+        }
+        self.asking().has_user_ns_of(self)
     }
 
-    fn namespace_in(&self, directory: &str, member: Member) -> Result<Namespace, Errno> {
-        let proc = self.proc.as_ref().ok_or(Errno::NOENT)?;
-        let path = format!("{directory}/ns/{}", member.name());
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        rustix::fs::openat(proc, path, flags, Mode::empty()).and_then(Namespace::new)
+    /// Returns the task that asks.
+    pub(crate) fn asking(&self) -> Self {
+        let proc = self.proc.as_ref();
+        Self::current_in(proc.and_then(|proc| rustix::io::fcntl_dupfd_cloexec(proc, 0).ok()))
     }
 
-    /// Returns whether it is in the user namespace of this process.
-    pub(crate) fn is_in_our_user_ns(&self) -> bool {
-        self.is_current
-            || {
-                let ours = Self::current();
-                matches!((self.user_ns(), ours.user_ns()), (Some(theirs), Some(ours)) if theirs.is(ours))
+    /// Returns whether another task is in the same user namespace; [`None`] if that is not known. A
+    /// user namespace that cannot be opened is another one if its map differs.
+    pub(crate) fn has_user_ns_of(&self, other: &Self) -> Option<bool> {
+        if let (Some(own), Some(other)) = (self.user_ns(), other.user_ns()) {
+            return Some(own.is(other));
+        }
+        let [own, other] = [self, other].map(|task| task.read_own("uid_map"));
+        (own.ok()? != other.ok()?).then_some(false)
+    }
+
+    /// Returns its effective user as seen in its own user namespace; [`None`] if it has no id there, or if
+    /// that is not known.
+    pub fn euid_inside(&self) -> Option<u32> {
+        let euid = self.status.uids.effective;
+        match self.is_in_our_user_ns() {
+            Some(true) => Some(euid),
+            _ => self.id_inside("uid_map", euid)?,
+        }
+    }
+
+    /// Returns an id of the task, which this process sees, as seen in the task's user namespace, where it
+    /// may have none; [`None`] if that is not known.
+    pub(crate) fn id_inside(&self, map: &str, id: u32) -> Option<Option<u32>> {
+        let is_ours = self.is_in_our_user_ns()?;
+        let map = IdMap::parse(&self.read_own(map).ok()?);
+        Some(match is_ours {
+            true => map.has(id).then_some(id),
+            // The second column is relative to the user namespace of this process.
+            false => map.inside(id),
+        })
+    }
+
+    /// Returns whether the task has a capability in a user namespace: `ns_capable()`. [`None`] if that
+    /// is not known.
+    ///
+    /// A security module may refuse it all the same.
+    pub(crate) fn is_capable(&self, user_ns: &Namespace, cap: CapabilitySet) -> Option<bool> {
+        let own = self.user_ns()?;
+        let euid = self.status.uids.effective;
+        let mut user_ns = Relative::Within(user_ns.try_clone().ok()?);
+        loop {
+            let at = match user_ns {
+                Relative::Within(at) => at,
+                Relative::Outside => return Some(false),
+                Relative::Unknown => return None,
+            };
+            if at.is(own) {
+                return Some(self.status.effective.contains(cap));
             }
+            let parent = at.owner();
+            // The user who owns it has all capabilities in it, as seen from its parent.
+            if let Relative::Within(parent) = &parent
+                && parent.is(own)
+                && at.owner_uid() == Ok(euid)
+            {
+                return match self.id_inside("uid_map", euid) {
+                    // Users without a mapping look alike.
+                    Some(None) => None,
+                    _ => Some(true),
+                };
+            }
+            user_ns = parent;
+        }
     }
 
     /// Returns whether a child of the task would be in the same pid and time namespaces as the task.
@@ -172,29 +261,33 @@ impl Task {
         if self.is_current {
             return sys::duplicate(fd);
         }
+        sys::duplicate_of(self.pidfd()?.as_fd(), fd)
+    }
+
+    /// Opens a pidfd of the task.
+    pub(crate) fn pidfd(&self) -> Result<OwnedFd, Errno> {
+        if let Some(pidfd) = &self.pidfd {
+            return rustix::io::fcntl_dupfd_cloexec(pidfd, 0);
+        }
         let pid = self.pid().ok_or(Errno::SRCH)?;
         // Since Linux 6.9 of a thread, which may have files of its own.
         let flags = PidfdFlags::from_bits_retain(libc::PIDFD_THREAD);
-        let pidfd = match pidfd_open(pid, flags) {
-            Err(Errno::INVAL) => pidfd_open(self.process()?, PidfdFlags::empty())?,
-            opened => opened?,
-        };
-        sys::duplicate_of(pidfd.as_fd(), fd)
+        match pidfd_open(pid, flags) {
+            Err(Errno::INVAL) => pidfd_open(self.process()?, PidfdFlags::empty()),
+            opened => opened,
+        }
     }
 
     /// Returns the number of its process in the pid namespace of this process.
     fn process(&self) -> Result<Pid, Errno> {
-        let status = self.read_own("status")?;
         let level = self.level().checked_sub(1).ok_or(Errno::SRCH)?;
-        let numbers = field(&status, "NStgid").or_else(|| field(&status, "Tgid"));
-        let number = numbers.and_then(|numbers| numbers.split_whitespace().nth(level));
-        let number = number.and_then(|number| number.parse().ok());
-        number.and_then(Pid::from_raw).ok_or(Errno::SRCH)
+        let number = self.status.tgids.get(level).ok_or(Errno::SRCH)?;
+        Pid::from_raw(number.cast_signed()).ok_or(Errno::SRCH)
     }
 
     /// Reads a file below `/proc`.
     pub(crate) fn read(&self, path: &str) -> Result<String, Errno> {
-        read(self.proc.as_ref().ok_or(Errno::NOENT)?.as_fd(), path)
+        proc::read(self.proc.as_ref().ok_or(Errno::NOENT)?.as_fd(), path)
     }
 
     /// Reads a file of the task below `/proc`.
@@ -211,11 +304,6 @@ impl Task {
         let proc = self.proc.as_ref().ok_or(Errno::NOENT)?;
         // The link leads to the mount as well, whatever is mounted on it.
         rustix::fs::statx(proc, format!("{}/root", self.directory), flags, mask)
-    }
-
-    /// Reads the `fdinfo` of a file that this process has open.
-    pub(crate) fn fdinfo(&self, file: BorrowedFd<'_>) -> Result<String, Errno> {
-        self.read(&format!("thread-self/fdinfo/{}", file.as_raw_fd()))
     }
 
     /// Returns the number of the task in the pid namespace of this process.
@@ -245,15 +333,6 @@ impl Task {
         }
     }
 
-    /// Reads the status of a process by its number in `/proc`, and its number in the pid namespace of
-    /// this process.
-    pub(crate) fn other(&self, pid: u32) -> Result<(Status, Option<Pid>), Errno> {
-        let proc = self.proc.as_ref().ok_or(Errno::NOENT)?;
-        let status = Status::read(proc.as_fd(), &pid.to_string())?;
-        let number = self.number(&status);
-        Ok((status, number))
-    }
-
     /// Returns whether it has another task in its process.
     pub(crate) fn has_threads(&self) -> bool {
         self.status.threads.is_some_and(|threads| threads > 1)
@@ -276,8 +355,8 @@ impl Task {
             let proc = self.proc.as_ref()?;
             let own = self.pid()?;
             let threads = match self.is_current {
-                true => numbers(proc, "self/task"),
-                false => numbers(proc, &format!("{}/task", self.directory)),
+                true => proc::numbers(proc.as_fd(), "self/task"),
+                false => proc::numbers(proc.as_fd(), &format!("{}/task", self.directory)),
             };
             let namespace = |directory: &str| {
                 let link = format!("{directory}/ns/{}", Member::Pid.name());
@@ -296,7 +375,7 @@ impl Task {
                 }
                 self.number(&Status::read(proc.as_fd(), &directory).ok()?)
             };
-            let mut tasks: Vec<_> = [threads, numbers(proc, ".")].concat();
+            let mut tasks: Vec<_> = [threads, proc::numbers(proc.as_fd(), ".")].concat();
             tasks.sort_unstable();
             tasks.dedup();
             let others = tasks.into_iter().filter_map(in_own);
@@ -331,123 +410,22 @@ impl Sharing {
     }
 }
 
-/// Returns the names in a directory that are numbers.
-fn numbers(proc: &OwnedFd, path: &str) -> Vec<u32> {
-    let names = || {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = rustix::fs::openat(proc, path, flags, Mode::empty()).ok()?;
-        Dir::new(directory).ok()
-    };
-    let names = names().into_iter().flatten().flatten();
-    names
-        .filter_map(|entry| entry.file_name().to_str().ok()?.parse().ok())
-        .collect()
-}
-
-impl Status {
-    fn read(proc: BorrowedFd<'_>, directory: &str) -> Result<Self, Errno> {
-        let text = read(proc, &format!("{directory}/status"))?;
-        Self::parse(&text).ok_or(Errno::PROTO)
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let field = |name| field(text, name);
-        let effective_id = |name| field(name)?.split_whitespace().nth(1)?.parse().ok();
-        let effective = u64::from_str_radix(field("CapEff")?, 16).ok()?;
-        // Without CONFIG_PID_NS there is no such line.
-        let pids = field("NSpid").or_else(|| field("Pid"))?;
-        let pids: Result<_, _> = pids.split_whitespace().map(str::parse).collect();
-        Some(Self {
-            euid: effective_id("Uid")?,
-            egid: effective_id("Gid")?,
-            effective: CapabilitySet::from_bits_retain(effective),
-            threads: field("Threads")?.parse().ok(),
-            // Without CONFIG_SECCOMP there is no such line. 1 is the strict mode, which forbids the call.
-            is_filtered: field("Seccomp").is_some_and(|mode| mode != "0"),
-            pids: pids.ok()?,
-            has_exited: field("State")?.starts_with(['Z', 'X']),
-        })
-    }
-
-    /// Returns what system calls tell about the current task.
-    fn of_current() -> Self {
-        let mode = rustix::thread::secure_computing_mode();
-        Self {
-            euid: geteuid().as_raw(),
-            egid: getegid().as_raw(),
-            effective: capabilities(None).map_or(CapabilitySet::empty(), |sets| sets.effective),
-            threads: None,
-            is_filtered: mode
-                .is_ok_and(|mode| mode != rustix::thread::SecureComputingMode::Disabled),
-            pids: Vec::new(),
-            has_exited: false,
-        }
-    }
-}
-
-/// Opens a directory.
-fn open_directory(path: &str) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::empty())
-}
-
-/// Reads a file below a directory. The size of a file of `/proc` is unknown.
-fn read(directory: BorrowedFd<'_>, path: &str) -> Result<String, Errno> {
-    let file = rustix::fs::openat(
-        directory,
-        path,
-        OFlags::RDONLY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
-    let mut text = String::new();
-    File::from(file)
-        .read_to_string(&mut text)
-        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::PROTO))?;
-    Ok(text)
-}
-
-/// Returns the value of the line `name:` in a file of `/proc`.
-pub(crate) fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let mut lines = text.lines().filter_map(|line| line.split_once(':'));
-    let (_, value) = lines.find(|(found, _)| *found == name)?;
-    Some(value.trim())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::process::geteuid;
 
-    const STATUS: &str = "Name:\tsleep\nState:\tS (sleeping)\nPid:\t70\n\
-                          Uid:\t1000\t1001\t1000\t1000\nGid:\t100\t101\t100\t100\n\
-                          NSpid:\t70\t3\nThreads:\t2\nCapEff:\t0000000000200000\nSeccomp:\t2\n";
-
-    #[test]
-    fn a_status_is_read() {
-        let expected = Status {
-            euid: 1001,
-            egid: 101,
-            effective: CapabilitySet::SYS_ADMIN,
-            threads: Some(2),
-            is_filtered: true,
-            pids: vec![70, 3],
-            has_exited: false,
-        };
-        assert_eq!(Status::parse(STATUS), Some(expected));
-        let zombie = STATUS.replace("S (sleeping)", "Z (zombie)");
-        assert!(Status::parse(&zombie).unwrap().has_exited);
-        let old = STATUS.replace("NSpid", "Other").replace("Seccomp", "Other");
-        let old = Status::parse(&old).unwrap();
-        assert_eq!((old.pids, old.is_filtered), (vec![70], false));
-        assert_eq!(Status::parse("Name:\tsleep\n"), None);
+    impl Task {
+        /// Returns the task with another status.
+        pub(crate) fn with_status(self, status: Status) -> Self {
+            Self { status, ..self }
+        }
     }
 
     #[test]
     fn the_current_task() {
         let task = Task::current();
-        assert_eq!(task.status().euid, geteuid().as_raw());
-        let by_calls = Status::of_current();
-        assert_eq!(task.status().effective, by_calls.effective);
-        assert_eq!(task.status().is_filtered, by_calls.is_filtered);
+        assert_eq!(task.euid_inside(), Some(geteuid().as_raw()));
         assert!(task.user_ns().is_some());
         assert_eq!(task.file(-1).unwrap_err(), Errno::BADF);
     }

@@ -1,58 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The credentials of this process, as far as a check of setns(2) depends on them.
+//! The credentials of a task that makes a call, as far as hints depend on them.
 
 use crate::refusal::name_of;
-use nsproxy_uapi::{Member, nsfs};
-use rustix::{
-    fs::{Mode, OFlags},
-    process::{PidfdFlags, getegid, geteuid, getgid, getpid, getuid, pidfd_open},
-    thread::{CapabilitySet, capabilities, capability_is_in_bounding_set},
-};
+use nsproxy_diagnose::{Namespace, Task};
+use rustix::thread::CapabilitySet;
 
-/// The credentials of this process.
+/// The id of a user who has no id in a user namespace, unless `/proc/sys/kernel/overflowuid` was
+/// changed.
+pub(crate) const OVERFLOW_ID: u32 = 65534;
+
+/// The credentials of a task that makes a call.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
+    /// The effective user, as seen in the user namespace of the task.
     pub(crate) euid: u32,
-    pub(crate) egid: u32,
-    pub(crate) permitted: CapabilitySet,
     pub(crate) effective: CapabilitySet,
     pub(crate) bounding: CapabilitySet,
-    /// The id of the user namespace; [`None`] if the kernel does not report it.
+    /// The id of the user namespace; [`None`] if it is not known.
     pub(crate) user_ns: Option<u64>,
 }
 
 impl Caller {
-    /// Reads the credentials by system calls: `/proc` may belong to another pid namespace.
-    pub(crate) fn read() -> Self {
-        let sets = capabilities(None).ok();
-        let bounding = CapabilitySet::all().iter();
-        let user_ns = || {
-            let pidfd = pidfd_open(getpid(), PidfdFlags::empty())?;
-            let file = nsfs::of_process(pidfd, Member::User).or_else(|_| {
-                // Before Linux 6.11.
-                let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-                rustix::fs::open("/proc/self/ns/user", flags, Mode::empty())
-            })?;
-            nsfs::id_or_inode(file)
-        };
+    /// Returns the credentials of this process.
+    pub(crate) fn current() -> Self {
+        Self::of(&Task::current())
+    }
+
+    /// Returns the credentials of a task.
+    pub(crate) fn of(task: &Task) -> Self {
+        let status = task.status();
         Self {
-            uid: getuid().as_raw(),
-            gid: getgid().as_raw(),
-            euid: geteuid().as_raw(),
-            egid: getegid().as_raw(),
-            permitted: sets.map_or(CapabilitySet::empty(), |sets| sets.permitted),
-            effective: sets.map_or(CapabilitySet::empty(), |sets| sets.effective),
-            bounding: bounding
-                .filter(|cap| capability_is_in_bounding_set(*cap).unwrap_or(false))
-                .collect(),
-            user_ns: user_ns().ok(),
+            euid: task.euid_inside().unwrap_or(OVERFLOW_ID),
+            effective: status.effective,
+            bounding: status.bounding,
+            user_ns: task.user_ns().map(Namespace::id),
         }
     }
 
-    /// Returns how to gain `CAP_*` number `cap` in the user namespace of this process.
+    /// Returns how to gain `CAP_*` number `cap` in the user namespace of the task.
     pub(crate) fn gain(&self, cap: u32) -> String {
         let (name, set) = (name_of(cap), CapabilitySet::from_bits_retain(1 << cap));
         if !self.bounding.contains(set) {
@@ -82,7 +68,7 @@ mod tests {
         Caller {
             euid,
             bounding,
-            ..Caller::read()
+            ..Caller::current()
         }
     }
 
@@ -101,8 +87,9 @@ mod tests {
 
     #[test]
     fn credentials_of_this_process() {
-        let caller = Caller::read();
-        assert_eq!(caller.uid, getuid().as_raw());
-        assert!(caller.permitted.contains(caller.effective), "{caller:?}");
+        let caller = Caller::current();
+        assert_eq!(caller.euid, rustix::process::geteuid().as_raw());
+        assert!(caller.bounding.contains(caller.effective), "{caller:?}");
+        assert!(caller.user_ns.is_some());
     }
 }

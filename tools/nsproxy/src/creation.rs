@@ -203,7 +203,7 @@ impl Creation {
     /// Describes a refusal for the user. The process must be in the state in which the call was made.
     pub(crate) fn refused(self, refusal: Refusal) -> Refused {
         let refusal = refusal::with_init(refusal);
-        let caller = Caller::read();
+        let caller = Caller::current();
         let mut says = refusal::sentence(refusal.reason, refusal.count);
         if let (Reason::Limit, Some((kind, _))) = (refusal.reason, refusal.namespace) {
             says = format!("{says}: {}", limit_text(refusal.limit, kind));

@@ -2,8 +2,9 @@
 
 //! `--all`: the kinds whose namespace of another process differs from the caller's.
 
-use crate::{errno::show, kinds::Kinds, open, target::number_in_proc};
+use crate::{errno::show, kinds::Kinds, open};
 use anyhow::{Result, bail};
+use nsproxy_diagnose::Task;
 use nsproxy_uapi::Kind;
 use rustix::{fs::stat, io::Errno};
 
@@ -20,7 +21,9 @@ type Identity = (u64, u64);
 ///
 /// The process or `/proc` does not exist.
 pub(crate) fn differing(target: i32) -> Result<Kinds> {
-    let process = number_in_proc(open::process(target)?);
+    let process = Task::of_pidfd(open::process(target)?).ok();
+    // The number in `/proc`, which may belong to another pid namespace than this process.
+    let process = process.and_then(|task| Some(task.status().pids.first()?.to_string()));
     let mut kinds = Kinds::default();
     for kind in Kind::ALL {
         // A kernel without this kind has no such file.

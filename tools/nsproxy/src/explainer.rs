@@ -2,9 +2,7 @@
 
 //! The source of explanations: the module, or user space.
 
-use crate::{
-    dry_run, errno::show, open, refusal::Refused, target::number_in_proc, target_args::usage,
-};
+use crate::{dry_run, errno::show, open, refusal::Refused, target_args::usage};
 use anyhow::Result;
 use clap::ValueEnum;
 use nsproxy_diagnose::{Cause, Task, Verdict};
@@ -154,11 +152,7 @@ impl Explainer {
         match (self, pidfd) {
             (Self::KernelModule(device), pidfd) => device.show(pidfd),
             (Self::UserSpace, None) => nsproxy_diagnose::show(&Task::current()),
-            (Self::UserSpace, Some(pidfd)) => {
-                let number = number_in_proc(pidfd).ok_or(Errno::SRCH)?;
-                let number = number.parse().map_err(|_| Errno::PROTO)?;
-                nsproxy_diagnose::show(&Task::of(number)?)
-            }
+            (Self::UserSpace, Some(pidfd)) => nsproxy_diagnose::show(&Task::of_pidfd(pidfd)?),
         }
     }
 

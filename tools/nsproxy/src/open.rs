@@ -3,15 +3,15 @@
 //! Opens the files of calls, and the device.
 
 use crate::{
-    caller::Caller,
+    denied_access,
     errno::show,
     ns_file::NsFile,
     open_by_id,
     plan::{Call, Source},
     refusal::hint_lines,
-    target::{Mode, Target},
 };
 use anyhow::{Result, anyhow};
+use nsproxy_diagnose::{AccessMode, Task};
 use nsproxy_uapi::Device;
 use rustix::{
     fs::{Mode as FileMode, OFlags, StatVfsMountFlags, statvfs},
@@ -63,9 +63,10 @@ fn file(path: &Path) -> Result<OwnedFd> {
         let mut message = format!("cannot open {}: {}", path.display(), show(errno));
         // proc_ns_get_link() returns EACCES if ptrace(2) denies access.
         if errno == Errno::ACCESS
-            && let Some(target) = Target::of_path(path)
+            && let Some(target) = denied_access::process_of(path)
         {
-            let (why, hints) = target.denies(&Caller::read(), Mode::FsCreds);
+            let (why, hints) =
+                denied_access::describe(&Task::current(), &target, AccessMode::FsCreds);
             message += &format!("\nreason: {why}{}", hint_lines(&hints));
         }
         failed(errno, message)

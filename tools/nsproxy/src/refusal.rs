@@ -3,13 +3,13 @@
 //! Describes a refusal: which check refused, what it was about, and how to pass it.
 
 use crate::{
-    caller::Caller,
+    caller::{Caller, OVERFLOW_ID},
+    denied_access,
     errno::show,
     lookup,
     plan::{Call, Source},
-    target::{Mode, Target},
 };
-use nsproxy_diagnose::Task;
+use nsproxy_diagnose::{AccessMode, Task};
 use nsproxy_uapi::{Kind, Member, Reason, Refusal, nsfs};
 use rustix::thread::CapabilitySet;
 use std::{
@@ -122,12 +122,17 @@ fn details(refusal: &Refusal, call: &Call, file: BorrowedFd<'_>) -> Option<(Stri
     } = refusal;
     let hints = match reason {
         Reason::Ptrace => {
-            let target = Target::of_pidfd(file)?;
-            return Some(target.denies(&Caller::read(), Mode::RealCreds));
+            let target = Task::of_pidfd(file).ok()?;
+            let caller = Task::current();
+            return Some(denied_access::describe(
+                &caller,
+                &target,
+                AccessMode::RealCreds,
+            ));
         }
         Reason::Exiting => {
-            let target = Target::of_pidfd(file)?;
-            let says = if target.has_exited() {
+            let target = Task::of_pidfd(file).ok()?;
+            let says = if target.status().has_exited() {
                 "the process has exited: it is a zombie"
             } else {
                 "the process is exiting, and has released its namespaces: the init of a pid \
@@ -152,7 +157,7 @@ fn details(refusal: &Refusal, call: &Call, file: BorrowedFd<'_>) -> Option<(Stri
             let at = At {
                 call,
                 file,
-                caller: &Caller::read(),
+                caller: &Caller::current(),
             };
             at.ways_to(cap, user_ns, refusal)
         }
@@ -176,9 +181,6 @@ struct At<'a> {
     file: BorrowedFd<'a>,
     caller: &'a Caller,
 }
-
-/// The uid of unmapped users, unless `/proc/sys/kernel/overflowuid` was changed.
-const OVERFLOW_UID: u32 = 65534;
 
 impl At<'_> {
     /// Returns the ways to gain `CAP_*` number `cap` in a user namespace.
@@ -210,7 +212,7 @@ impl At<'_> {
                 .map(|option| format!(", with {option}")),
         };
         if let (Some(option), Ok(uid)) = (option, nsfs::owner_uid(below))
-            && ![caller.euid, OVERFLOW_UID].contains(&uid)
+            && ![caller.euid, OVERFLOW_ID].contains(&uid)
         {
             hints.push(format!("run as its owner, uid {uid}{option}"));
         }

@@ -3,16 +3,16 @@
 //! `nsproxy show`: the namespaces of a task, their owners and counts.
 
 use crate::{
-    caller::Caller,
+    denied_access,
     errno::show,
     explainer::ViaArg,
     lookup::{self, Known},
     open,
     refusal::hint_lines,
     status::ExitCode,
-    target::{Mode, Target},
 };
 use anyhow::{Result, anyhow};
+use nsproxy_diagnose::{AccessMode, Task};
 use nsproxy_uapi::{Kind, Namespace, Shown};
 use rustix::io::Errno;
 use serde::Serialize;
@@ -67,9 +67,11 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
                 None => "this process".to_owned(),
             };
             let mut message = format!("cannot show {process}: {}", show(errno));
-            message += &match (errno, file.as_ref().and_then(Target::of_pidfd)) {
+            let target = file.as_ref().and_then(|file| Task::of_pidfd(file).ok());
+            message += &match (errno, target) {
                 (Errno::ACCESS, Some(target)) => {
-                    let (reason, hints) = target.denies(&Caller::read(), Mode::FsCreds);
+                    let (reason, hints) =
+                        denied_access::describe(&Task::current(), &target, AccessMode::FsCreds);
                     format!("\nreason: {reason}{}", hint_lines(&hints))
                 }
                 (Errno::SRCH, _) => "\nreason: the process has exited, or is exiting".to_owned(),

@@ -22,7 +22,11 @@ impl Checks<'_> {
         };
         // The capability in the initial user namespace.
         let is_initial = self.task.user_ns().map(Self::is_initial);
-        let has = self.has(CapabilitySet::SYS_ADMIN);
+        let has = self
+            .task
+            .status()
+            .effective
+            .contains(CapabilitySet::SYS_ADMIN);
         let may = is_initial.map(|is| is && has);
         let passes = match (is_off, may) {
             (Some(false), _) | (_, Some(true)) => Some(true),
@@ -39,11 +43,6 @@ impl Checks<'_> {
 
     fn is_initial(user_ns: &Namespace) -> bool {
         user_ns.inode() == Namespace::INITIAL_USER
-    }
-
-    /// Returns whether the task has a capability in its own user namespace.
-    fn has(&self, cap: CapabilitySet) -> bool {
-        self.task.status().effective.contains(cap)
     }
 
     /// Asks the checks of `create_user_ns()`.
@@ -64,8 +63,11 @@ impl Checks<'_> {
             Answer::must_if_known(self.is_chrooted().map(|is| !is)),
         )?;
         let status = self.task.status();
-        let maps = [("uid_map", status.euid), ("gid_map", status.egid)];
-        let is_mapped = maps.map(|(map, id)| self.is_mapped(map, id));
+        let ids = [
+            ("uid_map", status.uids.effective),
+            ("gid_map", status.gids.effective),
+        ];
+        let is_mapped = ids.map(|(map, id)| Some(self.task.id_inside(map, id)?.is_some()));
         let are_mapped = match is_mapped {
             [Some(false), _] | [_, Some(false)] => Some(false),
             [Some(true), Some(true)] => Some(true),
@@ -145,7 +147,7 @@ impl Checks<'_> {
     /// Returns the limit of a kind in the user namespace of the task.
     fn own_limit(&self, kind: Kind) -> Option<u32> {
         // The sysctl shows that of the process that opens it.
-        if !self.task.is_in_our_user_ns() {
+        if self.task.is_in_our_user_ns() != Some(true) {
             return None;
         }
         let name = format!("sys/user/max_{}_namespaces", kind.name());

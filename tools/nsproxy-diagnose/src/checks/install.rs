@@ -19,6 +19,13 @@ pub(super) struct Target {
     pub(super) namespace: Option<Namespace>,
 }
 
+/// The user namespace of the credentials after the call.
+enum Set {
+    /// That of the task.
+    Own,
+    Entered(Relative),
+}
+
 impl Target {
     fn owner(&self) -> Relative {
         let namespace = self.namespace.as_ref();
@@ -38,26 +45,25 @@ impl Target {
 impl Checks<'_> {
     /// Asks the checks of all namespaces of a call, in the order in which they are installed.
     pub(super) fn install(&mut self, targets: &[Target]) -> Asked {
-        // The user namespace of the credentials after the call.
-        let mut set = self.own_user_ns();
+        let mut set = Set::Own;
         for target in targets {
             let owner = target.owner();
             match target.kind {
                 Kind::User => {
                     self.install_user(target)?;
                     let entered = target.namespace.as_ref().map(Namespace::try_clone);
-                    set = entered.and_then(Result::ok).into();
+                    set = Set::Entered(entered.and_then(Result::ok).into());
                 }
                 Kind::Mnt => {
                     self.check_cap(target, Reason::CapOwner, &owner, SYS_ADMIN)?;
-                    self.check_cap(target, Reason::Chroot, &set, CapabilitySet::SYS_CHROOT)?;
-                    self.check_cap(target, Reason::CapSet, &set, SYS_ADMIN)?;
+                    self.check_set(target, Reason::Chroot, &set, CapabilitySet::SYS_CHROOT)?;
+                    self.check_set(target, Reason::CapSet, &set, SYS_ADMIN)?;
                     // No file descriptor leads to an anonymous namespace.
                     self.check_fs(target)?;
                     self.check_rare(target.because(Reason::Root))?;
                 }
                 Kind::Cgroup => {
-                    self.check_cap(target, Reason::CapSet, &set, SYS_ADMIN)?;
+                    self.check_set(target, Reason::CapSet, &set, SYS_ADMIN)?;
                     self.check_cap(target, Reason::CapOwner, &owner, SYS_ADMIN)?;
                 }
                 Kind::Time => {
@@ -99,9 +105,25 @@ impl Checks<'_> {
 
     /// Asks for the rights in the user namespace that owns the target, and in that of the credentials
     /// after the call.
-    fn check_owner_and_set(&mut self, target: &Target, owner: &Relative, set: &Relative) -> Asked {
+    fn check_owner_and_set(&mut self, target: &Target, owner: &Relative, set: &Set) -> Asked {
         self.check_cap(target, Reason::CapOwner, owner, SYS_ADMIN)?;
-        self.check_cap(target, Reason::CapSet, set, SYS_ADMIN)
+        self.check_set(target, Reason::CapSet, set, SYS_ADMIN)
+    }
+
+    fn check_set(
+        &mut self,
+        target: &Target,
+        reason: Reason,
+        set: &Set,
+        cap: CapabilitySet,
+    ) -> Asked {
+        match set {
+            Set::Entered(user_ns) => self.check_cap(target, reason, user_ns, cap),
+            Set::Own => {
+                let because = target.because(reason).lacks(cap, &self.own_user_ns());
+                self.check(because, self.capable_in_own(cap))
+            }
+        }
     }
 
     fn check_cap(

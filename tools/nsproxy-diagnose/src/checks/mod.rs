@@ -5,7 +5,6 @@
 mod clone;
 mod create;
 mod install;
-mod ptrace_access;
 mod setns;
 mod unshare;
 
@@ -180,95 +179,24 @@ impl<'a> Checks<'a> {
         }
     }
 
-    /// Returns whether the task has a capability in a user namespace: `ns_capable()`.
-    ///
-    /// A security module may refuse it all the same.
+    /// Asks whether the task has a capability in a user namespace.
     fn capable(&self, user_ns: &Relative, cap: CapabilitySet) -> Answer {
-        let status = self.task.status();
-        let Some(own) = self.task.user_ns() else {
-            return Answer::Unknown;
-        };
-        let mut user_ns = user_ns.try_clone();
-        loop {
-            let at = match user_ns {
-                Relative::Within(at) => at,
-                Relative::Outside => return Answer::Refuses,
-                Relative::Unknown => return Answer::Unknown,
-            };
-            if at.is(own) {
-                return Answer::must(status.effective.contains(cap));
-            }
-            let parent = at.owner();
-            // The user who owns it has all capabilities in it, as seen from its parent.
-            if let Relative::Within(parent) = &parent
-                && parent.is(own)
-                && at.owner_uid() == Ok(status.euid)
-            {
-                return match self.is_mapped("uid_map", status.euid) {
-                    // Users without a mapping look alike.
-                    Some(false) => Answer::Unknown,
-                    _ => Answer::Passes,
-                };
-            }
-            user_ns = parent;
-        }
+        Answer::must_if_known(match user_ns {
+            Relative::Within(user_ns) => self.task.is_capable(user_ns, cap),
+            // Its own is ours, or below it.
+            Relative::Outside => self.task.user_ns().map(|_| false),
+            Relative::Unknown => None,
+        })
     }
 
-    /// Returns whether an id of the task is mapped in its user namespace.
-    fn is_mapped(&self, map: &str, id: u32) -> Option<bool> {
-        let map = self.task.read_own(map).ok()?;
-        // Ids of the task are mapped to the user namespace of this process. The second column of a map
-        // is, too, if it is the map of another user namespace.
-        let column = match self.task.is_in_our_user_ns() {
-            true => Column::Inside,
-            false => Column::Outside,
-        };
-        Some(has_id(&map, column, id))
+    /// Asks whether the task has a capability in its own user namespace, which may be any.
+    fn capable_in_own(&self, cap: CapabilitySet) -> Answer {
+        Answer::must(self.task.status().effective.contains(cap))
     }
 
     /// Returns the user namespace of the task.
     fn own_user_ns(&self) -> Relative {
         let own = self.task.user_ns().map(Namespace::try_clone);
         own.and_then(Result::ok).into()
-    }
-}
-
-/// The column of `/proc/PID/uid_map` with the first id of each range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Column {
-    /// As seen in the user namespace.
-    Inside,
-    /// As seen by the process that reads the file.
-    Outside,
-}
-
-/// Returns whether a map has an id.
-fn has_id(map: &str, column: Column, id: u32) -> bool {
-    let has = |row: &str| {
-        let numbers: Result<Vec<u64>, _> = row.split_whitespace().map(str::parse).collect();
-        let Ok(&[inside, outside, count]) = numbers.as_deref() else {
-            return false;
-        };
-        let first = match column {
-            Column::Inside => inside,
-            Column::Outside => outside,
-        };
-        (first..first + count).contains(&u64::from(id))
-    };
-    map.lines().any(has)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_map_has_the_ids_of_its_ranges() {
-        let map = "         0       1000          1\n         1     100000      65536\n";
-        let inside = |id| has_id(map, Column::Inside, id);
-        assert!(inside(0) && inside(65536) && !inside(65537));
-        let outside = |id| has_id(map, Column::Outside, id);
-        assert!(!outside(0) && outside(1000) && outside(100_000) && !outside(99_999));
-        assert!(!has_id("", Column::Outside, 0) && !has_id("0 1\n", Column::Inside, 0));
     }
 }

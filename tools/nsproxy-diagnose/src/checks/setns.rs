@@ -5,19 +5,21 @@
 use super::{Answer, Asked, Checks, install::Target};
 use crate::{
     namespace::Namespace,
-    task::{Status, field},
+    ptrace_access::AccessMode,
+    status::Status,
+    sys::{self, Shared},
+    task::Task,
 };
 use nsproxy_uapi::{Kind, Member, Reason, nsfs};
-use rustix::{fs::OFlags, io::Errno, process::Pid};
+use rustix::{fs::OFlags, io::Errno, process::Pid, thread::gettid};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 /// The process of a pidfd.
-pub(super) struct Process {
-    /// The number in `/proc`; [`None`] if it does not show the process, or if that was reaped.
-    pub(super) directory: Option<u32>,
-    /// The number in the pid namespace of this process, and the status.
-    pub(super) number: Option<Pid>,
-    status: Option<Status>,
+struct Process {
+    /// [`None`] if `/proc` does not show it, or if it was reaped.
+    task: Option<Task>,
+    /// The number in the pid namespace of this process.
+    number: Option<Pid>,
     was_reaped: bool,
 }
 
@@ -79,9 +81,10 @@ impl Checks<'_> {
 
         self.check(Reason::Reaped, Answer::must(!process.was_reaped))?;
         self.check(Reason::Ptrace, self.may_access(pidfd, process))?;
-        let has_exited = process.status.as_ref().map(|status| status.has_exited);
+        let status = process.task.as_ref().map(Task::status);
+        let has_exited = status.map(Status::has_exited);
         // An init that waits for its processes has released them, and is no zombie yet.
-        let uts = self.link_of(pidfd, process, Kind::Uts);
+        let uts = Self::link_of(pidfd, process, Kind::Uts);
         let is_exiting = match uts {
             Err(Errno::NOENT | Errno::SRCH) => Some(true),
             Ok(_) => Some(false),
@@ -92,13 +95,13 @@ impl Checks<'_> {
             Answer::must_if_known(is_exiting.map(|is| !is)),
         )?;
         if kinds.contains(&Kind::Pid) {
-            let pid = self.link_of(pidfd, process, Kind::Pid);
+            let pid = Self::link_of(pidfd, process, Kind::Pid);
             let is_gone = matches!(pid, Err(Errno::NOENT | Errno::SRCH));
             self.check(Reason::NoPidNs, Answer::must(!is_gone))?;
         }
         let target = |kind| Target {
             kind,
-            namespace: self.link_of(pidfd, process, kind).ok(),
+            namespace: Self::link_of(pidfd, process, kind).ok(),
         };
         let targets: Vec<_> = kinds.into_iter().map(target).collect();
         self.install(&targets)
@@ -118,49 +121,94 @@ impl Checks<'_> {
 
     /// Finds the process of a pidfd; [`None`] if the file is not one.
     fn process(&self, file: BorrowedFd<'_>) -> Option<Process> {
-        let Ok(fdinfo) = self.task.fdinfo(file) else {
+        let number = match self.task.number_of(file) {
+            Err(Errno::BADF) => return None,
             // Without `/proc`; since Linux 6.13.
-            let number = match nsfs::pid(file) {
-                Err(Errno::NOTTY | Errno::INVAL) => return None,
-                found => found,
-            };
-            return Some(Process {
-                directory: None,
-                number: number.ok().and_then(|number| Pid::from_raw(number as i32)),
-                status: None,
-                was_reaped: number == Err(Errno::SRCH),
-            });
+            Err(errno) if errno != Errno::SRCH => {
+                let number = match nsfs::pid(file) {
+                    Err(Errno::NOTTY | Errno::INVAL) => return None,
+                    found => found,
+                };
+                return Some(Process {
+                    task: None,
+                    number: number.ok().and_then(|number| Pid::from_raw(number as i32)),
+                    was_reaped: number == Err(Errno::SRCH),
+                });
+            }
+            number => number,
         };
-        let number = field(&fdinfo, "Pid")?;
-        // 0: `/proc` belongs to a pid namespace that does not have it.
-        let directory = number.parse().ok().filter(|number| *number != 0);
-        let other = directory.and_then(|number| self.task.other(number).ok());
-        let (status, in_own) = match other {
-            Some((status, in_own)) => (Some(status), in_own),
-            None => (None, None),
-        };
+        let task = number.ok().flatten();
+        let task = task.and_then(|number| self.task.other(number, file).ok());
         Some(Process {
-            directory,
-            number: in_own,
-            status,
-            was_reaped: number == "-1",
+            number: task.as_ref().and_then(Task::pid),
+            task,
+            was_reaped: number.is_err(),
         })
     }
 
+    /// Asks whether the task may access the process.
+    fn may_access(&self, pidfd: BorrowedFd<'_>, process: &Process) -> Answer {
+        let ours = self.task.status();
+        if let Some(target) = &process.task
+            && target.status().tgid == ours.tgid
+        {
+            return Answer::Passes;
+        }
+        if self.task.is_current() || self.has_our_credentials() {
+            return may_we_access(pidfd, process);
+        }
+        let access = process
+            .task
+            .as_ref()
+            .map(|target| self.task.access_to(target, AccessMode::RealCreds));
+        Answer::must_if_known(access.and_then(|access| access.is_granted()))
+    }
+
+    /// Returns whether the task has the credentials of this one, so that access is the same.
+    fn has_our_credentials(&self) -> bool {
+        let of = |status: &Status| {
+            let Status {
+                uids,
+                gids,
+                permitted,
+                effective,
+                ..
+            } = *status;
+            (uids, gids, permitted, effective)
+        };
+        of(self.task.status()) == of(self.task.asking().status())
+            && self.task.is_in_our_user_ns() == Some(true)
+    }
+
     /// Opens a namespace of a process: by its pidfd, or before Linux 6.11 by `/proc`.
-    pub(super) fn link_of(
-        &self,
-        pidfd: BorrowedFd<'_>,
-        process: &Process,
-        kind: Kind,
-    ) -> Result<Namespace, Errno> {
+    fn link_of(pidfd: BorrowedFd<'_>, process: &Process, kind: Kind) -> Result<Namespace, Errno> {
         match nsfs::of_process(pidfd, Member::of(kind)) {
             Ok(file) => Namespace::new(file),
             Err(Errno::NOTTY | Errno::INVAL) => {
-                let number = process.directory.ok_or(Errno::NOTTY)?;
-                self.task.namespace_of(number, Member::of(kind))
+                let task = process.task.as_ref().ok_or(Errno::NOTTY)?;
+                task.namespace(Member::of(kind))
             }
             Err(errno) => Err(errno),
         }
+    }
+}
+
+/// Asks whether this process may access another one. kcmp(2) makes the same check.
+fn may_we_access(pidfd: BorrowedFd<'_>, process: &Process) -> Answer {
+    if let Some(other) = process.number {
+        let own = gettid();
+        let compare = |other| sys::are_sharing([own, other], Shared::Memory);
+        match compare(other) {
+            Ok(_) => return Answer::Passes,
+            // Not a filter, which would refuse each call.
+            Err(Errno::PERM) if compare(own).is_ok() => return Answer::Refuses,
+            Err(_) => {}
+        }
+    }
+    // Equal to the check for a caller whose real and effective credentials do not differ.
+    match nsfs::of_process(pidfd, Member::User) {
+        Ok(_) => Answer::Passes,
+        Err(Errno::ACCESS) => Answer::Refuses,
+        Err(_) => Answer::Unknown,
     }
 }

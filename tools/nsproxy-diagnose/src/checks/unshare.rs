@@ -3,7 +3,7 @@
 //! The checks of unshare(2).
 
 use super::{Answer, Asked, Because, Checks};
-use crate::{namespace::Relative, sys::Shared};
+use crate::sys::Shared;
 use nsproxy_uapi::{Kind, Reason};
 use rustix::{io::Errno, thread::CapabilitySet};
 use std::ffi::c_int;
@@ -99,12 +99,10 @@ impl Checks<'_> {
         }
         let own = self.own_user_ns();
         let cap = CapabilitySet::SYS_ADMIN;
-        let answer = match (in_new_user_ns, &own) {
+        let answer = match in_new_user_ns {
             // The creator of a user namespace has all capabilities in it.
-            (true, _) => Answer::Passes,
-            (false, Relative::Within(_)) => self.capable(&own, cap),
-            // Its own effective set decides, whatever the user namespace is.
-            (false, _) => Answer::must(self.task.status().effective.contains(cap)),
+            true => Answer::Passes,
+            false => self.capable_in_own(cap),
         };
         self.check(Because::from(Reason::CapNew).lacks(cap, &own), answer)?;
         after_cap(self)?;

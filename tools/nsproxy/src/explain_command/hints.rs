@@ -3,7 +3,8 @@
 //! Ways to pass a check, for the author of a traced program.
 
 use super::traced_task::TracedTask;
-use crate::{creation, lookup};
+use crate::{caller::Caller, creation, lookup};
+use nsproxy_diagnose::Task;
 use nsproxy_uapi::{Kind, Reason, Refusal, nsfs};
 use std::{fs::File, os::fd::OwnedFd};
 
@@ -52,7 +53,7 @@ pub(super) fn hints(refusal: &Refusal, flags: u64, task: &TracedTask) -> Vec<Str
         }
         _ => {
             // The hints that are not about options of this tool.
-            let caller = task.caller();
+            let caller = caller(task);
             return caller.map_or_else(Vec::new, |caller| creation::hints(refusal, flags, &caller));
         }
     };
@@ -96,7 +97,11 @@ fn ways_to_capability(refusal: &Refusal, task: &TracedTask) -> Vec<String> {
 /// Returns how to gain the missing capability in the user namespace of the task.
 fn gain(refusal: &Refusal, task: &TracedTask) -> Option<String> {
     let (cap, _) = refusal.cap?;
-    Some(task.caller()?.gain(cap))
+    Some(caller(task)?.gain(cap))
+}
+
+fn caller(task: &TracedTask) -> Option<Caller> {
+    Task::of(task.tid).ok().as_ref().map(Caller::of)
 }
 
 /// Returns the position of the user namespace with an id, seen from that of a task.

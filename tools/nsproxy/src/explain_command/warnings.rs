@@ -2,11 +2,8 @@
 
 //! Effects of a call that has succeeded, and that authors of programs do not expect.
 
-use super::{
-    traced_call::TracedCall,
-    traced_task::{Fields, TracedTask},
-};
-use nsproxy_diagnose::{Call, Descriptor, Task};
+use super::{traced_call::TracedCall, traced_task::TracedTask};
+use nsproxy_diagnose::{Call, Descriptor, Status, Task};
 use nsproxy_uapi::{Kind, nsfs};
 use rustix::{fs::PROC_SUPER_MAGIC, io::Errno};
 use serde::Serialize;
@@ -159,7 +156,7 @@ pub(super) fn is_without_init(task: &TracedTask) -> bool {
         return false;
     };
     match nsfs::process_in(pid_ns, 1) {
-        Ok(init) => Fields::read(init).is_some_and(|init| init.is_zombie()),
+        Ok(init) => Status::of(init).is_ok_and(|init| init.has_exited()),
         Err(errno) => errno == Errno::SRCH,
     }
 }
@@ -204,27 +201,25 @@ pub(super) fn of_exec(task: &TracedTask) -> Vec<Warning> {
 fn has_ignored_privileges(task: &TracedTask) -> Option<bool> {
     let file = task.path("exe");
     let found = fs::metadata(&file).ok()?;
-    let status = Fields::read(task.tid)?;
+    let traced = Task::of(task.tid).ok()?;
+    let status = traced.status();
     // ptrace(2) is not the reason with these.
     let flags = rustix::fs::statvfs(&file).ok()?.f_flag;
     let ignores_all = flags.contains(rustix::fs::StatVfsMountFlags::NOSUID)
-        || status.number("NoNewPrivs", 0) == Some(1)
-        || !task.is_in_our_user_ns();
+        || status.no_new_privs
+        || traced.is_in_our_user_ns() != Some(true);
     if ignores_all {
         return Some(false);
     }
     let is_set_user_id = found.mode() & libc::S_ISUID != 0;
-    if is_set_user_id && status.number("Uid", 1)? != found.uid() {
+    if is_set_user_id && status.uids.effective != found.uid() {
         return Some(true);
     }
     let mut attribute = [0_u8; 24];
     let size = rustix::fs::getxattr(&file, "security.capability", &mut attribute).unwrap_or(0);
     let permitted = permitted_of_file(&attribute[..size]);
-    let [permitted, bounding] = [
-        status.capabilities("CapPrm")?.bits(),
-        status.capabilities("CapBnd")?.bits(),
-    ]
-    .map(|set| set & permitted);
+    let [permitted, bounding] =
+        [status.permitted, status.bounding].map(|set| set.bits() & permitted);
     Some(bounding & !permitted != 0)
 }
 

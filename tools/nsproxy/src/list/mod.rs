@@ -88,7 +88,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         println!("{}", serde_json::to_string_pretty(&document)?);
     } else {
         print!("{}", table::table(&namespaces, args.all));
-        for message in omitted::messages(hidden, listns, &Caller::read()) {
+        for message in omitted::messages(hidden, listns, &Caller::current()) {
             eprintln!("nsproxy: {message}");
         }
     }

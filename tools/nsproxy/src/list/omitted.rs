@@ -55,7 +55,7 @@ mod tests {
             euid: 1000,
             effective,
             bounding: CapabilitySet::all(),
-            ..Caller::read()
+            ..Caller::current()
         };
         messages(hidden, listns, &caller)
     }
