@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Calls that create namespaces: their options, their dry runs, and the description of refusals.
+//! Calls that create namespaces: their options and their dry runs.
 
 use crate::{
-    caller::Caller,
     clone_flags, dry_run,
     explainer::{Answer, Description, Explainer},
-    kinds, lookup,
-    refusal::{self, Refused},
+    kinds,
+    refusal::Refused,
+    request::Request,
     target_args::{TargetArgs, usage},
 };
 use anyhow::Result;
 use clap::error::Error as UsageError;
-use nsproxy_uapi::{Device, Journal, Kind, Limit, Reason, Refusal};
+use nsproxy_uapi::{Device, Journal, Kind, Refusal};
 use rustix::io::Errno;
 use std::fmt;
 
@@ -153,7 +153,7 @@ impl Creation {
     ///
     /// The module does not answer; with a hint.
     pub(crate) fn explain(self, explainer: &Explainer) -> Result<Option<Answer>> {
-        explainer.explain(self.as_call(), |device| self.dry_run(device))
+        explainer.explain(&Request::Creation(self), |device| self.dry_run(device))
     }
 
     /// Makes a dry run by the module. Returns the refusal, if any.
@@ -161,7 +161,8 @@ impl Creation {
         self.request(device, true).map(|(refusal, _)| refusal)
     }
 
-    fn as_call(self) -> nsproxy_diagnose::Call {
+    /// Returns the system call.
+    pub(crate) fn as_call(self) -> nsproxy_diagnose::Call {
         let flags = self.flags;
         match self.call {
             Call::Unshare => nsproxy_diagnose::Call::Unshare { flags },
@@ -181,7 +182,9 @@ impl Creation {
         dry_run: bool,
     ) -> Result<(Option<Refused>, Journal)> {
         let (refusal, journal) = self.request(device, dry_run).map_err(dry_run::no_answer)?;
-        Ok((refusal.map(|refusal| self.refused(refusal)), journal))
+        let request = Request::Creation(self);
+        let refused = refusal.map(|refusal| Refused::new(refusal, &request));
+        Ok((refused, journal))
     }
 
     fn request(self, device: &Device, dry_run: bool) -> Result<(Option<Refusal>, Journal), Errno> {
@@ -194,21 +197,10 @@ impl Creation {
     /// Describes the call, which failed with `errno`. Must be called in the state in which the call was
     /// made.
     pub(crate) fn describe(self, errno: Errno) -> Description {
+        let request = Request::Creation(self);
         let explainer = Explainer::default();
-        let answer =
-            explainer.explain_failure(errno, self.as_call(), |device| self.dry_run(device));
-        answer.describe(|refusal| self.refused(refusal))
-    }
-
-    /// Describes a refusal for the user. The process must be in the state in which the call was made.
-    pub(crate) fn refused(self, refusal: Refusal) -> Refused {
-        let refusal = refusal::with_init(refusal);
-        let caller = Caller::current();
-        let mut says = refusal::sentence(refusal.reason, refusal.count);
-        if let (Reason::Limit, Some((kind, _))) = (refusal.reason, refusal.namespace) {
-            says = format!("{says}: {}", limit_text(refusal.limit, kind));
-        }
-        Refused::without_call(refusal, says, hints(&refusal, self.flags, &caller))
+        let answer = explainer.explain_failure(errno, &request, |device| self.dry_run(device));
+        answer.describe(&request)
     }
 }
 
@@ -247,175 +239,5 @@ impl Call {
             Self::Unshare => 1 << 20,
             Self::Clone => 1 << 37,
         }
-    }
-}
-
-const FROM_A_CHILD: &str = "make the call from a child made by fork(2)";
-
-/// Returns the name of the sysctl that limits the namespaces of a kind.
-fn sysctl(kind: Kind) -> String {
-    format!("user.max_{}_namespaces", kind.name())
-}
-
-/// Describes a limit and where it is. User space may not know that.
-pub(crate) fn limit_text(limit: Option<Limit>, kind: Kind) -> String {
-    let Some(Limit {
-        max,
-        user_ns,
-        levels,
-    }) = limit
-    else {
-        return format!(
-            "{} of the caller's user namespace, or of one above it",
-            sysctl(kind)
-        );
-    };
-    let value = max.map_or("a limit".to_owned(), |max| max.to_string());
-    let levels = match levels {
-        0 => String::new(),
-        1 => ", one level up".to_owned(),
-        levels => format!(", {levels} levels up"),
-    };
-    let place = lookup::name(Kind::User, user_ns);
-    format!("{} is {value} in {place}{levels}", sysctl(kind))
-}
-
-/// Returns ways to pass the check that refused a call with `flags`, each of which is enough.
-pub(crate) fn hints(refusal: &Refusal, flags: u64, caller: &Caller) -> Vec<String> {
-    // Without these flags, an earlier call has set the pid namespace for children.
-    let of_thread = u64::from(Kind::User.flag() | Kind::Pid.flag());
-    let hint = match refusal.reason {
-        Reason::CapNew => {
-            let cap = refusal.cap.map_or(0, |(cap, _)| cap);
-            let new_user_ns = "create a user namespace as well, with -U or -r".to_owned();
-            return vec![new_user_ns, caller.gain(cap)];
-        }
-        Reason::UsernsOff => {
-            return vec![
-                "sysctl kernel.unprivileged_userns_clone=1, as root".to_owned(),
-                caller.gain(refusal.cap.map_or(0, |(cap, _)| cap)),
-            ];
-        }
-        Reason::Limit => {
-            let Some((kind, _)) = refusal.namespace else {
-                return Vec::new();
-            };
-            let (name, kind) = (sysctl(kind), kind.name());
-            let mut hints = vec![format!(
-                "raise the limit: write a higher number to {name} as root there"
-            )];
-            let is_zero = refusal.limit.is_some_and(|limit| limit.max == Some(0));
-            if !is_zero {
-                hints.push(format!(
-                    "end processes in other {kind} namespaces of this user"
-                ));
-            }
-            return hints;
-        }
-        Reason::Chrooted => {
-            "call it outside of the chroot, or enter the directory with pivot_root(2) instead"
-        }
-        Reason::Unmapped => "write the maps of the user namespace first: uid_map and gid_map",
-        Reason::UnshareThreads => {
-            "make the call before a second thread starts, or from a child made by fork(2)"
-        }
-        Reason::PidForChildren | Reason::SighandShared | Reason::VmShared => FROM_A_CHILD,
-        Reason::CloneThread if flags & of_thread == 0 => FROM_A_CHILD,
-        Reason::Lsm => {
-            "see the kernel log for the security module; AppArmor: \
-             sysctl kernel.apparmor_restrict_unprivileged_userns=0"
-        }
-        Reason::CloneFs => "omit CLONE_FS",
-        Reason::CloneParent => "omit CLONE_PARENT",
-        Reason::CloneThread => "omit CLONE_THREAD",
-        Reason::CloneSysvsem => "omit CLONE_SYSVSEM",
-        Reason::PidOwner => {
-            "enter the user namespace that owns the caller's pid namespace, or one below it"
-        }
-        _ => return Vec::new(),
-    };
-    vec![hint.to_owned()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn limited(limit: Limit) -> String {
-        let creation = Creation::new(Call::Unshare, &[Kind::Net], 0);
-        let refused = creation.refused(Refusal {
-            errno: Errno::NOSPC,
-            reason: Reason::Limit,
-            cap: None,
-            count: 0,
-            namespace: Some((Kind::Net, 0)),
-            limit: Some(limit),
-        });
-        refused.to_string()
-    }
-
-    #[test]
-    fn a_limit_has_its_name_its_value_and_its_place() {
-        let text = limited(Limit {
-            max: Some(3),
-            user_ns: u64::MAX,
-            levels: 2,
-        });
-        let expected = format!(
-            "user.max_net_namespaces is 3 in user namespace {}, 2 levels up",
-            u64::MAX
-        );
-        assert!(text.contains(&expected), "{text}");
-        assert!(text.starts_with("ENOSPC: "), "{text}");
-    }
-
-    #[test]
-    fn the_sysctl_needs_a_capability() {
-        let creation = Creation::new(Call::Unshare, &[Kind::User], 0);
-        // As from user space
-        let refused = creation.refused(Refusal {
-            errno: Errno::PERM,
-            reason: Reason::UsernsOff,
-            cap: None,
-            count: 0,
-            namespace: None,
-            limit: None,
-        });
-        assert!(refused.hints[1].contains("CAP_SYS_ADMIN"), "{refused}");
-    }
-
-    #[test]
-    fn a_thread_after_another_pid_namespace_was_set_needs_a_child() {
-        let hint = |flags: i32| {
-            let refusal = Refusal {
-                errno: Errno::INVAL,
-                reason: Reason::CloneThread,
-                cap: None,
-                count: 0,
-                namespace: None,
-                limit: None,
-            };
-            Creation::new(Call::Clone, &[], flags as u64)
-                .refused(refusal)
-                .hints
-                .concat()
-        };
-        assert_eq!(hint(libc::CLONE_THREAD), FROM_A_CHILD);
-        assert_eq!(
-            hint(libc::CLONE_THREAD | libc::CLONE_NEWUSER),
-            "omit CLONE_THREAD"
-        );
-    }
-
-    #[test]
-    fn a_limit_that_is_hidden_has_no_value() {
-        let text = limited(Limit {
-            max: None,
-            user_ns: 0,
-            levels: 1,
-        });
-        let expected = "is a limit in a user namespace outside the caller's, one level up";
-        assert!(!text.contains(" 0 "), "{text}");
-        assert!(text.contains(expected), "{text}");
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     explainer::{Answer, Description, Explainer},
     plan::Call,
     refusal::{Refused, hint_lines},
+    request::Request,
 };
 use anyhow::{Result, anyhow};
 use nsproxy_uapi::{Device, Explain, Journal, Refusal};
@@ -32,7 +33,7 @@ pub(crate) fn explain(
     file: BorrowedFd<'_>,
     how: Explain,
 ) -> Result<Option<Answer>> {
-    explainer.explain(as_call(call, file), |device| {
+    explainer.explain(&Request::Setns { call, file }, |device| {
         request(device, call, file, how)
     })
 }
@@ -48,15 +49,9 @@ pub(crate) fn enter(
     file: BorrowedFd<'_>,
     how: Explain,
 ) -> Result<Option<Answer>> {
-    let numbers = [file.as_raw_fd(), call.nstype() as i32];
-    explainer.enter(numbers, |device| request(device, call, file, how))
-}
-
-fn as_call(call: &Call, file: BorrowedFd<'_>) -> nsproxy_diagnose::Call {
-    nsproxy_diagnose::Call::Setns {
-        fd: file.as_raw_fd(),
-        nstype: call.nstype() as i32,
-    }
+    explainer.enter(&Request::Setns { call, file }, |device| {
+        request(device, call, file, how)
+    })
 }
 
 fn request(
@@ -84,7 +79,7 @@ pub(crate) fn trace(
         .trace(file.as_raw_fd(), call.nstype() as i32, how)
         .map_err(no_answer)?;
     Ok((
-        refusal.map(|refusal| Refused::new(refusal, call, file)),
+        refusal.map(|refusal| Refused::new(refusal, &Request::Setns { call, file })),
         journal,
     ))
 }
@@ -121,8 +116,8 @@ pub(crate) fn describe_setns(
     as_of_2011: bool,
 ) -> Description {
     let how = Explain::dry_run(as_of_2011);
-    let answer = Explainer::default().explain_failure(errno, as_call(call, file), |device| {
-        request(device, call, file, how)
-    });
-    answer.describe(|refusal| Refused::new(refusal, call, file))
+    let explainer = Explainer::default();
+    let made = Request::Setns { call, file };
+    let answer = explainer.explain_failure(errno, &made, |device| request(device, call, file, how));
+    answer.describe(&made)
 }

@@ -6,7 +6,7 @@ use crate::{
     creation::{self, Creation, CreationArgs},
     dry_run, errno, explain_command,
     explainer::{self, Explainer, ViaArg},
-    refusal::Refused,
+    request::Request,
     status::ExitCode,
     target_args::TargetArgs,
 };
@@ -89,8 +89,9 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
                 return Ok(Some(answer.clone()));
             }
             Some(answer) => {
-                let refused = |refusal| Refused::new(refusal, call, turn.file);
-                println!("{call}: {}", answer.describe(refused));
+                let file = turn.file;
+                let described = answer.describe(&Request::Setns { call, file });
+                println!("{call}: {described}");
             }
             None => println!("{call}: can be entered"),
         }
@@ -112,10 +113,8 @@ fn explain_creation(creation: Creation, explainer: &Explainer) -> Result<ExitCod
     let answer = creation.explain(explainer)?;
     let status = match answer {
         Some(answer) => {
-            println!(
-                "{creation}: {}",
-                answer.describe(|refusal| creation.refused(refusal))
-            );
+            let described = answer.describe(&Request::Creation(creation));
+            println!("{creation}: {described}");
             ExitCode::FAILURE
         }
         None => {

@@ -2,10 +2,10 @@
 
 //! The source of explanations: the module, or user space.
 
-use crate::{dry_run, errno::show, open, refusal::Refused, target_args::usage};
+use crate::{cause::Described, dry_run, errno::show, open, request::Request, target_args::usage};
 use anyhow::Result;
 use clap::ValueEnum;
-use nsproxy_diagnose::{Cause, Task, Verdict};
+use nsproxy_diagnose::{Call, Cause, Task, Verdict};
 use nsproxy_uapi::{Device, Reason, Refusal, Shown, setns_raw};
 use rustix::io::Errno;
 use std::{fmt, os::fd::BorrowedFd};
@@ -85,7 +85,7 @@ impl Explainer {
     /// The module does not answer; with a hint.
     pub(crate) fn explain(
         &self,
-        call: nsproxy_diagnose::Call,
+        request: &Request<'_>,
         by_module: impl FnOnce(&Device) -> Result<Option<Refusal>, Errno>,
     ) -> Result<Option<Answer>> {
         match self {
@@ -94,7 +94,7 @@ impl Explainer {
                 Ok(refusal.map(Answer::of_module))
             }
             Self::UserSpace => {
-                let verdict = nsproxy_diagnose::explain(&Task::current(), call);
+                let verdict = nsproxy_diagnose::explain(&Task::current(), request.as_call());
                 if !verdict.was_tried {
                     eprintln!("nsproxy: {NOT_TRIED}");
                 }
@@ -107,7 +107,7 @@ impl Explainer {
     pub(crate) fn explain_failure(
         &self,
         errno: Errno,
-        call: nsproxy_diagnose::Call,
+        request: &Request<'_>,
         by_module: impl FnOnce(&Device) -> Result<Option<Refusal>, Errno>,
     ) -> Answer {
         // The module does not answer under a filter, or the state has changed.
@@ -117,7 +117,7 @@ impl Explainer {
         {
             return Answer::of_module(refusal);
         }
-        let verdict = nsproxy_diagnose::explain_failure(&Task::current(), call, errno);
+        let verdict = nsproxy_diagnose::explain_failure(&Task::current(), request.as_call(), errno);
         Answer {
             errno,
             causes: verdict.causes,
@@ -131,15 +131,15 @@ impl Explainer {
     /// As [`explain`](Self::explain).
     pub(crate) fn enter(
         &self,
-        [fd, nstype]: [i32; 2],
+        request: &Request<'_>,
         by_module: impl FnOnce(&Device) -> Result<Option<Refusal>, Errno>,
     ) -> Result<Option<Answer>> {
-        let call = nsproxy_diagnose::Call::Setns { fd, nstype };
-        match self {
-            Self::KernelModule(_) => self.explain(call, by_module),
-            Self::UserSpace => Ok(setns_raw(fd, nstype)
-                .err()
-                .map(|errno| self.explain_failure(errno, call, |_| Ok(None)))),
+        match (self, request.as_call()) {
+            (Self::UserSpace, Call::Setns { fd, nstype }) => {
+                let refused = setns_raw(fd, nstype).err();
+                Ok(refused.map(|errno| self.explain_failure(errno, request, |_| Ok(None))))
+            }
+            _ => self.explain(request, by_module),
         }
     }
 
@@ -205,17 +205,13 @@ impl Answer {
         }
     }
 
-    /// Describes the causes. `describe` describes a check.
-    pub(crate) fn describe(&self, describe: impl Fn(Refusal) -> Refused) -> Description {
-        let causes = self.causes.iter().map(|cause| match cause {
-            Cause::Check(refusal) => describe(*refusal).cause(),
-            Cause::Seccomp => "a filter of seccomp(2), as container runtimes have it\n  hint: run \
-                               without the filter (containers: --security-opt seccomp=unconfined)"
-                .to_owned(),
-        });
+    /// Describes the causes. This process must be in the state in which the call was made.
+    pub(crate) fn describe(&self, request: &Request<'_>) -> Description {
+        let task = Task::current();
+        let describe = |cause| Described::new(cause, request, &task);
         Description {
             errno: self.errno,
-            causes: causes.collect(),
+            causes: self.causes.iter().map(describe).collect(),
         }
     }
 }
@@ -223,7 +219,7 @@ impl Answer {
 /// The description of a refusal for the user.
 pub(crate) struct Description {
     errno: Errno,
-    causes: Vec<String>,
+    causes: Vec<Described>,
 }
 
 impl fmt::Display for Description {
@@ -231,13 +227,13 @@ impl fmt::Display for Description {
         f.write_str(&show(self.errno))?;
         match &self.causes[..] {
             [] => f.write_str("\nreason: unknown: no check that user space can make refuses"),
-            [cause] => write!(f, "\nreason: {cause}"),
+            [cause] => write!(f, "\nreason: {}", cause.lines()),
             causes => causes
                 .iter()
                 .enumerate()
                 .try_for_each(|(i, cause)| match i {
-                    0 => write!(f, "\nreason: {cause}"),
-                    _ => write!(f, "\nor else: {cause}"),
+                    0 => write!(f, "\nreason: {}", cause.lines()),
+                    _ => write!(f, "\nor else: {}", cause.lines()),
                 }),
         }
     }
@@ -246,7 +242,8 @@ impl fmt::Display for Description {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::refusal;
+    use crate::creation::{self, Creation};
+    use nsproxy_uapi::Kind;
 
     fn answer(reasons: &[Reason]) -> Answer {
         let refusal = |reason: &Reason| Refusal {
@@ -254,7 +251,7 @@ mod tests {
             reason: *reason,
             cap: None,
             count: 0,
-            namespace: None,
+            namespace: Some((Kind::User, 0)),
             limit: None,
         };
         Answer {
@@ -264,20 +261,17 @@ mod tests {
     }
 
     fn text(answer: &Answer) -> String {
-        let describe = |refusal: Refusal| {
-            let says = refusal::sentence(refusal.reason, refusal.count);
-            Refused::without_call(refusal, says, vec!["try".to_owned()])
-        };
-        answer.describe(describe).to_string()
+        let creation = Creation::new(creation::Call::Unshare, &[Kind::User], 0);
+        answer.describe(&Request::Creation(creation)).to_string()
     }
 
     #[test]
     fn all_possible_causes_are_described() {
-        let both = answer(&[Reason::Nested, Reason::Limit]);
-        assert_eq!(both.names(), "nested|limit");
+        let both = answer(&[Reason::Limit, Reason::Nested]);
+        assert_eq!(both.names(), "limit|nested");
         let text = text(&both);
         assert!(text.starts_with("ENOSPC: "), "{text}");
-        for line in ["\nreason: namespaces", "\n  hint: try\nor else: the limit"] {
+        for line in ["\nreason: the limit", "\n  hint: ", "\nor else: namespaces"] {
             assert!(text.contains(line), "{text}");
         }
     }

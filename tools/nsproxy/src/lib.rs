@@ -3,6 +3,7 @@
 //! The command-line tool `nsproxy`, as a library: its binary, and tests of the page of a trace.
 
 mod caller;
+mod cause;
 mod check;
 mod clone_flags;
 mod creation;
@@ -16,6 +17,7 @@ mod explain;
 mod explain_command;
 mod explainer;
 mod generate;
+mod hints;
 mod id_maps;
 mod kinds;
 mod list;
@@ -26,6 +28,7 @@ mod open_by_id;
 mod page;
 mod plan;
 mod refusal;
+mod request;
 mod serve;
 mod setns;
 mod show;

@@ -1,74 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Describes a refusal: which check refused, what it was about, and how to pass it.
+//! The refusal of a call in words: which check refused.
 
-use crate::{
-    caller::{Caller, OVERFLOW_ID},
-    denied_access,
-    errno::show,
-    lookup,
-    plan::{Call, Source},
-};
-use nsproxy_diagnose::{AccessMode, Task};
-use nsproxy_uapi::{Kind, Member, Reason, Refusal, nsfs};
+use crate::{cause::Described, errno::show, request::Request};
+use nsproxy_diagnose::{Cause, Task};
+use nsproxy_uapi::{Reason, Refusal};
 use rustix::thread::CapabilitySet;
-use std::{
-    fmt,
-    os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd},
-};
+use std::fmt;
 
-/// A refusal, described for the user.
+/// A refusal by the module, described for the user.
 #[derive(Clone, Debug)]
 pub(crate) struct Refused {
     pub(crate) refusal: Refusal,
-    /// The sentence that describes the check.
-    pub(crate) says: String,
-    /// The capability that is missing, and where.
-    missing: Option<String>,
-    /// The namespace that the check was about.
-    about: Option<String>,
-    /// Ways to pass the check, each of which is enough.
-    pub(crate) hints: Vec<String>,
+    pub(crate) cause: Described,
+}
+
+impl Refused {
+    /// Describes a refusal. This process must be in the state in which the call was made.
+    pub(crate) fn new(refusal: Refusal, request: &Request<'_>) -> Self {
+        let cause = Cause::Check(refusal);
+        Self {
+            refusal,
+            cause: Described::new(&cause, request, &Task::current()),
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (errno, cause) = (show(self.refusal.errno), self.cause.lines());
+        write!(f, "{errno}\nreason: {cause}")
+    }
 }
 
 /// The capability of [`Reason::CapInit`] and [`Reason::UsernsOff`], and the id of the initial user
 /// namespace (`USER_NS_INIT_ID`). The module does not report the id.
 const OF_INIT: (u32, u64) = (CapabilitySet::SYS_ADMIN.bits().trailing_zeros(), 3);
-
-impl Refused {
-    /// Describes a refusal, as far as the caller and the target are visible to this process. The
-    /// process must be in the state in which the call was made.
-    pub(crate) fn new(refusal: Refusal, call: &Call, file: BorrowedFd<'_>) -> Self {
-        let refusal = with_init(refusal);
-        let (says, hints) = details(&refusal, call, file)
-            .unwrap_or_else(|| (sentence(refusal.reason, refusal.count), Vec::new()));
-        Self {
-            about: refusal.namespace.map(|(kind, id)| lookup::name(kind, id)),
-            ..Self::without_call(refusal, says, hints)
-        }
-    }
-
-    /// Describes a refusal that is not about an existing namespace.
-    pub(crate) fn without_call(refusal: Refusal, says: String, hints: Vec<String>) -> Self {
-        let refusal = with_init(refusal);
-        let missing = refusal.cap.map(|(cap, user_ns)| {
-            let is_initial = matches!(refusal.reason, Reason::CapInit | Reason::UsernsOff);
-            let place = match lookup::find(Kind::User, user_ns) {
-                // On Linux 6.18 it has another id.
-                None if is_initial => "the initial user namespace".to_owned(),
-                _ => lookup::name(Kind::User, user_ns),
-            };
-            format!("{} in {place}", name_of(cap))
-        });
-        Self {
-            refusal,
-            says,
-            missing,
-            about: None,
-            hints,
-        }
-    }
-}
 
 /// Adds the initial user namespace to a refusal that is about it.
 pub(crate) fn with_init(mut refusal: Refusal) -> Refusal {
@@ -76,25 +43,6 @@ pub(crate) fn with_init(mut refusal: Refusal) -> Refusal {
         refusal.cap = Some(OF_INIT);
     }
     refusal
-}
-
-impl Refused {
-    /// Describes the check, what it was about, and how to pass it: the lines below the errno.
-    pub(crate) fn cause(&self) -> String {
-        let lines = [("missing", &self.missing), ("about", &self.about)];
-        let lines = lines.into_iter().filter_map(|(name, value)| {
-            let value = value.as_ref()?;
-            Some(format!("\n  {name}: {value}"))
-        });
-        let lines: String = lines.collect();
-        format!("{}{lines}{}", self.says, hint_lines(&self.hints))
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\nreason: {}", show(self.refusal.errno), self.cause())
-    }
 }
 
 /// Formats each hint as a line, to be appended to other lines.
@@ -114,170 +62,8 @@ pub(crate) fn name_of(cap: u32) -> String {
     }
 }
 
-/// Describes the check that refused, and returns hints how to pass it. Returns [`None`] if there is
-/// nothing to add to [`sentence`].
-fn details(refusal: &Refusal, call: &Call, file: BorrowedFd<'_>) -> Option<(String, Vec<String>)> {
-    let &Refusal {
-        reason, count, cap, ..
-    } = refusal;
-    let hints = match reason {
-        Reason::Ptrace => {
-            let target = Task::of_pidfd(file).ok()?;
-            let caller = Task::current();
-            return Some(denied_access::describe(
-                &caller,
-                &target,
-                AccessMode::RealCreds,
-            ));
-        }
-        Reason::Exiting => {
-            let target = Task::of_pidfd(file).ok()?;
-            let says = if target.status().has_exited() {
-                "the process has exited: it is a zombie"
-            } else {
-                "the process is exiting, and has released its namespaces: the init of a pid \
-                 namespace waits for the processes in it to end"
-            };
-            return Some((says.to_owned(), Vec::new()));
-        }
-        Reason::Neither => vec!["name a file in /proc/PID/ns, or a bind mount of one".to_owned()],
-        Reason::NsType => {
-            let kind = nsfs::kind(file).ok()?;
-            let Source::File(path) = &call.source else {
-                return None;
-            };
-            vec![format!(
-                "name its kind: -{}={}",
-                kind.letter(),
-                path.display()
-            )]
-        }
-        Reason::CapOwner | Reason::CapSet | Reason::Chroot | Reason::CapUser | Reason::CapInit => {
-            let (cap, user_ns) = cap?;
-            let at = At {
-                call,
-                file,
-                caller: &Caller::current(),
-            };
-            at.ways_to(cap, user_ns, refusal)
-        }
-        Reason::FsShared => {
-            vec!["call unshare(CLONE_FS) first, or call from a child made by fork(2)".to_owned()]
-        }
-        Reason::NotBelow => {
-            vec!["run in that pid namespace, or in one above it: no process leaves its own".into()]
-        }
-        Reason::SameUser => vec!["omit -U".to_owned()],
-        Reason::NoNs => vec!["omit --2011".to_owned()],
-        _ => return None,
-    };
-    Some((sentence(reason, count), hints))
-}
-
-/// A refused call, and its caller.
-struct At<'a> {
-    call: &'a Call,
-    /// The open file of the call: its path may refer to another file by now.
-    file: BorrowedFd<'a>,
-    caller: &'a Caller,
-}
-
-impl At<'_> {
-    /// Returns the ways to gain `CAP_*` number `cap` in a user namespace.
-    fn ways_to(&self, cap: u32, user_ns: u64, refusal: &Refusal) -> Vec<String> {
-        let caller = self.caller;
-        let mut hints = Vec::new();
-        if matches!(refusal.reason, Reason::CapSet | Reason::Chroot)
-            && let Some(option) = self.user_ns_first()
-        {
-            hints.push(format!("enter the user namespace as well, with {option}"));
-        }
-        if user_ns != 0 && caller.user_ns == Some(user_ns) {
-            hints.push(caller.gain(cap));
-            return hints;
-        }
-        let Some(below) = self.below_ours(refusal) else {
-            hints.push(format!(
-                "run outside of the caller's user namespace: in {}, or in one above it",
-                lookup::name(Kind::User, user_ns)
-            ));
-            return hints;
-        };
-        // The owner has all capabilities there, and none in its own user namespace, which the other
-        // kinds check next.
-        let option = match refusal.reason {
-            Reason::CapUser => Some(String::new()),
-            _ => self
-                .option(user_ns)
-                .map(|option| format!(", with {option}")),
-        };
-        if let (Some(option), Ok(uid)) = (option, nsfs::owner_uid(below))
-            && ![caller.euid, OVERFLOW_ID].contains(&uid)
-        {
-            hints.push(format!("run as its owner, uid {uid}{option}"));
-        }
-        hints.push(caller.gain(cap));
-        hints
-    }
-
-    /// Returns the option that also enters the target's user namespace, if an attempt by a child shows
-    /// that it helps.
-    fn user_ns_first(&self) -> Option<String> {
-        let owner;
-        let (file, nstype, option) = match self.call.source {
-            Source::Process(_) if self.call.kinds.contains(&Kind::User) => return None,
-            Source::Process(_) => (self.file, self.call.nstype(), "-U".to_owned()),
-            Source::File(_) => {
-                owner = nsfs::owner(self.file).ok()?;
-                let option = self.option(nsfs::id_or_inode(&owner).ok()?)?;
-                (owner.as_fd(), 0, option)
-            }
-        };
-        let call = nsproxy_diagnose::Call::Setns {
-            fd: file.as_raw_fd(),
-            nstype: (nstype | Kind::User.flag()) as i32,
-        };
-        let verdict = nsproxy_diagnose::explain(&Task::current(), call);
-        verdict.result.is_ok().then_some(option)
-    }
-
-    /// Returns the option that makes the call enter this user namespace as well.
-    fn option(&self, user_ns: u64) -> Option<String> {
-        match self.call.source {
-            Source::Process(_) => {
-                let theirs = nsfs::of_process(self.file, Member::User).ok()?;
-                let is_new = !self.call.kinds.contains(&Kind::User);
-                (is_new && nsfs::id_or_inode(theirs) == Ok(user_ns)).then(|| "-U".to_owned())
-            }
-            Source::File(_) => {
-                let known = lookup::find(Kind::User, user_ns)?;
-                Some(format!("-U=/proc/{}/ns/user", known.pid))
-            }
-        }
-    }
-
-    /// Returns the user namespace that a refusal is about, or the one above it that is a child of
-    /// the caller's; [`None`] if it is not below the caller's.
-    fn below_ours(&self, refusal: &Refusal) -> Option<OwnedFd> {
-        let (kind, _) = refusal.namespace?;
-        let mut user_ns = match self.call.source {
-            Source::Process(_) => nsfs::of_process(self.file, Member::of(kind)).ok()?,
-            Source::File(_) => self.file.try_clone_to_owned().ok()?,
-        };
-        if refusal.reason != Reason::CapUser {
-            user_ns = nsfs::owner(user_ns).ok()?;
-        }
-        loop {
-            let parent = nsfs::owner(&user_ns).ok()?;
-            if nsfs::id_or_inode(&parent).ok() == self.caller.user_ns {
-                return Some(user_ns);
-            }
-            user_ns = parent;
-        }
-    }
-}
-
-/// Returns the sentence that describes a failed check. `count` tasks share what may not be shared.
+/// Returns the sentence that describes a failed check. `count` tasks share what may not be shared; 0 or 1
+/// if the number of others is not known.
 pub(crate) fn sentence(reason: Reason, count: u32) -> String {
     let sentence = match reason {
         Reason::BadFd => "the descriptor is not open, or was opened with O_PATH",
@@ -363,36 +149,19 @@ pub(crate) fn sentence(reason: Reason, count: u32) -> String {
             "tasks in different ipc namespaces cannot share semaphore undos (CLONE_SYSVSEM)"
         }
     };
-    sentence.replace("{count}", &count.to_string())
+    match count {
+        // The number of others is not known.
+        0 | 1 => sentence
+            .replace("{count} tasks", "other tasks")
+            .replace("{count} threads", "several threads")
+            .replace(", including the caller", ""),
+        count => sentence.replace("{count}", &count.to_string()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::io::Errno;
-
-    #[test]
-    fn a_missing_capability_names_the_user_namespace() {
-        let refusal = Refusal {
-            errno: Errno::PERM,
-            reason: Reason::CapOwner,
-            cap: Some((21, 99)),
-            count: 0,
-            namespace: Some((Kind::Net, 12)),
-            limit: None,
-        };
-        let call = Call {
-            source: Source::File("/proc/self/ns/net".into()),
-            kinds: vec![Kind::Net],
-        };
-        let file = std::fs::File::open("/proc/self/ns/net").unwrap();
-        let text = Refused::new(refusal, &call, file.as_fd()).to_string();
-        assert!(
-            text.contains("\n  missing: CAP_SYS_ADMIN in user namespace 99"),
-            "{text}"
-        );
-        assert!(text.contains("\n  about: net namespace 12"), "{text}");
-    }
 
     #[test]
     fn capabilities_have_names() {
@@ -410,5 +179,13 @@ mod tests {
         all.sort();
         all.dedup();
         assert_eq!(all.len(), Reason::ALL.len());
+    }
+
+    #[test]
+    fn an_unknown_number_of_tasks_is_not_printed() {
+        let shared = |count| sentence(Reason::FsShared, count);
+        assert!(shared(2).starts_with("2 tasks share root"), "{}", shared(2));
+        let unknown = "other tasks share root and working directory (CLONE_FS)";
+        assert_eq!(shared(1), unknown);
     }
 }

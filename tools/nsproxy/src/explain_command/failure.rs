@@ -2,10 +2,10 @@
 
 //! The explanation of a failed call.
 
-use super::{hints, traced_call::TracedCall, traced_task::TracedTask, warnings};
-use crate::{creation, errno, lookup, refusal};
-use nsproxy_diagnose::{Call, Cause, Descriptor, Task, explain_failure};
-use nsproxy_uapi::{Kind, Reason, Refusal};
+use super::{traced_call::TracedCall, traced_task::TracedTask, warnings};
+use crate::{cause::Described, errno, request::Request};
+use nsproxy_diagnose::{Call, Descriptor, Task, explain_failure};
+use nsproxy_uapi::Kind;
 use rustix::io::Errno;
 use serde::Serialize;
 use std::fmt;
@@ -31,29 +31,6 @@ pub(super) struct Failure {
     causes: Vec<Described>,
 }
 
-/// A possible cause.
-#[derive(Debug, Serialize)]
-struct Described {
-    /// Stable.
-    reason: &'static str,
-    says: String,
-    cap: Option<String>,
-    /// The id of the user namespace in which the capability is missing.
-    user_ns: Option<u64>,
-    /// The number of tasks that share a resource.
-    count: Option<u32>,
-    namespace: Option<Namespace>,
-    /// Ways to pass the check, each of which is enough.
-    hints: Vec<String>,
-}
-
-#[derive(Debug, Serialize)]
-struct Namespace {
-    kind: &'static str,
-    /// 0 for one that the call would have created.
-    id: u64,
-}
-
 impl Failure {
     /// Explains a call that `task` has made. The task must be stopped at the exit of the call.
     pub(super) fn explain(task: &TracedTask, call: TracedCall, errno: Errno) -> Self {
@@ -62,14 +39,18 @@ impl Failure {
             (Some(found), Call::Setns { fd, .. }) => found.descriptor(fd).ok(),
             _ => None,
         };
-        let causes = found.map(|found| explain_failure(&found, call.call, errno).causes);
-        let mut causes: Vec<_> = causes.into_iter().flatten().collect();
-        // Several checks of the same kind may have the same reason.
-        causes.dedup();
-        let mut causes: Vec<_> = causes
-            .into_iter()
-            .map(|cause| Described::new(cause, call.flags(), task))
-            .collect();
+        let mut causes = Vec::new();
+        if let Some(found) = &found {
+            let mut possible = explain_failure(found, call.call, errno).causes;
+            // Several checks of the same kind may have the same reason.
+            possible.dedup();
+            let request = Request::Program(call.call);
+            causes.extend(
+                possible
+                    .iter()
+                    .map(|cause| Described::new(cause, &request, found)),
+            );
+        }
         if let Some(cause) = of_new_task(task, call, errno, causes.is_empty()) {
             causes = vec![cause];
         }
@@ -112,84 +93,19 @@ fn of_new_task(
             "pid-ns-without-init",
             "the init of the pid namespace for the children of this process has exited: its first \
              child is that init",
-            "create the pid namespace with clone3(2), or let one child create all other processes \
-             (unshare(1): --fork)",
+            vec![
+                "create the pid namespace with clone3(2), or let one child create all other \
+                 processes (unshare(1): --fork)"
+                    .to_owned(),
+            ],
         )),
         Errno::AGAIN if is_unknown => Some(Described::of(
             "task-limit",
             "a limit of tasks is reached: RLIMIT_NPROC, pids.max of the cgroup, or \
              kernel.threads-max",
-            "raise the limit, or end other tasks of this user or cgroup",
+            vec!["raise the limit, or end other tasks of this user or cgroup".to_owned()],
         )),
         _ => None,
-    }
-}
-
-impl Described {
-    fn of(reason: &'static str, says: impl Into<String>, hint: &str) -> Self {
-        Self {
-            reason,
-            says: says.into(),
-            cap: None,
-            user_ns: None,
-            count: None,
-            namespace: None,
-            hints: vec![hint.to_owned()],
-        }
-    }
-
-    fn new(cause: Cause, flags: u64, task: &TracedTask) -> Self {
-        let refusal = match cause {
-            Cause::Check(refusal) => refusal,
-            Cause::Seccomp => {
-                return Self::of(
-                    "seccomp",
-                    "a seccomp filter of the program refuses the call",
-                    "allow the call in the filter (containers: --security-opt seccomp=FILE)",
-                );
-            }
-        };
-        Self {
-            reason: refusal.reason.name(),
-            says: says(&refusal),
-            cap: refusal.cap.map(|(cap, _)| refusal::name_of(cap)),
-            user_ns: refusal.cap.map(|(_, id)| id).filter(|id| *id != 0),
-            count: Some(refusal.count).filter(|count| *count != 0),
-            namespace: refusal.namespace.map(|(kind, id)| Namespace {
-                kind: kind.name(),
-                id,
-            }),
-            hints: hints::hints(&refusal, flags, task),
-        }
-    }
-}
-
-/// Describes the check of a refusal.
-fn says(refusal: &Refusal) -> String {
-    let is_shared = matches!(
-        refusal.reason,
-        Reason::FsShared | Reason::MmShared | Reason::SighandShared | Reason::VmShared
-    );
-    let sentence = match refusal.count {
-        // The number of other tasks is unknown.
-        0 | 1 if is_shared => refusal::sentence(refusal.reason, 0)
-            .replacen("0 tasks", "other tasks", 1)
-            .replace(", including the caller", ""),
-        count => refusal::sentence(refusal.reason, count),
-    };
-    let detail = match (refusal.cap, refusal.namespace) {
-        (Some((cap, user_ns)), _) => {
-            let place = lookup::name(Kind::User, user_ns);
-            Some(format!("{} in {place}", refusal::name_of(cap)))
-        }
-        (None, Some((kind, _))) if refusal.reason == Reason::Limit => {
-            Some(creation::limit_text(refusal.limit, kind))
-        }
-        _ => None,
-    };
-    match detail {
-        Some(detail) => format!("{sentence}: {detail}"),
-        None => sentence,
     }
 }
 
@@ -202,25 +118,23 @@ impl fmt::Display for Failure {
         match &self.causes[..] {
             [] => f.write_str("unknown cause: all checks that can be repeated pass"),
             [cause] => {
-                f.write_str(&cause.says)?;
+                write!(f, "{cause}")?;
                 let mut hints = cause.hints.iter();
                 hints.try_for_each(|hint| write!(f, "; hint: {hint}"))
             }
             causes => {
-                let causes: Vec<_> = causes.iter().map(Described::with_hints).collect();
+                let causes: Vec<_> = causes.iter().map(with_hints).collect();
                 write!(f, "may be: {}", causes.join(" or "))
             }
         }
     }
 }
 
-impl Described {
-    /// Formats one of several causes.
-    fn with_hints(&self) -> String {
-        match &self.hints[..] {
-            [] => self.says.clone(),
-            hints => format!("{} (hint: {})", self.says, hints.join("; hint: ")),
-        }
+/// Formats one of several causes.
+fn with_hints(cause: &Described) -> String {
+    match &cause.hints[..] {
+        [] => cause.to_string(),
+        hints => format!("{cause} (hint: {})", hints.join("; hint: ")),
     }
 }
 
@@ -248,10 +162,8 @@ mod tests {
     }
 
     fn cause(says: &str, hints: &[&str]) -> Described {
-        Described {
-            hints: hints.iter().map(|hint| (*hint).to_owned()).collect(),
-            ..Described::of("one", says, "")
-        }
+        let hints = hints.iter().map(|hint| (*hint).to_owned()).collect();
+        Described::of("one", says, hints)
     }
 
     #[test]
@@ -266,23 +178,6 @@ mod tests {
         );
         let none = failure(Vec::new());
         assert!(none.contains("EINVAL: unknown cause"), "{none}");
-    }
-
-    #[test]
-    fn an_unknown_number_of_tasks_is_not_printed() {
-        let shared = |count| {
-            says(&Refusal {
-                errno: Errno::INVAL,
-                reason: Reason::FsShared,
-                cap: None,
-                count,
-                namespace: None,
-                limit: None,
-            })
-        };
-        assert!(shared(2).starts_with("2 tasks share root"), "{}", shared(2));
-        let unknown = "other tasks share root and working directory (CLONE_FS)";
-        assert_eq!(shared(1), unknown);
     }
 
     #[test]

@@ -7,7 +7,6 @@
 //! without a value are `null`.
 
 mod failure;
-mod hints;
 mod report;
 mod sys;
 mod traced_call;

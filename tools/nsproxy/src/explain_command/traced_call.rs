@@ -2,7 +2,7 @@
 
 //! A system call of a traced task: its decoding, and its text.
 
-use crate::{clone_flags, creation};
+use crate::{clone_flags, creation, request};
 use nsproxy_diagnose::{Call, Descriptor};
 use nsproxy_uapi::Kind;
 use std::{ffi::c_long, fmt};
@@ -81,10 +81,7 @@ impl TracedCall {
 
     /// Returns the flags of the call.
     pub(super) fn flags(self) -> u64 {
-        match self.call {
-            Call::Setns { nstype, .. } => (nstype as u32).into(),
-            Call::Unshare { flags } | Call::Clone { flags } => flags,
-        }
+        request::flags(self.call)
     }
 
     /// Returns the kinds that the call enters or creates, as far as its flags name them.

@@ -6,7 +6,7 @@ use super::{
     Traced,
     function::{Place, function},
 };
-use crate::{errno, refusal};
+use crate::{cause::Described, errno, refusal};
 use nsproxy_uapi::{Count, Kind, Member, Step};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -36,15 +36,8 @@ struct Call {
 struct Refused {
     errno: String,
     number: i32,
-    /// Stable.
-    reason: &'static str,
-    says: String,
-    /// Ways to pass the check, each of which is enough.
-    hints: Vec<String>,
-    cap: Option<String>,
-    user_ns: Option<u64>,
-    count: Option<u32>,
-    namespace: Option<Namespace>,
+    #[serde(flatten)]
+    cause: Described,
 }
 
 #[derive(Serialize)]
@@ -154,17 +147,11 @@ impl Call {
 
 impl Refused {
     fn new(refused: &refusal::Refused) -> Self {
-        let refusal = refused.refusal;
+        let errno = refused.refusal.errno;
         Self {
-            errno: errno::word(refusal.errno),
-            number: refusal.errno.raw_os_error(),
-            reason: refusal.reason.name(),
-            says: refused.says.clone(),
-            hints: refused.hints.clone(),
-            cap: refusal.cap.map(|(cap, _)| refusal::name_of(cap)),
-            user_ns: refusal.cap.and_then(|(_, id)| (id != 0).then_some(id)),
-            count: (refusal.count != 0).then_some(refusal.count),
-            namespace: refusal.namespace.map(Namespace::new),
+            errno: errno::word(errno),
+            number: errno.raw_os_error(),
+            cause: refused.cause.clone().without_missing(),
         }
     }
 }

@@ -151,7 +151,7 @@ fn outer_user_ns(user: &User) -> Result<()> {
     let capability = "net): EPERM: missing capability in the user namespace that owns the namespace: \
                       CAP_SYS_ADMIN in user namespace ";
     ensure!(output.report_lines(capability) > 0, "{output:?}");
-    let hint = "; hint: run outside of the user namespace of the program: in user namespace ";
+    let hint = "; hint: run outside of the caller's user namespace: in user namespace ";
     ensure!(output.report_lines(hint) > 0, "{output:?}");
     Ok(())
 }
