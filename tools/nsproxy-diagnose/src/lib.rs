@@ -33,7 +33,7 @@ pub use ptrace_access::{Access, AccessMode, Rule};
 pub use show::show;
 pub use status::{Ids, Status};
 pub use task::Task;
-pub use verdict::{Cause, Verdict};
+pub use verdict::{Cause, NotTried, Verdict};
 
 use checks::Checks;
 use nsproxy_uapi::{Kind, nsfs};
@@ -45,7 +45,7 @@ use sys::{Memory, Shared};
 pub enum Call {
     /// setns(2)
     Setns {
-        /// A descriptor of the task.
+        /// A descriptor of the task, or of this process: see [`Task::with_our_files`].
         fd: i32,
         /// 0, or a set of `CLONE_NEW*`.
         nstype: i32,
@@ -69,28 +69,29 @@ pub enum Call {
 /// up. The result is predicted for another task, and for one whose children would be in other
 /// namespaces: the child would be the init of a new pid namespace, which dies with it.
 pub fn explain(task: &Task, call: Call) -> Verdict {
-    let tried = match task.is_current() && task.keeps_children() {
-        true => attempt(task, call),
-        false => None,
+    let tried = match (task.is_current(), task.keeps_children()) {
+        (false, _) => Err(NotTried::OtherTask),
+        (true, false) => Err(NotTried::OtherChildren),
+        (true, true) => attempt(task, call).map_err(NotTried::NoChild),
     };
     let (is_refused, mut causes) = match tried {
-        Some(Ok(())) => (false, Vec::new()),
-        Some(Err(errno)) => {
+        Ok(Ok(())) => (false, Vec::new()),
+        Ok(Err(errno)) => {
             let (is_refused, causes) = Checks::new(task, Some(errno)).ask(call);
             (is_refused, of_refusing_kind(task, call, errno, causes))
         }
-        None => Checks::new(task, None).ask(call),
+        Err(_) => Checks::new(task, None).ask(call),
     };
     let predicted = match causes.last() {
         Some(Cause::Check(refusal)) if is_refused => Err(refusal.errno),
         _ => Ok(()),
     };
-    if let (None, Err(errno)) = (tried, predicted) {
+    if let (Err(_), Err(errno)) = (tried, predicted) {
         causes.retain(|cause| cause.errno() == Some(errno));
     }
     Verdict {
         result: tried.unwrap_or(predicted),
-        was_tried: tried.is_some(),
+        not_tried: tried.err(),
         causes,
     }
 }
@@ -100,7 +101,7 @@ pub fn explain(task: &Task, call: Call) -> Verdict {
 pub fn explain_failure(task: &Task, call: Call, errno: Errno) -> Verdict {
     Verdict {
         result: Err(errno),
-        was_tried: true,
+        not_tried: None,
         causes: Checks::new(task, Some(errno)).ask(call).1,
     }
 }
@@ -117,7 +118,7 @@ fn of_refusing_kind(task: &Task, call: Call, errno: Errno, mut causes: Vec<Cause
     let Some(last) = kinds.pop() else {
         return causes;
     };
-    let refuses = |kind: &Kind| attempt(task, call.up_to(*kind)) == Some(Err(errno));
+    let refuses = |kind: &Kind| attempt(task, call.up_to(*kind)) == Ok(Err(errno));
     let refusing = kinds.into_iter().find(refuses).unwrap_or(last);
     causes.retain(|cause| kind_of(cause).is_none_or(|kind| kind == refusing));
     causes
@@ -143,8 +144,12 @@ impl Call {
     }
 }
 
-/// Makes the call in a child. Returns [`None`] if no child can be created.
-fn attempt(task: &Task, call: Call) -> Option<Result<(), Errno>> {
+/// Makes the call in a child, and returns its result.
+///
+/// # Errors
+///
+/// No child can be created.
+fn attempt(task: &Task, call: Call) -> Result<Result<(), Errno>, Errno> {
     let shares = |what| task.sharing(what).is_shared() == Some(true);
     let mut memory = Memory::Own;
     let mut sharing = Vec::new();
@@ -187,11 +192,11 @@ fn attempt(task: &Task, call: Call) -> Option<Result<(), Errno>> {
         Call::Clone { flags } => {
             // The flags may be refused before.
             if let Some(errno) = Checks::of_clone_flags(task, flags) {
-                return Some(Err(errno));
+                return Ok(Err(errno));
             }
             let flags = checks::attempted(flags);
             sys::Call::Clone { flags }
         }
     };
-    sys::attempt(call, &sharing, task.has_threads(), memory).ok()
+    sys::attempt(call, &sharing, task.has_threads(), memory)
 }

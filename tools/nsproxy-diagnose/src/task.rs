@@ -35,6 +35,8 @@ pub struct Task {
     pidfd: Option<OwnedFd>,
     /// `true` if it is the task that asks.
     is_current: bool,
+    /// `true` if its descriptors are those of this process.
+    has_our_files: bool,
     status: Status,
     user_ns: OnceCell<Option<Namespace>>,
     level: OnceCell<usize>,
@@ -94,6 +96,7 @@ impl Task {
             directory,
             pidfd: None,
             is_current: false,
+            has_our_files: false,
             status,
             user_ns: OnceCell::new(),
             level: OnceCell::new(),
@@ -122,6 +125,20 @@ impl Task {
         match proc::field(&fdinfo, "Pid").ok_or(Errno::BADF)? {
             "-1" => Err(Errno::SRCH),
             number => Ok(number.parse().ok().filter(|number| *number != 0)),
+        }
+    }
+
+    /// Returns the task as if it had the descriptors of this process: a call of setns(2) names one of
+    /// those. Its credentials, namespaces, threads, and what it shares with other tasks are still its
+    /// own.
+    ///
+    /// So a process can ask about files that another one has not opened. The files lead where they lead
+    /// for this process, and the rights to open them are those of this process.
+    #[must_use]
+    pub fn with_our_files(self) -> Self {
+        Self {
+            has_our_files: true,
+            ..self
         }
     }
 
@@ -256,9 +273,9 @@ impl Task {
     ///
     /// # Errors
     ///
-    /// `EBADF`: it is not open.
+    /// `EBADF`: it is not open; `EPERM`: ptrace(2) denies access to its descriptors.
     pub(crate) fn file(&self, fd: i32) -> Result<OwnedFd, Errno> {
-        if self.is_current {
+        if self.is_current || self.has_our_files {
             return sys::duplicate(fd);
         }
         sys::duplicate_of(self.pidfd()?.as_fd(), fd)
@@ -449,6 +466,24 @@ mod tests {
         let thread = Task::of(this).unwrap();
         assert_eq!(thread.process(), Ok(getpid()));
         assert_eq!(thread.pid(), Some(gettid()));
+    }
+
+    #[test]
+    fn files_of_this_process_stand_for_those_of_another() {
+        let file = std::fs::File::open("/proc/self/ns/net").unwrap();
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let [own, ours] = [false, true].map(|ours| {
+            let task = Task::of(child.id()).unwrap();
+            let task = if ours { task.with_our_files() } else { task };
+            task.file(file.as_raw_fd()).map(drop)
+        });
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(ours, Ok(()));
+        assert_ne!(own, Ok(()));
     }
 
     /// Another process cannot tell a current task by its state.

@@ -8,15 +8,26 @@ use rustix::io::Errno;
 /// The result of a call, and the check that refused it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
-    /// The result of the call: of an attempt of a child if [`was_tried`](Self::was_tried), and predicted
-    /// otherwise.
+    /// The result of the call: of an attempt of a child, or predicted if it is
+    /// [`not_tried`](Self::not_tried).
     pub result: Result<(), Errno>,
-    /// `true` if the call was made.
-    pub was_tried: bool,
+    /// The reason why the call was not made; [`None`] if it was.
+    pub not_tried: Option<NotTried>,
     /// The checks that may have refused the call, in the order of the kernel. One is certain. Several
     /// cannot be told apart from user space. None: the cause is unknown. For a predicted success, these
     /// may refuse all the same.
     pub causes: Vec<Cause>,
+}
+
+/// The reason why no child makes the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTried {
+    /// The call is that of another task.
+    OtherTask,
+    /// The children of the task are in another pid or time namespace than the task.
+    OtherChildren,
+    /// No child can be created.
+    NoChild(Errno),
 }
 
 /// A possible cause of a refusal.

@@ -3,8 +3,10 @@
 //! `nsproxy check`: `nsproxy explain` for scripts.
 
 use crate::{
-    creation::CreationArgs, dry_run, errno, explainer::ViaArg, open, status::ExitCode,
-    target_args::TargetArgs,
+    ask::{self, AskArgs},
+    asked::{Format, Outcome},
+    dry_run, errno,
+    status::ExitCode,
 };
 use anyhow::Result;
 use rustix::io::Errno;
@@ -31,20 +33,25 @@ name of the check that refuses. The name is \"open\" if a file
 or a process cannot be opened. Names do not change between
 versions; nsproxy explain describes the check. Without the
 module, names of checks that cannot be told apart are joined
-by \"|\".
+by \"|\". For a call that cannot be predicted, the line is the
+word \"unknown\" and the checks that decide.
+
+{}
 
 {}
 
 Example:
   nsproxy check -t 1234 -n || echo \"status $?\"
   nsproxy check --unshare -U
+  nsproxy check --from 1234 -n=/run/netns/blue
 
 Exit status:
-  0  all calls would succeed
-  1  undetermined: the module does not answer
+  0  all calls would succeed, as far as is visible
+  1  undetermined: not predictable, or no answer
   2  usage error
 {}  {OTHER}  a call would fail: any other errno",
         dry_run::HELP,
+        ask::HELP,
         rows.concat()
     )
 }
@@ -53,46 +60,27 @@ Exit status:
 #[command(after_help = after_help())]
 pub(crate) struct Args {
     #[command(flatten)]
-    target_args: TargetArgs,
-
-    #[command(flatten)]
-    creation_args: CreationArgs,
-
-    #[command(flatten)]
-    via: ViaArg,
+    ask_args: AskArgs,
 }
 
-pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
-    if let Some(creation) = args.creation_args.creation(&args.target_args)? {
-        let answer_of = creation.explain(&args.via.open(false)?)?;
-        return Ok(answer_of.map_or(ExitCode::SUCCESS, |refused| {
-            answer(refused.errno, &refused.names())
-        }));
-    }
-    let plan = match args.target_args.plan() {
-        Ok(plan) => plan,
-        Err(error) => match error.downcast_ref() {
-            Some(open::Failed { errno, .. }) => {
-                eprintln!("nsproxy: {error}");
-                return Ok(answer(*errno, "open"));
-            }
-            None => return Err(error),
-        },
-    };
-    let explainer = args.via.open(args.target_args.as_of_2011)?;
-    args.target_args.report_nothing();
-    let refused = plan.dry_run(&explainer, args.target_args.as_of_2011, |turn, how| {
-        dry_run::explain(&explainer, turn.call, turn.file, how)
+pub(crate) fn main(args: Args) -> Result<ExitCode> {
+    let is_json = args.ask_args.json;
+    let asked = args.ask_args.ask(if is_json {
+        Format::Json
+    } else {
+        Format::Nothing
     })?;
-    Ok(refused.map_or(ExitCode::SUCCESS, |(_, refused)| {
-        answer(refused.errno, &refused.names())
-    }))
-}
-
-/// Prints `errno` and the check that returned it. Returns the exit status.
-fn answer(errno: Errno, check: &str) -> ExitCode {
-    println!("{} {check}", errno::word(errno));
-    ExitCode::from(status(errno))
+    let Some(entry) = asked.decisive() else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let (word, code) = match entry.failed_with() {
+        Some(errno) if asked.result == Outcome::Fails => (errno::word(errno), status(errno).into()),
+        _ => ("unknown".to_owned(), ExitCode::FAILURE),
+    };
+    if !is_json {
+        println!("{word} {}", entry.names());
+    }
+    Ok(code)
 }
 
 fn status(errno: Errno) -> u8 {

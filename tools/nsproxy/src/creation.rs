@@ -12,6 +12,7 @@ use crate::{
 };
 use anyhow::Result;
 use clap::error::Error as UsageError;
+use nsproxy_diagnose::Task;
 use nsproxy_uapi::{Device, Journal, Kind, Refusal};
 use rustix::io::Errno;
 use std::fmt;
@@ -127,7 +128,7 @@ impl Creation {
     }
 
     /// Returns the kinds to create.
-    fn kinds(self) -> Vec<Kind> {
+    pub(crate) fn kinds(self) -> Vec<Kind> {
         let is_new = |kind: &Kind| {
             let implied = if *kind == Kind::Mnt {
                 self.call.empty_mntns()
@@ -139,20 +140,12 @@ impl Creation {
         Kind::ALL.into_iter().filter(is_new).collect()
     }
 
-    /// Describes a call that would succeed.
-    pub(crate) fn success(self) -> &'static str {
-        match self.kinds()[..] {
-            [] => "would succeed",
-            _ => "can be created",
-        }
-    }
-
-    /// Explains the call. Returns the refusal, if any.
+    /// Explains the call.
     ///
     /// # Errors
     ///
     /// The module does not answer; with a hint.
-    pub(crate) fn explain(self, explainer: &Explainer) -> Result<Option<Answer>> {
+    pub(crate) fn explain(self, explainer: &Explainer) -> Result<Answer> {
         explainer.explain(&Request::Creation(self), |device| self.dry_run(device))
     }
 
@@ -200,7 +193,7 @@ impl Creation {
         let request = Request::Creation(self);
         let explainer = Explainer::default();
         let answer = explainer.explain_failure(errno, &request, |device| self.dry_run(device));
-        answer.describe(&request)
+        answer.describe(&request, &Task::current())
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     request::Request,
 };
 use anyhow::{Result, anyhow};
+use nsproxy_diagnose::Task;
 use nsproxy_uapi::{Device, Explain, Journal, Refusal};
 use rustix::io::Errno;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
@@ -22,7 +23,7 @@ nothing. Later calls depend on earlier ones: if another call
 follows, nsproxy also makes the call, and continues from
 there. Only the nsproxy process moves, and then exits.";
 
-/// Returns the refusal of a call; [`None`] if it would succeed.
+/// Explains a call.
 ///
 /// # Errors
 ///
@@ -32,13 +33,13 @@ pub(crate) fn explain(
     call: &Call,
     file: BorrowedFd<'_>,
     how: Explain,
-) -> Result<Option<Answer>> {
+) -> Result<Answer> {
     explainer.explain(&Request::Setns { call, file }, |device| {
         request(device, call, file, how)
     })
 }
 
-/// Makes a call, as [`explain`] explains it.
+/// Makes a call. Returns the refusal, if any.
 ///
 /// # Errors
 ///
@@ -119,5 +120,5 @@ pub(crate) fn describe_setns(
     let explainer = Explainer::default();
     let made = Request::Setns { call, file };
     let answer = explainer.explain_failure(errno, &made, |device| request(device, call, file, how));
-    answer.describe(&made)
+    answer.describe(&made, &Task::current())
 }

@@ -3,12 +3,10 @@
 //! `nsproxy explain`.
 
 use crate::{
-    creation::{self, Creation, CreationArgs},
-    dry_run, errno, explain_command,
-    explainer::{self, Explainer, ViaArg},
-    request::Request,
+    ask::{self, AskArgs},
+    asked::{Format, Outcome},
+    creation, dry_run, explain_command, explainer,
     status::ExitCode,
-    target_args::TargetArgs,
 };
 use anyhow::Result;
 
@@ -30,14 +28,17 @@ no task.
 
 {}
 
+{}
+
 Example:
   nsproxy explain -t 1234 -U -n
   nsproxy explain --unshare -U
   nsproxy explain --clone='CLONE_NEWUSER|CLONE_FS'
+  nsproxy explain --from 1234 --unshare -U
   nsproxy explain -- unshare -m true
 
 Exit status:
-  0  all calls would succeed
+  0  all calls would succeed, as far as is visible
   1  a call would fail, or there is no answer
   2  usage error
 
@@ -45,6 +46,7 @@ Exit status:
         dry_run::HELP,
         creation::HELP,
         explainer::HELP,
+        ask::HELP,
         explain_command::HELP,
         explain_command::EXIT_STATUS
     )
@@ -54,74 +56,21 @@ Exit status:
 #[command(after_help = after_help())]
 pub(crate) struct Args {
     #[command(flatten)]
-    target_args: TargetArgs,
-
-    #[command(flatten)]
-    creation_args: CreationArgs,
-
-    #[command(flatten)]
-    via: ViaArg,
+    ask_args: AskArgs,
 
     #[command(flatten)]
     command_args: explain_command::CommandArgs,
 }
 
-pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
+pub(crate) fn main(args: Args) -> Result<ExitCode> {
+    let json = args.ask_args.json;
     if args.command_args.has_command() {
-        return explain_command::main(args.command_args);
+        return explain_command::main(args.command_args, json);
     }
-    if let Some(creation) = args.creation_args.creation(&args.target_args)? {
-        return explain_creation(creation, &args.via.open(false)?);
-    }
-    let plan = args.target_args.plan()?;
-    let explainer = args.via.open(args.target_args.as_of_2011)?;
-    args.target_args.report_nothing();
-    let mut not_made: Vec<_> = plan.calls().collect();
-    let refused = plan.dry_run(&explainer, args.target_args.as_of_2011, |turn, how| {
-        let call = turn.call;
-        let answer = dry_run::explain(&explainer, call, turn.file, how)?;
-        match &answer {
-            Some(answer) if turn.is_retried => {
-                let (errno, checks) = (errno::word(answer.errno), answer.names());
-                println!(
-                    "{call}: {errno} {checks}, made again after the user namespace is entered"
-                );
-                return Ok(Some(answer.clone()));
-            }
-            Some(answer) => {
-                let file = turn.file;
-                let described = answer.describe(&Request::Setns { call, file });
-                println!("{call}: {described}");
-            }
-            None => println!("{call}: can be entered"),
-        }
-        not_made.retain(|other| *other != call);
-        Ok(answer)
-    })?;
-    for call in not_made {
-        println!("{call}: not made after this failure");
-    }
-    explainer.print_unknown();
-    Ok(match refused {
-        Some(_) => ExitCode::FAILURE,
-        None => ExitCode::SUCCESS,
+    let format = if json { Format::Json } else { Format::Lines };
+    let asked = args.ask_args.ask(format)?;
+    Ok(match asked.result {
+        Outcome::Succeeds => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
     })
-}
-
-/// Explains a call that creates namespaces.
-fn explain_creation(creation: Creation, explainer: &Explainer) -> Result<ExitCode> {
-    let answer = creation.explain(explainer)?;
-    let status = match answer {
-        Some(answer) => {
-            let described = answer.describe(&Request::Creation(creation));
-            println!("{creation}: {described}");
-            ExitCode::FAILURE
-        }
-        None => {
-            println!("{creation}: {}", creation.success());
-            ExitCode::SUCCESS
-        }
-    };
-    explainer.print_unknown();
-    Ok(status)
 }

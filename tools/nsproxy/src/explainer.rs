@@ -2,10 +2,13 @@
 
 //! The source of explanations: the module, or user space.
 
-use crate::{cause::Described, dry_run, errno::show, open, request::Request, target_args::usage};
+use crate::{
+    asked::Outcome, cause::Described, dry_run, errno::show, open, request::Request,
+    target_args::usage,
+};
 use anyhow::Result;
 use clap::ValueEnum;
-use nsproxy_diagnose::{Call, Cause, Task, Verdict};
+use nsproxy_diagnose::{Call, Cause, NotTried, Task, Verdict};
 use nsproxy_uapi::{Device, Reason, Refusal, Shown, setns_raw};
 use rustix::io::Errno;
 use std::{fmt, os::fd::BorrowedFd};
@@ -16,16 +19,6 @@ The module knows which check refuses. Without it, a child
 makes the call to get the error, and nsproxy asks the
 questions of the kernel again. A last line says so. Checks
 that cannot be told apart are all printed.";
-
-/// The limits of an explanation from user space.
-const UNKNOWN_TO_USER_SPACE: &str = "\
-explained from user space; not visible: counts and limits of namespaces above the caller's, security \
-modules, and tasks that ptrace(2) denies access to";
-
-/// Why no child makes the call.
-const NOT_TRIED: &str = "\
-predicted, not tried: a child would be in the new pid or time namespace of the caller's children; \
-limits are not known";
 
 /// The option that selects the source.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -45,6 +38,11 @@ enum Via {
 }
 
 impl ViaArg {
+    /// Returns whether the module is required.
+    pub(crate) fn is_kernel_module(self) -> bool {
+        self.via == Some(Via::KernelModule)
+    }
+
     /// Opens the source. Only the module knows setns(2) of 2011.
     ///
     /// # Errors
@@ -77,8 +75,7 @@ impl Default for Explainer {
 }
 
 impl Explainer {
-    /// Explains a call in the current state. `by_module` makes a dry run by the module. Returns
-    /// [`None`] if the call would succeed.
+    /// Explains a call in the current state. `by_module` makes a dry run by the module.
     ///
     /// # Errors
     ///
@@ -87,20 +84,19 @@ impl Explainer {
         &self,
         request: &Request<'_>,
         by_module: impl FnOnce(&Device) -> Result<Option<Refusal>, Errno>,
-    ) -> Result<Option<Answer>> {
-        match self {
+    ) -> Result<Answer> {
+        Ok(match self {
             Self::KernelModule(device) => {
-                let refusal = by_module(device).map_err(dry_run::no_answer)?;
-                Ok(refusal.map(Answer::of_module))
+                Answer::of_module(by_module(device).map_err(dry_run::no_answer)?)
             }
             Self::UserSpace => {
                 let verdict = nsproxy_diagnose::explain(&Task::current(), request.as_call());
-                if !verdict.was_tried {
-                    eprintln!("nsproxy: {NOT_TRIED}");
+                if let Some(why) = verdict.not_tried.and_then(not_tried) {
+                    eprintln!("nsproxy: predicted, not tried: {why}; limits are not known");
                 }
-                Ok(Answer::of_user_space(verdict))
+                Answer(verdict)
             }
-        }
+        })
     }
 
     /// Explains a call that failed with `errno`, in the state in which it was made.
@@ -115,16 +111,18 @@ impl Explainer {
             && let Ok(Some(refusal)) = by_module(device)
             && refusal.errno == errno
         {
-            return Answer::of_module(refusal);
+            return Answer::of_module(Some(refusal));
         }
-        let verdict = nsproxy_diagnose::explain_failure(&Task::current(), request.as_call(), errno);
-        Answer {
+        let task = Task::current();
+        Answer(nsproxy_diagnose::explain_failure(
+            &task,
+            request.as_call(),
             errno,
-            causes: verdict.causes,
-        }
+        ))
     }
 
-    /// Makes a call of setns(2), and explains it if it fails. See [`explain`](Self::explain).
+    /// Makes a call of setns(2), and explains it if it fails. Returns [`None`] if it succeeds.
+    /// See [`explain`](Self::explain).
     ///
     /// # Errors
     ///
@@ -139,7 +137,7 @@ impl Explainer {
                 let refused = setns_raw(fd, nstype).err();
                 Ok(refused.map(|errno| self.explain_failure(errno, request, |_| Ok(None))))
             }
-            _ => self.explain(request, by_module),
+            _ => Ok(self.explain(request, by_module)?.refusal()),
         }
     }
 
@@ -156,75 +154,104 @@ impl Explainer {
         }
     }
 
-    /// Prints what the source cannot know, if there is something.
-    pub(crate) fn print_unknown(&self) {
-        if let Self::UserSpace = self {
-            println!("{UNKNOWN_TO_USER_SPACE}");
+    /// Returns the name of the source, as `--via` has it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::KernelModule(_) => "kernel-module",
+            Self::UserSpace => "user-space",
         }
     }
 }
 
-/// The refusal of a call, and its possible causes.
+/// Describes why no child has made a call of this process.
+fn not_tried(why: NotTried) -> Option<String> {
+    match why {
+        NotTried::OtherTask => None,
+        NotTried::OtherChildren => Some(
+            "a child would be in the new pid or time namespace of the caller's children".to_owned(),
+        ),
+        NotTried::NoChild(errno) => Some(format!("no child can be created: {}", show(errno))),
+    }
+}
+
+/// The explanation of a call.
 #[derive(Clone, Debug)]
-pub(crate) struct Answer {
-    pub(crate) errno: Errno,
-    causes: Vec<Cause>,
+pub(crate) struct Answer(Verdict);
+
+impl From<Verdict> for Answer {
+    fn from(verdict: Verdict) -> Self {
+        Self(verdict)
+    }
 }
 
 impl Answer {
-    pub(crate) fn of_module(refusal: Refusal) -> Self {
-        Self {
-            errno: refusal.errno,
-            causes: vec![Cause::Check(refusal)],
-        }
+    /// Converts the refusal by the module, if any.
+    pub(crate) fn of_module(refusal: Option<Refusal>) -> Self {
+        Self(Verdict {
+            result: refusal.map_or(Ok(()), |refusal| Err(refusal.errno)),
+            not_tried: None,
+            causes: refusal.map(Cause::Check).into_iter().collect(),
+        })
     }
 
-    fn of_user_space(verdict: Verdict) -> Option<Self> {
-        Some(Self {
-            errno: verdict.result.err()?,
-            causes: verdict.causes,
-        })
+    /// Returns the errno of a call that fails.
+    pub(crate) fn errno(&self) -> Option<Errno> {
+        self.0.result.err()
+    }
+
+    pub(crate) fn is_refused(&self) -> bool {
+        self.0.result.is_err()
+    }
+
+    /// Returns the answer if the call fails.
+    pub(crate) fn refusal(self) -> Option<Self> {
+        self.is_refused().then_some(self)
+    }
+
+    /// Returns whether neither a child nor the module has made the call.
+    pub(crate) fn is_predicted(&self) -> bool {
+        self.0.not_tried.is_some()
+    }
+
+    /// Returns the result. It is unknown if a check cannot be made, unless it is one that no process can
+    /// make in user space: those of counts of namespaces, and of security modules.
+    pub(crate) fn outcome(&self) -> Outcome {
+        let is_never_visible = |cause: &Cause| {
+            matches!(cause, Cause::Check(refusal)
+                if matches!(refusal.reason, Reason::Limit | Reason::Nested | Reason::Lsm))
+        };
+        match self.0.result {
+            Err(_) => Outcome::Fails,
+            Ok(()) if self.0.causes.iter().all(is_never_visible) => Outcome::Succeeds,
+            Ok(()) => Outcome::Unknown,
+        }
     }
 
     /// Returns whether a check may be the cause.
     pub(crate) fn may_be(&self, reason: Reason) -> bool {
-        self.causes
-            .iter()
-            .any(|cause| matches!(cause, Cause::Check(refusal) if refusal.reason == reason))
+        let mut causes = self.0.causes.iter();
+        causes.any(|cause| matches!(cause, Cause::Check(refusal) if refusal.reason == reason))
     }
 
-    /// Returns the names of the possible checks, joined by `|`.
-    pub(crate) fn names(&self) -> String {
-        let names = self.causes.iter().map(|cause| match cause {
-            Cause::Check(refusal) => refusal.reason.name(),
-            Cause::Seccomp => "seccomp",
-        });
-        match &names.collect::<Vec<_>>()[..] {
-            [] => "unknown".to_owned(),
-            names => names.join("|"),
-        }
-    }
-
-    /// Describes the causes. This process must be in the state in which the call was made.
-    pub(crate) fn describe(&self, request: &Request<'_>) -> Description {
-        let task = Task::current();
-        let describe = |cause| Described::new(cause, request, &task);
+    /// Describes the causes. The task that makes the call must be in the state in which it made it.
+    pub(crate) fn describe(&self, request: &Request<'_>, task: &Task) -> Description {
+        let describe = |cause| Described::new(cause, request, task);
         Description {
-            errno: self.errno,
-            causes: self.causes.iter().map(describe).collect(),
+            errno: self.errno(),
+            causes: self.0.causes.iter().map(describe).collect(),
         }
     }
 }
 
 /// The description of a refusal for the user.
 pub(crate) struct Description {
-    errno: Errno,
-    causes: Vec<Described>,
+    errno: Option<Errno>,
+    pub(crate) causes: Vec<Described>,
 }
 
 impl fmt::Display for Description {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&show(self.errno))?;
+        f.write_str(&self.errno.map_or_else(String::new, show))?;
         match &self.causes[..] {
             [] => f.write_str("\nreason: unknown: no check that user space can make refuses"),
             [cause] => write!(f, "\nreason: {}", cause.lines()),
@@ -254,21 +281,22 @@ mod tests {
             namespace: Some((Kind::User, 0)),
             limit: None,
         };
-        Answer {
-            errno: Errno::NOSPC,
+        Answer(Verdict {
+            result: Err(Errno::NOSPC),
+            not_tried: None,
             causes: reasons.iter().map(refusal).map(Cause::Check).collect(),
-        }
+        })
     }
 
     fn text(answer: &Answer) -> String {
         let creation = Creation::new(creation::Call::Unshare, &[Kind::User], 0);
-        answer.describe(&Request::Creation(creation)).to_string()
+        let request = Request::Creation(creation);
+        answer.describe(&request, &Task::current()).to_string()
     }
 
     #[test]
     fn all_possible_causes_are_described() {
         let both = answer(&[Reason::Limit, Reason::Nested]);
-        assert_eq!(both.names(), "limit|nested");
         let text = text(&both);
         assert!(text.starts_with("ENOSPC: "), "{text}");
         for line in ["\nreason: the limit", "\n  hint: ", "\nor else: namespaces"] {
@@ -279,7 +307,6 @@ mod tests {
     #[test]
     fn an_unknown_cause_is_called_unknown() {
         let none = answer(&[]);
-        assert_eq!(none.names(), "unknown");
         assert!(text(&none).contains("reason: unknown"), "{}", text(&none));
     }
 }

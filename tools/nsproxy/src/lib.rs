@@ -2,6 +2,8 @@
 
 //! The command-line tool `nsproxy`, as a library: its binary, and tests of the page of a trace.
 
+mod ask;
+mod asked;
 mod caller;
 mod cause;
 mod check;
@@ -16,6 +18,7 @@ mod exec;
 mod explain;
 mod explain_command;
 mod explainer;
+mod from_process;
 mod generate;
 mod hints;
 mod id_maps;

@@ -29,19 +29,31 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct Failed {
     pub(crate) errno: Errno,
-    message: String,
+    /// Lines: the file or process, and the reason if it is known.
+    pub(crate) message: String,
+    pub(crate) hints: Vec<String>,
+}
+
+impl Failed {
+    pub(crate) fn new(errno: Errno, message: String, hints: Vec<String>) -> Self {
+        Self {
+            errno,
+            message,
+            hints,
+        }
+    }
 }
 
 impl fmt::Display for Failed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        write!(f, "{}{}", self.message, hint_lines(&self.hints))
     }
 }
 
 impl Error for Failed {}
 
-fn failed(errno: Errno, message: String) -> anyhow::Error {
-    Failed { errno, message }.into()
+fn failed(errno: Errno, message: String, hints: Vec<String>) -> anyhow::Error {
+    Failed::new(errno, message, hints).into()
 }
 
 /// Opens the file or process of `call`.
@@ -61,26 +73,27 @@ fn file(path: &Path) -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     rustix::fs::open(path, flags, FileMode::empty()).map_err(|errno| {
         let mut message = format!("cannot open {}: {}", path.display(), show(errno));
+        let mut hints = Vec::new();
         // proc_ns_get_link() returns EACCES if ptrace(2) denies access.
         if errno == Errno::ACCESS
             && let Some(target) = denied_access::process_of(path)
         {
-            let (why, hints) =
-                denied_access::describe(&Task::current(), &target, AccessMode::FsCreds);
-            message += &format!("\nreason: {why}{}", hint_lines(&hints));
+            let why;
+            (why, hints) = denied_access::describe(&Task::current(), &target, AccessMode::FsCreds);
+            message += &format!("\nreason: {why}");
         }
-        failed(errno, message)
+        failed(errno, message, hints)
     })
 }
 
 fn namespace(id: u64) -> Result<OwnedFd> {
     open_by_id::open(id).map_err(|errno| {
-        let hints = hint_lines(open_by_id::hint(errno).as_slice());
-        let message = format!(
-            "cannot open the namespace with id {id}: {}{hints}",
-            show(errno)
-        );
-        failed(errno, message)
+        let message = format!("cannot open the namespace with id {id}: {}", show(errno));
+        failed(
+            errno,
+            message,
+            open_by_id::hint(errno).into_iter().collect(),
+        )
     })
 }
 
@@ -94,12 +107,13 @@ pub(crate) fn process(pid: i32) -> Result<OwnedFd> {
         .ok_or(Errno::INVAL)
         .and_then(pidfd)
         .map_err(|errno| {
-            let hint = match errno {
-                Errno::SRCH => "\n  hint: name a process of this pid namespace",
-                _ => "",
-            };
-            let message = format!("cannot open process {pid}: {}{hint}", show(errno));
-            failed(errno, message)
+            let message = format!("cannot open process {pid}: {}", show(errno));
+            let hint = (errno == Errno::SRCH).then_some("name a process of this pid namespace");
+            failed(
+                errno,
+                message,
+                hint.map(str::to_owned).into_iter().collect(),
+            )
         })
 }
 

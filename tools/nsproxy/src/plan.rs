@@ -43,7 +43,7 @@ impl Call {
     }
 
     /// Returns whether the call enters a user namespace.
-    fn enters_user(&self) -> bool {
+    pub(crate) fn enters_user(&self) -> bool {
         self.kinds.contains(&Kind::User)
     }
 }
@@ -217,7 +217,7 @@ fn enter(explainer: &Explainer, turn: Turn<'_>, as_of_2011: bool) -> Result<Opti
             kinds: vec![Kind::Mnt],
         };
         let answer = dry_run::explain(explainer, &alone, file, Explain::dry_run(as_of_2011))?;
-        if answer.is_some_and(|answer| answer.may_be(Reason::FsShared)) {
+        if answer.is_refused() && answer.may_be(Reason::FsShared) {
             bail!(
                 "cannot continue the dry run after {call}: entering moves tasks that share the \
                  caller's root directory\n  hint: call from a child made by fork(2)"

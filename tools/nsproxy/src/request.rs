@@ -6,6 +6,7 @@ use crate::{creation::Creation, plan};
 use nsproxy_diagnose::{Call, Descriptor, Task};
 use nsproxy_uapi::{Kind, Member, nsfs};
 use std::{
+    fmt,
     fs::File,
     os::fd::{AsRawFd as _, BorrowedFd, OwnedFd},
 };
@@ -41,6 +42,33 @@ impl Request<'_> {
     /// Returns the flags of the system call.
     pub(crate) fn flags(&self) -> u64 {
         flags(self.as_call())
+    }
+
+    /// Returns the name of the system call.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.as_call() {
+            Call::Setns { .. } => "setns",
+            Call::Unshare { .. } => "unshare",
+            Call::Clone { .. } => "clone3",
+        }
+    }
+
+    /// Returns the kinds that the call enters or creates.
+    pub(crate) fn kinds(&self) -> Vec<Kind> {
+        match self {
+            Self::Setns { call, .. } => call.kinds.clone(),
+            Self::Creation(creation) => creation.kinds(),
+            Self::Program(_) => kinds(self.flags()),
+        }
+    }
+
+    /// Describes a call that would succeed.
+    pub(crate) fn success(&self) -> &'static str {
+        match (self, self.kinds().is_empty()) {
+            (Self::Setns { .. }, _) => "can be entered",
+            (Self::Creation(_), false) => "can be created",
+            (Self::Creation(_), true) | (Self::Program(_), _) => "would succeed",
+        }
     }
 
     /// Returns `options` for a call by options of this tool, and `program` for one of a program.
@@ -89,6 +117,22 @@ impl Request<'_> {
             Call::Unshare { .. } | Call::Clone { .. } => None,
         }
     }
+}
+
+impl fmt::Display for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Setns { call, .. } => write!(f, "{call}"),
+            Self::Creation(creation) => write!(f, "{creation}"),
+            Self::Program(_) => write!(f, "{}({:#x})", self.name(), self.flags()),
+        }
+    }
+}
+
+/// Returns the kinds among the flags of a call.
+pub(crate) fn kinds(flags: u64) -> Vec<Kind> {
+    let is_named = |kind: &Kind| flags & u64::from(kind.flag()) != 0;
+    Kind::ALL.into_iter().filter(is_named).collect()
 }
 
 /// Returns the flags of a call: `nstype` for setns(2).

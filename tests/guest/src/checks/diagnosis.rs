@@ -63,7 +63,7 @@ impl From<Verdict> for Diagnosis {
         });
         Self {
             outcome: verdict.result.map_err(Into::into),
-            was_tried: verdict.was_tried,
+            was_tried: verdict.not_tried.is_none(),
             causes: Causes(causes),
         }
     }

@@ -166,9 +166,26 @@ impl Checks<'_> {
             match at {
                 Relative::Within(namespace) if namespace.is(&own) => return Answer::Passes,
                 Relative::Within(namespace) => at = namespace.parent(),
-                Relative::Outside => return Answer::Refuses,
+                // This process sees what is below its own pid namespace only.
+                Relative::Outside => return self.outside_pid_ns(own),
                 Relative::Unknown => return Answer::Unknown,
             }
         }
+    }
+
+    /// Asks whether a pid namespace that this process cannot open is below `own`, that of the task. It
+    /// is not if `own` is that of this process, or below it.
+    fn outside_pid_ns(&self, own: Namespace) -> Answer {
+        let Ok(ours) = self.task.asking().namespace(Member::Pid) else {
+            return Answer::Unknown;
+        };
+        let mut at = own;
+        while !at.is(&ours) {
+            match at.parent() {
+                Relative::Within(parent) => at = parent,
+                Relative::Outside | Relative::Unknown => return Answer::Unknown,
+            }
+        }
+        Answer::Refuses
     }
 }

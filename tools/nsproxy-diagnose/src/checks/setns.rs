@@ -29,7 +29,7 @@ impl Checks<'_> {
         let file = match self.task.file(fd) {
             Ok(file) => Some(file),
             // The table of the task is not accessible.
-            Err(Errno::PERM | Errno::SRCH) if !self.task.is_current() => {
+            Err(Errno::PERM | Errno::SRCH) => {
                 return self.check(Reason::BadFd, Answer::Unknown);
             }
             Err(_) => None,

@@ -61,15 +61,11 @@ pub(crate) struct CommandArgs {
         last = true,
         value_name = "COMMAND",
         conflicts_with_all = [
-            "target", "all", "as_of_2011", "unshare", "clone", "via",
+            "target", "all", "as_of_2011", "unshare", "clone", "via", "from",
             "user", "mnt", "uts", "ipc", "pid", "cgroup", "net", "time",
         ]
     )]
     command: Vec<OsString>,
-
-    /// Print JSON lines
-    #[arg(long, requires = "command")]
-    json: bool,
 
     /// Write the report to FILE [default: standard error]
     #[arg(short, long, value_name = "FILE", requires = "command")]
@@ -83,17 +79,13 @@ impl CommandArgs {
     }
 }
 
-/// Runs the command, and returns its exit status.
+/// Runs the command, and returns its exit status. `json` selects lines of JSON.
 ///
 /// # Errors
 ///
 /// The command cannot be traced, or the file of the report cannot be created.
-pub(crate) fn main(args: CommandArgs) -> Result<ExitCode> {
-    let CommandArgs {
-        command,
-        json,
-        output,
-    } = args;
+pub(crate) fn main(args: CommandArgs, json: bool) -> Result<ExitCode> {
+    let CommandArgs { command, output } = args;
     let output: Box<dyn Write> = match output {
         Some(path) => {
             let file = File::create(&path);

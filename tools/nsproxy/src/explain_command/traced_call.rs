@@ -86,8 +86,7 @@ impl TracedCall {
 
     /// Returns the kinds that the call enters or creates, as far as its flags name them.
     pub(super) fn kinds(self) -> Vec<Kind> {
-        let is_named = |kind: &Kind| self.flags() & u64::from(kind.flag()) != 0;
-        Kind::ALL.into_iter().filter(is_named).collect()
+        request::kinds(self.flags())
     }
 
     /// Returns the kinds that the call enters or creates. `descriptor` is that of setns(2).

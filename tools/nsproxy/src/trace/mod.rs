@@ -122,7 +122,7 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     let mut trace = |Turn { call, file, .. }, how| {
         let (refused, journal) = dry_run::trace(&device, call, file, how)?;
         let refusal = refused.as_ref().map(|refused| refused.refusal);
-        let answer = refusal.map(Answer::of_module);
+        let answer = refusal.map(|refusal| Answer::of_module(Some(refusal)));
         traced.push(Traced {
             name: "setns",
             call: call.to_string(),

@@ -2,6 +2,9 @@
 
 //! `nsproxy explain`, `check` and `show` on this machine, without the module and as an ordinary user.
 
+mod from;
+mod json;
+
 use std::{
     os::unix::process::CommandExt as _,
     process::{self, Child, Command, Output},
@@ -49,8 +52,31 @@ fn assert_says(output: &Output, status: i32, lines: &[&str]) {
     }
 }
 
-/// A process in new user and net namespaces, which ends with the test.
+/// A process that ends with the test.
 struct Other(Child);
+
+impl Other {
+    /// Starts a process of an ordinary user that sleeps.
+    fn sleep() -> Self {
+        Self(as_user(&["sleep", "60"]).spawn().unwrap())
+    }
+
+    /// Starts one in new user and net namespaces.
+    fn unshared() -> Self {
+        let sleep = as_user(&["unshare", "-Urn", "sleep", "60"]).spawn();
+        let other = Self(sleep.unwrap());
+        // The maps are written before unshare(1) executes it.
+        let path = format!("/proc/{}/comm", other.pid());
+        while std::fs::read(&path).unwrap() != b"sleep\n" {
+            std::thread::yield_now();
+        }
+        other
+    }
+
+    fn pid(&self) -> u32 {
+        self.0.id()
+    }
+}
 
 impl Drop for Other {
     fn drop(&mut self) {
@@ -132,14 +158,8 @@ fn entering_the_user_namespace_first_changes_the_answer() {
     if !can_unshare() {
         return;
     }
-    let sleep = as_user(&["unshare", "-Urn", "sleep", "60"]).spawn();
-    let other = Other(sleep.unwrap());
-    let pid = other.0.id();
-    let own = std::fs::read_link("/proc/self/ns/net").unwrap();
-    let entered = || std::fs::read_link(format!("/proc/{pid}/ns/net")).is_ok_and(|net| net != own);
-    while !entered() {
-        std::thread::yield_now();
-    }
+    let other = Other::unshared();
+    let pid = other.pid();
     let files = format!("-U=/proc/{pid}/ns/user -n=/proc/{pid}/ns/net");
     let output = nsproxy(&[], &format!("explain --via user-space {files}"));
     assert_says(
