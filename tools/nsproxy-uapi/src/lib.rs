@@ -4,6 +4,7 @@
 
 mod abi_enum;
 mod audit;
+pub mod clone_flags;
 mod device;
 pub mod errno;
 mod explain;

@@ -3,7 +3,7 @@
 //! Calls that create namespaces: their options and their dry runs.
 
 use crate::{
-    clone_flags, dry_run,
+    dry_run,
     explainer::{Answer, Description, Explainer},
     kinds,
     refusal::Refused,
@@ -11,9 +11,10 @@ use crate::{
     target_args::{TargetArgs, usage},
 };
 use anyhow::Result;
-use clap::error::Error as UsageError;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, error::Error as UsageError};
 use nsproxy_diagnose::Task;
-use nsproxy_uapi::{Device, Journal, Kind, Refusal};
+pub(crate) use nsproxy_uapi::clone_flags::Call;
+use nsproxy_uapi::{Device, Journal, Kind, Refusal, clone_flags};
 use rustix::io::Errno;
 use std::fmt;
 
@@ -22,38 +23,77 @@ pub(crate) const HELP: &str = "\
 FLAGS are further flags, as strace(1) prints them.";
 
 /// The option that selects unshare(2) instead of setns(2).
-#[derive(Debug, clap::Args)]
-pub(crate) struct UnshareArg {
-    /// Make the call of unshare(2): create the kinds
-    #[arg(
-        long,
-        value_name = "FLAGS",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "0",
-        value_parser = |text: &str| clone_flags::parse(Call::Unshare, text),
-        conflicts_with_all = ["target", "all", "as_of_2011"]
-    )]
-    unshare: Option<u64>,
-}
+#[derive(Debug)]
+pub(crate) struct UnshareArg(Option<u64>);
 
 /// The options that select a call that creates namespaces instead of setns(2).
-#[derive(Debug, clap::Args)]
+#[derive(Debug)]
 pub(crate) struct CreationArgs {
-    #[command(flatten)]
     unshare: UnshareArg,
-
-    /// Make the checks of clone3(2): create the kinds
-    #[arg(
-        long,
-        value_name = "FLAGS",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "0",
-        value_parser = |text: &str| clone_flags::parse(Call::Clone, text),
-        conflicts_with_all = ["target", "all", "as_of_2011", "unshare"]
-    )]
     clone: Option<u64>,
+}
+
+/// Returns the option that selects a call, with further flags as its value.
+fn flags_option(call: Call) -> Arg {
+    let (name, help) = match call {
+        Call::Unshare => ("unshare", "Make the call of unshare(2): create the kinds"),
+        Call::Clone => ("clone", "Make the checks of clone3(2): create the kinds"),
+    };
+    Arg::new(name)
+        .long(name)
+        .value_name("FLAGS")
+        .num_args(0..=1)
+        .require_equals(true)
+        .default_missing_value("0")
+        .value_parser(move |text: &str| clone_flags::parse(call, text))
+        .conflicts_with_all(["target", "all", "as_of_2011"])
+        .help(help)
+}
+
+impl Args for UnshareArg {
+    fn augment_args(command: Command) -> Command {
+        command.arg(flags_option(Call::Unshare))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for UnshareArg {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, UsageError> {
+        Ok(Self(matches.get_one("unshare").copied()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), UsageError> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl Args for CreationArgs {
+    fn augment_args(command: Command) -> Command {
+        let clone = flags_option(Call::Clone).conflicts_with("unshare");
+        UnshareArg::augment_args(command).arg(clone)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for CreationArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, UsageError> {
+        Ok(Self {
+            unshare: UnshareArg::from_arg_matches(matches)?,
+            clone: matches.get_one("clone").copied(),
+        })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), UsageError> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 impl UnshareArg {
@@ -63,7 +103,7 @@ impl UnshareArg {
     ///
     /// Errors of [`Creation::of`].
     pub(crate) fn creation(&self, args: &TargetArgs) -> Result<Option<Creation>, UsageError> {
-        self.unshare
+        self.0
             .map(|flags| Creation::of(Call::Unshare, flags, args))
             .transpose()
     }
@@ -81,13 +121,6 @@ impl CreationArgs {
             None => self.unshare.creation(args),
         }
     }
-}
-
-/// A system call that creates namespaces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
-    Unshare,
-    Clone,
 }
 
 /// A call that creates namespaces, with its flags.
@@ -117,7 +150,7 @@ impl Creation {
             return Err(usage(format!(
                 "-{}: {} takes no file",
                 kind.letter(),
-                call.option()
+                option(call)
             )));
         }
         let kinds: Vec<_> = kinds.iter().map(|(kind, _)| *kind).collect();
@@ -200,7 +233,7 @@ impl Creation {
 impl fmt::Display for Creation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kinds()[..] {
-            [] => f.write_str(self.call.name())?,
+            [] => f.write_str(name(self.call))?,
             kinds => write!(f, "new {}", kinds::names(kinds))?,
         }
         match self.flags & !u64::from(Kind::flags_of(&Kind::ALL)) {
@@ -210,27 +243,18 @@ impl fmt::Display for Creation {
     }
 }
 
-impl Call {
-    fn option(self) -> &'static str {
-        match self {
-            Self::Unshare => "--unshare",
-            Self::Clone => "--clone",
-        }
+/// Returns the option that selects a call.
+fn option(call: Call) -> &'static str {
+    match call {
+        Call::Unshare => "--unshare",
+        Call::Clone => "--clone",
     }
+}
 
-    fn name(self) -> &'static str {
-        match self {
-            Self::Unshare => "unshare(2)",
-            Self::Clone => "clone3(2)",
-        }
-    }
-
-    /// Returns the flag for a mount namespace that has only the root mount, which implies that one is
-    /// created.
-    fn empty_mntns(self) -> u64 {
-        match self {
-            Self::Unshare => 1 << 20,
-            Self::Clone => 1 << 37,
-        }
+/// Returns the name of the system call.
+fn name(call: Call) -> &'static str {
+    match call {
+        Call::Unshare => "unshare(2)",
+        Call::Clone => "clone3(2)",
     }
 }

@@ -7,7 +7,6 @@ mod asked;
 mod caller;
 mod cause;
 mod check;
-mod clone_flags;
 mod creation;
 mod denied_access;
 mod diff;

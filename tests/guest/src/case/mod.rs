@@ -109,9 +109,6 @@ pub(crate) enum Witnesses {
     Child,
 }
 
-/// The flag of unshare(2) for a mount namespace that has only the root mount.
-pub(crate) const UNSHARE_EMPTY_MNTNS: u64 = 0x0010_0000;
-
 /// A state, a call and the expected outcome.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {

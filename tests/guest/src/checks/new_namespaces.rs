@@ -7,12 +7,13 @@
 
 use crate::{
     case::{
-        Case, UNSHARE_EMPTY_MNTNS,
+        Case,
         implementation::{self, Kind, SystemCall},
         run::CallerRun,
     },
     snapshot::{CLONED, Snapshot},
 };
+use nsproxy_uapi::clone_flags::UNSHARE_EMPTY_MNTNS;
 
 /// Checks the namespaces of these kinds that a call has created. Those of clone(2) are the new task's.
 pub(super) fn check(case: &Case, run: &CallerRun, kinds: u32, wrong: &mut Vec<String>) {

@@ -4,7 +4,7 @@
 
 use crate::{
     case::{
-        Case, Expect, FdSource, UNSHARE_EMPTY_MNTNS,
+        Case, Expect, FdSource,
         implementation::{self, Kind, SystemCall},
         run::CallerRun,
         target::{self, TargetProcess},
@@ -15,7 +15,7 @@ use crate::{
     process::{command::DryRun, creds},
     snapshot::{CLONED, Difference, LINKS, Named, OF_CHILD, Snapshot},
 };
-use nsproxy_uapi::Reason;
+use nsproxy_uapi::{Reason, clone_flags::UNSHARE_EMPTY_MNTNS};
 use std::fmt::Write as _;
 
 /// Returns the first lines of the report of a failed case: the results of both callers, and the

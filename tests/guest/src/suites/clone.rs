@@ -24,7 +24,10 @@ use crate::{
     sys::{self, Fork},
 };
 use anyhow::{Context as _, Result, bail, ensure};
-use nsproxy_uapi::Reason;
+use nsproxy_uapi::{
+    Reason,
+    clone_flags::{CLEAR_SIGHAND, EMPTY_MNTNS, NNP},
+};
 use rustix::{io::Errno, process::WaitOptions};
 use std::{
     fs::File,
@@ -234,9 +237,6 @@ fn names(kinds: u32) -> String {
     }
 }
 
-/// The flag for a mount namespace that has only the root mount. It implies `CLONE_NEWNS`.
-const EMPTY_MNTNS: u64 = 1 << 37;
-
 /// Flags of clone(2) beside the kinds.
 const FLAGS: [(&str, u64); 8] = [
     ("CLONE_VM", libc::CLONE_VM as u64),
@@ -335,8 +335,6 @@ fn not_created(_: &mut Fixtures) -> Result<()> {
 /// Checks `CLONE_SIGHAND` with `CLONE_CLEAR_SIGHAND`, and `CLONE_THREAD` with `CLONE_NNP`. They are
 /// no cases: `sys::clone_task()` uses clone(2) for `CLONE_VM`, whose flags have 32 bits.
 fn exclusive_flags(_: &mut Fixtures) -> Result<()> {
-    const CLEAR_SIGHAND: u64 = 1 << 32;
-    const NNP: u64 = 1 << 35;
     let thread = libc::CLONE_THREAD as u64;
     let shared = (libc::CLONE_VM | libc::CLONE_SIGHAND) as u64;
     let device = Device::open()?;

@@ -5,7 +5,7 @@
 use super::{callers::Caller, of_cases};
 use crate::{
     case::{
-        Case, UNSHARE_EMPTY_MNTNS,
+        Case,
         fixtures::Fixtures,
         implementation::{Device, Kind, all_kinds, kind_names},
         run,
@@ -21,7 +21,7 @@ use crate::{
     sys,
 };
 use anyhow::{Context as _, Result, ensure};
-use nsproxy_uapi::{Limit, Reason, nsfs};
+use nsproxy_uapi::{Limit, Reason, clone_flags::UNSHARE_EMPTY_MNTNS, nsfs};
 use std::{
     fs::{self, File},
     os::fd::OwnedFd,

@@ -3,21 +3,15 @@
 //! The checks of clone3(2) for its flags and for namespaces.
 
 use super::{Answer, Asked, Checks};
-use nsproxy_uapi::{Kind, Member, Reason};
+use nsproxy_uapi::{
+    Kind, Member, Reason,
+    clone_flags::{AUTOREAP, CLEAR_SIGHAND, EMPTY_MNTNS, NNP},
+};
 use std::ffi::c_int;
 
-/// `CLONE_CLEAR_SIGHAND`, since Linux 5.5.
-const CLEAR_SIGHAND: u64 = 1 << 32;
-/// `CLONE_NNP`. Older kernels refuse it.
-const NNP: u64 = 1 << 35;
-/// `CLONE_EMPTY_MNTNS`. Older kernels refuse it.
-const EMPTY_MNTNS: u64 = 1 << 37;
 /// All flags of the newest kernel that this library knows: without the signal and CLONE_DETACHED.
-const KNOWN: u64 = ((1 << 38) - 1) & !(0xff & !(libc::CLONE_NEWTIME as u64)) & !DETACHED;
+const KNOWN: u64 = ((EMPTY_MNTNS << 1) - 1) & !(0xff & !(libc::CLONE_NEWTIME as u64)) & !DETACHED;
 const DETACHED: u64 = libc::CLONE_DETACHED as u64;
-/// The flags of Linux 5.8.
-const OLD: u64 = 1 << 34;
-
 /// The flags with which an attempt is made: those of namespaces and others that do no harm. All others
 /// are checked before the namespaces.
 pub(crate) fn attempted(flags: u64) -> u64 {
@@ -55,7 +49,8 @@ impl Checks<'_> {
         let any = |mask: c_int| flags & mask as u64 != 0;
         let is_thread = any(libc::CLONE_THREAD);
         let are_known = match flags & !KNOWN {
-            0 if flags < OLD => Some(true),
+            // Those of Linux 5.8.
+            0 if flags < AUTOREAP => Some(true),
             0 => None,
             _ => Some(false),
         };

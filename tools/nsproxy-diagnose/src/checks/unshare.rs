@@ -4,12 +4,9 @@
 
 use super::{Answer, Asked, Because, Checks};
 use crate::sys::Shared;
-use nsproxy_uapi::{Kind, Reason};
+use nsproxy_uapi::{Kind, Reason, clone_flags::UNSHARE_EMPTY_MNTNS};
 use rustix::{io::Errno, thread::CapabilitySet};
 use std::ffi::c_int;
-
-/// `UNSHARE_EMPTY_MNTNS`, a mount namespace that has only the root mount. Older kernels refuse it.
-const EMPTY_MNTNS: u64 = 1 << 20;
 
 /// The flags that are not namespaces.
 const OTHERS: c_int = libc::CLONE_THREAD
@@ -40,12 +37,12 @@ impl Checks<'_> {
         if has(flags, libc::CLONE_SIGHAND) {
             flags |= libc::CLONE_THREAD as u64;
         }
-        let is_empty = flags & EMPTY_MNTNS != 0;
+        let is_empty = flags & UNSHARE_EMPTY_MNTNS != 0;
         let known = OTHERS as u64 | u64::from(Kind::flags_of(&Kind::ALL));
         let are_known = match flags & !known {
             0 => Some(true),
             // Not on older kernels.
-            EMPTY_MNTNS => None,
+            UNSHARE_EMPTY_MNTNS => None,
             _ => Some(false),
         };
         self.check(Reason::UnshareFlags, Answer::must_if_known(are_known))?;

@@ -2,9 +2,9 @@
 
 //! A system call of a traced task: its decoding, and its text.
 
-use crate::{clone_flags, creation, request};
+use crate::request;
 use nsproxy_diagnose::{Call, Descriptor};
-use nsproxy_uapi::Kind;
+use nsproxy_uapi::{Kind, clone_flags};
 use std::{ffi::c_long, fmt};
 
 /// `AUDIT_ARCH_*` of this program's own system calls.
@@ -104,8 +104,8 @@ impl TracedCall {
         if others != 0 {
             words.push(match self.call {
                 Call::Setns { .. } => format!("{others:#x}"),
-                Call::Unshare { .. } => clone_flags::names(creation::Call::Unshare, others),
-                Call::Clone { .. } => clone_flags::names(creation::Call::Clone, others),
+                Call::Unshare { .. } => clone_flags::names(clone_flags::Call::Unshare, others),
+                Call::Clone { .. } => clone_flags::names(clone_flags::Call::Clone, others),
             });
         }
         if words.is_empty() {

@@ -5,14 +5,11 @@
 use super::super::named_enum::named_enum;
 use super::fds::{FdEntry, FdKind, FdPool, Owner};
 use crate::{
-    case::{
-        UNSHARE_EMPTY_MNTNS,
-        implementation::{Kind, all_kinds},
-    },
+    case::implementation::{Kind, all_kinds},
     sys::{Arena, PAGE},
 };
 use fastrand::Rng;
-use nsproxy_uapi::sys as uapi;
+use nsproxy_uapi::{clone_flags::UNSHARE_EMPTY_MNTNS, sys as uapi};
 use std::{mem::offset_of, sync::atomic::AtomicU64};
 
 /// The largest size that an ioctl number can encode.

@@ -10,13 +10,13 @@ use super::{
     fds::{FdKind, FdPool, Owner},
 };
 use crate::{
-    case::{
-        UNSHARE_EMPTY_MNTNS,
-        implementation::{Kind, all_kinds},
-    },
+    case::implementation::{Kind, all_kinds},
     errno::{Code, Outcome},
 };
-use nsproxy_uapi::sys::{NSPROXY_SERVE_OFF, NSPROXY_SERVE_QUERY};
+use nsproxy_uapi::{
+    clone_flags::{CLEAR_SIGHAND, EMPTY_MNTNS, NNP, UNSHARE_EMPTY_MNTNS},
+    sys::{NSPROXY_SERVE_OFF, NSPROXY_SERVE_QUERY},
+};
 
 /// The properties of a caller that decide which outcomes are allowed.
 #[derive(Clone, Copy, Debug)]
@@ -250,9 +250,6 @@ fn created(kinds: u32, rights: Rights) -> Vec<Outcome> {
 /// Returns the results that a dry run of clone3(2) may have.
 fn cloned(flags: u64, rights: Rights) -> Vec<Outcome> {
     const UNKNOWN: u64 = !0 << 38 | libc::CLONE_DETACHED as u64 | 0x7f;
-    const CLEAR_SIGHAND: u64 = 1 << 32;
-    const NNP: u64 = 1 << 35;
-    const EMPTY_MNTNS: u64 = 1 << 37;
     let [user, mnt, pid, ipc] =
         [Kind::User, Kind::Mnt, Kind::Pid, Kind::Ipc].map(|kind| u64::from(kind.flag()));
     let [vm, fs, sighand, thread, parent, sysvsem] = [

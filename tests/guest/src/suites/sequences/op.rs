@@ -6,12 +6,9 @@
 //! handle is not open. So any part of a sequence is a sequence, and can be tried when shrinking.
 
 use super::super::named_enum::named_enum;
-use crate::{
-    case::{UNSHARE_EMPTY_MNTNS, implementation::Kind},
-    process::creds,
-    snapshot::LINKS,
-};
+use crate::{case::implementation::Kind, process::creds, snapshot::LINKS};
 use anyhow::{Context as _, Result, ensure};
+use nsproxy_uapi::clone_flags::UNSHARE_EMPTY_MNTNS;
 use std::{fmt, str::FromStr};
 
 /// The most processes at a time.

@@ -1,8 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Flags of unshare(2) and clone3(2) by name, as strace(1) prints them.
+//! Flags of unshare(2) and clone3(2): those that are newer than the C library's, and all by name, as
+//! strace(1) prints them.
 
-use crate::creation::Call;
+/// `CLONE_CLEAR_SIGHAND`: the child has the default signal handlers. Since Linux 5.5.
+pub const CLEAR_SIGHAND: u64 = 1 << 32;
+/// `CLONE_INTO_CGROUP`: the child is created in a cgroup. Since Linux 5.7.
+pub const INTO_CGROUP: u64 = 1 << 33;
+/// `CLONE_AUTOREAP`. Older kernels refuse it.
+pub const AUTOREAP: u64 = 1 << 34;
+/// `CLONE_NNP`: the child gains no privileges by execve(2). Older kernels refuse it.
+pub const NNP: u64 = 1 << 35;
+/// `CLONE_PIDFD_AUTOKILL`. Older kernels refuse it.
+pub const PIDFD_AUTOKILL: u64 = 1 << 36;
+/// `CLONE_EMPTY_MNTNS`: a mount namespace that has only the root mount. It implies `CLONE_NEWNS`.
+/// Older kernels refuse it.
+pub const EMPTY_MNTNS: u64 = 1 << 37;
+/// `UNSHARE_EMPTY_MNTNS`: [`EMPTY_MNTNS`] of unshare(2).
+pub const UNSHARE_EMPTY_MNTNS: u64 = 1 << 20;
+
+/// A system call that creates namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// unshare(2)
+    Unshare,
+    /// clone3(2)
+    Clone,
+}
+
+impl Call {
+    /// Returns the flag for a mount namespace that has only the root mount.
+    pub const fn empty_mntns(self) -> u64 {
+        match self {
+            Self::Unshare => UNSHARE_EMPTY_MNTNS,
+            Self::Clone => EMPTY_MNTNS,
+        }
+    }
+}
 
 /// The flags of clone3(2) by name.
 const NAMES: [(&str, u64); 31] = [
@@ -31,12 +65,12 @@ const NAMES: [(&str, u64); 31] = [
     ("CLONE_NEWNET", libc::CLONE_NEWNET as u64),
     ("CLONE_IO", 0x8000_0000),
     ("CLONE_NEWTIME", libc::CLONE_NEWTIME as u64),
-    ("CLONE_CLEAR_SIGHAND", 1 << 32),
-    ("CLONE_INTO_CGROUP", 1 << 33),
-    ("CLONE_AUTOREAP", 1 << 34),
-    ("CLONE_NNP", 1 << 35),
-    ("CLONE_PIDFD_AUTOKILL", 1 << 36),
-    ("CLONE_EMPTY_MNTNS", 1 << 37),
+    ("CLONE_CLEAR_SIGHAND", CLEAR_SIGHAND),
+    ("CLONE_INTO_CGROUP", INTO_CGROUP),
+    ("CLONE_AUTOREAP", AUTOREAP),
+    ("CLONE_NNP", NNP),
+    ("CLONE_PIDFD_AUTOKILL", PIDFD_AUTOKILL),
+    ("CLONE_EMPTY_MNTNS", EMPTY_MNTNS),
 ];
 
 /// The name of a bit that means something else in unshare(2), and its name there.
@@ -47,7 +81,11 @@ const EXIT_SIGNALS: [&str; 3] = ["SIGCHLD", "SIGUSR1", "SIGUSR2"];
 
 /// Reads flags of a call: names or numbers, joined by `|`. Accepts and ignores comments of strace(1),
 /// and the signal of clone(2).
-pub(crate) fn parse(call: Call, text: &str) -> Result<u64, String> {
+///
+/// # Errors
+///
+/// The word that is no flag, in a sentence.
+pub fn parse(call: Call, text: &str) -> Result<u64, String> {
     text.split('|').try_fold(0, |flags, word| {
         let word = word.split("/*").next().unwrap_or_default().trim();
         let named = NAMES.iter().find(|(name, _)| name_in(call, name) == word);
@@ -65,7 +103,7 @@ pub(crate) fn parse(call: Call, text: &str) -> Result<u64, String> {
 }
 
 /// Names flags of a call, joined by `|`. Bits without a name are one number.
-pub(crate) fn names(call: Call, flags: u64) -> String {
+pub fn names(call: Call, flags: u64) -> String {
     let mut left = flags;
     let mut names = Vec::new();
     for (name, flag) in NAMES {
