@@ -33,7 +33,7 @@ pub(crate) struct AskArgs {
     target_args: TargetArgs,
 
     #[command(flatten)]
-    creation_args: CreationArgs,
+    creation_args: CreationArgs<true>,
 
     #[command(flatten)]
     via: ViaArg,

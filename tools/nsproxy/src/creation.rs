@@ -22,16 +22,10 @@ use std::fmt;
 pub(crate) const HELP: &str = "\
 FLAGS are further flags, as strace(1) prints them.";
 
-/// The option that selects unshare(2) instead of setns(2).
+/// The options that select a call that creates namespaces instead of setns(2): unshare(2), and with
+/// `CLONE` also clone3(2).
 #[derive(Debug)]
-pub(crate) struct UnshareArg(Option<u64>);
-
-/// The options that select a call that creates namespaces instead of setns(2).
-#[derive(Debug)]
-pub(crate) struct CreationArgs {
-    unshare: UnshareArg,
-    clone: Option<u64>,
-}
+pub(crate) struct CreationArgs<const CLONE: bool>(Option<(Call, u64)>);
 
 /// Returns the option that selects a call, with further flags as its value.
 fn flags_option(call: Call) -> Arg {
@@ -50,9 +44,13 @@ fn flags_option(call: Call) -> Arg {
         .help(help)
 }
 
-impl Args for UnshareArg {
+impl<const CLONE: bool> Args for CreationArgs<CLONE> {
     fn augment_args(command: Command) -> Command {
-        command.arg(flags_option(Call::Unshare))
+        let command = command.arg(flags_option(Call::Unshare));
+        match CLONE {
+            true => command.arg(flags_option(Call::Clone).conflicts_with("unshare")),
+            false => command,
+        }
     }
 
     fn augment_args_for_update(command: Command) -> Command {
@@ -60,9 +58,14 @@ impl Args for UnshareArg {
     }
 }
 
-impl FromArgMatches for UnshareArg {
+impl<const CLONE: bool> FromArgMatches for CreationArgs<CLONE> {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, UsageError> {
-        Ok(Self(matches.get_one("unshare").copied()))
+        let selected = |call, name| {
+            let flags = matches.try_get_one::<u64>(name).ok().flatten()?;
+            Some((call, *flags))
+        };
+        let clone = || selected(Call::Clone, "clone");
+        Ok(Self(selected(Call::Unshare, "unshare").or_else(clone)))
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), UsageError> {
@@ -71,55 +74,16 @@ impl FromArgMatches for UnshareArg {
     }
 }
 
-impl Args for CreationArgs {
-    fn augment_args(command: Command) -> Command {
-        let clone = flags_option(Call::Clone).conflicts_with("unshare");
-        UnshareArg::augment_args(command).arg(clone)
-    }
-
-    fn augment_args_for_update(command: Command) -> Command {
-        Self::augment_args(command)
-    }
-}
-
-impl FromArgMatches for CreationArgs {
-    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, UsageError> {
-        Ok(Self {
-            unshare: UnshareArg::from_arg_matches(matches)?,
-            clone: matches.get_one("clone").copied(),
-        })
-    }
-
-    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), UsageError> {
-        *self = Self::from_arg_matches(matches)?;
-        Ok(())
-    }
-}
-
-impl UnshareArg {
-    /// Returns the call of unshare(2), if it is selected.
-    ///
-    /// # Errors
-    ///
-    /// Errors of [`Creation::of`].
-    pub(crate) fn creation(&self, args: &TargetArgs) -> Result<Option<Creation>, UsageError> {
-        self.0
-            .map(|flags| Creation::of(Call::Unshare, flags, args))
-            .transpose()
-    }
-}
-
-impl CreationArgs {
+impl<const CLONE: bool> CreationArgs<CLONE> {
     /// Returns the call that is selected, if one is.
     ///
     /// # Errors
     ///
     /// Errors of [`Creation::of`].
     pub(crate) fn creation(&self, args: &TargetArgs) -> Result<Option<Creation>, UsageError> {
-        match self.clone {
-            Some(flags) => Creation::of(Call::Clone, flags, args).map(Some),
-            None => self.unshare.creation(args),
-        }
+        self.0
+            .map(|(call, flags)| Creation::of(call, flags, args))
+            .transpose()
     }
 }
 

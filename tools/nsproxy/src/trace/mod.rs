@@ -9,7 +9,7 @@ mod samples;
 mod tree;
 
 use crate::{
-    creation::{self, UnshareArg},
+    creation::{self, CreationArgs},
     dry_run,
     explainer::{Answer, Explainer},
     open, page,
@@ -60,7 +60,7 @@ pub(crate) struct Args {
     target_args: TargetArgs,
 
     #[command(flatten)]
-    unshare: UnshareArg,
+    unshare: CreationArgs<false>,
 
     /// End each call before the point of no return
     #[arg(long)]

@@ -172,6 +172,14 @@ fn entering_the_user_namespace_first_changes_the_answer() {
 }
 
 #[test]
+fn no_child_can_be_created() {
+    let words = "explain --via user-space --unshare -n";
+    let output = nsproxy(&["prlimit", "--nproc=0"], words);
+    let message = "predicted, not tried: no child can be created: EAGAIN: ";
+    assert_says(&output, 1, &[message, "EPERM: ", "CAP_SYS_ADMIN"]);
+}
+
+#[test]
 fn namespaces_are_shown_without_counts() {
     let output = nsproxy(&[], "show --via user-space");
     assert_says(&output, 0, &["NAMESPACE", "user  ", "nsproxy: count -"]);
