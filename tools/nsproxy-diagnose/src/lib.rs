@@ -7,6 +7,9 @@
 //! in the kernel's order, which `docs/checks.md` has. Each answer is yes, no, or not known. The cause is
 //! the first check that refuses with this errno, and those before it that may have.
 //!
+//! The call may be that of another process, of which `/proc` shows the state: [`Task::of`]. It is then
+//! predicted, and with [`Task::with_our_files`] about files of this process.
+//!
 //! ```
 //! use nsproxy_diagnose::{Call, Task, explain};
 //!

@@ -254,8 +254,10 @@ impl Asked {
         self.via = explainer.name();
     }
 
+    /// Sets the process that would make the calls, which have been added.
     pub(crate) fn set_from(&mut self, from: FromProcess) {
-        self.assumptions = from.assumptions();
+        let opens = self.calls.iter().any(|entry| entry.call == "setns");
+        self.assumptions = from.assumptions(opens);
         self.from = Some(from);
     }
 

@@ -66,13 +66,13 @@ impl FromProcess {
         }
     }
 
-    /// Returns what a prediction assumes, one sentence each.
-    pub(crate) fn assumptions(&self) -> Vec<String> {
+    /// Returns what a prediction assumes, one sentence each. `opens` says whether the calls have files.
+    pub(crate) fn assumptions(&self, opens: bool) -> Vec<String> {
         let status = self.task.status();
-        let mut all = vec![
-            "the process makes the call in its present state".to_owned(),
-            "files and targets are those that nsproxy opens by these options".to_owned(),
-        ];
+        let mut all = vec!["the process makes the call in its present state".to_owned()];
+        if opens {
+            all.push("files and targets are those that nsproxy opens by these options".to_owned());
+        }
         if let Some(threads) = status.threads.filter(|threads| *threads > 1) {
             let Self { pid, .. } = self;
             all.push(format!(
