@@ -65,7 +65,7 @@ pub(crate) struct Args {
 pub(crate) fn main(args: Args) -> Result<ExitCode> {
     let json = args.ask_args.json;
     if args.command_args.has_command() {
-        return explain_command::main(args.command_args, json);
+        return args.command_args.run(json);
     }
     let format = if json { Format::Json } else { Format::Lines };
     let asked = args.ask_args.ask(format)?;

@@ -11,6 +11,7 @@ use clap::ValueEnum;
 use nsproxy_diagnose::{Call, Cause, NotTried, Task, Verdict};
 use nsproxy_uapi::{Device, Reason, Refusal, Shown, setns_raw};
 use rustix::io::Errno;
+use serde::Serialize;
 use std::{fmt, os::fd::BorrowedFd};
 
 /// The description of the two sources in the help of commands.
@@ -29,8 +30,9 @@ pub(crate) struct ViaArg {
 }
 
 /// The name of a source.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Via {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Via {
     /// /dev/nsproxy of the module
     KernelModule,
     /// Public interfaces of any kernel

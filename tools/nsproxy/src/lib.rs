@@ -37,6 +37,7 @@ mod show;
 mod status;
 mod target_args;
 mod trace;
+mod tracefs;
 mod unshare;
 mod version;
 

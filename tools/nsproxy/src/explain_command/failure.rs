@@ -3,9 +3,9 @@
 //! The explanation of a failed call.
 
 use super::{traced_call::TracedCall, traced_task::TracedTask, warnings};
-use crate::{cause::Described, errno, request::Request};
-use nsproxy_diagnose::{Call, Descriptor, Task, explain_failure};
-use nsproxy_uapi::Kind;
+use crate::{cause::Described, errno, explainer::Via, request::Request};
+use nsproxy_diagnose::{Call, Cause, Descriptor, Task, explain_failure};
+use nsproxy_uapi::{Kind, Refusal};
 use rustix::io::Errno;
 use serde::Serialize;
 use std::fmt;
@@ -26,14 +26,23 @@ pub(super) struct Failure {
     flags: u64,
     pub(super) errno: String,
     number: i32,
+    /// The source of the causes.
+    via: Via,
     /// The checks that may have refused the call, in the order of the kernel. One is certain. None: the
     /// cause is unknown.
     causes: Vec<Described>,
 }
 
 impl Failure {
-    /// Explains a call that `task` has made. The task must be stopped at the exit of the call.
-    pub(super) fn explain(task: &TracedTask, call: TracedCall, errno: Errno) -> Self {
+    /// Explains a call that `task` has made. The task must be stopped at the exit of the call. `refusal`
+    /// is the one that the module has reported for the call.
+    pub(super) fn explain(
+        task: &TracedTask,
+        call: TracedCall,
+        errno: Errno,
+        refusal: Option<Refusal>,
+    ) -> Self {
+        let refusal = refusal.filter(|refusal| refusal.errno == errno);
         let found = Task::of(task.tid).ok();
         let descriptor = match (&found, call.call) {
             (Some(found), Call::Setns { fd, .. }) => found.descriptor(fd).ok(),
@@ -41,7 +50,10 @@ impl Failure {
         };
         let mut causes = Vec::new();
         if let Some(found) = &found {
-            let mut possible = explain_failure(found, call.call, errno).causes;
+            let mut possible = match refusal {
+                Some(refusal) => vec![Cause::Check(refusal)],
+                None => explain_failure(found, call.call, errno).causes,
+            };
             // Several checks of the same kind may have the same reason.
             possible.dedup();
             let request = Request::Program(call.call);
@@ -66,6 +78,10 @@ impl Failure {
             flags: call.flags(),
             errno: errno::word(errno),
             number: errno.raw_os_error(),
+            via: match refusal {
+                Some(_) => Via::KernelModule,
+                None => Via::UserSpace,
+            },
             causes,
         }
     }
@@ -156,7 +172,7 @@ mod tests {
         };
         Failure {
             causes,
-            ..Failure::explain(&task, call, Errno::INVAL)
+            ..Failure::explain(&task, call, Errno::INVAL, None)
         }
         .to_string()
     }
@@ -188,7 +204,7 @@ mod tests {
             name: "setns",
             call,
         };
-        let failure = Failure::explain(&task, call, Errno::BADF);
+        let failure = Failure::explain(&task, call, Errno::BADF, None);
         let reasons: Vec<_> = failure.causes.iter().map(|cause| cause.reason).collect();
         assert_eq!(reasons, ["bad-fd"]);
         assert_eq!((failure.errno.as_str(), failure.number), ("EBADF", 9));

@@ -7,6 +7,7 @@
 //! without a value are `null`.
 
 mod failure;
+mod refusals;
 mod report;
 mod sys;
 mod traced_call;
@@ -16,6 +17,7 @@ mod warnings;
 
 use crate::{exec, refusal::hint_lines, status::ExitCode};
 use anyhow::{Context as _, Result, anyhow};
+pub(crate) use refusals::Refusals;
 use report::Report;
 use std::{
     ffi::OsString,
@@ -77,33 +79,62 @@ impl CommandArgs {
     pub(crate) fn has_command(&self) -> bool {
         !self.command.is_empty()
     }
+
+    /// Runs the command, and explains its calls from user space. `json` selects lines of JSON.
+    ///
+    /// # Errors
+    ///
+    /// Errors of [`Run::execute`].
+    pub(crate) fn run(self, json: bool) -> Result<ExitCode> {
+        let Self { command, output } = self;
+        let run = Run {
+            command,
+            output,
+            json,
+            refusals: None,
+        };
+        run.execute()
+    }
 }
 
-/// Runs the command, and returns its exit status. `json` selects lines of JSON.
-///
-/// # Errors
-///
-/// The command cannot be traced, or the file of the report cannot be created.
-pub(crate) fn main(args: CommandArgs, json: bool) -> Result<ExitCode> {
-    let CommandArgs { command, output } = args;
-    let output: Box<dyn Write> = match output {
-        Some(path) => {
-            let file = File::create(&path);
-            Box::new(file.with_context(|| format!("cannot create {}", path.display()))?)
+/// A run of a command.
+pub(crate) struct Run {
+    /// The command and its arguments; empty for a shell.
+    pub(crate) command: Vec<OsString>,
+    /// The file of the report, instead of standard error.
+    pub(crate) output: Option<PathBuf>,
+    /// Whether the report is lines of JSON.
+    pub(crate) json: bool,
+    /// The refusals that the module reports, if this process is served.
+    pub(crate) refusals: Option<Refusals>,
+}
+
+impl Run {
+    /// Runs the command, and returns its exit status.
+    ///
+    /// # Errors
+    ///
+    /// The command cannot be traced, or the file of the report cannot be created.
+    pub(crate) fn execute(self) -> Result<ExitCode> {
+        let output: Box<dyn Write> = match self.output {
+            Some(path) => {
+                let file = File::create(&path);
+                Box::new(file.with_context(|| format!("cannot create {}", path.display()))?)
+            }
+            None => Box::new(io::stderr()),
+        };
+        let program = sys::start(|| exec::run(self.command, false)).map_err(cannot_trace)?;
+        // The child has the actions of the caller.
+        sys::forward_signals(program).context("cannot forward signals to the command")?;
+        let mut tracer = Tracer::new(program, self.refusals, Report::new(output, self.json));
+        let status = tracer.run()?;
+        let code = status.map_or(ExitCode::FAILURE, exec::exit_code);
+        // exec::run() has reported that there is no program.
+        if tracer.was_executed || self.json {
+            tracer.report.summary(code.into());
         }
-        None => Box::new(io::stderr()),
-    };
-    let program = sys::start(|| exec::run(command, false)).map_err(cannot_trace)?;
-    // The child has the actions of the caller.
-    sys::forward_signals(program).context("cannot forward signals to the command")?;
-    let mut tracer = Tracer::new(program, Report::new(output, json));
-    let status = tracer.run()?;
-    let code = status.map_or(ExitCode::FAILURE, exec::exit_code);
-    // exec::run() has reported that there is no program.
-    if tracer.was_executed || json {
-        tracer.report.summary(code.into());
+        Ok(code)
     }
-    Ok(code)
 }
 
 fn cannot_trace(error: io::Error) -> anyhow::Error {

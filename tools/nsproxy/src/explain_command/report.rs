@@ -198,7 +198,7 @@ mod tests {
             name: "setns",
             call,
         };
-        Failure::explain(&TracedTask::read(gettid()), call, errno)
+        Failure::explain(&TracedTask::read(gettid()), call, errno, None)
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 use super::{
     failure::Failure,
+    refusals::Refusals,
     report::{Note, Report},
     sys::{self, SystemCallStop},
     traced_call::{self, TracedCall},
@@ -11,6 +12,7 @@ use super::{
     warnings::{self, Warning},
 };
 use nsproxy_diagnose::Call;
+use nsproxy_uapi::Refusal;
 use rustix::{
     io::Errno,
     process::{Pid, WaitOptions, WaitStatus, wait},
@@ -41,16 +43,19 @@ pub(super) struct Tracer {
     /// `true` after the first execve(2) of the program.
     pub(super) was_executed: bool,
     tasks: HashMap<Pid, State>,
+    /// The refusals that the module reports.
+    refusals: Option<Refusals>,
     pub(super) report: Report,
 }
 
 impl Tracer {
-    pub(super) fn new(program: Pid, report: Report) -> Self {
+    pub(super) fn new(program: Pid, refusals: Option<Refusals>, report: Report) -> Self {
         Self {
             program,
             status: None,
             was_executed: false,
             tasks: HashMap::from([(program, State::default())]),
+            refusals,
             report,
         }
     }
@@ -118,6 +123,10 @@ impl Tracer {
             (Ok(SystemCallStop::Entry { number, args, .. }), _) => {
                 let read = |address| sys::read_u64(task, address).ok();
                 state.call = TracedCall::decode(number, args, read);
+                if state.call.is_some() {
+                    // Of another call, such as a dry run.
+                    self.take_refusal(task);
+                }
             }
             (Ok(SystemCallStop::Exit(result)), Some(call)) => self.at_exit(task, call, result),
             (Ok(_) | Err(Errno::SRCH), _) => {}
@@ -130,13 +139,20 @@ impl Tracer {
         match result {
             Err(errno) if RESTARTS.contains(&errno.raw_os_error()) => {}
             Err(errno) => {
+                let refusal = self.take_refusal(task);
                 let task = TracedTask::read(task);
-                self.report.failure(&Failure::explain(&task, call, errno));
+                self.report
+                    .failure(&Failure::explain(&task, call, errno, refusal));
             }
             Ok(_) if matches!(call.call, Call::Setns { .. }) => self.at_entered(task, call),
             Ok(_) if call.creates_process() => self.report_pending(task),
             Ok(_) => {}
         }
+    }
+
+    /// Returns the refusal that the module has reported for a task since the last time.
+    fn take_refusal(&mut self, task: Pid) -> Option<Refusal> {
+        self.refusals.as_mut()?.take(task)
     }
 
     /// Handles a setns(2) that has succeeded.

@@ -10,6 +10,7 @@
 
 mod agreement;
 mod inherited;
+mod served;
 mod tool;
 
 use super::{errno, kinds, pidfd};
@@ -57,6 +58,7 @@ pub(crate) fn tests() -> Vec<Test> {
     tests.extend(tool::tests());
     tests.extend(agreement::tests(cases()));
     tests.extend(inherited::tests());
+    tests.extend(served::tests());
     tests
 }
 
