@@ -3,7 +3,9 @@
 //! `nsproxy diff`: compares the same calls by setns(2) and by the module.
 
 use crate::{
-    errno, open,
+    errno,
+    json::Versioned,
+    open,
     plan::Plan,
     status::ExitCode,
     target_args::{self, TargetArgs},
@@ -44,6 +46,10 @@ pub(crate) struct Args {
     #[command(flatten)]
     target_args: TargetArgs,
 
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+
     /// Be the process that calls this implementation
     #[arg(long, value_parser = target_args::implementation(), hide = true)]
     via: Option<Implementation>,
@@ -56,6 +62,14 @@ struct Effect {
     result: String,
     before: Attributes,
     after: Attributes,
+}
+
+/// The document that `--json` prints.
+#[derive(Serialize)]
+struct Document {
+    same: bool,
+    kernel: Effect,
+    module: Effect,
 }
 
 /// The attributes of a process, by name.
@@ -81,8 +95,18 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
             args.target_args.report_nothing();
             let [kernel, module] = Implementation::ALL.map(spawn);
             let (kernel, module) = (kernel?, module?);
-            print!("{}", table(&kernel, &module));
-            Ok(if kernel == module {
+            let is_same = kernel == module;
+            if args.json {
+                let document = Document {
+                    same: is_same,
+                    kernel,
+                    module,
+                };
+                println!("{}", Versioned::new(document).pretty());
+            } else {
+                print!("{}", table(&kernel, &module));
+            }
+            Ok(if is_same {
                 ExitCode::SUCCESS
             } else {
                 ExitCode::FAILURE

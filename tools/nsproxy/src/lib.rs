@@ -21,6 +21,7 @@ mod from_process;
 mod generate;
 mod hints;
 mod id_maps;
+mod json;
 mod kinds;
 mod list;
 mod lookup;
@@ -82,8 +83,7 @@ enum Command {
     /// Run a command whose namespaces the module handles
     Serve(serve::Args),
     /// Print the version and features of the loaded module
-    #[command(after_help = version::AFTER_HELP)]
-    Version,
+    Version(version::Args),
     /// Write manual pages and completions
     #[command(hide = true)]
     Generate(generate::Args),
@@ -118,7 +118,7 @@ fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Show(args) => show::main(args),
         Command::List(args) => list::main(&args),
         Command::Serve(args) => serve::main(args),
-        Command::Version => version::main(),
+        Command::Version(args) => version::main(&args),
         Command::Generate(args) => generate::main(&args, Args::command()),
     }
 }

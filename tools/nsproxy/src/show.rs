@@ -6,6 +6,7 @@ use crate::{
     denied_access,
     errno::show,
     explainer::ViaArg,
+    json::Versioned,
     lookup::{self, Known},
     open,
     refusal::hint_lines,
@@ -85,7 +86,7 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
     let elsewhere = elsewhere(&shown);
     if args.json {
         let document = Document::of(&shown, &elsewhere);
-        println!("{}", serde_json::to_string_pretty(&document)?);
+        println!("{}", Versioned::new(document).pretty());
     } else {
         print!("{}", table(&shown, &elsewhere));
     }

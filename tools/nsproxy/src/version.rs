@@ -2,11 +2,12 @@
 
 //! `nsproxy version`.
 
-use crate::{errno::show, open, status::ExitCode};
+use crate::{errno::show, json::Versioned, open, status::ExitCode};
 use anyhow::{Result, anyhow};
 use nsproxy_uapi::{Device, Kind, sys};
+use serde::Serialize;
 
-pub(crate) const AFTER_HELP: &str = "\
+const AFTER_HELP: &str = "\
 Example:
   nsproxy version
 
@@ -15,12 +16,46 @@ Exit status:
   1  the module does not answer
   2  usage error";
 
-pub(crate) fn main() -> Result<ExitCode> {
-    println!(
-        "nsproxy {} (ABI {})",
-        env!("CARGO_PKG_VERSION"),
-        sys::NSPROXY_ABI_VERSION
-    );
+#[derive(Debug, clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The document that `--json` prints.
+#[derive(Serialize)]
+struct Document {
+    tool: Tool,
+    module: Module,
+}
+
+#[derive(Serialize)]
+struct Tool {
+    release: &'static str,
+    abi: u32,
+}
+
+#[derive(Serialize)]
+struct Module {
+    abi: u32,
+    /// The kernel that it was built for.
+    linux: String,
+    kinds: Vec<&'static str>,
+    /// The number of resolved symbols that are not exported to modules.
+    symbols: u32,
+}
+
+const TOOL: Tool = Tool {
+    release: env!("CARGO_PKG_VERSION"),
+    abi: sys::NSPROXY_ABI_VERSION,
+};
+
+pub(crate) fn main(args: &Args) -> Result<ExitCode> {
+    if !args.json {
+        println!("nsproxy {} (ABI {})", TOOL.release, TOOL.abi);
+    }
     let version = open::device()?.version().map_err(|errno| {
         anyhow!(
             "cannot get the version from {}: {}\n  hint: check that the device belongs to nsproxy_rs",
@@ -28,12 +63,22 @@ pub(crate) fn main() -> Result<ExitCode> {
             show(errno)
         )
     })?;
-    let kinds: Vec<_> = version.kinds().map(Kind::name).collect();
-    println!("module  ABI {}, for Linux {}", version.abi, version.release);
-    println!("kinds   {}", kinds.join(" "));
+    let module = Module {
+        abi: version.abi,
+        linux: version.release.clone(),
+        kinds: version.kinds().map(Kind::name).collect(),
+        symbols: version.symbols,
+    };
+    if args.json {
+        let document = Document { tool: TOOL, module };
+        println!("{}", Versioned::new(document).pretty());
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("module  ABI {}, for Linux {}", module.abi, module.linux);
+    println!("kinds   {}", module.kinds.join(" "));
     println!(
         "symbols {} resolved that are not exported to modules",
-        version.symbols
+        module.symbols
     );
     Ok(ExitCode::SUCCESS)
 }

@@ -6,23 +6,13 @@ use super::{
     failure::Failure,
     warnings::{Effect, Warning},
 };
+use crate::json::Versioned;
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, HashSet},
     fmt,
     io::{self, Write},
 };
-
-/// The version of the JSON objects. It rises when a field is removed or changes its meaning.
-const VERSION: u32 = 1;
-
-/// A line of JSON.
-#[derive(Serialize)]
-struct Line<'a> {
-    version: u32,
-    #[serde(flatten)]
-    event: Event<'a>,
-}
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -134,13 +124,7 @@ impl Report {
 
     fn print(&mut self, event: Event<'_>, text: impl fmt::Display) {
         let line = match self.is_json {
-            true => {
-                let line = Line {
-                    version: VERSION,
-                    event,
-                };
-                serde_json::to_string(&line).expect("plain data") + "\n"
-            }
+            true => Versioned::new(event).line() + "\n",
             false => format!("nsproxy: {text}\n"),
         };
         // The program must continue, even if the reader of the report is gone. One write keeps the line

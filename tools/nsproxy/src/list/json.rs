@@ -10,12 +10,8 @@ use super::{
 use crate::errno;
 use serde::Serialize;
 
-/// The version of the schema. It rises when a field is removed or changes its meaning.
-const VERSION: u32 = 1;
-
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
-    version: u32,
     namespaces: Vec<Entry<'a>>,
     /// The number of processes that the caller may not access.
     hidden_processes: usize,
@@ -73,7 +69,6 @@ impl<'a> Document<'a> {
             children: info.children,
         };
         Self {
-            version: VERSION,
             namespaces: infos.iter().map(entry).collect(),
             hidden_processes: hidden,
             listns: match listns {
@@ -88,6 +83,7 @@ impl<'a> Document<'a> {
 #[cfg(test)]
 mod tests {
     use super::{super::sample, *};
+    use crate::json::Versioned;
     use rustix::io::Errno;
     use serde_json::json;
 
@@ -96,6 +92,7 @@ mod tests {
         let infos = sample::namespaces();
         let infos: Vec<_> = infos.iter().collect();
         let document = Document::new(&infos[1..], 4, Listns::Failed(Errno::NOSYS));
+        let document = Versioned::new(document);
         let expected = json!({
             "version": 1,
             "namespaces": [

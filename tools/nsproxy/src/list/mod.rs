@@ -25,7 +25,7 @@ pub(crate) use info::NamespaceInfo;
 pub(crate) use scan::Scan;
 pub(crate) use without_process::sees_all;
 
-use crate::{caller::Caller, status::ExitCode};
+use crate::{caller::Caller, json::Versioned, status::ExitCode};
 use anyhow::Result;
 use filter::KindFilter;
 
@@ -85,7 +85,7 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
     let namespaces: Vec<_> = namespaces.iter().filter(listed).collect();
     if args.json {
         let document = json::Document::new(&namespaces, hidden, listns);
-        println!("{}", serde_json::to_string_pretty(&document)?);
+        println!("{}", Versioned::new(document).pretty());
     } else {
         print!("{}", table::table(&namespaces, args.all));
         for message in omitted::messages(hidden, listns, &Caller::current()) {

@@ -6,7 +6,7 @@ use super::{
     Traced,
     function::{Place, function},
 };
-use crate::{cause::Described, errno, refusal};
+use crate::{cause::Described, errno, json::Versioned, refusal};
 use nsproxy_uapi::{Count, Kind, Member, Step};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -90,7 +90,7 @@ impl Document {
     }
 
     pub(super) fn text(&self) -> String {
-        serde_json::to_string_pretty(self).expect("plain data")
+        Versioned::new(self).pretty()
     }
 }
 
