@@ -121,9 +121,10 @@ pub(crate) struct GuestArgs {
     /// The value of KERNEL= for make [default: the name]
     #[arg(long, value_name = "KERNEL")]
     pub(crate) make_kernel: Option<String>,
-    /// The file nsproxy_rs.ko for that kernel
+    /// The file nsproxy_rs.ko for that kernel. Without it, only
+    /// suites that need no module run
     #[arg(long, value_name = "FILE")]
-    pub(crate) module: PathBuf,
+    pub(crate) module: Option<PathBuf>,
     /// The directory of nsproxy and nsproxy-tests
     #[arg(long, value_name = "DIR")]
     pub(crate) bin_dir: PathBuf,
@@ -155,7 +156,7 @@ impl GuestArgs {
             ("--kernel-name", Some(self.kernel_name.clone())),
             ("--kernel-dir", path(&self.kernel_dir)),
             ("--make-kernel", self.make_kernel.clone()),
-            ("--module", path(&self.module)),
+            ("--module", self.module.as_ref().and_then(path)),
             ("--bin-dir", path(&self.bin_dir)),
             ("--qemu-dir", path(&self.qemu_dir)),
             ("--busybox", path(&self.busybox)),

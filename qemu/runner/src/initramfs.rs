@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The file system of a guest. The kernel's `gen_init_cpio` creates it without root.
+//! The file system of a guest.
 
 use crate::{
     cli::{Extra, GuestArgs},
+    cpio,
     kernel::Kernel,
 };
 use anyhow::{Context as _, Result, ensure};
 use std::{
+    env,
     fs::{self, File},
+    io::BufWriter,
     path::{Path, PathBuf},
-    process::{self, Command},
+    process,
 };
 
 /// The initramfs of most guests, and a larger one for some.
@@ -38,20 +41,23 @@ impl Initramfs {
 /// Writes the initramfs of `initramfs.list` and of the kernel's own list to `dir`, and another one
 /// with the extra list.
 pub(crate) fn make(kernel: &Kernel, args: &GuestArgs, dir: &Path) -> Result<Initramfs> {
-    for file in [&args.module, &args.busybox] {
+    for file in args.module.iter().chain([&args.busybox]) {
         ensure!(file.exists(), "{} is missing", file.display());
     }
     fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let mut entries = read(&args.qemu_dir.join("initramfs.list"))?;
+    if args.module.is_some() {
+        entries += "file /lib/nsproxy_rs.ko ${MODULE} 644 0 0\n";
+    }
     if let Some(list) = kernel.list() {
         entries += &read(&list)?;
     }
-    let common = generate(kernel, args, &entries, &dir.join("initramfs"))?;
+    let common = generate(args, &entries, &dir.join("initramfs"))?;
     let extra = match &args.extra {
         None => None,
         Some(Extra { suites, list }) => {
             let entries = entries + &read(list)?;
-            let path = generate(kernel, args, &entries, &dir.join("initramfs-extra"))?;
+            let path = generate(args, &entries, &dir.join("initramfs-extra"))?;
             Some((suites.clone(), path))
         }
     };
@@ -64,27 +70,24 @@ fn read(list: &Path) -> Result<String> {
 
 /// Writes a list and its initramfs to the same directory. Each file is replaced as a whole, since
 /// another runner may be about to boot it.
-fn generate(kernel: &Kernel, args: &GuestArgs, entries: &str, at: &Path) -> Result<PathBuf> {
+fn generate(args: &GuestArgs, entries: &str, at: &Path) -> Result<PathBuf> {
     let paths = ["list", "cpio"].map(|kind| at.with_extension(kind));
     let [list, to] = paths
         .each_ref()
         .map(|path| PathBuf::from(format!("{}.{}", path.display(), process::id())));
     fs::write(&list, entries).with_context(|| format!("cannot write {}", list.display()))?;
-    let output = Command::new(kernel.gen_init_cpio())
-        .arg(&list)
-        .env("QEMU_DIR", &args.qemu_dir)
-        .env("BIN_DIR", &args.bin_dir)
-        .env("BUSYBOX", &args.busybox)
-        .env("MODULE", &args.module)
-        .stdout(File::create(&to).with_context(|| format!("cannot write {}", to.display()))?)
-        .output()
-        .context("cannot run gen_init_cpio")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    // The program continues after a file that it cannot read.
-    ensure!(
-        output.status.success() && said.is_empty(),
-        "cannot create the initramfs: {said}"
-    );
+    let value = |name: &str| {
+        let path = match name {
+            "QEMU_DIR" => Some(&args.qemu_dir),
+            "BIN_DIR" => Some(&args.bin_dir),
+            "BUSYBOX" => Some(&args.busybox),
+            "MODULE" => args.module.as_ref(),
+            _ => return env::var(name).ok(),
+        };
+        path.map(|path| path.display().to_string())
+    };
+    let archive = File::create(&to).with_context(|| format!("cannot write {}", to.display()))?;
+    cpio::write(entries, value, BufWriter::new(archive)).context("cannot create the initramfs")?;
     for (new, path) in [&list, &to].into_iter().zip(&paths) {
         fs::rename(new, path).with_context(|| format!("cannot write {}", path.display()))?;
     }

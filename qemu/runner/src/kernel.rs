@@ -38,13 +38,12 @@ impl Kernel {
                 format!("{} is not the build directory of a kernel", dir.display())
             })?,
         };
-        for file in [kernel.image(), kernel.gen_init_cpio()] {
-            ensure!(
-                file.exists(),
-                "{} is missing; hint: make bzImage modules",
-                file.display()
-            );
-        }
+        let image = kernel.image();
+        ensure!(
+            image.exists(),
+            "{} is missing; hint: make bzImage modules",
+            image.display()
+        );
         Ok(kernel)
     }
 
@@ -63,11 +62,6 @@ impl Kernel {
     /// devices on the command line.
     pub(crate) fn is_for_microvm(&self) -> bool {
         self.has("VIRTIO_MMIO_CMDLINE_DEVICES") && !self.has("VIRTIO_PCI")
-    }
-
-    /// Returns the kernel's own program for creating an initramfs.
-    pub(crate) fn gen_init_cpio(&self) -> PathBuf {
-        self.dir.join("usr/gen_init_cpio")
     }
 
     /// Returns the list of its own modules for the guest, in the format of initramfs.list, if any.

@@ -9,6 +9,7 @@ mod accel;
 mod classify;
 mod cli;
 mod clock;
+mod cpio;
 mod guest;
 mod host_port;
 mod in_guest;
