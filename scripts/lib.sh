@@ -75,6 +75,11 @@ flavours() {
 	done
 }
 
+# takes_module DIRECTORY - returns whether the module can be built for the kernel there
+takes_module() {
+	grep -qx CONFIG_RUST=y "$1/.config" && [[ -e $1/Module.symvers ]]
+}
+
 # heartbeat LOG - reports every 15 s how long the caller's command takes, with the last line of its
 # log, until it is killed. sleep gets no file of the script, since it outlives this function
 heartbeat() {
