@@ -9,7 +9,7 @@ use crate::{
     kernel::Kernel,
     qemu::{self, Consoles},
     results::{self, ktap::Printed},
-    suite::Suite,
+    suite::{self, Suite},
     sys,
     verdict::Verdict,
 };
@@ -33,6 +33,7 @@ pub(crate) struct Parts {
     pub(crate) results: PathBuf,
     /// The program of the suites, which also runs on the host.
     tests: PathBuf,
+    has_module: bool,
 }
 
 impl Parts {
@@ -46,7 +47,26 @@ impl Parts {
             initramfs,
             results,
             tests: args.bin_dir.join("nsproxy-tests"),
+            has_module: args.module.is_some(),
         })
+    }
+
+    /// Returns the suites that can run in a guest, and those that need the module, which it does not
+    /// have.
+    ///
+    /// # Errors
+    ///
+    /// A suite does not exist, or `nsproxy-tests` cannot run.
+    pub(crate) fn runnable(&self, suites: &[Suite]) -> Result<(Vec<Suite>, Vec<Suite>)> {
+        for suite in suites {
+            self.cpus_of(suite)?;
+        }
+        if self.has_module {
+            return Ok((suites.to_vec(), Vec::new()));
+        }
+        let without_module = suite::without_module(&self.tests)?;
+        let suites = suites.iter().cloned();
+        Ok(suites.partition(|suite| without_module.contains(&suite.name)))
     }
 
     /// Returns the number of CPUs of the guest of a suite.

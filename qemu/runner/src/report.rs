@@ -103,6 +103,14 @@ pub(crate) fn row(
     format!("{suite:<16} {verdict} {passed:>6} {failed:>6} {skipped:>7} {seconds:>6.1}")
 }
 
+/// Prints the line of a suite that needs the module, in a guest without it.
+pub(crate) fn skipped(suite: &str) {
+    println!(
+        "{suite:<16} {:<8}   needs the module, which this kernel cannot load",
+        "skip"
+    );
+}
+
 /// The command on the host that runs a test again.
 pub(crate) struct Again<'a> {
     /// `KERNEL=`

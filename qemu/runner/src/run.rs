@@ -58,9 +58,7 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     let _lock = lock(&args.guest.results.join(&args.guest.kernel_name))?;
     let parts = Parts::make(&args.guest)?;
     // Reports an unknown suite before the first one runs.
-    for suite in &args.suites {
-        parts.cpus_of(suite)?;
-    }
+    let (suites, skipped) = parts.runnable(&args.suites)?;
     let choice = accel::choose(args.guest.accel, &parts)?;
     let kernel = &parts.kernel;
     let guest = Guest {
@@ -94,15 +92,15 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
         report::head();
     }
 
-    let run = Run::new(kernel, &choice.why, args);
+    let run = Run::new(kernel, &choice.why, args, &suites);
     let position = |line: &Line| {
-        let mut suites = args.suites.iter();
+        let mut suites = suites.iter();
         suites.position(|suite| suite.to_string() == line.suite)
     };
     let next = AtomicUsize::new(0);
     let lines = Mutex::new(Vec::new());
     let work = || -> Result<()> {
-        while let Some(suite) = args.suites.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some(suite) = suites.get(next.fetch_add(1, Ordering::Relaxed)) {
             let mut arrivals = Arrivals::default();
             let ran = guest
                 .run(suite, parts.results.join(suite.to_string()), |bytes| {
@@ -131,7 +129,7 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
             lines.push(line);
             lines.sort_by_key(position);
             run.write(&parts.results, &lines)?;
-            print_remaining(args.suites.len() - lines.len());
+            print_remaining(suites.len() - lines.len());
         }
         Ok(())
     };
@@ -145,6 +143,9 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     })?;
 
     wipe();
+    for suite in &skipped {
+        report::skipped(&suite.to_string());
+    }
     let lines = lines.into_inner().unwrap_or_else(PoisonError::into_inner);
     if let Some(phases) = report::phases(&lines) {
         eprintln!("{phases}");
@@ -153,6 +154,7 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
         eprintln!("{clocksources}");
     }
     let mut sum = report::sum(&lines);
+    sum.skipped += skipped.len() as u32;
     let worst = lines.iter().map(|line| line.ran.outcome.class).max();
     let mut worst = worst.unwrap_or(Class::Passed);
     if args.self_test {

@@ -3,7 +3,7 @@
 //! A suite as named by the user: `races`, or `races@4` in a guest with four CPUs.
 
 use crate::cli::file_name;
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use std::{
     fmt::{self, Display, Formatter},
     path::Path,
@@ -69,6 +69,20 @@ impl Suite {
             }
         }
     }
+}
+
+/// Returns the names of the suites that need no module, as `tests`, the program `nsproxy-tests`, prints
+/// them.
+pub(crate) fn without_module(tests: &Path) -> Result<Vec<String>> {
+    let listed = Command::new(tests).arg("--list-without-module").output();
+    let listed = listed.with_context(|| tests.display().to_string())?;
+    let names = String::from_utf8_lossy(&listed.stdout);
+    ensure!(
+        listed.status.success() && !names.is_empty(),
+        "{} does not list its suites",
+        tests.display()
+    );
+    Ok(names.lines().map(str::to_owned).collect())
 }
 
 impl FromStr for Suite {

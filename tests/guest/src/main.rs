@@ -13,13 +13,13 @@ mod snapshot;
 mod suites;
 mod sys;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use case::effort::Effort;
-use case::implementation::Device;
 use clap::Parser;
+use env::module::{Module, NOT_LOADED};
 use nsproxy_results::Shard;
 use report::ktap::Usage;
-use std::{path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 /// Test /dev/nsproxy. Run this as root in a guest: it creates namespaces, cgroups and processes, and
 /// loads and unloads the module.
@@ -29,6 +29,10 @@ struct Args {
     /// Print the names of the suites
     #[arg(long)]
     list: bool,
+
+    /// Print the names of the suites that need no module
+    #[arg(long)]
+    list_without_module: bool,
 
     /// Print the number of CPUs that a suite needs
     #[arg(long)]
@@ -40,7 +44,7 @@ struct Args {
     /// objects before a suite, and `gate-objects` prints those that it has leaked. `look` prints a snapshot of
     /// itself. `share-fs COMMAND...` runs a command that shares root and working directory.
     /// `two-threads FILE...` prints whether a process with two threads can enter namespaces.
-    #[arg(required_unless_present = "list")]
+    #[arg(required_unless_present_any = ["list", "list_without_module"])]
     suite: Option<String>,
 
     /// Run the test with this name, or those whose names contain it [default: all]
@@ -66,6 +70,11 @@ struct Args {
 
 /// The exit status of a usage error, the same as that of clap.
 const USAGE: u8 = 2;
+/// The exit status of a suite that was skipped, the same as that of the kernel's tests.
+const SKIPPED: u8 = 4;
+
+/// What is not compared in a guest without the module.
+const NOT_COMPARED: &str = "results, reasons, state after the call, counts of references";
 
 fn main() -> Result<ExitCode> {
     // Before anything else: it is started thousands of times.
@@ -79,6 +88,12 @@ fn main() -> Result<ExitCode> {
     let args = Args::parse();
     if args.list {
         for name in suites::list(args.long) {
+            println!("{name}");
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.list_without_module {
+        for name in suites::without_module() {
             println!("{name}");
         }
         return Ok(ExitCode::SUCCESS);
@@ -101,14 +116,17 @@ fn main() -> Result<ExitCode> {
         println!("{}", suite.cpus);
         return Ok(ExitCode::SUCCESS);
     }
-    ensure!(
-        Path::new(Device::PATH).exists(),
-        "{} does not exist: the tests need a guest with the module loaded",
-        Device::PATH
-    );
+    let module = Module::find()?;
+    if module == Module::Missing {
+        if suite.needs_module {
+            println!("KTAP version 1\n1..0 # SKIP {NOT_LOADED}");
+            return Ok(ExitCode::from(SKIPPED));
+        }
+        println!("# {NOT_LOADED}. Not compared with the module: {NOT_COMPARED}");
+    }
     sys::do_not_randomize_addresses();
     let effort = Effort::new(args.long, args.seed, args.fail_fast, args.shard);
-    let tally = match suite.run(&args.filter, effort) {
+    let tally = match suite.run(&args.filter, effort, module) {
         Err(error) if error.is::<Usage>() => {
             report::verdict_port::send_line(&format!("usage {error}"))?;
             eprintln!("{error}");

@@ -13,7 +13,7 @@ pub(crate) mod ktap;
 
 pub(crate) use arrivals::Arrivals;
 
-use crate::{cli::RunArgs, guest, kernel::Kernel, qemu, report::Line};
+use crate::{cli::RunArgs, guest, kernel::Kernel, qemu, report::Line, suite};
 use anyhow::{Context as _, Result};
 use chrono::DateTime;
 use ktap::Printed;
@@ -73,13 +73,18 @@ pub(crate) enum Outcome {
 }
 
 impl<'a> Run<'a> {
-    /// Begins a run.
-    pub(crate) fn new(kernel: &'a Kernel, accel: &'a str, args: &RunArgs) -> Self {
+    /// Begins a run of these suites.
+    pub(crate) fn new(
+        kernel: &'a Kernel,
+        accel: &'a str,
+        args: &RunArgs,
+        suites: &[suite::Suite],
+    ) -> Self {
         Self {
             kernel,
             accel,
             seed: args.seed,
-            planned: args.suites.iter().map(ToString::to_string).collect(),
+            planned: suites.iter().map(ToString::to_string).collect(),
             source: Source {
                 release: kernel.release().map(str::to_owned),
                 commit: commit(&args.guest.qemu_dir),

@@ -42,6 +42,14 @@ impl Entry {
         journal: true,
     };
 
+    /// Opens the device, unless the entry is that of the kernel.
+    pub(crate) fn open_device(self) -> Result<Option<Device>> {
+        match self {
+            Self::Syscall => Ok(None),
+            _ => Ok(Some(Device::open().context(Device::PATH)?)),
+        }
+    }
+
     /// Makes the call. All entries except [`Self::Syscall`] require `device`.
     pub(crate) fn setns(self, device: Option<&Device>, fd: i32, nstype: i32) -> Result<Outcome> {
         let device = || device.context("the actor has not opened /dev/nsproxy");

@@ -14,11 +14,11 @@ use crate::{
         implementation::{Entry, Kind, SystemCall},
         target::Target,
     },
-    env::kernel,
+    env::kernel::{self, Feature},
     errno::Code,
     process::setup::Setup,
 };
-use nsproxy_uapi::Reason;
+use nsproxy_uapi::{Reason, clone_flags};
 
 /// The file that the descriptor of a call refers to. [`fd_source`] opens it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -173,6 +173,48 @@ impl Case {
             subject: Entry::Lifelong,
             ..Self::new(name, FdSource::Nothing, 0)
         }
+    }
+
+    /// Returns the same call by the system call, without a reference: for a guest without the module.
+    pub(crate) fn by_kernel_alone(self) -> Self {
+        Self {
+            subject: Entry::Syscall,
+            reference: None,
+            ..self
+        }
+    }
+
+    /// Returns the features of the kernel that the case requires.
+    pub(crate) fn features(&self) -> impl Iterator<Item = Feature> {
+        let sets_exec_bits = |setup: &Setup| match setup {
+            Setup::SecureBits(bits) => bits & kernel::SECBIT_EXEC != 0,
+            _ => false,
+        };
+        let empty_mntns = match self.call {
+            SystemCall::Setns => 0,
+            SystemCall::Unshare(_) => clone_flags::UNSHARE_EMPTY_MNTNS,
+            SystemCall::Clone(_) => clone_flags::EMPTY_MNTNS,
+        };
+        let required = [
+            (
+                matches!(self.fd, FdSource::TargetBy(NsPath::PidfdIoctl, _)),
+                Feature::PidfdNamespaces,
+            ),
+            (
+                matches!(self.fd, FdSource::TargetBy(NsPath::FileHandle, _)),
+                Feature::NsfsHandles,
+            ),
+            (
+                self.caller.iter().any(sets_exec_bits),
+                Feature::SecureBitsOfExec,
+            ),
+            (
+                self.call.flags() & empty_mntns != 0,
+                Feature::EmptyMountNamespaces,
+            ),
+        ];
+        let required = required.into_iter().filter(|(is_required, _)| *is_required);
+        required.map(|(_, feature)| feature)
     }
 
     pub(crate) fn target(mut self, target: Target) -> Self {

@@ -15,10 +15,11 @@ use crate::{
         target::{self, TargetProcess},
     },
     checks::{
-        diagnosis::{self, Agreement, Diagnosis},
+        diagnosis::{self, Agreement, Diagnosis, Expected},
         outcome,
         references::{Changes, References},
     },
+    env::{kernel::Feature, module::Module},
     errno::{Outcome, outcome_name},
     process::{
         Actor,
@@ -65,7 +66,11 @@ pub(crate) struct CaseRun {
 
 /// Runs a case, and fails if there is a difference from its expectation.
 pub(crate) fn check(case: &Case, fixtures: &mut Fixtures) -> Result<()> {
-    let run = run(case, fixtures)?;
+    case.features().try_for_each(Feature::require)?;
+    let run = match fixtures.module {
+        Module::Loaded => run(case, fixtures)?,
+        Module::Missing => run(&case.clone().by_kernel_alone(), fixtures)?,
+    };
     if let Some(agreement) = run.agreement {
         fixtures.agreements.add(agreement);
     }
@@ -113,7 +118,8 @@ fn run_once(case: &Case, fixtures: &mut Fixtures) -> Result<(CaseRun, Changes)> 
     let target = target.as_deref();
     let fd = case.fd.prepare(target, fixtures)?;
     // After the files of the target are open, which hold references.
-    let alive = target.filter(|target| target.is_alive());
+    let is_counted = fixtures.module == Module::Loaded;
+    let alive = target.filter(|target| target.is_alive() && is_counted);
     let references = alive.map(References::of).transpose()?;
 
     let mut subject = Caller::prepare(case, case.subject, target, fixtures)?;
@@ -134,13 +140,18 @@ fn run_once(case: &Case, fixtures: &mut Fixtures) -> Result<(CaseRun, Changes)> 
     for run in reference_run.iter().chain([&subject_run]) {
         outcome::check(case, run, target, &mut wrong);
     }
-    let explained = (subject_run.diagnosis, subject_run.dry_run);
-    let agreement = match explained {
-        (Some(diagnosis), Some(dry_run)) => {
-            diagnosis::compare(case, diagnosis, subject_run.outcome, dry_run, &mut wrong)
-        }
-        _ => None,
-    };
+    let agreement = subject_run.diagnosis.and_then(|diagnosis| {
+        let (reason, source) = match subject_run.dry_run {
+            Some(dry_run) => (dry_run.reason(), "the module"),
+            None => (case.reason, "the case"),
+        };
+        let expected = Expected {
+            outcome: subject_run.outcome,
+            reason,
+            source,
+        };
+        diagnosis::compare(case, diagnosis, expected, &mut wrong)
+    });
     if let Some(reference) = &reference_run {
         outcome::compare(case, reference, &subject_run, &mut wrong);
     }
@@ -498,7 +509,7 @@ impl Caller {
             entry: self.entry,
             args,
             fail_nth: case.fail_allocation,
-            diagnose: case.diagnose,
+            diagnose: case.diagnose && self.entry == case.subject,
         }
     }
 

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The explanation of a call from user space, `nsproxy-diagnose`, compared with that of the module.
+//! The explanation of a call from user space, `nsproxy-diagnose`, compared with that of the module, or
+//! with the reason that the case names in a guest without the module.
 //!
 //! The errno must be the same. The causes must contain the check that refused. User space cannot tell
 //! all checks apart, so the comparisons are counted: see [`Agreements`].
 
 use crate::{
     case::Case,
+    env::module::Module,
     errno::{Outcome, outcome_name},
-    process::{command::DryRun, setup::Setup},
+    process::setup::Setup,
     report::verdict_port,
 };
 use anyhow::Result;
@@ -76,8 +78,20 @@ pub(crate) enum Agreement {
     Success,
     /// Both name the same check.
     Same,
-    /// User space names several checks, or none. That of the module is among several.
+    /// User space names several checks, or none. The expected one is among several.
     Several(u32, Several),
+    /// Both predict the same error, and no check is expected.
+    SameErrno,
+}
+
+/// The expectation about an explanation.
+pub(crate) struct Expected {
+    /// The result of the call.
+    pub(crate) outcome: Outcome,
+    /// The check that refused it; [`None`] if the call succeeded, or if the check is not known.
+    pub(crate) reason: Option<Reason>,
+    /// The source of the reason, for messages.
+    pub(crate) source: &'static str,
 }
 
 /// Several causes.
@@ -93,15 +107,19 @@ fn is_about_other_tasks(reason: Reason) -> bool {
     )
 }
 
-/// Compares the explanation of user space with the outcome of the call, and with the check that the
-/// module names.
+/// Compares the explanation of user space with the outcome of the call, and with the check that
+/// refused it.
 pub(crate) fn compare(
     case: &Case,
     diagnosis: Diagnosis,
-    outcome: Outcome,
-    dry_run: DryRun,
+    expected: Expected,
     wrong: &mut Vec<String>,
 ) -> Option<Agreement> {
+    let Expected {
+        outcome,
+        reason,
+        source,
+    } = expected;
     let Diagnosis {
         outcome: found,
         was_tried,
@@ -112,7 +130,7 @@ pub(crate) fn compare(
         // A prediction names what it does not know.
         let may_be = |reason| !was_tried && found.is_ok() && causes.contains(Causes::of(reason));
         let is_unseen = |reason| is_about_other_tasks(reason) && case.caller.iter().any(is_user);
-        if let Some(reason) = dry_run.reason()
+        if let Some(reason) = reason
             && (may_be(reason) || is_unseen(reason))
         {
             return Some(Agreement::Several(reason.number(), Several(causes)));
@@ -124,8 +142,10 @@ pub(crate) fn compare(
         ));
         return None;
     }
-    let Some(reason) = dry_run.reason() else {
-        return Some(Agreement::Success);
+    let reason = match (outcome, reason) {
+        (Ok(()), _) => return Some(Agreement::Success),
+        (Err(_), None) => return Some(Agreement::SameErrno),
+        (Err(_), Some(reason)) => reason,
     };
     let expected = Causes::of(reason);
     if causes == expected {
@@ -133,7 +153,7 @@ pub(crate) fn compare(
     }
     if causes.0 != 0 && !causes.contains(expected) {
         wrong.push(format!(
-            "user space explained {} by {}, the module by {}",
+            "user space explained {} by {}, {source} by {}",
             outcome_name(outcome),
             causes.names(),
             reason.name()
@@ -148,7 +168,8 @@ pub(crate) fn compare(
 pub(crate) struct Agreements {
     success: u32,
     same: u32,
-    /// By the check of the module, and what user space names.
+    same_errno: u32,
+    /// By the expected check, and what user space names.
     several: BTreeMap<(u32, Causes), u32>,
 }
 
@@ -157,6 +178,7 @@ impl Agreements {
         match agreement {
             Agreement::Success => self.success += 1,
             Agreement::Same => self.same += 1,
+            Agreement::SameErrno => self.same_errno += 1,
             Agreement::Several(reason, Several(causes)) => {
                 *self.several.entry((reason, causes)).or_default() += 1;
             }
@@ -164,17 +186,27 @@ impl Agreements {
     }
 
     /// Prints the counts, and sends them to the host.
-    pub(crate) fn report(&self) -> Result<()> {
+    pub(crate) fn report(&self, module: Module) -> Result<()> {
         let several: u32 = self.several.values().sum();
         let refused = self.same + several;
-        if refused + self.success == 0 {
+        let (success, same_errno) = (self.success, self.same_errno);
+        if refused + success + same_errno == 0 {
             return Ok(());
         }
-        let success = self.success;
-        println!(
-            "# user space: {success} successes and {refused} refusals explained as by the module, \
+        let source = match module {
+            Module::Loaded => "by the module",
+            Module::Missing => "the cases expect",
+        };
+        let text = format!(
+            "user space: {success} successes and {refused} refusals explained as {source}, \
              {several} of them with several possible causes"
         );
+        println!("# {text}");
+        if module == Module::Missing {
+            let more = format!("{same_errno} more with the errno of the call alone");
+            println!("# user space: {more}");
+            verdict_port::summary(format!("{text}; {more}"))?;
+        }
         verdict_port::fact("user-space.success", success)?;
         verdict_port::fact("user-space.same", self.same)?;
         for ((reason, causes), count) in &self.several {

@@ -28,6 +28,9 @@ const BEFORE: &str = "/run/objects";
 /// The cache of credentials.
 pub(crate) const CRED: &str = "cred";
 
+/// Its name before it became that of the struct.
+const CRED_BEFORE: &str = "cred_jar";
+
 /// The caches of objects that a call allocates or references. `slab_nomerge` keeps them separate.
 const CACHES: &[&str] = &[
     "nsproxy",
@@ -85,6 +88,14 @@ const GATED: &[(&str, u64)] = &[
 /// How long to wait for deferred frees: `kfree_rcu()` may wait five seconds before it begins.
 const TIMEOUT: Duration = Duration::from_secs(12);
 
+/// Returns the name of a cache in this kernel.
+fn name_here(cache: &'static str) -> &'static str {
+    match cache {
+        CRED if !Path::new(SYSFS).join(CRED).exists() => CRED_BEFORE,
+        _ => cache,
+    }
+}
+
 /// The number of objects by cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Objects(BTreeMap<&'static str, u64>);
@@ -133,7 +144,7 @@ impl Objects {
         }
         // Freed objects count as active while a CPU or KASAN caches them.
         for cache in caches {
-            let path = format!("{SYSFS}/{cache}/shrink");
+            let path = format!("{SYSFS}/{}/shrink", name_here(cache));
             OpenOptions::new()
                 .write(true)
                 .open(&path)
@@ -145,7 +156,7 @@ impl Objects {
         for line in text.lines() {
             let mut words = line.split_whitespace();
             let name = words.next().unwrap_or_default();
-            let Some(cache) = caches.iter().find(|cache| **cache == name) else {
+            let Some(cache) = caches.iter().find(|cache| name_here(cache) == name) else {
                 continue;
             };
             let active = words.next().context(SLABINFO)?;

@@ -2,9 +2,84 @@
 
 //! Properties of the kernel that tests depend on.
 
+use crate::{
+    case::implementation::Kind,
+    process::{creds, workers::run_in_child},
+    report::ktap::Skip,
+    sys,
+};
 use anyhow::{Context as _, Result};
-use rustix::mount::{MountFlags, mount};
-use std::{fs, path::Path};
+use nsproxy_uapi::{Member, clone_flags::UNSHARE_EMPTY_MNTNS, nsfs::of_process};
+use rustix::{
+    io::Errno,
+    mount::{MountFlags, mount},
+    process::{PidfdFlags, getpid, pidfd_open},
+};
+use std::{
+    fs::{self, File},
+    os::fd::OwnedFd,
+    path::Path,
+};
+
+/// The secure bits that restrict the execution of files, and their locks.
+pub(crate) const SECBIT_EXEC: u32 = 0xf00;
+
+/// The flag of pidfd_open(2) for a thread.
+pub(crate) const PIDFD_THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::O_EXCL as u32);
+
+/// A feature that older kernels do not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Feature {
+    /// A pidfd of a thread (6.9).
+    PidfdThread,
+    /// The ioctls of a pidfd that open namespaces (6.11).
+    PidfdNamespaces,
+    /// The secure bits `SECBIT_EXEC_*` (6.14).
+    SecureBitsOfExec,
+    /// File handles of namespaces (6.18).
+    NsfsHandles,
+    /// listns(2) (6.19).
+    Listns,
+    /// unshare(2) and clone(2) into a mount namespace that has only the root mount (7.1).
+    EmptyMountNamespaces,
+}
+
+impl Feature {
+    fn name(self) -> &'static str {
+        match self {
+            Self::PidfdThread => "PIDFD_THREAD",
+            Self::PidfdNamespaces => "PIDFD_GET_*_NAMESPACE",
+            Self::SecureBitsOfExec => "SECBIT_EXEC_*",
+            Self::NsfsHandles => "file handles of namespaces",
+            Self::Listns => "listns(2)",
+            Self::EmptyMountNamespaces => "UNSHARE_EMPTY_MNTNS",
+        }
+    }
+
+    /// Returns whether the kernel has the feature: tries it.
+    pub(crate) fn exists(self) -> Result<bool> {
+        let pidfd = |flags| pidfd_open(getpid(), flags);
+        let uts = || Ok::<OwnedFd, anyhow::Error>(File::open("/proc/self/ns/uts")?.into());
+        Ok(match self {
+            Self::PidfdThread => pidfd(PIDFD_THREAD).is_ok(),
+            Self::PidfdNamespaces => of_process(pidfd(PidfdFlags::empty())?, Member::Uts).is_ok(),
+            Self::SecureBitsOfExec => run_in_child(|| creds::set_secure_bits(SECBIT_EXEC)).is_ok(),
+            Self::NsfsHandles => sys::nsfs::by_file_handle(uts()?).is_ok(),
+            Self::Listns => sys::listns(Kind::Uts.flag()) != Err(Errno::NOSYS),
+            Self::EmptyMountNamespaces => {
+                run_in_child(|| Ok(sys::unshare(UNSHARE_EMPTY_MNTNS as u32)?)).is_ok()
+            }
+        })
+    }
+
+    /// Skips the test that calls this if the kernel does not have the feature.
+    pub(crate) fn require(self) -> Result<()> {
+        match self.exists()? {
+            true => Ok(()),
+            false => Err(Skip::because(format!("the kernel has no {}", self.name()))),
+        }
+    }
+}
 
 /// Returns whether `install()` of a mount namespace checks the `fs_struct` of the `nsset`, not that
 /// of the caller. With several kinds the former is a copy, which is not shared. So a caller that
@@ -21,7 +96,6 @@ pub(crate) fn allocates_in_lookup() -> bool {
 /// Returns the secure bits that a task keeps when it enters a user namespace: those that restrict the
 /// execution of files, and their locks. Older kernels clear them, too.
 pub(crate) fn secure_bits_kept() -> u32 {
-    const SECBIT_EXEC: u32 = 0xf00;
     if is_before((7, 3)) { 0 } else { SECBIT_EXEC }
 }
 

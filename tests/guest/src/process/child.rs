@@ -411,10 +411,15 @@ impl Process {
         }
     }
 
-    /// Explains a call from user space, if a dry run has explained it. The path of 2011 is only in the
-    /// module.
+    /// Explains a call from user space, if it is a system call, or if a dry run has explained it. The
+    /// path of 2011 is only in the module.
     fn diagnose(&self, call: Call, dry_run: Option<DryRun>) -> Result<Option<Diagnosis>> {
-        if !call.diagnose || dry_run.is_none() || call.entry == Entry::Device2011 {
+        let is_explained = match call.entry {
+            Entry::Syscall => call.fail_nth.is_none(),
+            Entry::Device2011 => false,
+            _ => dry_run.is_some(),
+        };
+        if !call.diagnose || !is_explained {
             return Ok(None);
         }
         let task = Task::current_in(Some(self.proc.try_clone()?));

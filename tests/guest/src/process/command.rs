@@ -125,7 +125,8 @@ pub(crate) struct Call {
     pub(crate) args: Args,
     /// The allocation of the call that fails, counted from 1.
     pub(crate) fail_nth: Option<u32>,
-    /// `true` to explain the call from user space before it, where a dry run explains it.
+    /// `true` to explain the call from user space before it: one of a system call, and one by the
+    /// device where a dry run explains it.
     pub(crate) diagnose: bool,
 }
 
@@ -154,7 +155,7 @@ impl Call {
             entry,
             args: Args::Setns { slot, nstype },
             fail_nth: None,
-            diagnose: true,
+            diagnose: false,
         }
     }
 }

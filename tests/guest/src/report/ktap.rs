@@ -350,7 +350,7 @@ pub(crate) fn run(
         }
     }
     let tally = printer.end();
-    fixtures.agreements.report()?;
+    fixtures.agreements.report(fixtures.module)?;
     Ok(tally)
 }
 
@@ -367,6 +367,7 @@ pub(crate) fn odd_names(names: Vec<String>) -> impl Iterator<Item = String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::env::module::Module;
 
     #[test]
     fn a_name_can_be_pasted() {
@@ -408,7 +409,7 @@ mod tests {
 
     #[test]
     fn a_part_of_a_name_selects_tests() {
-        let mut fixtures = Fixtures::new(Effort::default());
+        let mut fixtures = Fixtures::new(Effort::default(), Module::Loaded);
         for (filter, passed) in [("", 3), ("net", 2), ("net: two", 1)] {
             let tally = run("kinds", tests(), filter, &mut fixtures).unwrap();
             assert_eq!(tally.passed, passed, "{filter}");
@@ -417,7 +418,7 @@ mod tests {
 
     #[test]
     fn a_test_that_cannot_be_run_is_a_mistake_of_the_user() {
-        let mut fixtures = Fixtures::new(Effort::default());
+        let mut fixtures = Fixtures::new(Effort::default(), Module::Loaded);
         for (filter, words) in [
             ("one, net", "no test \"one, net\"; it has \"net: one\" or"),
             ("net: all", "needs all of them"),

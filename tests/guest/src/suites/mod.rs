@@ -62,6 +62,7 @@ pub(crate) use visibility::{Knowledge, Query};
 
 use crate::{
     case::{Case, effort::Effort, fixtures::Fixtures, run},
+    env::module::Module,
     report::ktap::{self, Tally, Test, Usage},
 };
 use anyhow::{Context as _, Result};
@@ -76,6 +77,8 @@ pub(crate) struct Suite {
     also: &'static [u32],
     /// `true` if `make test` does not run it.
     is_optional: bool,
+    /// `false` if it runs in a guest without the module as well.
+    pub(crate) needs_module: bool,
 }
 
 enum Run {
@@ -100,10 +103,10 @@ const SUITES: &[Suite] = &[
     Suite::new("demo", Run::Whole(demo::run)),
     // The longest first, since guests run in parallel.
     Suite::new("matrix", Run::Itself(matrix::run)).with_cpus(CONCURRENT),
-    Suite::new("kinds", Run::Tests(kinds::tests)),
-    Suite::new("pidfd", Run::Tests(pidfd::tests)),
-    Suite::new("errno", Run::Tests(errno::tests)),
-    Suite::new("unshare", Run::Tests(unshare::tests)),
+    Suite::new("kinds", Run::Tests(kinds::tests)).without_module(),
+    Suite::new("pidfd", Run::Tests(pidfd::tests)).without_module(),
+    Suite::new("errno", Run::Tests(errno::tests)).without_module(),
+    Suite::new("unshare", Run::Tests(unshare::tests)).without_module(),
     Suite::new("abi", Run::Tests(abi::tests)),
     Suite::new("device", Run::Tests(device::tests)),
     Suite::new("setns-2011", Run::Tests(setns_2011::tests)),
@@ -128,7 +131,9 @@ const SUITES: &[Suite] = &[
     // For `make profile`.
     Suite::new("profile", Run::Itself(bench::profile::run)).optional(),
     // For the tests of the runner.
-    Suite::new("failing", Run::Tests(failing::tests)).optional(),
+    Suite::new("failing", Run::Tests(failing::tests))
+        .without_module()
+        .optional(),
 ];
 
 /// Returns the suite with that name.
@@ -137,6 +142,12 @@ pub(crate) fn find(name: &str) -> Result<&'static Suite> {
         .iter()
         .find(|suite| suite.name == name)
         .with_context(|| format!("no suite {name:?}; `nsproxy-tests --list` names them"))
+}
+
+/// Returns the suites that run in a guest without the module.
+pub(crate) fn without_module() -> impl Iterator<Item = &'static str> {
+    let suites = SUITES.iter().filter(|suite| !suite.needs_module);
+    suites.map(|suite| suite.name)
 }
 
 /// Returns the suites of `make test` or `make test-long`: names, with `@N` for a guest with N CPUs.
@@ -164,11 +175,19 @@ impl Suite {
             cpus: SEQUENTIAL,
             also: &[],
             is_optional: false,
+            needs_module: true,
         }
     }
 
     const fn with_cpus(self, cpus: u32) -> Self {
         Self { cpus, ..self }
+    }
+
+    const fn without_module(self) -> Self {
+        Self {
+            needs_module: false,
+            ..self
+        }
     }
 
     const fn optional(self) -> Self {
@@ -183,8 +202,8 @@ impl Suite {
     /// # Errors
     ///
     /// [`Usage`] if no such test can be run, among others.
-    pub(crate) fn run(&self, filter: &str, effort: Effort) -> Result<Tally> {
-        let mut fixtures = Fixtures::new(effort);
+    pub(crate) fn run(&self, filter: &str, effort: Effort, module: Module) -> Result<Tally> {
+        let mut fixtures = Fixtures::new(effort, module);
         let tests = match self.run {
             Run::Tests(tests) => tests(),
             Run::Found(find) => find(filter, &mut fixtures),

@@ -7,16 +7,16 @@ use crate::{
     case::{
         Case, FdSource,
         fixtures::Fixtures,
-        implementation::{self, Device, Entry, Kind, flags_of as flags},
+        implementation::{self, Entry, Kind, flags_of as flags},
         target::{Target, USER},
     },
+    env::kernel::{Feature, PIDFD_THREAD},
     errno::{Code, outcome_name},
     process::setup::Setup,
     report::ktap::Test,
     sys,
 };
 use anyhow::{Context as _, Result, ensure};
-use rustix::process::PidfdFlags;
 use std::{
     fs,
     os::fd::AsRawFd as _,
@@ -224,7 +224,12 @@ fn first_error() -> Vec<Case> {
 }
 
 /// Checks a pidfd of a thread, which is in another namespace than its process.
-fn of_a_thread(_: &mut Fixtures) -> Result<()> {
+fn of_a_thread(fixtures: &mut Fixtures) -> Result<()> {
+    Feature::PidfdThread.require()?;
+    let entries = [Entry::Syscall, Entry::Device];
+    let entries = entries
+        .into_iter()
+        .filter(|entry| fixtures.module.has(*entry));
     let (sender, receiver) = channel();
     let (done, wait) = channel();
     let target = thread::spawn(move || stay_elsewhere(|thread| sender.send(thread).is_ok(), &wait));
@@ -232,15 +237,13 @@ fn of_a_thread(_: &mut Fixtures) -> Result<()> {
         .recv()
         .context("the thread is gone")
         .and_then(|(tid, uts)| {
-            [Entry::Syscall, Entry::Device]
-                .into_iter()
-                .try_for_each(|entry| {
-                    // In a new thread, which the call moves.
-                    let follow = thread::spawn(move || follow(entry, tid));
-                    let now = follow.join().expect("it does not panic")?;
-                    ensure!(now == uts, "{entry}: in {now}, expected {uts}");
-                    Ok(())
-                })
+            entries.into_iter().try_for_each(|entry| {
+                // In a new thread, which the call moves.
+                let follow = thread::spawn(move || follow(entry, tid));
+                let now = follow.join().expect("it does not panic")?;
+                ensure!(now == uts, "{entry}: in {now}, expected {uts}");
+                Ok(())
+            })
         });
     drop(done);
     target.join().expect("it does not panic")?;
@@ -258,11 +261,9 @@ fn stay_elsewhere(tell: impl Fn((i32, String)) -> bool, wait: &Receiver<()>) -> 
 /// Enters the uts namespace of a thread. Returns the current namespace.
 fn follow(entry: Entry, tid: i32) -> Result<String> {
     let pid = rustix::process::Pid::from_raw(tid).context("tid 0")?;
-    // PIDFD_THREAD
-    let flags = PidfdFlags::from_bits_retain(libc::O_EXCL as u32);
-    let pidfd = rustix::process::pidfd_open(pid, flags).context("pidfd_open")?;
-    let device = Device::open()?;
-    let outcome = entry.setns(Some(&device), pidfd.as_raw_fd(), Kind::Uts.flag() as i32)?;
+    let pidfd = rustix::process::pidfd_open(pid, PIDFD_THREAD).context("pidfd_open")?;
+    let device = entry.open_device()?;
+    let outcome = entry.setns(device.as_ref(), pidfd.as_raw_fd(), Kind::Uts.flag() as i32)?;
     ensure!(
         outcome.is_ok(),
         "{entry} returned {}",

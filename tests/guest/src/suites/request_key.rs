@@ -8,7 +8,7 @@
 use crate::{
     case::{
         fixtures::Fixtures,
-        implementation::{Device, Entry, Kind},
+        implementation::{Entry, Kind},
         target::{Target, TargetProcess},
     },
     errno::{Code, expect},
@@ -100,8 +100,8 @@ fn try_upcall(words: impl Iterator<Item = OsString>) -> Result<String> {
     let known = [Entry::Syscall, Entry::Device, Entry::Served];
     if let Some(known) = known.into_iter().find(|known| word(*known) == entry) {
         let file = File::open(format!("/proc/{pid}/ns/user"))?;
-        let device = Device::open()?;
-        let entered = known.setns(Some(&device), file.as_raw_fd(), 0)?;
+        let device = known.open_device()?;
+        let entered = known.setns(device.as_ref(), file.as_raw_fd(), 0)?;
         ensure!(entered.is_ok(), "cannot enter: {entered:?}");
     }
     Ok(match sys::instantiate(key) {

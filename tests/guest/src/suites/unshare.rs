@@ -7,7 +7,7 @@ use crate::{
     case::{
         Case,
         fixtures::Fixtures,
-        implementation::{Device, Kind, all_kinds, kind_names},
+        implementation::{Device, Entry, Kind, all_kinds, kind_names},
         run,
         target::{self, Target, USER},
     },
@@ -434,7 +434,8 @@ fn to_create_another(kind: Kind) -> Vec<Setup> {
 
 /// A limit in the caller's own user namespace, in that of a new one, and in one above that the caller
 /// may know nothing about.
-fn limit_is_reported(_: &mut Fixtures) -> Result<()> {
+fn limit_is_reported(fixtures: &mut Fixtures) -> Result<()> {
+    fixtures.module.require(Entry::DRY_RUN)?;
     run_in_child(|| {
         let device = Device::open()?;
         let proc: OwnedFd = File::open("/proc")?.into();

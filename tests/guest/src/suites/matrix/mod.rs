@@ -88,7 +88,7 @@ pub(crate) fn run(fixtures: &mut Fixtures, filter: &str) -> Result<Tally> {
     }
     if filter.is_empty() {
         counts.report(sample)?;
-        fixtures.agreements.report()?;
+        fixtures.agreements.report(fixtures.module)?;
     }
     Ok(printer.end())
 }

@@ -8,6 +8,7 @@
 use crate::{
     case::{Case, effort::Effort, fixtures::Fixtures, implementation::Kind, run},
     checks::diagnosis::Agreement,
+    env::module::Module,
     errno::Outcome,
     process::{channel::Channel, spawn_child, workers::Workers},
     sys,
@@ -86,7 +87,7 @@ fn run_cases(cpu: usize, cases: impl Iterator<Item = Case>, results: &Channel) -
     sys::unshare(Kind::Mnt.flag())?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private)?;
-    let mut fixtures = Fixtures::new(Effort::default());
+    let mut fixtures = Fixtures::new(Effort::default(), Module::Loaded);
     for case in cases {
         let result = match run::run(&case, &mut fixtures) {
             Ok(report) => CaseResult {
