@@ -2,7 +2,7 @@
 
 //! The access of a task to another one by ptrace(2): `__ptrace_may_access()`.
 
-use crate::task::Task;
+use crate::{status::Status, task::Task};
 use nsproxy_uapi::nsfs;
 use rustix::thread::CapabilitySet;
 
@@ -98,13 +98,17 @@ impl Task {
         };
         let is_one = |ids: [u32; 3], own| ids.iter().all(|id| *id == own);
         let has_ptrace = ours.effective.contains(CapabilitySet::SYS_PTRACE);
+        let is_in_same_user_ns = self.has_user_ns_of(target);
+        // Since Linux 6.16.
+        let reported = target.pidfd().and_then(nsfs::is_dumpable);
+        let by_owner = || {
+            let may_be_same = is_in_same_user_ns != Some(false);
+            is_dumpable_by_owner(theirs, target.owner().ok()?, may_be_same)
+        };
         Access {
             has_ids: is_one(theirs.uids.all(), uid) && is_one(theirs.gids.all(), gid),
-            is_dumpable: target
-                .pidfd()
-                .and_then(nsfs::is_dumpable)
-                .unwrap_or_default(),
-            is_in_same_user_ns: self.has_user_ns_of(target),
+            is_dumpable: reported.unwrap_or_default().or_else(by_owner),
+            is_in_same_user_ns,
             lacks: theirs.permitted - capabilities,
             has_ptrace,
             is_capable: target
@@ -114,10 +118,26 @@ impl Task {
     }
 }
 
+/// Returns whether a task is dumpable, as the owner of its files in `/proc` shows: its effective user if
+/// it is, and else root of the user namespace in which it executed its program (`task_dump_owner()`).
+/// [`None`] if these may be the same user, and for a zombie.
+fn is_dumpable_by_owner(status: &Status, owner: u32, is_in_our_user_ns: bool) -> Option<bool> {
+    const ROOT: u32 = 0;
+    // Stands for all users that the caller's user namespace does not map.
+    const OVERFLOW: u32 = 65534;
+    let user = status.uids.effective;
+    if status.has_exited() {
+        return None;
+    }
+    if owner != user {
+        return Some(false);
+    }
+    (is_in_our_user_ns && ![ROOT, OVERFLOW].contains(&user)).then_some(true)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::status::Status;
 
     const OPEN: Access = Access {
         has_ids: true,
@@ -225,5 +245,27 @@ mod tests {
         }
         assert!(!has_ids([1000; 3], AccessMode::FsCreds));
         assert!(has_ids([0; 3], AccessMode::FsCreds));
+    }
+
+    #[test]
+    fn the_owner_of_files_shows_whether_a_task_is_dumpable() {
+        let status = |user: u32| task([user; 3]).status().clone();
+        for (user, owner, is_ours, expected) in [
+            (1000, 1000, true, Some(true)),
+            (1000, 0, true, Some(false)),
+            (0, 0, true, None),
+            (65534, 65534, true, None),
+            // Root of its user namespace may be this user.
+            (1000, 1000, false, None),
+            (1000, 0, false, Some(false)),
+        ] {
+            let found = is_dumpable_by_owner(&status(user), owner, is_ours);
+            assert_eq!(found, expected, "{user} {owner} {is_ours}");
+        }
+        let zombie = Status {
+            state: 'Z',
+            ..status(1000)
+        };
+        assert_eq!(is_dumpable_by_owner(&zombie, 0, true), None);
     }
 }

@@ -323,6 +323,13 @@ impl Task {
         rustix::fs::statx(proc, format!("{}/root", self.directory), flags, mask)
     }
 
+    /// Returns the owner of its files in `/proc`.
+    pub(crate) fn owner(&self) -> Result<u32, Errno> {
+        let proc = self.proc.as_ref().ok_or(Errno::NOENT)?;
+        let status = format!("{}/status", self.directory);
+        Ok(rustix::fs::statat(proc, status, AtFlags::empty())?.st_uid)
+    }
+
     /// Returns the number of the task in the pid namespace of this process.
     pub(crate) fn pid(&self) -> Option<Pid> {
         match self.is_current {

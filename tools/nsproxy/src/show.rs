@@ -165,8 +165,15 @@ impl Document {
 }
 
 fn table(shown: &Shown, elsewhere: &BTreeMap<u64, Known>) -> String {
+    // Inode numbers stand for ids on a kernel without ids, and are longer.
+    let ids = shown
+        .namespaces
+        .iter()
+        .flat_map(|ns| [Some(ns.id), ns.owner, ns.parent]);
+    let longest = ids.flatten().map(|id| id.to_string().len()).max();
+    let width = longest.unwrap_or(0).max(6);
     let mut text = format!(
-        "{:<17} {:>10} {:>6} {:>6} {:>6} {:>7} {:>7}\n",
+        "{:<17} {:>10} {:>width$} {:>width$} {:>width$} {:>7} {:>7}\n",
         "NAMESPACE", "INODE", "ID", "OWNER", "PARENT", "NS_REF", "ACTIVE"
     );
     let or_dash = |id: Option<u64>| id.map_or("-".to_owned(), |id| id.to_string());
@@ -175,7 +182,7 @@ fn table(shown: &Shown, elsewhere: &BTreeMap<u64, Known>) -> String {
         let initial = if ns.constant { "  initial" } else { "" };
         let _ = writeln!(
             text,
-            "{:<17} {:>10} {:>6} {:>6} {:>6} {:>7} {:>7}{initial}",
+            "{:<17} {:>10} {:>width$} {:>width$} {:>width$} {:>7} {:>7}{initial}",
             ns.member.name(),
             ns.inum,
             ns.id,
@@ -197,21 +204,33 @@ mod tests {
     use super::*;
     use nsproxy_uapi::Member;
 
-    #[test]
-    fn columns_are_below_their_names() {
-        let shown = Shown {
+    /// Returns a task in one namespace, with this id and owner.
+    fn shown(id: u64, owner: u64) -> Shown {
+        Shown {
             count: 3,
             namespaces: vec![Namespace {
                 member: Member::PidForChildren,
-                id: 12,
-                owner: Some(1),
+                id,
+                owner: Some(owner),
                 parent: None,
                 inum: 4_026_532_000,
                 ns_ref: 4,
                 active: 2,
                 constant: false,
             }],
-        };
+        }
+    }
+
+    #[test]
+    fn inode_numbers_fit_where_the_kernel_has_no_ids() {
+        let text = table(&shown(4_026_532_000, 4_026_531_837), &BTreeMap::new());
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines[0].len(), lines[1].len(), "{text}");
+    }
+
+    #[test]
+    fn columns_are_below_their_names() {
+        let shown = shown(12, 1);
         let owner = Known {
             kind: Kind::User,
             inode: 4_026_531_837,
