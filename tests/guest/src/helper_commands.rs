@@ -8,6 +8,7 @@
 
 use crate::{
     case::implementation::Device,
+    env::module::Module,
     errno::Code,
     suites,
     sys::{Fork, fork_sharing_fs, seccomp_like_container},
@@ -118,10 +119,18 @@ fn container_filter(mut words: impl Iterator<Item = OsString>) -> Result<ExitCod
 /// prints the check and the number of tasks that share.
 fn two_threads(paths: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     start_thread();
-    let device = Device::open()?;
+    let module = Module::find()?;
     for path in paths {
         let file = File::open(&path).with_context(|| path.display().to_string())?;
-        let refusal = device.explain(file.as_raw_fd(), 0, Explain::dry_run(false))?;
+        let (fd, nstype) = (file.as_raw_fd(), 0);
+        let refusal = match module {
+            Module::Loaded => Device::open()?.explain(fd, nstype, Explain::dry_run(false))?,
+            Module::Missing => {
+                let verdict =
+                    nsproxy_diagnose::explain(&Task::current(), Call::Setns { fd, nstype });
+                verdict.refusals().next().copied()
+            }
+        };
         let verdict = refusal.map_or("can be entered".to_owned(), |refusal| {
             let (errno, reason) = (Code::from(refusal.errno), refusal.reason.name());
             format!("{errno} {reason}, {} share it", refusal.count)

@@ -247,11 +247,11 @@ impl Case {
     }
 
     /// Expects a refusal because `fs_struct` is shared, although the `nsset` has a copy. On a kernel
-    /// that checks the copy, expects the same as the reference.
-    pub(crate) fn refused_despite_the_copy(self) -> Self {
+    /// that checks the copy, expects `with_copy`.
+    pub(crate) fn refused_despite_the_copy(self, with_copy: Expect) -> Self {
         if kernel::checks_fs_copy() {
             Self {
-                expect: Expect::AsReference,
+                expect: with_copy,
                 reason: None,
                 ..self
             }

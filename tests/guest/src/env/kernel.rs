@@ -4,12 +4,20 @@
 
 use crate::{
     case::implementation::Kind,
-    process::{creds, workers::run_in_child},
+    process::{
+        creds,
+        workers::{self, run_in_child},
+    },
     report::ktap::Skip,
-    sys,
+    sys::{self, Fork},
 };
-use anyhow::{Context as _, Result};
-use nsproxy_uapi::{Member, clone_flags::UNSHARE_EMPTY_MNTNS, nsfs::of_process};
+use anyhow::{Context as _, Result, ensure};
+use nsproxy_uapi::{
+    Member,
+    clone_flags::UNSHARE_EMPTY_MNTNS,
+    nsfs::{is_dumpable, of_process},
+    setns_raw,
+};
 use rustix::{
     io::Errno,
     mount::{MountFlags, mount},
@@ -17,8 +25,9 @@ use rustix::{
 };
 use std::{
     fs::{self, File},
-    os::fd::OwnedFd,
+    os::fd::{AsRawFd as _, OwnedFd},
     path::Path,
+    sync::OnceLock,
 };
 
 /// The secure bits that restrict the execution of files, and their locks.
@@ -36,6 +45,10 @@ pub(crate) enum Feature {
     PidfdNamespaces,
     /// The secure bits `SECBIT_EXEC_*` (6.14).
     SecureBitsOfExec,
+    /// A pidfd that reports whether its process is dumpable (6.16).
+    PidfdDumpable,
+    /// Ids of namespaces (6.18).
+    NamespaceIds,
     /// File handles of namespaces (6.18).
     NsfsHandles,
     /// listns(2) (6.19).
@@ -50,6 +63,8 @@ impl Feature {
             Self::PidfdThread => "PIDFD_THREAD",
             Self::PidfdNamespaces => "PIDFD_GET_*_NAMESPACE",
             Self::SecureBitsOfExec => "SECBIT_EXEC_*",
+            Self::PidfdDumpable => "PIDFD_INFO_COREDUMP",
+            Self::NamespaceIds => "ids of namespaces",
             Self::NsfsHandles => "file handles of namespaces",
             Self::Listns => "listns(2)",
             Self::EmptyMountNamespaces => "UNSHARE_EMPTY_MNTNS",
@@ -64,6 +79,11 @@ impl Feature {
             Self::PidfdThread => pidfd(PIDFD_THREAD).is_ok(),
             Self::PidfdNamespaces => of_process(pidfd(PidfdFlags::empty())?, Member::Uts).is_ok(),
             Self::SecureBitsOfExec => run_in_child(|| creds::set_secure_bits(SECBIT_EXEC)).is_ok(),
+            Self::PidfdDumpable => {
+                let reported = is_dumpable(pidfd(PidfdFlags::empty())?);
+                reported.is_ok_and(|is| is.is_some())
+            }
+            Self::NamespaceIds => sys::nsfs::id(uts()?).is_ok(),
             Self::NsfsHandles => sys::nsfs::by_file_handle(uts()?).is_ok(),
             Self::Listns => sys::listns(Kind::Uts.flag()) != Err(Errno::NOSYS),
             Self::EmptyMountNamespaces => {
@@ -84,8 +104,28 @@ impl Feature {
 /// Returns whether `install()` of a mount namespace checks the `fs_struct` of the `nsset`, not that
 /// of the caller. With several kinds the former is a copy, which is not shared. So a caller that
 /// shares its `fs_struct` may enter, and moves the tasks it shares it with.
+///
+/// Linux 7.3 changed that, and so did stable releases of older series. So it is tried.
 pub(crate) fn checks_fs_copy() -> bool {
-    is_before((7, 3))
+    static CHECKS: OnceLock<bool> = OnceLock::new();
+    *CHECKS.get_or_init(|| run_in_child(enter_while_sharing_fs).is_ok())
+}
+
+/// Has a child that shares the `fs_struct` enter its own mount and uts namespaces.
+fn enter_while_sharing_fs() -> Result<()> {
+    let kinds = Kind::Mnt.flag() | Kind::Uts.flag();
+    match sys::fork_sharing_fs()? {
+        Fork::Child => {
+            let pidfd = pidfd_open(getpid(), PidfdFlags::empty());
+            let entered = pidfd.and_then(|pidfd| setns_raw(pidfd.as_raw_fd(), kinds as i32));
+            sys::exit(i32::from(entered.is_err()))
+        }
+        Fork::Parent(child) => {
+            let status = workers::wait(child)?;
+            ensure!(status.exit_status() == Some(0), "setns(2) failed");
+            Ok(())
+        }
+    }
 }
 
 /// Returns whether the lookup of a root allocates memory.

@@ -43,6 +43,18 @@ impl Test {
         Self::new(name, move |_| Err(Skip::because(why)))
     }
 
+    /// Skips the test in a guest without the module.
+    pub(crate) fn of_module(self) -> Self {
+        let Self { run, .. } = self;
+        Self {
+            run: Box::new(|fixtures| {
+                fixtures.module.require_loaded()?;
+                run(fixtures)
+            }),
+            ..self
+        }
+    }
+
     /// Marks the test as one about all tests before it, which cannot run alone.
     pub(crate) fn of_suite(self) -> Self {
         Self {

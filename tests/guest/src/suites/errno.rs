@@ -9,7 +9,7 @@
 use super::{nesting, of_cases};
 use crate::{
     case::{
-        Case, FdSource, NsPath, Unrelated,
+        Case, Expect, FdSource, NsPath, Unrelated,
         implementation::{self, Kind},
         target::{Liveness, Target, USER},
     },
@@ -199,7 +199,7 @@ fn mnt() -> Vec<Case> {
         // With uts, the nsset has a copy of the fs_struct, which is not shared. The check uses that
         // of the task.
         cases.extend(shared.into_iter().map(|case| match nstype == both {
-            true => case.refused_despite_the_copy(),
+            true => case.refused_despite_the_copy(Expect::Moved(both)),
             false => case,
         }));
         cases.extend(cases! {

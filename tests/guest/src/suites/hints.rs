@@ -2,6 +2,7 @@
 
 //! Shell commands in which the tool explains a failure, and commands that follow its hints.
 
+use crate::env::kernel::Feature;
 use anyhow::{Context as _, Result, ensure};
 use std::process::{Command, Output};
 
@@ -26,6 +27,7 @@ impl Failing<'_> {
     pub(crate) fn hints(&self, target: u32) -> Result<Vec<String>> {
         let output = shell(self.command, target, "")?;
         let text = text(&output);
+        let prints = on_this_kernel(self.prints)?;
         let within = match self.is_first {
             true => text.lines().next().unwrap_or_default(),
             false => &text,
@@ -33,18 +35,30 @@ impl Failing<'_> {
         ensure!(
             output.status.code() == Some(self.status)
                 && within.contains(self.errno)
-                && text.contains(self.prints),
+                && text.contains(&prints),
             "`{}` ended with {} and printed\n{text}expected {}, and \"{}\"",
             self.command,
             output.status,
             self.errno,
-            self.prints
+            prints
         );
         let hints = text
             .lines()
             .filter_map(|line| line.strip_prefix("  hint: "));
         Ok(hints.map(str::to_owned).collect())
     }
+}
+
+/// Returns a text of the tool as it is on this kernel: without ids of namespaces, the initial user
+/// namespace is not that with id 3.
+fn on_this_kernel(text: &str) -> Result<String> {
+    const LINK: &str = "user:[4026531837]";
+    if Feature::NamespaceIds.exists()? {
+        return Ok(text.to_owned());
+    }
+    let with_process = format!("namespace 3 ({LINK}, process 1)");
+    let text = text.replace(&with_process, &format!("namespace {LINK}, process 1"));
+    Ok(text.replace("namespace 3", &format!("namespace {LINK}")))
 }
 
 /// Runs a shell command that follows a hint, in which `$hint` is the hint. It must succeed.

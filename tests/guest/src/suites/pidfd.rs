@@ -5,7 +5,7 @@
 use super::of_cases;
 use crate::{
     case::{
-        Case, FdSource,
+        Case, Expect, FdSource,
         fixtures::Fixtures,
         implementation::{self, Entry, Kind, flags_of as flags},
         target::{Target, USER},
@@ -217,7 +217,8 @@ fn first_error() -> Vec<Case> {
     let caller = |setup| [Setup::EnterTarget(USER_NS), setup];
     cases! {
         { name: "mnt and uts would fail", fd: FdSource::Pidfd, nstype: mnt | uts,
-          target: target(mnt), caller: caller(Setup::ShareFs) => refused_despite_the_copy() }
+          target: target(mnt), caller: caller(Setup::ShareFs)
+          => refused_despite_the_copy(Expect::Fails(Code::EPERM)) }
         { name: "time and net would fail", fd: FdSource::Pidfd, nstype: time | net,
           target: target(time), caller: caller(Setup::Thread) => fails(Code::EPERM) }
     }

@@ -72,20 +72,21 @@ pub(super) fn tests() -> Vec<Test> {
             report,
             prelude: all.prelude.clone(),
         });
-        let mut add = |what, check: fn(&Situation) -> Result<()>| {
+        let test = |what, check: fn(&Situation) -> Result<()>| {
             let situation = situation.clone();
-            tests.push(Test::new(format!("{name}: {what}"), move |_| {
+            Test::new(format!("{name}: {what}"), move |_| {
                 situation.skip_if_missing()?;
                 check(&situation)
-            }));
+            })
         };
-        add("by the module", |situation| {
+        let by_module = test("by the module", |situation| {
             situation.explain(Via::KernelModule)
         });
-        add("from user space", |situation| {
+        tests.push(by_module.of_module());
+        tests.push(test("from user space", |situation| {
             situation.explain(Via::UserSpace)
-        });
-        add("the remedy", Situation::try_remedy);
+        }));
+        tests.push(test("the remedy", Situation::try_remedy));
     }
     tests
 }

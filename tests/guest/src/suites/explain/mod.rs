@@ -6,10 +6,13 @@
 //! `errno` defines the expected reasons. Allocation failures are covered by `faults`.
 //!
 //! The command-line tool is tested, too. [`tool`] checks its explanations and hints, [`agreement`]
-//! the answers of its commands, [`inherited`] the state of a command that it executes.
+//! the answers of its commands, [`inherited`] the state of a command that it executes, [`served`]
+//! what it reports of a served one, [`list`] the namespaces that it finds. In a guest without the
+//! module, only what it does without it is tested.
 
 mod agreement;
 mod inherited;
+mod list;
 mod served;
 mod tool;
 
@@ -55,10 +58,13 @@ pub(crate) fn tests() -> Vec<Test> {
         .collect();
     tests.push(Test::new("dry run of 2011 changes nothing", dry_2011));
     tests.push(Test::new("2011, explained: there and back", there_and_back));
-    tests.extend(tool::tests());
+    tests.extend(tool::by_module());
     tests.extend(agreement::tests(cases()));
     tests.extend(inherited::tests());
     tests.extend(served::tests());
+    let mut tests: Vec<_> = tests.into_iter().map(Test::of_module).collect();
+    tests.extend(tool::from_user_space());
+    tests.extend(list::tests());
     tests
 }
 

@@ -9,6 +9,7 @@ use crate::{
         implementation::Kind,
         target::{Liveness, Target, USER},
     },
+    env::kernel::Feature,
     errno::Code,
     process::setup::Setup,
     report::ktap::Test,
@@ -32,18 +33,29 @@ struct Row {
 }
 
 impl Row {
-    /// Returns the command that asks user space instead of the module, which alone has setns(2) of 2011.
-    fn typed_for_user_space(&self) -> Option<String> {
-        const EXPLAIN: &str = "nsproxy explain ";
+    /// Returns whether user space explains the failure as well. Only the module has setns(2) of 2011.
+    fn is_of_user_space(&self) -> bool {
         // User space cannot tell that from a limit.
-        let is_one = matches!(self.failure, Refused(reason) if reason != Reason::Nested)
+        matches!(self.failure, Refused(reason) if reason != Reason::Nested)
             && self.typed.contains(EXPLAIN)
-            && !self.typed.contains("--2011");
-        is_one.then(|| {
-            let from_user_space = format!("{EXPLAIN}--via user-space ");
-            self.typed.replace(EXPLAIN, &from_user_space)
-        })
+            && !self.typed.contains("--2011")
     }
+
+    /// Returns the feature of the kernel without which the hints are others.
+    fn feature(&self) -> Option<Feature> {
+        // The files of a process of root have the same owner in any case.
+        (self.name == "ptrace, not dumpable").then_some(Feature::PidfdDumpable)
+    }
+}
+
+const EXPLAIN: &str = "nsproxy explain ";
+
+/// Returns a command that needs no module: it explains from user space, and makes system calls.
+fn without_module(command: &str) -> String {
+    command
+        .replace(EXPLAIN, &format!("{EXPLAIN}--via user-space "))
+        .replace("nsproxy setns ", "nsproxy setns --via syscall ")
+        .replace("nsproxy unshare ", "nsproxy unshare --via syscall ")
 }
 
 enum Failure {
@@ -888,23 +900,15 @@ const UNSHARE: &[(&str, &str)] = &[
     ),
 ];
 
-pub(super) fn tests() -> Vec<Test> {
+pub(super) fn by_module() -> Vec<Test> {
     let mut tests: Vec<_> = ROWS
         .iter()
         .map(|row| {
             Test::new(format!("nsproxy: {}", row.name), |fixtures| {
-                check(row, row.typed, fixtures)
+                check(row, str::to_owned, fixtures)
             })
         })
         .collect();
-    let from_user_space = ROWS.iter().filter_map(|row| {
-        let typed = row.typed_for_user_space()?;
-        let name = format!("nsproxy from user space: {}", row.name);
-        Some(Test::new(name, move |fixtures| {
-            check(row, &typed, fixtures)
-        }))
-    });
-    tests.extend(from_user_space);
     tests.push(Test::new("nsproxy: each check is named", |_| {
         for reason in Reason::ALL {
             let is_of = |row: &&Row| matches!(row.failure, Refused(named) if named == *reason);
@@ -935,6 +939,15 @@ pub(super) fn tests() -> Vec<Test> {
     tests
 }
 
+/// Returns the tests that need no module.
+pub(super) fn from_user_space() -> impl Iterator<Item = Test> {
+    let rows = ROWS.iter().filter(|row| row.is_of_user_space());
+    rows.map(|row| {
+        let name = format!("nsproxy from user space: {}", row.name);
+        Test::new(name, move |fixtures| check(row, without_module, fixtures))
+    })
+}
+
 /// Runs a command, which must succeed and print a text.
 fn check_output(command: &str, prints: &str, target: u32) -> Result<()> {
     let output = shell(command, target, "")?;
@@ -948,7 +961,10 @@ fn check_output(command: &str, prints: &str, target: u32) -> Result<()> {
 }
 
 /// Types the command of a row, which must print the failure and the hints, and follows the hints.
-fn check(row: &Row, typed: &str, fixtures: &mut Fixtures) -> Result<()> {
+/// `variant` returns the form of a command in which it is typed.
+fn check(row: &Row, variant: fn(&str) -> String, fixtures: &mut Fixtures) -> Result<()> {
+    row.feature().map_or(Ok(()), Feature::require)?;
+    let typed = variant(row.typed);
     let target = fixtures.target(&(row.target)())?.pid;
     let (errno, status, is_first) = match row.failure {
         Refused(reason) => {
@@ -958,7 +974,7 @@ fn check(row: &Row, typed: &str, fixtures: &mut Fixtures) -> Result<()> {
         Before(errno, status) => (errno.to_owned(), status, false),
     };
     let failing = Failing {
-        command: typed,
+        command: &typed,
         errno: &errno,
         is_first,
         status,
@@ -972,7 +988,7 @@ fn check(row: &Row, typed: &str, fixtures: &mut Fixtures) -> Result<()> {
             .all(|(printed, hint)| printed.starts_with(hint.0));
     ensure!(are_expected, "`{typed}` printed other hints: {printed:?}");
     for (printed, Hint(_, command)) in printed.iter().zip(row.hints) {
-        follow(printed, command, target)?;
+        follow(printed, &variant(command), target)?;
     }
     Ok(())
 }
