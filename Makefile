@@ -3,7 +3,8 @@
 
 MAKEFLAGS += --no-print-directory
 
-# The kernel: a flavour of qemu/config, lab-SERIES, stock, or the directory that one was built in.
+# The kernel: a flavour of qemu/config, lab-SERIES, stock, stock-SERIES, or the directory that one was
+# built in.
 # Without it, run, test and shell take lab if it is in the cache, else stock.
 KERNEL ?=
 # The kernels of `make test-kernels`

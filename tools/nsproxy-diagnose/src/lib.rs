@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! Explains why setns(2), unshare(2) or clone(2) fails, by public interfaces of the kernel. The module is
-//! not needed. Written for Linux 5.8 and later; tested on 6.18 and 7.3.
+//! not needed. Written for Linux 5.8 and later; tested on 6.1, 6.12, 6.18 and 7.3.
 //!
 //! [`explain`] makes the call in a child to get its errno, and then asks the questions of the kernel
 //! in the kernel's order, which `docs/checks.md` has. Each answer is yes, no, or not known. The cause is
