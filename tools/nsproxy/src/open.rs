@@ -108,19 +108,28 @@ pub(crate) fn process(pid: i32) -> Result<OwnedFd> {
         .and_then(pidfd)
         .map_err(|errno| {
             let message = format!("cannot open process {pid}: {}", show(errno));
-            let hint = (errno == Errno::SRCH).then_some("name a process of this pid namespace");
-            failed(
-                errno,
-                message,
-                hint.map(str::to_owned).into_iter().collect(),
-            )
+            let hint = match errno {
+                Errno::SRCH => Some("name a process of this pid namespace"),
+                Errno::INVAL if pid > 0 => Some("name a process: before Linux 6.9, no thread"),
+                _ => None,
+            };
+            let hints = hint.map(str::to_owned).into_iter().collect();
+            failed(errno, message, hints)
         })
 }
 
 /// Opens a pidfd of the thread `tid`. The tid of a first thread gives a pidfd of the process.
+///
+/// # Errors
+///
+/// `ESRCH` if there is no such task; `EINVAL` before Linux 6.9 for another thread than the first.
 pub(crate) fn pidfd(tid: Pid) -> Result<OwnedFd, Errno> {
-    // Since Linux 6.9. setns(2) looks up the task by PIDTYPE_PID, for processes and threads.
-    pidfd_open(tid, PidfdFlags::from_bits_retain(libc::PIDFD_THREAD))
+    // setns(2) looks up the task by PIDTYPE_PID, for processes and threads.
+    match pidfd_open(tid, PidfdFlags::from_bits_retain(libc::PIDFD_THREAD)) {
+        // Older kernels do not know the flag.
+        Err(Errno::INVAL) => pidfd_open(tid, PidfdFlags::empty()),
+        opened => opened,
+    }
 }
 
 /// Opens the device.
