@@ -159,7 +159,12 @@ impl Task {
     }
 
     /// Opens a namespace of the task.
-    pub(crate) fn namespace(&self, member: Member) -> Result<Namespace, Errno> {
+    ///
+    /// # Errors
+    ///
+    /// `EACCES`, `EPERM`: ptrace(2) denies access to the task; `ENOENT`: the kernel was built without the
+    /// kind; `ESRCH`: the task has exited.
+    pub fn namespace(&self, member: Member) -> Result<Namespace, Errno> {
         let by_pidfd = |errno| {
             let pidfd = match &self.pidfd {
                 _ if self.is_current => &pidfd_open(getpid(), PidfdFlags::empty())?,

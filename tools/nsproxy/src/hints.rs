@@ -9,7 +9,7 @@ use crate::{
     request::Request,
 };
 use nsproxy_diagnose::{AccessMode, Task};
-use nsproxy_uapi::{Kind, Member, Reason, Refusal, nsfs};
+use nsproxy_uapi::{Kind, Reason, Refusal, nsfs};
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 
 const FROM_A_CHILD: &str = "make the call from a child made by fork(2)";
@@ -213,9 +213,9 @@ fn user_ns_first(call: &Call, file: BorrowedFd<'_>, task: &Task) -> Option<Strin
 fn option(call: &Call, file: BorrowedFd<'_>, user_ns: u64) -> Option<String> {
     match call.source {
         Source::Process(_) => {
-            let theirs = nsfs::of_process(file, Member::User).ok()?;
+            let target = Task::of_pidfd(file).ok()?;
             let is_new = !call.kinds.contains(&Kind::User);
-            (is_new && nsfs::id_or_inode(theirs) == Ok(user_ns)).then(|| "-U".to_owned())
+            (is_new && target.user_ns()?.id() == user_ns).then(|| "-U".to_owned())
         }
         Source::File(_) => {
             let known = lookup::find(Kind::User, user_ns)?;

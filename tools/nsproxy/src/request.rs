@@ -4,7 +4,7 @@
 
 use crate::{creation::Creation, plan};
 use nsproxy_diagnose::{Call, Descriptor, Task};
-use nsproxy_uapi::{Kind, Member, nsfs};
+use nsproxy_uapi::{Kind, Member};
 use std::{
     fmt,
     fs::File,
@@ -95,7 +95,10 @@ impl Request<'_> {
     pub(crate) fn entered(&self, task: &Task, kind: Kind) -> Option<OwnedFd> {
         match self {
             Self::Setns { call, file } => match call.source {
-                plan::Source::Process(_) => nsfs::of_process(file, Member::of(kind)).ok(),
+                plan::Source::Process(_) => {
+                    let target = Task::of_pidfd(file).ok()?;
+                    Some(target.namespace(Member::of(kind)).ok()?.into())
+                }
                 plan::Source::File(_) => file.try_clone_to_owned().ok(),
             },
             Self::Creation(_) => None,
