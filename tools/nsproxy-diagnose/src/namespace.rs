@@ -51,6 +51,21 @@ impl Namespace {
         Relative::of(nsfs::owner(&self.file))
     }
 
+    /// Returns whether a user namespace is `other`, or below it; [`None`] if that is not known. `other`
+    /// is that of this process, or below it.
+    pub(crate) fn is_below(&self, other: &Self) -> Option<bool> {
+        let mut at = self.try_clone().ok()?;
+        while !at.is(other) {
+            match at.owner() {
+                Relative::Within(parent) => at = parent,
+                // All that are within were compared.
+                Relative::Outside => return Some(false),
+                Relative::Unknown => return None,
+            }
+        }
+        Some(true)
+    }
+
     /// Opens the parent of a pid namespace.
     pub(crate) fn parent(&self) -> Relative {
         Relative::of(nsfs::parent(&self.file))

@@ -22,9 +22,9 @@ pub(crate) const HELP: &str = "\
 With --from, the process or thread PID would make the calls.
 They are predicted from its present state, and not tried.
 nsproxy opens the files and targets: /proc/self is that of
-nsproxy. The last lines say what is assumed, and what is not
-visible. After a call that enters a user namespace, others
-cannot be predicted.";
+nsproxy. nsproxy explain prints what is assumed, and what is
+not visible. After a call that enters a user namespace,
+others cannot be predicted.";
 
 /// The options of a question.
 #[derive(Debug, clap::Args)]

@@ -121,11 +121,9 @@ impl Checks<'_> {
         // The user namespace is that of the task, or a child of it.
         let owner = own.as_ref().map_or(Relative::Unknown, Namespace::owner);
         let is_above = match (&owner, self.task.user_ns()) {
-            (Relative::Within(owner), Some(user_ns)) => {
-                // A new child of the task's user namespace is below that only.
-                Some(owner.is(user_ns))
-            }
-            // Above the task's, or beside it.
+            // A new child of the task's user namespace is below that as well.
+            (Relative::Within(owner), Some(user_ns)) => user_ns.is_below(owner),
+            // Above that of this process, or beside it.
             _ => None,
         };
         self.check(because(Reason::PidOwner), Answer::must_if_known(is_above))?;

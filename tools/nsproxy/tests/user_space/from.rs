@@ -26,6 +26,9 @@ fn a_process_in_another_user_namespace() {
     );
     let output = nsproxy(&[], &format!("explain --from {pid} -n=/proc/{pid}/ns/net"));
     assert_says(&output, 0, &["ns/net: can be entered"]);
+    // The pid namespace is owned by a user namespace above that of the process.
+    let output = nsproxy(&[], &format!("check --from {pid} --unshare -p -m"));
+    assert_says(&output, 0, &[]);
     // Without `--from`, this process has no right in its own user namespace.
     let output = nsproxy(
         &[],
