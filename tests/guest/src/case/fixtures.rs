@@ -40,6 +40,8 @@ pub(crate) struct Fixtures {
     pub(crate) home: HashMap<&'static str, u64>,
     /// The explanations of user space, compared with those of the module.
     pub(crate) agreements: Agreements,
+    /// The predictions by the test, compared with the module.
+    pub(crate) predictions: Agreements,
 }
 
 impl Fixtures {
@@ -54,6 +56,7 @@ impl Fixtures {
             clocks: ClockBase::measure(),
             home: links_of("self"),
             agreements: Agreements::default(),
+            predictions: Agreements::default(),
         }
     }
 

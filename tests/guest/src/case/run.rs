@@ -30,10 +30,12 @@ use crate::{
     sys::{NAMESPACES_IN_ORDER, NamespacesWatch, Semaphore, SharedMemory},
 };
 use anyhow::{Context as _, Result, bail, ensure};
+use nsproxy_diagnose::Task;
 use rustix::process::Pid;
 use std::{
     fs::{self, File},
     mem,
+    os::fd::AsRawFd as _,
 };
 
 /// The call of one caller, with snapshots before and after it.
@@ -49,6 +51,8 @@ pub(crate) struct CallerRun {
     pub(crate) dry_run: Option<DryRun>,
     /// The explanation from user space before the call, if there was one.
     pub(crate) diagnosis: Option<Diagnosis>,
+    /// The prediction by the test before the call, if there was one.
+    pub(crate) prediction: Option<Diagnosis>,
     pub(crate) after: Snapshot,
 }
 
@@ -62,6 +66,8 @@ pub(crate) struct CaseRun {
     pub(crate) times: u64,
     /// The comparison of the explanations of user space and of the module.
     pub(crate) agreement: Option<Agreement>,
+    /// The comparison of the prediction by the test with the module.
+    prediction: Option<Agreement>,
 }
 
 /// Runs a case, and fails if there is a difference from its expectation.
@@ -73,6 +79,9 @@ pub(crate) fn check(case: &Case, fixtures: &mut Fixtures) -> Result<()> {
     };
     if let Some(agreement) = run.agreement {
         fixtures.agreements.add(agreement);
+    }
+    if let Some(agreement) = run.prediction {
+        fixtures.predictions.add(agreement);
     }
     run.check()
 }
@@ -140,17 +149,27 @@ fn run_once(case: &Case, fixtures: &mut Fixtures) -> Result<(CaseRun, Changes)> 
     for run in reference_run.iter().chain([&subject_run]) {
         outcome::check(case, run, target, &mut wrong);
     }
-    let agreement = subject_run.diagnosis.and_then(|diagnosis| {
-        let (reason, source) = match subject_run.dry_run {
-            Some(dry_run) => (dry_run.reason(), "the module"),
-            None => (case.reason, "the case"),
-        };
-        let expected = Expected {
-            outcome: subject_run.outcome,
-            reason,
-            source,
-        };
-        diagnosis::compare(case, diagnosis, expected, &mut wrong)
+    let (reason, source) = match subject_run.dry_run {
+        Some(dry_run) => (dry_run.reason(), "the module"),
+        None => (case.reason, "the case"),
+    };
+    let expected = Expected {
+        outcome: subject_run.outcome,
+        reason,
+        source,
+    };
+    let agreement = subject_run
+        .diagnosis
+        .and_then(|diagnosis| diagnosis::compare(case, diagnosis, expected, &mut wrong));
+    let prediction = subject_run.prediction.and_then(|prediction| {
+        let mut differs = Vec::new();
+        let agreement = diagnosis::compare(case, prediction, expected, &mut differs);
+        wrong.extend(
+            differs
+                .iter()
+                .map(|text| format!("another process: {text}")),
+        );
+        agreement
     });
     if let Some(reference) = &reference_run {
         outcome::compare(case, reference, &subject_run, &mut wrong);
@@ -177,6 +196,7 @@ fn run_once(case: &Case, fixtures: &mut Fixtures) -> Result<(CaseRun, Changes)> 
         wrong,
         times: 1,
         agreement,
+        prediction,
     };
     Ok((run, changes))
 }
@@ -525,6 +545,7 @@ impl Caller {
     }
 
     fn run(&mut self, case: &Case, fd: &Prepared, clocks: &ClockBase) -> Result<CallerRun> {
+        let prediction = self.predict(case, fd)?;
         let attempt = Command::Attempt {
             source: self.send_file(fd)?,
             call: self.call(case),
@@ -556,8 +577,28 @@ impl Caller {
             to_go,
             dry_run,
             diagnosis,
+            prediction,
             after,
         })
+    }
+
+    /// Predicts the call from user space, as `nsproxy explain --from` does: the test asks about the
+    /// caller. The file must be one of the test. Failures of allocations are not predicted.
+    fn predict(&mut self, case: &Case, fd: &Prepared) -> Result<Option<Diagnosis>> {
+        if !case.diagnose || case.fail_allocation.is_some() || self.entry == Entry::Device2011 {
+            return Ok(None);
+        }
+        let call = match (case.call, fd) {
+            (SystemCall::Setns, Prepared::File(file)) => nsproxy_diagnose::Call::Setns {
+                fd: file.as_raw_fd(),
+                nstype: case.nstype,
+            },
+            (SystemCall::Setns, Prepared::ByCaller(_) | Prepared::OfChild(_)) => return Ok(None),
+            (SystemCall::Unshare(flags), _) => nsproxy_diagnose::Call::Unshare { flags },
+            (SystemCall::Clone(flags), _) => nsproxy_diagnose::Call::Clone { flags },
+        };
+        let task = Task::of(self.actor.pid()?)?.with_our_files();
+        Ok(Some(nsproxy_diagnose::explain(&task, call).into()))
     }
 }
 

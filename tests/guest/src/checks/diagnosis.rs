@@ -85,6 +85,7 @@ pub(crate) enum Agreement {
 }
 
 /// The expectation about an explanation.
+#[derive(Clone, Copy)]
 pub(crate) struct Expected {
     /// The result of the call.
     pub(crate) outcome: Outcome,
@@ -104,6 +105,21 @@ fn is_about_other_tasks(reason: Reason) -> bool {
     matches!(
         reason,
         Reason::FsShared | Reason::MmShared | Reason::VmShared | Reason::SighandShared
+    )
+}
+
+/// Returns whether the check refuses only when memory is short, or for another reason that nothing shows.
+fn is_rare(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::NoNsProxy
+            | Reason::NoCred
+            | Reason::NoFs
+            | Reason::NoFiles
+            | Reason::NoNewNs
+            | Reason::NewUcounts
+            | Reason::Ucounts
+            | Reason::Root
     )
 }
 
@@ -131,7 +147,7 @@ pub(crate) fn compare(
         let may_be = |reason| !was_tried && found.is_ok() && causes.contains(Causes::of(reason));
         let is_unseen = |reason| is_about_other_tasks(reason) && case.caller.iter().any(is_user);
         if let Some(reason) = reason
-            && (may_be(reason) || is_unseen(reason))
+            && (may_be(reason) || is_unseen(reason) || !was_tried && is_rare(reason))
         {
             return Some(Agreement::Several(reason.number(), Several(causes)));
         }
@@ -182,6 +198,19 @@ impl Agreements {
             Agreement::Several(reason, Several(causes)) => {
                 *self.several.entry((reason, causes)).or_default() += 1;
             }
+        }
+    }
+
+    /// Prints the counts of predictions by another process than the caller.
+    pub(crate) fn print_predictions(&self) {
+        let several: u32 = self.several.values().sum();
+        let refused = self.same + several;
+        if refused + self.success > 0 {
+            let success = self.success;
+            println!(
+                "# another process: {success} successes and {refused} refusals predicted as by the \
+                 module, {several} of them with several possible causes"
+            );
         }
     }
 

@@ -363,6 +363,7 @@ pub(crate) fn run(
     }
     let tally = printer.end();
     fixtures.agreements.report(fixtures.module)?;
+    fixtures.predictions.print_predictions();
     Ok(tally)
 }
 
