@@ -77,7 +77,7 @@ impl AskArgs {
                 Err(error) => return Err(error),
             },
         }
-        asked.finish()?;
+        asked.finish();
         Ok(asked)
     }
 

@@ -6,21 +6,18 @@
 use crate::{
     cause::Described,
     errno,
-    explainer::{Answer, Explainer},
+    explainer::{Answer, Explainer, Via},
     from_process::FromProcess,
+    json::Versioned,
     open,
     plan::Call,
     request::Request,
 };
-use anyhow::Result;
 use nsproxy_diagnose::Task;
 use nsproxy_uapi::Kind;
 use rustix::io::Errno;
 use serde::Serialize;
 use std::fmt;
-
-/// The version of the document. It rises when a field is removed or changes its meaning.
-const VERSION: u32 = 1;
 
 /// The limits of an explanation from user space.
 const UNKNOWN_TO_USER_SPACE: &str = "\
@@ -224,9 +221,8 @@ impl fmt::Display for Entry {
 /// All answers.
 #[derive(Debug, Serialize)]
 pub(crate) struct Asked {
-    version: u32,
-    /// The source: `kernel-module` or `user-space`.
-    via: &'static str,
+    /// The source.
+    via: Via,
     /// The process that would make the calls; [`None`] for this one.
     from: Option<FromProcess>,
     /// What the predictions assume.
@@ -240,8 +236,7 @@ pub(crate) struct Asked {
 impl Asked {
     pub(crate) fn new(format: Format) -> Self {
         Self {
-            version: VERSION,
-            via: "user-space",
+            via: Via::UserSpace,
             from: None,
             assumptions: Vec::new(),
             result: Outcome::Succeeds,
@@ -251,7 +246,7 @@ impl Asked {
     }
 
     pub(crate) fn set_source(&mut self, explainer: &Explainer) {
-        self.via = explainer.name();
+        self.via = explainer.via();
     }
 
     /// Sets the process that would make the calls, which have been added.
@@ -281,13 +276,9 @@ impl Asked {
     }
 
     /// Prints the document, or the limits of the source.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be serialized.
-    pub(crate) fn finish(&self) -> Result<()> {
+    pub(crate) fn finish(&self) {
         match (self.format, &self.from) {
-            (Format::Json, _) => println!("{}", serde_json::to_string_pretty(self)?),
+            (Format::Json, _) => println!("{}", Versioned::new(self).pretty()),
             (Format::Nothing, _) => {}
             (Format::Lines, Some(from)) => {
                 println!("predicted from user space for {from}, not tried");
@@ -298,11 +289,10 @@ impl Asked {
                     println!("{lines}");
                 }
             }
-            (Format::Lines, None) if self.via == "user-space" => {
+            (Format::Lines, None) if self.via == Via::UserSpace => {
                 println!("{UNKNOWN_TO_USER_SPACE}")
             }
             (Format::Lines, None) => {}
         }
-        Ok(())
     }
 }

@@ -156,11 +156,11 @@ impl Explainer {
         }
     }
 
-    /// Returns the name of the source, as `--via` has it.
-    pub(crate) fn name(&self) -> &'static str {
+    /// Returns the name of the source.
+    pub(crate) fn via(&self) -> Via {
         match self {
-            Self::KernelModule(_) => "kernel-module",
-            Self::UserSpace => "user-space",
+            Self::KernelModule(_) => Via::KernelModule,
+            Self::UserSpace => Via::UserSpace,
         }
     }
 }
