@@ -280,7 +280,7 @@ fn seconds(fixtures: &Fixtures) -> u64 {
 }
 
 /// A scene in which an expected outcome is missing continues, at most for so many times its share.
-const LIMIT: u32 = 30;
+const LIMIT: u32 = 60;
 /// How long workers may take to exit after the end of the scene.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often the state of a scene is checked.
