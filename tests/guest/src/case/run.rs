@@ -11,7 +11,7 @@ use crate::{
         Case, FdSource, Witnesses,
         fd_source::{self, Prepared},
         fixtures::Fixtures,
-        implementation::{Device, Entry, EntryOf, SystemCall},
+        implementation::{Device, Entry, EntryOf, Kind, SystemCall},
         target::{self, TargetProcess},
     },
     checks::{
@@ -19,7 +19,10 @@ use crate::{
         outcome,
         references::{Changes, References},
     },
-    env::{kernel::Feature, module::Module},
+    env::{
+        kernel::{self, Feature},
+        module::Module,
+    },
     errno::{Outcome, outcome_name},
     process::{
         Actor,
@@ -589,6 +592,12 @@ impl Caller {
     /// caller. The file must be one of the test. Failures of allocations are not predicted.
     fn predict(&mut self, case: &Case, fd: &Prepared) -> Result<Option<Diagnosis>> {
         if !case.diagnose || case.fail_allocation.is_some() || self.entry == Entry::Device2011 {
+            return Ok(None);
+        }
+        // Nothing shows which of the two a kernel checks: see `checks_fs_copy()`.
+        let (kinds, mnt) = (case.nstype as u32, Kind::Mnt.flag());
+        let is_copied = case.call == SystemCall::Setns && kinds & mnt != 0 && kinds != mnt;
+        if is_copied && kernel::checks_fs_copy() {
             return Ok(None);
         }
         let call = match (case.call, fd) {
