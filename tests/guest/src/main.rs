@@ -73,7 +73,7 @@ const USAGE: u8 = 2;
 /// The exit status of a suite that was skipped, the same as that of the kernel's tests.
 const SKIPPED: u8 = 4;
 
-/// What is not compared in a guest without the module.
+/// The comparisons that a guest without the module does not make.
 const NOT_COMPARED: &str = "results, reasons, state after the call, counts of references";
 
 fn main() -> Result<ExitCode> {

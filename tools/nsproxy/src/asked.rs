@@ -225,7 +225,7 @@ pub(crate) struct Asked {
     via: Via,
     /// The process that would make the calls; [`None`] for this one.
     from: Option<FromProcess>,
-    /// What the predictions assume.
+    /// The assumptions of the predictions.
     assumptions: Vec<String>,
     pub(crate) result: Outcome,
     calls: Vec<Entry>,
