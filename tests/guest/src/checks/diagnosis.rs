@@ -123,7 +123,7 @@ fn is_rare(reason: Reason) -> bool {
     )
 }
 
-/// Compares the explanation of user space with the outcome of the call, and with the check that
+/// Compares the explanation of user space with the result of the call, and with the check that
 /// refused it.
 pub(crate) fn compare(
     case: &Case,
