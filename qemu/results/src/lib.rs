@@ -5,12 +5,14 @@
 mod class;
 mod counts;
 mod mutants;
+mod record;
 mod shard;
 mod suite;
 
 pub use class::Class;
 pub use counts::Counts;
 pub use mutants::{Mutant, MutantVerdict, Notice};
+pub use record::{Behaviour, Record, RecordedCase};
 pub use shard::Shard;
 pub use suite::{Failure, Source, SuiteResult};
 

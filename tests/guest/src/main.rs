@@ -66,6 +66,10 @@ struct Args {
     /// Run part I of N of the matrix
     #[arg(long, value_name = "I/N")]
     shard: Option<Shard>,
+
+    /// Send the behaviour of the kernel in each case to the host
+    #[arg(long)]
+    record: bool,
 }
 
 /// The exit status of a usage error, the same as that of clap.
@@ -125,7 +129,13 @@ fn main() -> Result<ExitCode> {
         println!("# {NOT_LOADED}. Not compared with the module: {NOT_COMPARED}");
     }
     sys::do_not_randomize_addresses();
-    let effort = Effort::new(args.long, args.seed, args.fail_fast, args.shard);
+    let effort = Effort::new(
+        args.long,
+        args.seed,
+        args.fail_fast,
+        args.shard,
+        args.record,
+    );
     let tally = match suite.run(&args.filter, effort, module) {
         Err(error) if error.is::<Usage>() => {
             report::verdict_port::send_line(&format!("usage {error}"))?;

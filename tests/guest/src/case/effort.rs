@@ -15,6 +15,8 @@ pub(crate) struct Effort {
     /// `true` to end at the first failed test.
     pub(crate) fail_fast: bool,
     pub(crate) shard: Shard,
+    /// `true` to send the behaviour of the kernel in each case to the host.
+    pub(crate) record: bool,
 }
 
 /// The default seed of the short form.
@@ -27,6 +29,7 @@ impl Effort {
         seed: Option<u64>,
         fail_fast: bool,
         shard: Option<Shard>,
+        record: bool,
     ) -> Self {
         let random = || {
             let since = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -37,6 +40,7 @@ impl Effort {
             seed: seed.unwrap_or_else(|| if long { random() } else { SEED }),
             fail_fast,
             shard: shard.unwrap_or_default(),
+            record,
         }
     }
 

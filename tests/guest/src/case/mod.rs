@@ -6,6 +6,7 @@ pub(crate) mod effort;
 pub(crate) mod fd_source;
 pub(crate) mod fixtures;
 pub(crate) mod implementation;
+pub(crate) mod record;
 pub(crate) mod run;
 pub(crate) mod target;
 

@@ -12,6 +12,7 @@ use crate::{
         fd_source::{self, Prepared},
         fixtures::Fixtures,
         implementation::{Device, Entry, EntryOf, Kind, SystemCall},
+        record,
         target::{self, TargetProcess},
     },
     checks::{
@@ -75,11 +76,7 @@ pub(crate) struct CaseRun {
 
 /// Runs a case, and fails if there is a difference from its expectation.
 pub(crate) fn check(case: &Case, fixtures: &mut Fixtures) -> Result<()> {
-    case.features().try_for_each(Feature::require)?;
-    let run = match fixtures.module {
-        Module::Loaded => run(case, fixtures)?,
-        Module::Missing => run(&case.clone().by_kernel_alone(), fixtures)?,
-    };
+    let run = run_by_all(case, fixtures)?;
     if let Some(agreement) = run.agreement {
         fixtures.agreements.add(agreement);
     }
@@ -87,6 +84,24 @@ pub(crate) fn check(case: &Case, fixtures: &mut Fixtures) -> Result<()> {
         fixtures.predictions.add(agreement);
     }
     run.check()
+}
+
+/// Runs a case by all implementations that the guest has: without the module, by the kernel alone.
+/// Records the behaviour of the kernel if that is requested.
+///
+/// # Errors
+///
+/// As [`run`], and [`Skip`](crate::report::ktap::Skip) if the kernel does not have a feature.
+pub(crate) fn run_by_all(case: &Case, fixtures: &mut Fixtures) -> Result<CaseRun> {
+    case.features().try_for_each(Feature::require)?;
+    let run = match fixtures.module {
+        Module::Loaded => run(case, fixtures)?,
+        Module::Missing => run(&case.clone().by_kernel_alone(), fixtures)?,
+    };
+    if fixtures.effort.record {
+        record::send(case, &run)?;
+    }
+    Ok(run)
 }
 
 /// Runs a case.

@@ -59,6 +59,24 @@ impl Snapshot {
         })
     }
 
+    /// Returns the values that differ from those in `before`, the state of the same process before a
+    /// call, so that they can be compared with those on another kernel. Values of children are left out
+    /// if they are those of the process before the call.
+    pub(crate) fn changes_since(&self, before: &Self) -> BTreeMap<String, String> {
+        let [was, now] = [before, self].map(|at| at.relative_to(before, Named::New));
+        let was: BTreeMap<_, _> = was.compared().collect();
+        let mut changes = BTreeMap::new();
+        // Not every kernel has perf, which its own cases check.
+        for (key, value) in now.compared().filter(|(key, _)| !key.starts_with("perf/")) {
+            let of_process = CHILDREN.iter().find_map(|child| key.strip_prefix(child));
+            let old = was.get(key).or_else(|| was.get(of_process?));
+            if old != Some(&value) {
+                changes.insert(key.to_owned(), difference(key, old.copied(), value));
+            }
+        }
+        changes
+    }
+
     /// Adds the namespaces of this snapshot that have no name.
     fn add_new_names<'a>(&'a self, names: &mut BTreeMap<&'a str, String>) {
         let mut new: BTreeMap<&str, String> = BTreeMap::new();
@@ -88,6 +106,21 @@ impl Snapshot {
             names.extend(known);
         }
         names
+    }
+}
+
+/// The prefixes of the keys of children.
+const CHILDREN: [&str; 3] = ["child/", "program/", "cloned/"];
+
+/// Returns the value, without numbers that depend on the guest: how many mounts there are more than
+/// before, and that a directory is another one.
+fn difference(key: &str, old: Option<&str>, value: &str) -> String {
+    let number = |text: &str| text.parse::<i64>().ok();
+    let last = key.rsplit('/').next().unwrap_or_default();
+    match (last, old.and_then(number), number(value)) {
+        ("mounts", Some(old), Some(new)) => format!("{:+}", new - old),
+        ("dev" | "inode", ..) => "another".to_owned(),
+        _ => value.to_owned(),
     }
 }
 
@@ -138,6 +171,45 @@ mod tests {
             ("child/ns/net", "new: ns/net, child/ns/net"),
         ]);
         assert_eq!(after.relative_to(&before, Named::New), expected);
+    }
+
+    #[test]
+    fn changes_do_not_depend_on_the_guest() {
+        let guest = |first: &str, mounts: &str, more: &str| {
+            let before = seen(&[
+                ("ns/uts", first),
+                ("ns/net", "net:[2]"),
+                ("hostname", "guest"),
+                ("mounts", mounts),
+                ("root/inode", mounts),
+            ]);
+            let after = seen(&[
+                ("ns/uts", "uts:[90]"),
+                ("ns/net", "net:[2]"),
+                ("hostname", "target"),
+                ("mounts", more),
+                ("root/inode", more),
+                ("child/ns/uts", "uts:[90]"),
+                ("child/ns/net", "net:[2]"),
+                ("child/is_init", "false"),
+                ("perf/records", "1"),
+            ]);
+            after.changes_since(&before)
+        };
+        let changes = guest("uts:[1]", "10", "11");
+        assert_eq!(guest("uts:[7]", "20", "21"), changes);
+        let changes: Vec<_> = changes.into_iter().collect();
+        let of_uts = "new: ns/uts, child/ns/uts";
+        let expected = [
+            ("child/is_init", "false"),
+            ("child/ns/uts", of_uts),
+            ("hostname", "target"),
+            ("mounts", "+1"),
+            ("ns/uts", of_uts),
+            ("root/inode", "another"),
+        ];
+        let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(changes, expected);
     }
 
     #[test]

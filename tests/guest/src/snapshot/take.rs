@@ -87,10 +87,12 @@ impl Snapshot {
             seen.add(file, value_or_error(text.map(|text| one_line(&text))));
         }
         seen.add("interfaces", value_or_error(interfaces(proc)));
-        seen.add(
-            "mounts",
-            value_or_error(sys::count_mounts().map(|n| n.to_string())),
-        );
+        let mounts = sys::count_mounts().or_else(|errno| match errno {
+            // Before Linux 6.8
+            Errno::NOSYS => Ok(read_proc(proc, "self/mountinfo")?.lines().count()),
+            _ => Err(errno),
+        });
+        seen.add("mounts", value_or_error(mounts.map(|n| n.to_string())));
         let queue = match sys::message_queue(MESSAGE_QUEUE, false) {
             Ok(()) => "found".to_owned(),
             Err(Errno::NOENT) => "none".to_owned(),

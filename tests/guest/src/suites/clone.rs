@@ -15,7 +15,11 @@ use crate::{
         target::USER,
     },
     checks::leaked_namespaces::wait_until,
-    env::serve_status::{self, enable},
+    env::{
+        kernel::Feature,
+        module::Module,
+        serve_status::{self, enable},
+    },
     process::{
         setup::{Setup, map_root},
         workers::{Child, run_in_child},
@@ -38,30 +42,35 @@ use std::{
 };
 
 pub(crate) fn tests() -> Vec<Test> {
-    if let Some(tests) = serve_status::tests_if_unsupported("the life of a process is served") {
+    // Without the module, the tests of it are skipped.
+    if Module::find().is_ok_and(|module| module == Module::Loaded)
+        && let Some(tests) = serve_status::tests_if_unsupported("the life of a process is served")
+    {
         return tests;
     }
+    let served =
+        |name: &str, run: fn(&mut Fixtures) -> Result<()>| Test::new(name, run).of_module();
     let mut tests = vec![
-        Test::new("a fork, a program and an exit are counted", counted),
-        Test::new("each thread is counted", threads_counted),
-        Test::new("a task that cannot be created", not_created),
-        Test::new(
+        served("a fork, a program and an exit are counted", counted),
+        served("each thread is counted", threads_counted),
+        served("a task that cannot be created", not_created),
+        served(
             "threads that exit at once leave nothing behind",
             exits_at_once,
         ),
-        Test::new("a killed process leaves nothing behind", killed),
-        Test::new(
+        served("a killed process leaves nothing behind", killed),
+        served(
             "C1 flags of 64 bits that exclude others, explained",
             exclusive_flags,
         ),
         Test::new("the namespaces of a new task are active", |_| active(false)),
-        Test::new("the namespaces of a new task are active: served", |_| {
+        served("the namespaces of a new task are active: served", |_| {
             active(true)
         }),
         Test::new("a user namespace that is left is inactive", |_| {
             inactive(false)
         }),
-        Test::new("a user namespace that is left is inactive: served", |_| {
+        served("a user namespace that is left is inactive: served", |_| {
             inactive(true)
         }),
     ];
@@ -75,7 +84,9 @@ pub(crate) fn tests() -> Vec<Test> {
     let others = of("unshare", unshare::cases()).chain(of("kinds", kinds::cases()));
     tests.extend(of_cases(reasons()));
     tests.extend(of_cases(cases()));
-    tests.extend(of_cases(others.map(lifelong)));
+    // By the kernel alone, they are the cases of other suites.
+    let others = of_cases(others.map(lifelong)).into_iter();
+    tests.extend(others.map(Test::of_module));
     tests
 }
 
@@ -357,6 +368,7 @@ fn exclusive_flags(_: &mut Fixtures) -> Result<()> {
 
 /// Checks that the new namespaces of a task are active as long as it exists, and no longer.
 fn active(is_served: bool) -> Result<()> {
+    Feature::Listns.require()?;
     run_in_child(move || {
         if is_served {
             enable(&Device::open()?)?;
@@ -392,6 +404,7 @@ fn active(is_served: bool) -> Result<()> {
 /// Checks that a user namespace is inactive when its process has created another one and exited,
 /// although credentials still refer to it.
 fn inactive(is_served: bool) -> Result<()> {
+    Feature::Listns.require()?;
     run_in_child(move || {
         if is_served {
             enable(&Device::open()?)?;

@@ -102,7 +102,9 @@ const CONCURRENT: u32 = 2;
 const SUITES: &[Suite] = &[
     Suite::new("demo", Run::Whole(demo::run)),
     // The longest first, since guests run in parallel.
-    Suite::new("matrix", Run::Itself(matrix::run)).with_cpus(CONCURRENT),
+    Suite::new("matrix", Run::Itself(matrix::run))
+        .with_cpus(CONCURRENT)
+        .without_module(),
     Suite::new("kinds", Run::Tests(kinds::tests)).without_module(),
     Suite::new("pidfd", Run::Tests(pidfd::tests)).without_module(),
     Suite::new("errno", Run::Tests(errno::tests)).without_module(),
@@ -115,7 +117,7 @@ const SUITES: &[Suite] = &[
     Suite::new("watch", Run::Tests(watch::tests)),
     Suite::new("labs", Run::Tests(labs::tests)),
     Suite::new("serve", Run::Tests(serve::tests)),
-    Suite::new("clone", Run::Tests(clone::tests)),
+    Suite::new("clone", Run::Tests(clone::tests)).without_module(),
     Suite::new("third-party", Run::Found(third_party::tests)),
     Suite::new("sequences", Run::Found(sequences::tests)),
     Suite {

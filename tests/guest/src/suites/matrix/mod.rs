@@ -3,7 +3,8 @@
 //! The differential matrix: callers, calls and targets, crossed, each compared with setns(2).
 //!
 //! [`axes`] are the values, [`blocks`] cross them, and [`workers`] run the cases. No case has an
-//! expectation of its own: setns(2) is the reference. The last tests check that the outcomes are
+//! expectation of its own: setns(2) is the reference. Without the module, a case checks that a call
+//! that fails changes nothing, and its behaviour can be recorded. The last tests check that the outcomes are
 //! varied: every kind is entered, and every error occurs.
 
 mod axes;
@@ -12,10 +13,10 @@ mod workers;
 
 use crate::{
     case::{Case, fixtures::Fixtures, implementation::Kind},
-    env::kernel,
+    env::{kernel, module::Module},
     errno::{Code, Outcome, outcome_name},
     report::{
-        ktap::{Printer, Tally, Usage},
+        ktap::{Printer, Skip, Tally, Usage},
         verdict_port,
     },
 };
@@ -52,7 +53,8 @@ pub(crate) fn run(fixtures: &mut Fixtures, filter: &str) -> Result<Tally> {
         return Err(Usage::no_such_test("matrix", filter, names));
     }
     // Before anything is allocated that each worker would copy.
-    let mut runners = CaseRunners::start(move || cases(sample).filter(is_wanted))?;
+    let cases = move || cases(sample).filter(is_wanted);
+    let mut runners = CaseRunners::start(cases, fixtures.effort, fixtures.module)?;
 
     // The last tests are about the whole matrix.
     let is_whole = filter.is_empty() && sample.shard.is_all();
@@ -68,8 +70,13 @@ pub(crate) fn run(fixtures: &mut Fixtures, filter: &str) -> Result<Tally> {
                 if let Some(agreement) = result.agreement {
                     fixtures.agreements.add(agreement);
                 }
-                counts.count(&case, &values, result.outcome, result.wrong.is_some());
-                let result = result.wrong.map_or(Ok(()), |why| Err(anyhow!(why)));
+                let result = match (result.skipped, result.wrong) {
+                    (Some(why), _) => Err(Skip::because(why)),
+                    (None, wrong) => {
+                        counts.count(&case, &values, result.outcome, wrong.is_some());
+                        wrong.map_or(Ok(()), |why| Err(anyhow!(why)))
+                    }
+                };
                 if !printer.print(&case.name, result) {
                     return Ok(printer.end());
                 }
@@ -87,7 +94,7 @@ pub(crate) fn run(fixtures: &mut Fixtures, filter: &str) -> Result<Tally> {
         }
     }
     if filter.is_empty() {
-        counts.report(sample)?;
+        counts.report(sample, fixtures.module)?;
         fixtures.agreements.report(fixtures.module)?;
     }
     Ok(printer.end())
@@ -233,7 +240,8 @@ impl Counts {
         Ok(())
     }
 
-    fn report(&self, sample: Sample) -> Result<()> {
+    /// Reports the counts. Without the module nothing was compared, and there are no facts for a page.
+    fn report(&self, sample: Sample, module: Module) -> Result<()> {
         let Self { cases, differ, .. } = self;
         let impossible: u32 = self.impossible.values().sum();
         let mut which = match sample.every {
@@ -242,6 +250,11 @@ impl Counts {
         };
         if !sample.shard.is_all() {
             which += &format!(" (shard {})", sample.shard);
+        }
+        if module == Module::Missing {
+            return verdict_port::summary(format_args!(
+                "matrix: {cases} distinct cases{which} by setns(2) alone, {differ} failed"
+            ));
         }
         verdict_port::summary(format_args!(
             "matrix: {cases} distinct cases{which}, {differ} differ; {impossible} more cannot be"

@@ -11,6 +11,7 @@ use crate::{
     env::module::Module,
     errno::Outcome,
     process::{channel::Channel, spawn_child, workers::Workers},
+    report::ktap::Skip,
     sys,
 };
 use anyhow::{Context as _, Result};
@@ -21,10 +22,12 @@ use std::thread;
 /// The result of a case.
 #[derive(Serialize, Deserialize)]
 pub(super) struct CaseResult {
-    /// The outcome by the device; [`None`] if the case could not be run.
+    /// The outcome by the subject; [`None`] if the case could not be run.
     pub(super) outcome: Option<Outcome>,
     /// All errors of the case.
     pub(super) wrong: Option<String>,
+    /// Why the case could not be run, if the kernel does not have a feature.
+    pub(super) skipped: Option<String>,
     /// The comparison of the explanations of user space and of the module.
     pub(super) agreement: Option<Agreement>,
 }
@@ -39,7 +42,11 @@ pub(super) struct CaseRunners {
 
 impl CaseRunners {
     /// Starts the processes, which take the cases in turns.
-    pub(super) fn start<I: Iterator<Item = Case>>(cases: impl Fn() -> I) -> Result<Self> {
+    pub(super) fn start<I: Iterator<Item = Case>>(
+        cases: impl Fn() -> I,
+        effort: Effort,
+        module: Module,
+    ) -> Result<Self> {
         let count = thread::available_parallelism()?.get();
         let mut runners = Self {
             channels: Vec::new(),
@@ -51,7 +58,13 @@ impl CaseRunners {
             let work = || {
                 // The parent's ends, above all: with one of those open, send() does not fail.
                 let [results] = sys::keep_only([theirs.into()])?;
-                run_cases(first, cases().skip(first).step_by(count), &results.into())
+                let cases = cases().skip(first).step_by(count);
+                run_cases(
+                    first,
+                    cases,
+                    || Fixtures::new(effort, module),
+                    &results.into(),
+                )
             };
             // An error closes the channel, which fails the next case.
             runners.workers.add(spawn_child(work, |_| ())?);
@@ -78,7 +91,12 @@ impl Drop for CaseRunners {
 }
 
 /// Runs cases and sends their results.
-fn run_cases(cpu: usize, cases: impl Iterator<Item = Case>, results: &Channel) -> Result<()> {
+fn run_cases(
+    cpu: usize,
+    cases: impl Iterator<Item = Case>,
+    fixtures: impl FnOnce() -> Fixtures,
+    results: &Channel,
+) -> Result<()> {
     // A test and its actors take turns. On one CPU that is a switch; on two it is an interrupt each
     // time, which is slow in an emulator.
     let mut cpus = CpuSet::new();
@@ -87,19 +105,25 @@ fn run_cases(cpu: usize, cases: impl Iterator<Item = Case>, results: &Channel) -
     sys::unshare(Kind::Mnt.flag())?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private)?;
-    let mut fixtures = Fixtures::new(Effort::default(), Module::Loaded);
+    // They contain the mount namespace.
+    let mut fixtures = fixtures();
     for case in cases {
-        let result = match run::run(&case, &mut fixtures) {
+        let result = match run::run_by_all(&case, &mut fixtures) {
             Ok(report) => CaseResult {
                 outcome: Some(report.subject.outcome),
                 agreement: report.agreement,
                 wrong: (!report.wrong.is_empty()).then(|| report.wrong.join("\n")),
+                skipped: None,
             },
-            Err(e) => CaseResult {
-                outcome: None,
-                agreement: None,
-                wrong: Some(format!("cannot run: {e:#}")),
-            },
+            Err(e) => {
+                let skipped = e.downcast_ref().map(Skip::to_string);
+                CaseResult {
+                    outcome: None,
+                    agreement: None,
+                    wrong: skipped.is_none().then(|| format!("cannot run: {e:#}")),
+                    skipped,
+                }
+            }
         };
         results.send(&result, None)?;
     }
