@@ -17,6 +17,10 @@ TEST ?=
 # The mutants of `make mutants` and `make kernel-mutants`: those with one of these words in
 # their names; all of them if empty
 MUTANTS ?=
+# The kernel, or its record.json, that `make test` compares each case with
+AGAINST ?=
+# A list of intended differences from that kernel, for make test AGAINST=
+CHANGES ?=
 # The arguments of `make trace`, for nsproxy trace; $$target is a process in other namespaces
 ARGS ?=
 # A file that `make bundle` wrote: `make run` and `make shell` use it, and build nothing
@@ -65,9 +69,11 @@ endif
 test-long:
 	@$(call guest,test-long,,$(SUITES))
 
-.PHONY: trace results test-kernels mutants kernel-mutants bench profile vng
+.PHONY: trace record results test-kernels mutants kernel-mutants bench profile vng
 trace:
 	@$(call guest,trace,,$(if $(ARGS),'$(ARGS)'))
+record:
+	@$(call guest,record,,$(SUITES))
 results:
 	@$(call guest,results,lab)
 test-kernels:

@@ -262,6 +262,16 @@ pub(crate) struct RunArgs {
     /// Run part I of N of the matrix [default: all]
     #[arg(long, value_name = "I/N", env, hide_env = true, value_parser = shard)]
     pub(crate) shard: Option<Shard>,
+    /// Write the behaviour of the kernel in each case to
+    /// record.json in its results
+    #[arg(long)]
+    pub(crate) record: bool,
+    /// Compare each case with the record of another kernel
+    #[arg(long, value_name = "FILE")]
+    pub(crate) against: Option<PathBuf>,
+    /// The intended differences from that kernel
+    #[arg(long, value_name = "FILE", requires = "against")]
+    pub(crate) changes: Option<PathBuf>,
     /// Stop each suite at the first failed test
     #[arg(long)]
     pub(crate) fail_fast: bool,

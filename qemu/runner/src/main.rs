@@ -19,6 +19,7 @@ mod kernel;
 mod pages;
 mod profile;
 mod qemu;
+mod record;
 mod report;
 mod results;
 mod run;

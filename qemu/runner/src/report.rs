@@ -115,6 +115,8 @@ pub(crate) fn skipped(suite: &str) {
 pub(crate) struct Again<'a> {
     /// `KERNEL=`
     pub(crate) kernel: &'a str,
+    /// `AGAINST=`
+    pub(crate) against: Option<&'a Path>,
     /// The target of `make`.
     pub(crate) target: &'a str,
     /// The accelerator of the guest: some suites require a certain one.
@@ -127,6 +129,7 @@ impl Again<'_> {
     fn command(&self, suite: &str, said: &str) -> String {
         let Self {
             kernel,
+            against,
             target,
             accel,
         } = self;
@@ -138,6 +141,9 @@ impl Again<'_> {
             command += &format!(" TEST={}", qemu::quote(test));
         }
         let options = parts.next().unwrap_or(said);
+        if let Some(against) = against {
+            command += &format!(" AGAINST={}", qemu::quote(&against.display().to_string()));
+        }
         let mut words = options.split_whitespace();
         if words.any(|word| word == "--seed")
             && let Some(seed) = words.next()
@@ -345,6 +351,7 @@ mod tests {
 
     const AGAIN: Again<'_> = Again {
         kernel: "lab",
+        against: None,
         target: "test",
         accel: Accel::Tcg,
     };
@@ -418,6 +425,7 @@ mod tests {
     fn the_command_is_for_the_kernel_and_the_form_that_were_run() {
         let again = Again {
             kernel: "/my trees/linux",
+            against: Some(Path::new("record.json")),
             target: "test-long",
             accel: Accel::Icount,
         };
@@ -426,7 +434,8 @@ mod tests {
                 "races@4",
                 "reproduce: nsproxy-tests races 'a b' --long --seed 9"
             ),
-            "make test-long KERNEL='/my trees/linux' SUITES=races@4 TEST='a b' SEED=9 ACCEL=icount"
+            "make test-long KERNEL='/my trees/linux' SUITES=races@4 TEST='a b' \
+             AGAINST=record.json SEED=9 ACCEL=icount"
         );
     }
 

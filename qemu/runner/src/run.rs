@@ -8,11 +8,12 @@ use crate::{
     guest::{Guest, Parts},
     kernel::Kernel,
     pages,
+    record::{self, Against},
     report::{self, Again, Line, Paint},
     results::{Arrivals, Run},
     self_test,
 };
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use nsproxy_results::Class;
 use rustix::fs::{FlockOperation, flock};
 use std::{
@@ -73,8 +74,13 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
         options: &options(args),
         test: &args.test,
     };
+    let against = args.against.as_ref();
+    let against = against
+        .map(|file| Against::read(file, args.changes.as_deref(), kernel.release()))
+        .transpose()?;
     let again = Again {
         kernel: &kernel.make_name,
+        against: args.against.as_deref(),
         target: if args.long { "test-long" } else { "test" },
         accel: choice.accel,
     };
@@ -102,7 +108,7 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     let work = || -> Result<()> {
         while let Some(suite) = suites.get(next.fetch_add(1, Ordering::Relaxed)) {
             let mut arrivals = Arrivals::default();
-            let ran = guest
+            let mut ran = guest
                 .run(suite, parts.results.join(suite.to_string()), |bytes| {
                     arrivals.note(bytes);
                     if args.show {
@@ -112,8 +118,12 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
                     }
                 })
                 .with_context(|| format!("suite {suite}"))?;
+            let suite = suite.to_string();
+            if let Some(against) = &against {
+                against.compare(&suite, &mut ran);
+            }
             let line = Line {
-                suite: suite.to_string(),
+                suite,
                 ran,
                 arrivals,
             };
@@ -147,6 +157,10 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
         report::skipped(&suite.to_string());
     }
     let lines = lines.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if args.record {
+        let (path, cases) = record::write(&parts.results, &kernel.name, run.source(), &lines)?;
+        eprintln!("{cases} cases recorded: {}", path.display());
+    }
     if let Some(phases) = report::phases(&lines) {
         eprintln!("{phases}");
     }
@@ -164,6 +178,11 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
         }
         sum += counts;
     }
+    let has_cases = lines.iter().any(|line| !line.ran.verdict.cases.is_empty());
+    ensure!(
+        against.is_none() || has_cases || worst != Class::Passed,
+        "no case was compared: these suites have none"
+    );
     let pages = args.pages.as_ref();
     let pages = pages.map(|dir| pages::write(&args.guest.results, dir));
     if let Some(Ok(lines)) = &pages {
@@ -197,6 +216,9 @@ fn options(args: &RunArgs) -> Vec<String> {
     }
     if args.fail_fast {
         options.push("--fail-fast".to_owned());
+    }
+    if args.record || args.against.is_some() {
+        options.push("--record".to_owned());
     }
     if let Some(seed) = args.seed {
         options.push(format!("--seed={seed}"));

@@ -3,7 +3,7 @@
 //! The lines that a guest sends on its verdict port. The last one is `verdict pass` or
 //! `verdict fail`.
 
-use nsproxy_results::Counts;
+use nsproxy_results::{Behaviour, Counts, RecordedCase};
 use std::collections::BTreeMap;
 
 /// The content of the lines.
@@ -11,10 +11,12 @@ use std::collections::BTreeMap;
 pub(crate) struct Verdict {
     /// The counts of the suite.
     pub(crate) counts: Option<Counts>,
-    /// The summary of the suite, one line.
+    /// The summaries of the suite, one line.
     pub(crate) summary: Option<String>,
     /// The facts that the suite reported, by name.
     pub(crate) facts: BTreeMap<String, String>,
+    /// The behaviour of the kernel in each case, if it was recorded.
+    pub(crate) cases: BTreeMap<String, Behaviour>,
     /// A usage error: a test that does not exist.
     pub(crate) usage: Option<String>,
     /// The gates that failed after the suite: name and reason.
@@ -34,7 +36,12 @@ impl Verdict {
             match word {
                 "result" => verdict.counts = counts(rest),
                 "usage" => verdict.usage = Some(rest.to_owned()),
-                "summary" => verdict.summary = Some(rest.to_owned()),
+                "summary" => verdict.add_summary(rest),
+                "case" => {
+                    if let Ok(RecordedCase { name, behaviour }) = serde_json::from_str(rest) {
+                        verdict.cases.insert(name, behaviour);
+                    }
+                }
                 "fact" => {
                     let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));
                     verdict.facts.insert(name.to_owned(), value.to_owned());
@@ -58,6 +65,15 @@ impl Verdict {
             }
         }
         verdict
+    }
+
+    /// Adds a summary to the line.
+    pub(crate) fn add_summary(&mut self, text: &str) {
+        let summary = self.summary.get_or_insert_default();
+        if !summary.is_empty() {
+            summary.push_str("; ");
+        }
+        summary.push_str(text);
     }
 }
 
@@ -101,8 +117,22 @@ mod tests {
     fn a_summary_and_facts() {
         let verdict = Verdict::parse("summary 3 cases, 0 differ\nfact a.b c d\nfact e\n");
         assert_eq!(verdict.summary.as_deref(), Some("3 cases, 0 differ"));
+        let two = Verdict::parse("summary a\nsummary b\n");
+        assert_eq!(two.summary.as_deref(), Some("a; b"));
         let facts = [("a.b", "c d"), ("e", "")].map(|(k, v)| (k.to_owned(), v.to_owned()));
         assert_eq!(verdict.facts, facts.into());
+    }
+
+    #[test]
+    fn cases_are_recorded() {
+        let text = r#"case {"name":"a b","result":"success","changes":{"ns/uts":"new: ns/uts"}}
+case {"name":"c","result":"EPERM"}
+case {"name":"cut of"#;
+        let cases = Verdict::parse(text).cases;
+        let names: Vec<_> = cases.keys().collect();
+        assert_eq!(names, ["a b", "c"]);
+        assert_eq!(cases["a b"].changes["ns/uts"], "new: ns/uts");
+        assert_eq!(cases["c"].result, "EPERM");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! files of the runner and of the mutation tests.
 
 mod fidelity;
+mod history;
 mod performance;
 pub(crate) mod results;
 pub(crate) mod table;
@@ -30,6 +31,7 @@ pub(crate) fn write(results: &Path, out: &Path) -> Result<Vec<String>> {
     let mut lines = Vec::new();
     let mut pages = vec![Page::new("fidelity.md", fidelity::page(&records, &mutants))];
     pages.extend(performance::pages(&records)?);
+    pages.extend(history::pages(results)?);
     for Page { name, content } in pages {
         let path = out.join(&name);
         fs::write(&path, &content).with_context(|| format!("cannot write {}", path.display()))?;

@@ -53,7 +53,7 @@ pub(crate) fn read_all(results: &Path) -> Result<(Vec<SuiteResult>, Mutants)> {
     Ok((records, mutants))
 }
 
-fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
+pub(super) fn entries(dir: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(dir).with_context(|| format!("cannot read {}", dir.display()))?;
     let mut paths = Vec::new();
     for entry in entries {
