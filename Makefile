@@ -39,7 +39,7 @@ doctor:
 deps:
 	@scripts/deps install build run kernel doc
 
-.PHONY: kernel module tools bundle deb
+.PHONY: kernel module tools bundle deb kselftest
 kernel:
 	@scripts/deps install build
 	@scripts/kernel $(or $(KERNEL),lab)
@@ -53,6 +53,8 @@ bundle:
 deb:
 	@scripts/deps install build
 	@scripts/deb
+kselftest:
+	@kernel=$$(scripts/prepare $(KERNEL)) && scripts/kselftest "$$kernel"
 
 .PHONY: run test test-long shell
 ifdef BUNDLE
