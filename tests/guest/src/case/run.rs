@@ -8,7 +8,7 @@
 
 use crate::{
     case::{
-        Case, FdSource, Witnesses,
+        Case, FdSource, Unrelated, Witnesses,
         fd_source::{self, Prepared},
         fixtures::Fixtures,
         implementation::{Device, Entry, EntryOf, Kind, SystemCall},
@@ -91,9 +91,12 @@ pub(crate) fn check(case: &Case, fixtures: &mut Fixtures) -> Result<()> {
 ///
 /// # Errors
 ///
-/// As [`run`], and [`Skip`](crate::report::ktap::Skip) if the kernel does not have a feature.
+/// As [`run`], and [`Skip`](crate::report::ktap::Skip) if the guest does not have what the case is about.
 pub(crate) fn run_by_all(case: &Case, fixtures: &mut Fixtures) -> Result<CaseRun> {
     case.features().try_for_each(Feature::require)?;
+    if case.fd == FdSource::Unrelated(Unrelated::Nsproxy) {
+        fixtures.module.require_loaded()?;
+    }
     let run = match fixtures.module {
         Module::Loaded => run(case, fixtures)?,
         Module::Missing => run(&case.clone().by_kernel_alone(), fixtures)?,
