@@ -16,17 +16,19 @@ use anyhow::Result;
 use nsproxy_results::{Behaviour, RecordedCase};
 use std::collections::BTreeMap;
 
-/// Sends the behaviour of the kernel in a case to the host.
-pub(crate) fn send(case: &Case, run: &CaseRun) -> Result<()> {
+/// Returns the behaviour of the kernel in a case; [`None`] if the case makes no system call.
+pub(crate) fn of(case: &Case, run: &CaseRun) -> Option<RecordedCase> {
     let mut runs = run.reference.iter().chain([&run.subject]);
-    let Some(by_kernel) = runs.find(|run| run.by.0 == Entry::Syscall) else {
-        return Ok(());
-    };
-    let recorded = RecordedCase {
+    let by_kernel = runs.find(|run| run.by.0 == Entry::Syscall)?;
+    Some(RecordedCase {
         name: case.name.clone(),
         behaviour: behaviour(by_kernel),
-    };
-    let line = serde_json::to_string(&recorded)?;
+    })
+}
+
+/// Sends it to the host. One process can do so at a time.
+pub(crate) fn send(recorded: &RecordedCase) -> Result<()> {
+    let line = serde_json::to_string(recorded)?;
     verdict_port::send_line(&format!("case {line}"))
 }
 

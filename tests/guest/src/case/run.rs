@@ -77,6 +77,11 @@ pub(crate) struct CaseRun {
 /// Runs a case, and fails if there is a difference from its expectation.
 pub(crate) fn check(case: &Case, fixtures: &mut Fixtures) -> Result<()> {
     let run = run_by_all(case, fixtures)?;
+    if fixtures.effort.record
+        && let Some(recorded) = record::of(case, &run)
+    {
+        record::send(&recorded)?;
+    }
     if let Some(agreement) = run.agreement {
         fixtures.agreements.add(agreement);
     }
@@ -87,7 +92,6 @@ pub(crate) fn check(case: &Case, fixtures: &mut Fixtures) -> Result<()> {
 }
 
 /// Runs a case by all implementations that the guest has: without the module, by the kernel alone.
-/// Records the behaviour of the kernel if that is requested.
 ///
 /// # Errors
 ///
@@ -97,14 +101,10 @@ pub(crate) fn run_by_all(case: &Case, fixtures: &mut Fixtures) -> Result<CaseRun
     if case.fd == FdSource::Unrelated(Unrelated::Nsproxy) {
         fixtures.module.require_loaded()?;
     }
-    let run = match fixtures.module {
-        Module::Loaded => run(case, fixtures)?,
-        Module::Missing => run(&case.clone().by_kernel_alone(), fixtures)?,
-    };
-    if fixtures.effort.record {
-        record::send(case, &run)?;
+    match fixtures.module {
+        Module::Loaded => run(case, fixtures),
+        Module::Missing => run(&case.clone().by_kernel_alone(), fixtures),
     }
-    Ok(run)
 }
 
 /// Runs a case.

@@ -12,7 +12,7 @@ mod blocks;
 mod workers;
 
 use crate::{
-    case::{Case, fixtures::Fixtures, implementation::Kind},
+    case::{Case, fixtures::Fixtures, implementation::Kind, record},
     env::{kernel, module::Module},
     errno::{Code, Outcome, outcome_name},
     report::{
@@ -67,6 +67,9 @@ pub(crate) fn run(fixtures: &mut Fixtures, filter: &str) -> Result<Tally> {
             Combination::Case(case, values) if is_wanted(&case) => {
                 printer.begin(&case.name);
                 let result = runners.next()?;
+                if let Some(recorded) = &result.recorded {
+                    record::send(recorded)?;
+                }
                 if let Some(agreement) = result.agreement {
                     fixtures.agreements.add(agreement);
                 }

@@ -6,7 +6,7 @@
 //! does not observe the changes of another.
 
 use crate::{
-    case::{Case, effort::Effort, fixtures::Fixtures, implementation::Kind, run},
+    case::{Case, effort::Effort, fixtures::Fixtures, implementation::Kind, record, run},
     checks::diagnosis::Agreement,
     env::module::Module,
     errno::Outcome,
@@ -15,6 +15,7 @@ use crate::{
     sys,
 };
 use anyhow::{Context as _, Result};
+use nsproxy_results::RecordedCase;
 use rustix::{mount::MountPropagationFlags, thread::CpuSet};
 use serde::{Deserialize, Serialize};
 use std::thread;
@@ -28,6 +29,8 @@ pub(super) struct CaseResult {
     pub(super) wrong: Option<String>,
     /// Why the case could not be run, if the kernel does not have a feature.
     pub(super) skipped: Option<String>,
+    /// The behaviour of the kernel, if it is to be recorded.
+    pub(super) recorded: Option<RecordedCase>,
     /// The comparison of the explanations of user space and of the module.
     pub(super) agreement: Option<Agreement>,
 }
@@ -110,6 +113,7 @@ fn run_cases(
     for case in cases {
         let result = match run::run_by_all(&case, &mut fixtures) {
             Ok(report) => CaseResult {
+                recorded: record::of(&case, &report).filter(|_| fixtures.effort.record),
                 outcome: Some(report.subject.outcome),
                 agreement: report.agreement,
                 wrong: (!report.wrong.is_empty()).then(|| report.wrong.join("\n")),
@@ -118,6 +122,7 @@ fn run_cases(
             Err(e) => {
                 let skipped = e.downcast_ref().map(Skip::to_string);
                 CaseResult {
+                    recorded: None,
                     outcome: None,
                     agreement: None,
                     wrong: skipped.is_none().then(|| format!("cannot run: {e:#}")),
