@@ -6,7 +6,7 @@
 use super::{Page, head, heading, row, title};
 use crate::record::{
     self, Difference,
-    changes::{self, Changes},
+    changes::{self, Changes, Release},
 };
 use anyhow::Result;
 use nsproxy_results::Record;
@@ -36,7 +36,7 @@ pub(super) fn pages(results: &Path) -> Result<Vec<Page>> {
     Ok(vec![Page::new("history.md", content)])
 }
 
-fn release(record: &Record) -> Option<(u32, u32)> {
+fn release(record: &Record) -> Option<Release> {
     record.source.release.as_deref().and_then(changes::release)
 }
 

@@ -10,13 +10,15 @@ use std::{fs, path::Path};
 /// The changes between releases of Linux.
 const KNOWN: &str = include_str!("known.toml");
 
-/// A release of Linux: its first two numbers.
-type Release = (u32, u32);
+/// A release of Linux: `[7, 3, 4]`.
+pub(crate) type Release = [u32; 3];
 
-/// Parses `7.3.4`.
+/// Parses `7.3.4`, or `7.3` as the first release of the series.
 pub(crate) fn release(text: &str) -> Option<Release> {
     let mut numbers = text.split(['.', '-', '+']).map(str::parse);
-    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    let series = [numbers.next()?.ok()?, numbers.next()?.ok()?];
+    let last = numbers.next().and_then(Result::ok).unwrap_or(0);
+    Some([series[0], series[1], last])
 }
 
 /// The intended differences: those between releases, and those in the file of `CHANGES=`.
@@ -33,13 +35,17 @@ pub(crate) struct Changes {
 struct Change {
     /// Why the behaviour changed.
     reason: String,
-    /// The first release with the change, as `7.3`. It explains no difference between two kernels
-    /// that both have it, or both do not.
-    since: Option<String>,
+    /// The first release with the change, as `7.3`, and updates of earlier series that have it, too, as
+    /// `6.12.117`. The change explains no difference between two kernels that both have it, or both
+    /// do not.
+    #[serde(default)]
+    since: Vec<String>,
     suite: Option<String>,
     /// A part of the name of the test.
     test: Option<String>,
-    key: Option<String>,
+    /// The keys of values in a snapshot, or `result`.
+    #[serde(default)]
+    keys: Vec<String>,
     was: Option<String>,
     now: Option<String>,
 }
@@ -78,7 +84,7 @@ impl Changes {
             };
             is(&change.suite, suite)
                 && change.test.as_ref().is_none_or(|part| test.contains(part))
-                && is(&change.key, &of.key)
+                && (change.keys.is_empty() || change.keys.contains(&of.key))
                 && is(was, &of.was)
                 && is(now, &of.now)
         })?;
@@ -101,15 +107,22 @@ enum Direction {
 impl Change {
     /// Returns the direction in which the kernels differ by the change; [`None`] if they do not.
     fn direction(&self, [was, now]: [Option<Release>; 2]) -> Option<Direction> {
-        let Some(since) = self.since.as_deref() else {
+        if self.since.is_empty() {
             return Some(Direction::Forward);
-        };
-        let since = release(since)?;
-        match (was? >= since, now? >= since) {
+        }
+        match (self.is_in(was?), self.is_in(now?)) {
             (false, true) => Some(Direction::Forward),
             (true, false) => Some(Direction::Back),
             _ => None,
         }
+    }
+
+    /// Returns whether a kernel has the change.
+    fn is_in(&self, kernel: Release) -> bool {
+        let since = self.since.iter().filter_map(|text| release(text));
+        let newest = since.clone().max();
+        let mut of_series = since.filter(|since| since[..2] == kernel[..2]);
+        newest.is_some_and(|first| kernel >= first) || of_series.any(|update| kernel >= update)
     }
 }
 
@@ -128,18 +141,20 @@ mod tests {
     #[test]
     fn known_changes_name_their_release() {
         for change in Changes::read(None).unwrap().change {
-            let since = change.since.as_deref().and_then(release);
-            assert!(since.is_some(), "{change:?}");
+            assert!(!change.since.is_empty(), "{change:?}");
+            for since in &change.since {
+                assert!(release(since).is_some(), "{change:?}");
+            }
         }
     }
 
     #[test]
     fn a_change_is_between_releases() {
         let changes: Changes = toml::from_str(
-            "[[change]]\nreason = 'r'\nsince = '7.3'\ntest = 'fs'\nwas = '0'\nnow = 'EINVAL'\n",
+            "[[change]]\nreason = 'r'\nsince = ['7.3', '6.12.5']\ntest = 'fs'\nwas = '0'\nnow = 'EINVAL'\n",
         )
         .unwrap();
-        let [old, new] = ["6.12.9", "7.3.4"].map(release);
+        let [old, new] = ["6.12.4", "7.3.4"].map(release);
         let reason = |releases, test, was, now| {
             changes.reason(releases, "errno", test, &difference(was, now))
         };
@@ -151,6 +166,10 @@ mod tests {
         assert_eq!(forward([old, old]), None);
         assert_eq!(forward([new, old]), None);
         assert_eq!(forward([None, new]), None);
+        let [update, later] = ["6.12.5", "6.18.1"].map(release);
+        assert_eq!(forward([old, update]), Some("r"));
+        assert_eq!(forward([update, new]), None);
+        assert_eq!(forward([later, new]), Some("r"));
         assert_eq!(reason([old, new], "threads", "0", "EINVAL"), None);
         assert_eq!(reason([old, new], "shared fs", "0", "EPERM"), None);
     }
@@ -164,9 +183,9 @@ mod tests {
     }
 
     #[test]
-    fn a_release_is_two_numbers() {
-        assert_eq!(release("6.12.117+deb13-amd64"), Some((6, 12)));
-        assert_eq!(release("7.4-rc1"), Some((7, 4)));
+    fn a_release_is_three_numbers() {
+        assert_eq!(release("6.12.117+deb13-amd64"), Some([6, 12, 117]));
+        assert_eq!(release("7.4-rc1"), Some([7, 4, 0]));
         assert_eq!(release("next"), None);
     }
 }

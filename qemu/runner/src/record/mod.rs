@@ -14,7 +14,7 @@ use crate::{
     results::{Outcome, ktap::REPRODUCE},
 };
 use anyhow::{Result, ensure};
-use changes::Changes;
+use changes::{Changes, Release};
 use nsproxy_results::{Behaviour, Class, Record, Source};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -96,7 +96,8 @@ impl Display for Difference {
 }
 
 /// Returns the differences between the behaviour of a kernel in a case and that of another one. The
-/// changes of a call are not compared with those of a call that failed.
+/// changes of a call are not compared with those of a call that failed, nor are the values of a child
+/// with those of one that could not be created.
 pub(crate) fn differences(was: &Behaviour, now: &Behaviour) -> Vec<Difference> {
     let difference = |key: &str, was: &str, now: &str| Difference {
         key: key.to_owned(),
@@ -109,10 +110,22 @@ pub(crate) fn differences(was: &Behaviour, now: &Behaviour) -> Vec<Difference> {
     let keys = was.changes.keys().chain(now.changes.keys());
     let keys: BTreeSet<_> = keys.collect();
     let value = |of: &Behaviour, key| of.changes.get(key).cloned().unwrap_or_default();
-    keys.into_iter()
+    let mut all: Vec<_> = keys
+        .into_iter()
         .map(|key| difference(key, &value(was, key), &value(now, key)))
         .filter(|difference| difference.was != difference.now)
-        .collect()
+        .collect();
+    let child = |of: &Difference| {
+        of.key
+            .strip_suffix("/error")
+            .map(|child| format!("{child}/"))
+    };
+    let failed: Vec<_> = all.iter().filter_map(child).collect();
+    all.retain(|of| {
+        let is_value = child(of).is_none();
+        !(is_value && failed.iter().any(|child| of.key.starts_with(child)))
+    });
+    all
 }
 
 /// The record that the suites of a run are compared with.
@@ -120,7 +133,7 @@ pub(crate) struct Against {
     record: Record,
     changes: Changes,
     /// The releases of the recorded kernel and of the one that runs.
-    releases: [Option<(u32, u32)>; 2],
+    releases: [Option<Release>; 2],
 }
 
 impl Against {
@@ -262,6 +275,10 @@ mod tests {
         let other = behaviour("0", &[("ns/uts", "new"), ("securebits", "0xf00")]);
         let expected = ["hostname: a -> unchanged", "securebits: unchanged -> 0xf00"];
         assert_eq!(texts(&uts, &other), expected);
+        let [with, without] = [("program/ns/uts", "new"), ("program/error", "EINVAL")]
+            .map(|value| behaviour("0", &[("ns/uts", "new"), value]));
+        let expected = ["program/error: unchanged -> EINVAL"];
+        assert_eq!(texts(&with, &without), expected);
     }
 
     /// Compares two tests, `a` and `b`, of which `a` is recorded as refused with EPERM. Returns the

@@ -112,15 +112,19 @@ impl Snapshot {
 /// The prefixes of the keys of children.
 const CHILDREN: [&str; 3] = ["child/", "program/", "cloned/"];
 
-/// Returns the value, without numbers that depend on the guest: how many mounts there are more than
-/// before, and that a directory is another one.
+/// Returns the value, without what depends on the guest: how many mounts there are more than before, and
+/// that a directory is another one. A new namespace has the name of one link to it, the first in
+/// alphabetical order, since a kernel may have more links to it.
 fn difference(key: &str, old: Option<&str>, value: &str) -> String {
     let number = |text: &str| text.parse::<i64>().ok();
     let last = key.rsplit('/').next().unwrap_or_default();
     match (last, old.and_then(number), number(value)) {
         ("mounts", Some(old), Some(new)) => format!("{:+}", new - old),
         ("dev" | "inode", ..) => "another".to_owned(),
-        _ => value.to_owned(),
+        _ => match value.strip_prefix("new: ") {
+            Some(links) => format!("new: {}", links.split(", ").min().unwrap_or(links)),
+            None => value.to_owned(),
+        },
     }
 }
 
@@ -199,7 +203,7 @@ mod tests {
         let changes = guest("uts:[1]", "10", "11");
         assert_eq!(guest("uts:[7]", "20", "21"), changes);
         let changes: Vec<_> = changes.into_iter().collect();
-        let of_uts = "new: ns/uts, child/ns/uts";
+        let of_uts = "new: child/ns/uts";
         let expected = [
             ("child/is_init", "false"),
             ("child/ns/uts", of_uts),
