@@ -28,6 +28,7 @@
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
+#include <linux/syscalls.h>
 #include <linux/tracepoint.h>
 #include <trace/events/sched.h>
 
@@ -48,6 +49,7 @@ static long handled(long ret)
 	return ret;
 }
 
+#ifdef CONFIG_X86_64
 static long x64_setns(const struct pt_regs *regs)
 {
 	return handled(calls->setns(regs->di, regs->si));
@@ -67,6 +69,20 @@ static long ia32_unshare(const struct pt_regs *regs)
 {
 	return handled(calls->unshare((u32)regs->bx));
 }
+#endif
+
+#ifdef CONFIG_ARM64
+/* The kernel's macro, since the register of the first argument depends on the version. */
+static long arm64_setns(const struct pt_regs *regs)
+{
+	return handled(calls->setns(SC_ARM64_REGS_TO_ARGS(2)));
+}
+
+static long arm64_unshare(const struct pt_regs *regs)
+{
+	return handled(calls->unshare(SC_ARM64_REGS_TO_ARGS(1)));
+}
+#endif
 
 static long copy(u64 flags, struct task_struct *task)
 {
@@ -121,10 +137,16 @@ static struct redirect {
 			.private = to,					\
 		},							\
 	}
+#ifdef CONFIG_X86_64
 	REDIRECT(__x64_sys_setns, x64_setns),
 	REDIRECT(__ia32_sys_setns, ia32_setns),
 	REDIRECT(__x64_sys_unshare, x64_unshare),
 	REDIRECT(__ia32_sys_unshare, ia32_unshare),
+#endif
+#ifdef CONFIG_ARM64
+	REDIRECT(__arm64_sys_setns, arm64_setns),
+	REDIRECT(__arm64_sys_unshare, arm64_unshare),
+#endif
 	REDIRECT(copy_namespaces, copy),
 	REDIRECT(exec_task_namespaces, exec),
 	REDIRECT(exit_nsproxy_namespaces, leave),

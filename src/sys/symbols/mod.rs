@@ -3,8 +3,9 @@
 //! Kernel symbols that are not exported to modules, looked up when the module is loaded.
 
 use super::{bindings, caller::Caller, mnt_namespace};
+#[cfg(CONFIG_HAVE_STATIC_CALL_INLINE)]
+use kernel::bindings::static_call_key;
 use kernel::{
-    bindings::static_call_key,
     prelude::*,
     str::CStrExt,
     sync::atomic::{Atomic, Relaxed},
@@ -23,12 +24,14 @@ static BEGUN: Atomic<i32> = Atomic::new(0);
 
 /// Calls a function of `symbols.def`: `static_call()` of C.
 ///
-/// This calls the trampoline of the static call, with the prototype in the kernel's header. objtool
-/// records each such call, and the kernel patches it into a direct call of the function.
+/// This calls the trampoline of the static call, with the prototype in the kernel's header. On x86,
+/// objtool records each such call, and the kernel patches it into a direct call of the function.
+#[cfg(CONFIG_HAVE_STATIC_CALL)]
 macro_rules! static_call {
     ($name:ident($($argument:expr),* $(,)?)) => {
         ::kernel::macros::paste! {{
             // objtool requires the key in the object file of the call. C emits it the same way.
+            #[cfg(CONFIG_HAVE_STATIC_CALL_INLINE)]
             #[used]
             #[link_section = ".discard.addressable"]
             static KEY: $crate::sys::symbols::Key = $crate::sys::symbols::Key(
@@ -38,14 +41,57 @@ macro_rules! static_call {
         }}
     };
 }
+
+/// Calls a function of `symbols.def`: `static_call()` of C.
+///
+/// On arm64 without CFI, static calls have no trampolines: C declares them for their prototypes only,
+/// and calls the function by the pointer in the key.
+#[cfg(not(CONFIG_HAVE_STATIC_CALL))]
+macro_rules! static_call {
+    (@type_of $argument:expr) => { _ };
+    ($name:ident($($argument:expr),* $(,)?)) => {
+        ::kernel::macros::paste! {{
+            let function = $crate::sys::symbols::with_type_of(
+                || {
+                    let prototype: unsafe extern "C" fn(
+                        $($crate::sys::symbols::static_call!(@type_of $argument)),*
+                    ) -> _ = $crate::sys::bindings::[<__SCT__nsproxy_rs_ $name>];
+                    prototype
+                },
+                $crate::sys::bindings::[<__SCK__nsproxy_rs_ $name>].func,
+            );
+            function($($argument),*)
+        }}
+    };
+}
 pub(super) use static_call;
 
+/// Returns a pointer as a function of the type that `_prototype` returns. `_prototype` is never called,
+/// so the module does not link to the function that it names.
+///
+/// # Safety
+///
+/// The pointer must be the address of a function of that type.
+#[cfg(not(CONFIG_HAVE_STATIC_CALL))]
+#[inline(always)]
+pub(super) unsafe fn with_type_of<F: Copy>(
+    _prototype: impl FnOnce() -> F,
+    function: *mut c_void,
+) -> F {
+    const { assert!(size_of::<F>() == size_of::<*mut c_void>()) };
+    // SAFETY: The sizes are equal, and the caller guarantees that the address is that of a function of
+    // this type.
+    unsafe { core::mem::transmute_copy(&function) }
+}
+
 /// The address of a static call's key: `STATIC_CALL_KEY()`.
+#[cfg(CONFIG_HAVE_STATIC_CALL_INLINE)]
 #[doc(alias = "__ADDRESSABLE")]
 #[expect(dead_code, reason = "only the relocation in the object file is used")]
 pub(super) struct Key(pub(super) *const static_call_key);
 
 // SAFETY: The pointer is never dereferenced.
+#[cfg(CONFIG_HAVE_STATIC_CALL_INLINE)]
 unsafe impl Sync for Key {}
 
 /// A line of `symbols.def`, which is an element of an array in C.

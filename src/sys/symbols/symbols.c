@@ -77,8 +77,8 @@ DEFINE_STATIC_CALL_NULL(nsproxy_rs_kallsyms, kallsyms_lookup_name);
 
 /*
  * kallsyms_lookup_name() is not exported. A kprobe with its name finds it. The probe
- * is disabled, so it patches no code. If the function starts with ENDBR, or with the
- * remains of a sealed one, the address of the probe is behind that instruction.
+ * is disabled, so it patches no code. If the function starts with ENDBR of x86, or with
+ * the remains of a sealed one, the address of the probe is behind that instruction.
  * sprint_symbol() prints its offset in the function.
  */
 static int find_kallsyms(void)
