@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Clocks and the time stamp counter.
+//! Clocks.
 
-use std::{arch, mem};
+use std::mem;
 
 /// Reads a clock by the system call `clock_gettime()`, in nanoseconds.
 pub(crate) fn clock_by_syscall(clock: libc::clockid_t) -> i64 {
@@ -24,26 +24,4 @@ pub(crate) fn clock_by_vdso(clock: libc::clockid_t) -> i64 {
 
 fn nanoseconds(time: libc::timespec) -> i64 {
     time.tv_sec * 1_000_000_000 + time.tv_nsec
-}
-
-/// Reads the time stamp counter. In a guest that QEMU runs with `-icount shift=0` it counts the
-/// instructions of kernel and user space.
-#[inline(always)]
-pub(crate) fn instructions() -> u64 {
-    // SAFETY: Every x86-64 processor has it, and Linux allows user space to read it.
-    unsafe { arch::x86_64::_rdtsc() }
-}
-
-/// Runs 2 `n` instructions. `n` must not be 0.
-pub(crate) fn run_twice(n: u64) {
-    // SAFETY: Counts a register down.
-    unsafe {
-        arch::asm!(
-            "2:",
-            "dec {n}",
-            "jnz 2b",
-            n = inout(reg) n => _,
-            options(nomem, nostack),
-        );
-    }
 }

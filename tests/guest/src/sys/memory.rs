@@ -21,7 +21,7 @@ pub(crate) struct StuckPage {
     before: *mut c_void,
 }
 
-/// The size of a page on x86-64.
+/// The size of a page: that of x86-64, and that of most arm64 kernels.
 pub(crate) const PAGE: usize = 4096;
 
 #[repr(C)]

@@ -2,6 +2,7 @@
 
 //! System calls that no library offers safely. All `unsafe` of the tests is in here.
 
+mod arch;
 mod arena;
 mod clock;
 mod ipc;
@@ -15,8 +16,9 @@ mod shared;
 mod syscall;
 mod task;
 
+pub(crate) use arch::{ENTRIES, instructions, run_twice};
 pub(crate) use arena::{Arena, ShakyPage};
-pub(crate) use clock::{clock_by_syscall, clock_by_vdso, instructions, run_twice};
+pub(crate) use clock::{clock_by_syscall, clock_by_vdso};
 pub(crate) use ipc::{Semaphore, SharedMemory, message_queue};
 pub(crate) use keys::{assume_authority, instantiate, request_key};
 pub(crate) use memory::{LastPage, PAGE, StuckPage, map_file};

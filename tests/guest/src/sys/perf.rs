@@ -3,7 +3,7 @@
 //! perf: records of a switch of namespaces (`PERF_RECORD_NAMESPACES`), and a counter of setns(2)
 //! calls.
 
-use super::{PAGE, checked};
+use super::{PAGE, arch, checked};
 use crate::env::kernel;
 use anyhow::{Context as _, Result, ensure};
 use rustix::{io::Errno, process::Pid};
@@ -159,13 +159,13 @@ impl Drop for NamespacesWatch {
     }
 }
 
-/// A system call, by the filter of its numbers: that of x86-64, and that of a 32-bit program.
+/// A system call, by the filter of its numbers.
 #[derive(Clone, Copy)]
 pub(crate) struct Number(&'static CStr);
 
 impl Number {
-    pub(crate) const SETNS: Self = Self(c"id == 308 || id == 346");
-    pub(crate) const UNSHARE: Self = Self(c"id == 272 || id == 310");
+    pub(crate) const SETNS: Self = Self(arch::SETNS_FILTER);
+    pub(crate) const UNSHARE: Self = Self(arch::UNSHARE_FILTER);
 }
 
 /// A counter of the calls of all tasks: one event per CPU.

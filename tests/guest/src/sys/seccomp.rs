@@ -2,12 +2,9 @@
 
 //! Seccomp filters.
 
-use super::checked;
+use super::{arch::AUDIT_ARCH, checked};
 use rustix::io::Errno;
 use std::{mem::offset_of, os::unix::process::CommandExt as _, process::Command};
-
-/// `AUDIT_ARCH_X86_64` of `linux/audit.h`.
-const X86_64: u32 = 0xc000_003e;
 
 /// Puts the caller under a filter that allows everything.
 pub(crate) fn seccomp_allow_all() -> Result<(), Errno> {
@@ -20,7 +17,7 @@ pub(crate) fn seccomp_no_setns() -> Result<(), Errno> {
     install(&mut [
         load(offset_of!(libc::seccomp_data, arch)),
         // Another architecture's calls have other numbers.
-        jump_unless(X86_64, 2),
+        jump_unless(AUDIT_ARCH, 2),
         load(offset_of!(libc::seccomp_data, nr)),
         jump_unless(libc::SYS_setns as u32, 1),
         return_verdict(libc::SECCOMP_RET_KILL_PROCESS),
@@ -41,7 +38,7 @@ pub(crate) fn seccomp_like_container() -> Result<(), Errno> {
         | libc::CLONE_NEWNET;
     install(&mut [
         load(offset_of!(libc::seccomp_data, arch)),
-        jump_unless(X86_64, 11),
+        jump_unless(AUDIT_ARCH, 11),
         load(offset_of!(libc::seccomp_data, nr)),
         jump_unless(libc::SYS_setns as u32, 1),
         return_errno(libc::EPERM),

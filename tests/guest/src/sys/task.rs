@@ -10,7 +10,7 @@ use rustix::{
     process::{Pid, PidfdFlags},
 };
 use std::{
-    ffi::{CStr, c_int, c_long, c_void},
+    ffi::{CStr, c_char, c_int, c_long, c_void},
     mem,
     os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, IntoRawFd as _, OwnedFd},
     ptr,
@@ -240,7 +240,7 @@ pub(crate) fn exec(
     output: BorrowedFd<'_>,
 ) -> Errno {
     let arguments = [path.as_ptr(), argument.as_ptr(), ptr::null()];
-    let environment = [ptr::null::<i8>()];
+    let environment = [ptr::null::<c_char>()];
     // SAFETY: Both descriptors are open, and the child does not use 0 and 1 otherwise. The strings
     // and the arrays are terminated, and live until the call returns.
     unsafe {
