@@ -4,10 +4,9 @@
 //! hangs at its first instructions. Therefore the probe boots a guest.
 
 use crate::{
+    arch::Arch,
     cli::{Accel, GuestArgs},
-    clock,
     guest::{Guest, Parts},
-    qemu::QEMU,
     suite::Suite,
 };
 use anyhow::Result;
@@ -17,7 +16,7 @@ use std::{
     env,
     fs::{self, File, OpenOptions},
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::ExitCode,
     time::Duration,
 };
 
@@ -57,7 +56,7 @@ pub(crate) fn main(args: &GuestArgs) -> Result<ExitCode> {
         Accel::Kvm => ("kvm", Accel::Kvm),
         _ => ("tcg", Accel::Tcg),
     };
-    println!("{name} {}", clock::parameters(accel));
+    println!("{name} {}", parts.kernel.arch().clock_parameters(accel));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -85,11 +84,15 @@ pub(crate) fn choose(asked: Accel, parts: &Parts) -> Result<Choice> {
         }
         Accel::Auto => {}
     }
+    let arch = parts.kernel.arch();
+    if let Some(name) = arch.make_name() {
+        return Ok(Choice::tcg(format!("{name} on another host")));
+    }
     if let Err(error) = OpenOptions::new().read(true).write(true).open("/dev/kvm") {
         return Ok(Choice::tcg(format!("/dev/kvm: {error}")));
     }
 
-    let known = answer_file();
+    let known = answer_file(arch);
     // One process runs the probe, and the others wait for its result.
     let _turn = known.as_deref().and_then(turn);
     match known
@@ -143,11 +146,9 @@ fn turn(answer: &Path) -> Option<File> {
 
 /// Returns the file of the result, whose name contains the boot of the host and the version of
 /// QEMU.
-fn answer_file() -> Option<PathBuf> {
+fn answer_file(arch: Arch) -> Option<PathBuf> {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
-    let version = Command::new(QEMU).arg("--version").output().ok()?.stdout;
-    let version = String::from_utf8(version).ok()?;
-    let version = version.split_whitespace().nth(3)?;
+    let version = arch.qemu_version()?;
     let name = format!("{}-qemu-{version}", boot.trim());
     let dir = |variable: &str| env::var_os(variable).map(PathBuf::from);
     let cache = dir("NSPROXY_CACHE")

@@ -8,7 +8,7 @@ use nsproxy_results::Shard;
 use std::{
     fmt::{self, Display, Formatter},
     num::NonZeroUsize,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -128,6 +128,10 @@ pub(crate) struct GuestArgs {
     /// The directory of nsproxy and nsproxy-tests
     #[arg(long, value_name = "DIR")]
     pub(crate) bin_dir: PathBuf,
+    /// The directory of the same programs for this host, if the
+    /// guest has another architecture
+    #[arg(long, value_name = "DIR")]
+    pub(crate) host_bin_dir: Option<PathBuf>,
     /// The directory of init and initramfs.list
     #[arg(long, value_name = "DIR", default_value = "qemu")]
     pub(crate) qemu_dir: PathBuf,
@@ -146,6 +150,11 @@ pub(crate) struct GuestArgs {
 }
 
 impl GuestArgs {
+    /// Returns the directory of the programs that run on this host.
+    pub(crate) fn host_bin_dir(&self) -> &Path {
+        self.host_bin_dir.as_ref().unwrap_or(&self.bin_dir)
+    }
+
     /// Returns the arguments as words of a command line, except the directory of the results.
     pub(crate) fn words(&self) -> Vec<String> {
         let accel = self.accel.to_possible_value();
@@ -158,6 +167,7 @@ impl GuestArgs {
             ("--make-kernel", self.make_kernel.clone()),
             ("--module", self.module.as_ref().and_then(path)),
             ("--bin-dir", path(&self.bin_dir)),
+            ("--host-bin-dir", self.host_bin_dir.as_ref().and_then(path)),
             ("--qemu-dir", path(&self.qemu_dir)),
             ("--busybox", path(&self.busybox)),
             ("--extra", extra.map(ToString::to_string)),

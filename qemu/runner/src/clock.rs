@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The clock of a guest in emulation.
+//! The clock of an x86 guest in emulation.
 //!
 //! QEMU passes the host's time stamp counter to such a guest, but none of the timers that Linux
 //! calibrates it with: a microvm has no HPET, no ACPI timer, and no speaker port to gate the PIT.
@@ -12,11 +12,11 @@ use std::time::Duration;
 /// The rate with `-icount shift=0`, which counts each instruction as a nanosecond.
 const ICOUNT_KHZ: u64 = 1_000_000;
 
-/// Returns the kernel parameters for the clock of a guest. They disable the watchdog of the time
+/// Returns the kernel parameters for the clock of an x86 guest. They disable the watchdog of the time
 /// stamp counter, which on a busy host would find the counter unstable, and set its rate. The rate
 /// is left out with KVM, which reports it to the guest, and on a host that is not x86-64, where it
 /// is unknown.
-pub(crate) fn parameters(accel: Accel) -> String {
+pub(crate) fn tsc_parameters(accel: Accel) -> String {
     let khz = match accel {
         Accel::Kvm => None,
         Accel::Icount => Some(ICOUNT_KHZ),

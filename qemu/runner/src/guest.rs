@@ -3,6 +3,7 @@
 //! A guest, from the start of QEMU to its exit.
 
 use crate::{
+    arch::Arch,
     classify::{End, Outcome, classify},
     cli::{Accel, GuestArgs},
     initramfs::{self, Initramfs},
@@ -46,7 +47,7 @@ impl Parts {
             kernel,
             initramfs,
             results,
-            tests: args.bin_dir.join("nsproxy-tests"),
+            tests: args.host_bin_dir().join("nsproxy-tests"),
             has_module: args.module.is_some(),
         })
     }
@@ -160,11 +161,12 @@ impl Guest<'_> {
         arguments: &[OsString],
         stdio: impl FnOnce(&mut Command),
     ) -> Result<Running> {
-        fs::write(dir.join("command"), qemu::as_shell(arguments))?;
+        let arch = self.parts.kernel.arch();
+        fs::write(dir.join("command"), qemu::as_shell(arch, arguments))?;
         fs::write(dir.join("config"), self.parts.kernel.config())?;
         let begun = Instant::now();
         let errors = File::create(dir.join("qemu.log"))?;
-        let child = start(arguments, |command| {
+        let child = start(arch, arguments, |command| {
             stdio(command.stderr(errors));
         })?;
         Ok(Running {
@@ -277,17 +279,22 @@ impl Progress {
 /// # Errors
 ///
 /// QEMU is not installed, with a hint.
-pub(crate) fn start(arguments: &[OsString], stdio: impl FnOnce(&mut Command)) -> Result<Child> {
-    let mut command = Command::new(qemu::QEMU);
+pub(crate) fn start(
+    arch: Arch,
+    arguments: &[OsString],
+    stdio: impl FnOnce(&mut Command),
+) -> Result<Child> {
+    let mut command = Command::new(arch.qemu());
     command.args(arguments);
     stdio(&mut command);
     sys::exit_with_parent(&mut command);
     command.spawn().map_err(|error| match error.kind() {
         ErrorKind::NotFound => anyhow!(
-            "{} is missing; hint: as root, apt-get install qemu-system-x86",
-            qemu::QEMU
+            "{} is missing; hint: as root, apt-get install {}",
+            arch.qemu(),
+            arch.qemu_package()
         ),
-        _ => anyhow!("cannot start {}: {error}", qemu::QEMU),
+        _ => anyhow!("cannot start {}: {error}", arch.qemu()),
     })
 }
 

@@ -2,7 +2,7 @@
 
 //! The kernel of a guest.
 
-use crate::cli::GuestArgs;
+use crate::{arch::Arch, cli::GuestArgs};
 use anyhow::{Context as _, Result, ensure};
 use std::{fs, path::PathBuf, time::Duration};
 
@@ -41,27 +41,36 @@ impl Kernel {
         let image = kernel.image();
         ensure!(
             image.exists(),
-            "{} is missing; hint: make bzImage modules",
-            image.display()
+            "{} is missing; hint: make {} modules",
+            image.display(),
+            kernel.arch().image().0
         );
         Ok(kernel)
     }
 
-    /// Returns the image that QEMU boots: `vmlinux` if it exists and has an entry point for QEMU
-    /// (PVH), else the compressed one, which is slow to decompress in emulation.
+    /// Returns its architecture.
+    pub(crate) fn arch(&self) -> Arch {
+        if self.has("ARM64") {
+            Arch::Arm64
+        } else {
+            Arch::X86
+        }
+    }
+
+    /// Returns the image that QEMU boots. On x86, it is `vmlinux` if it exists and has an entry point
+    /// for QEMU (PVH), else the compressed one, which is slow to decompress in emulation.
     pub(crate) fn image(&self) -> PathBuf {
         let uncompressed = self.dir.join("vmlinux");
         if self.has("PVH") && uncompressed.exists() {
             uncompressed
         } else {
-            self.dir.join("arch/x86/boot/bzImage")
+            self.dir.join(self.arch().image().1)
         }
     }
 
-    /// Returns whether it is for QEMU's microvm, which has no PCI and passes the addresses of its
-    /// devices on the command line.
-    pub(crate) fn is_for_microvm(&self) -> bool {
-        self.has("VIRTIO_MMIO_CMDLINE_DEVICES") && !self.has("VIRTIO_PCI")
+    /// Returns whether it is for a machine with PCI.
+    pub(crate) fn has_pci(&self) -> bool {
+        self.has("VIRTIO_PCI") || !self.has(self.arch().virtio_without_pci())
     }
 
     /// Returns the list of its own modules for the guest, in the format of initramfs.list, if any.

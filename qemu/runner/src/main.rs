@@ -6,6 +6,7 @@
 //! regardless of its other output.
 
 mod accel;
+mod arch;
 mod classify;
 mod cli;
 mod clock;

@@ -2,15 +2,12 @@
 
 //! QEMU's command line.
 
-use crate::{cli::Accel, clock, kernel::Kernel};
+use crate::{arch::Arch, cli::Accel, kernel::Kernel};
 use std::{
     ffi::OsString,
     os::fd::{AsRawFd as _, BorrowedFd},
     path::Path,
 };
-
-/// The program.
-pub(crate) const QEMU: &str = "qemu-system-x86_64";
 
 /// The name of the port through which a guest sends its verdict.
 const VERDICT_PORT: &str = "org.nsproxy-rs.verdict";
@@ -25,10 +22,9 @@ const SIZE_PORT: &str = "org.nsproxy-rs.size";
 const HOST_PORT: &str = "org.nsproxy-rs.host";
 
 /// Kernel parameters of every guest. Any fault ends the guest at once. Slab caches are not merged,
-/// so that suites can count objects. The guest reboots by a triple fault, which needs no ACPI, and
-/// with `-no-reboot` QEMU then exits.
-const PARAMETERS: &str = "console=ttyS0 loglevel=7 panic=-1 reboot=t oops=panic \
-     softlockup_panic=1 hung_task_panic=1 no_timer_check slab_nomerge";
+/// so that suites can count objects. When the guest reboots, QEMU exits, with `-no-reboot`.
+const PARAMETERS: &str =
+    "loglevel=7 panic=-1 oops=panic softlockup_panic=1 hung_task_panic=1 slab_nomerge";
 
 /// The host's end of the guest's two consoles.
 pub(crate) enum Consoles<'a> {
@@ -69,28 +65,15 @@ pub(crate) fn arguments(
         "-display",
         "none",
     ]);
-    // Without tables of the firmware and a bus scan, a boot takes a sixth less.
-    let (machine, bus) = if kernel.is_for_microvm() {
-        ("microvm,acpi=off", "device")
-    } else {
-        ("q35,i8042=off", "pci")
-    };
+    let arch = kernel.arch();
+    let (machine, bus) = arch.machine(kernel.has_pci());
     add(&["-machine", machine, "-smp", &cpus.to_string()]);
-    let features = match accel {
-        // Each byte that `rep movsb` copies counts as an instruction, unlike on real CPUs. Without
-        // these features the kernel copies by words.
-        Accel::Icount => ",erms=off,fsrm=off",
-        // STAC and CLAC at each access to user memory are costly to emulate.
-        _ if is_single_threaded(kernel, accel) => ",smap=off,smep=off",
-        _ => "",
-    };
-    // Four levels of page tables: with five, KASAN reports a wild access to the direct map if an
-    // interrupt arrives while identify_cpu() has reset the features of the boot CPU.
-    add(&["-cpu", &format!("max,la57=off{features}")]);
+    let is_single_threaded = is_single_threaded(kernel, accel);
+    add(&["-cpu", arch.cpu(accel, is_single_threaded)]);
     add(&["-m", &kernel.memory_mib().to_string()]);
     match accel {
         Accel::Kvm => add(&["-accel", "kvm"]),
-        Accel::Tcg | Accel::Auto if is_single_threaded(kernel, accel) => {
+        Accel::Tcg | Accel::Auto if is_single_threaded => {
             add(&["-accel", "tcg,thread=single"]);
         }
         Accel::Tcg | Accel::Auto | Accel::Parallel => add(&["-accel", "tcg,thread=multi"]),
@@ -136,12 +119,19 @@ pub(crate) fn arguments(
     // The kernel counts a report of KCSAN as a warning. The runner judges reports by the console.
     let on_warn = u32::from(!kernel.reports_races());
     let on_warn = format!("panic_on_warn={on_warn}");
-    let clock = clock::parameters(accel);
+    let clock = arch.clock_parameters(accel);
     let fast = match accel {
         Accel::Kvm => "",
         _ => kernel.fast_parameters(),
     };
-    let words = [PARAMETERS, &on_warn, &clock, fast, parameters];
+    let words = [
+        arch.parameters(),
+        PARAMETERS,
+        &on_warn,
+        &clock,
+        fast,
+        parameters,
+    ];
     let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
     add(&["-append", &words.join(" ")]);
     args.extend(["-kernel".into(), kernel.image().into_os_string()]);
@@ -149,10 +139,12 @@ pub(crate) fn arguments(
     args
 }
 
-/// Returns whether one thread emulates all CPUs of a guest. Otherwise a CPU may run stale code of a
-/// kernel that patches itself, and trap at a breakpoint that has already been removed.
+/// Returns whether one thread emulates all CPUs of a guest: if QEMU may otherwise run stale code of a
+/// kernel that patches itself.
 pub(crate) fn is_single_threaded(kernel: &Kernel, accel: Accel) -> bool {
-    matches!(accel, Accel::Tcg | Accel::Auto) && kernel.patches_itself()
+    matches!(accel, Accel::Tcg | Accel::Auto)
+        && kernel.patches_itself()
+        && kernel.arch().runs_stale_code()
 }
 
 /// Escapes a value in QEMU's options, where a comma separates values.
@@ -161,12 +153,12 @@ fn escape(path: &str) -> String {
 }
 
 /// Formats the command for a shell.
-pub(crate) fn as_shell(arguments: &[OsString]) -> String {
+pub(crate) fn as_shell(arch: Arch, arguments: &[OsString]) -> String {
     let words: Vec<_> = arguments
         .iter()
         .map(|word| quote(&word.to_string_lossy()))
         .collect();
-    format!("{QEMU} {}\n", words.join(" "))
+    format!("{} {}\n", arch.qemu(), words.join(" "))
 }
 
 /// Quotes a word for a shell, if necessary.
@@ -186,8 +178,8 @@ mod tests {
     #[test]
     fn pasted_words_are_quoted() {
         let words = ["-append".into(), "a b='c'".into(), "".into()];
-        let expected = format!("{QEMU} -append 'a b='\\''c'\\''' ''\n");
-        assert_eq!(as_shell(&words), expected);
+        let expected = "qemu-system-aarch64 -append 'a b='\\''c'\\''' ''\n";
+        assert_eq!(as_shell(Arch::Arm64, &words), expected);
     }
 
     #[test]

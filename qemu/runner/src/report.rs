@@ -117,6 +117,8 @@ pub(crate) struct Again<'a> {
     pub(crate) kernel: &'a str,
     /// `AGAINST=`
     pub(crate) against: Option<&'a Path>,
+    /// `ARCH=`, if the guest is not of this host's architecture.
+    pub(crate) arch: Option<&'a str>,
     /// The target of `make`.
     pub(crate) target: &'a str,
     /// The accelerator of the guest: some suites require a certain one.
@@ -130,11 +132,15 @@ impl Again<'_> {
         let Self {
             kernel,
             against,
+            arch,
             target,
             accel,
         } = self;
-        let kernel = qemu::quote(kernel);
-        let mut command = format!("make {target} KERNEL={kernel} SUITES={suite}");
+        let mut command = format!("make {target} KERNEL={}", qemu::quote(kernel));
+        if let Some(arch) = arch {
+            command += &format!(" ARCH={arch}");
+        }
+        command += &format!(" SUITES={suite}");
         let mut parts = said.splitn(3, '\'');
         let _program = parts.next();
         if let Some(test) = parts.next() {
@@ -350,6 +356,7 @@ mod tests {
     }
 
     const AGAIN: Again<'_> = Again {
+        arch: None,
         kernel: "lab",
         against: None,
         target: "test",
@@ -426,6 +433,7 @@ mod tests {
         let again = Again {
             kernel: "/my trees/linux",
             against: Some(Path::new("record.json")),
+            arch: Some("arm64"),
             target: "test-long",
             accel: Accel::Icount,
         };
@@ -434,7 +442,7 @@ mod tests {
                 "races@4",
                 "reproduce: nsproxy-tests races 'a b' --long --seed 9"
             ),
-            "make test-long KERNEL='/my trees/linux' SUITES=races@4 TEST='a b' \
+            "make test-long KERNEL='/my trees/linux' ARCH=arm64 SUITES=races@4 TEST='a b' \
              AGAINST=record.json SEED=9 ACCEL=icount"
         );
     }

@@ -81,6 +81,7 @@ pub(crate) fn main(args: &RunArgs) -> Result<ExitCode> {
     let again = Again {
         kernel: &kernel.make_name,
         against: args.against.as_deref(),
+        arch: kernel.arch().make_name(),
         target: if args.long { "test-long" } else { "test" },
         accel: choice.accel,
     };

@@ -17,7 +17,7 @@ const PROGRAM: &str = "nsproxy-runner-tests";
 /// Runs the tests, and returns their counts.
 pub(crate) fn run(args: &GuestArgs) -> Result<Counts> {
     eprintln!("==> the tests of the runner: guests that fail on purpose");
-    let mut command = Command::new(args.bin_dir.join(PROGRAM));
+    let mut command = Command::new(args.host_bin_dir().join(PROGRAM));
     command
         .env("NSPROXY_VM", env::current_exe()?)
         .env("NSPROXY_VM_GUEST", args.words().join("\n"))

@@ -80,7 +80,7 @@ pub(crate) fn main(args: &ShellArgs) -> Result<ExitCode> {
         Some(_) => Stdio::null(),
         None => Stdio::piped(),
     };
-    let mut qemu = guest::start(&arguments, |command| {
+    let mut qemu = guest::start(parts.kernel.arch(), &arguments, |command| {
         command.stdin(input).stdout(Stdio::piped());
     })?;
     drop((guest_size, guest_host));

@@ -3,11 +3,12 @@
 //! QEMU's log of single calls.
 
 use super::symbols::Symbols;
+use crate::arch::Arch;
 use anyhow::{Context as _, Result};
 use std::io::BufRead;
 
 /// The system call that the guest makes before and after each measured call.
-const MARK: &str = "__x64_sys_sched_get_priority_max";
+const MARK: &str = "sched_get_priority_max";
 
 /// A function's part in a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,9 +52,10 @@ impl Call {
 ///
 /// The log contains no call.
 pub(super) fn shortest(log: impl BufRead, symbols: &Symbols) -> Result<Call> {
-    let mark = symbols
-        .address(MARK)
-        .with_context(|| format!("the guest's kernel has no symbol {MARK}"))?;
+    let mark = Arch::ALL
+        .iter()
+        .find_map(|arch| symbols.address(&arch.system_call(MARK)))
+        .with_context(|| format!("the guest's kernel has no symbol of the system call {MARK}"))?;
     calls(log, mark)?
         .into_iter()
         .min_by_key(Vec::len)
@@ -115,7 +117,7 @@ mod tests {
     fn symbols() -> Symbols {
         let mut symbols = Symbols::default();
         symbols.add("ffffffff81000000 entry");
-        symbols.add(&format!("ffffffff81000100 {MARK}"));
+        symbols.add(&format!("ffffffff81000100 {}", Arch::X86.system_call(MARK)));
         symbols.add("ffffffff81000200 work");
         symbols
     }

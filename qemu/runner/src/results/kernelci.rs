@@ -6,6 +6,7 @@
 //! commit of the project itself.
 
 use super::{Outcome, Run, Suite, Test};
+use crate::arch::Arch;
 use anyhow::Result;
 use serde::Serialize;
 use std::{
@@ -77,6 +78,7 @@ struct Environment<'a> {
 pub(super) struct About<'a> {
     kernel: &'a str,
     release: &'a str,
+    arch: Arch,
     compiler: Option<&'a str>,
     began: Duration,
 }
@@ -86,6 +88,7 @@ impl<'a> From<&'a Run<'_>> for About<'a> {
         Self {
             kernel: &run.kernel.name,
             release: run.kernel.release().unwrap_or("of an unknown release"),
+            arch: run.kernel.arch(),
             compiler: run.kernel.compiler(),
             began: run
                 .began
@@ -99,6 +102,7 @@ pub(super) fn write(about: &About<'_>, suites: &[Suite]) -> Result<String> {
     let About {
         kernel,
         release,
+        arch,
         compiler,
         began,
     } = about;
@@ -144,7 +148,7 @@ pub(super) fn write(about: &About<'_>, suites: &[Suite]) -> Result<String> {
             id: &build,
             checkout_id: &checkout,
             origin: ORIGIN,
-            architecture: "x86_64",
+            architecture: arch.kernelci_name(),
             config_name: kernel,
             compiler: *compiler,
             status: "PASS",
@@ -205,6 +209,7 @@ pub(super) mod tests {
     const ABOUT: About<'_> = About {
         kernel: "lab",
         release: "7.3.4",
+        arch: Arch::X86,
         compiler: Some("clang version 19"),
         began: Duration::from_secs(1_700_000_000),
     };
