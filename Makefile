@@ -7,6 +7,8 @@ MAKEFLAGS += --no-print-directory
 # built in.
 # Without it, run, test and shell take lab if it is in the cache, else stock.
 KERNEL ?=
+# The architecture of guests: x86 or arm64; that of this host if empty
+ARCH ?=
 # The kernels of `make test-kernels`
 KERNELS ?= lab debug
 # The suites of `make test` and `make test-long`; all of them if empty

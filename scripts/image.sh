@@ -16,17 +16,18 @@ number() {
 # image has the place and the size of the compressed kernel: Documentation/arch/x86/boot.rst. Guests
 # boot the image if this fails
 vmlinux() {
-	local image=$dir/arch/x86/boot/bzImage at size unpack
-	at=$((($(number 0x1f1 1 "$image") + 1) * 512 + $(number 0x248 4 "$image")))
-	size=$(number 0x24c 4 "$image")
-	case $(od --address-radix=n --skip-bytes=$at --read-bytes=4 --format=x1 "$image" | tr -d ' ') in
+	local file=$dir/$image at size unpack
+	[[ $arch == x86 ]] || return 0
+	at=$((($(number 0x1f1 1 "$file") + 1) * 512 + $(number 0x248 4 "$file")))
+	size=$(number 0x24c 4 "$file")
+	case $(od --address-radix=n --skip-bytes=$at --read-bytes=4 --format=x1 "$file" | tr -d ' ') in
 	fd377a58) unpack=(xz -dc --single-stream) ;;
 	28b52ffd) unpack=(zstd -dcq) ;;
 	1f8b*) unpack=(gzip -dc) ;;
 	*) return ;;
 	esac
 	# The size of the kernel follows the compressed one, and no program accepts that.
-	tail -c +$((at + 1)) "$image" | head -c $((size - 4)) | "${unpack[@]}" >"$dir/vmlinux.new" || true
+	tail -c +$((at + 1)) "$file" | head -c $((size - 4)) | "${unpack[@]}" >"$dir/vmlinux.new" || true
 	if [[ $(number 0 4 "$dir/vmlinux.new") == $((0x464c457f)) ]]; then
 		mv "$dir/vmlinux.new" "$dir/vmlinux"
 	else
@@ -56,12 +57,12 @@ module() {
 		"$dir/guest/$name.ko" >>"$dir/initramfs.list"
 }
 
-# take_image IMAGE CONFIG MODULES - fills $dir with what guests need of a kernel: its image, its
+# take_image VMLINUZ CONFIG MODULES - fills $dir with what guests need of a kernel: its image, its
 # configuration, and their drivers from the directory MODULES
 take_image() {
 	local name
-	mkdir -p "$dir/arch/x86/boot" "$dir/guest"
-	cp "$1" "$dir/arch/x86/boot/bzImage"
+	mkdir -p "$(dirname "$dir/$image")" "$dir/guest"
+	cp "$1" "$dir/$image"
 	cp "$2" "$dir/.config"
 	vmlinux
 	echo "dir /lib/kernel 755 0 0" >"$dir/initramfs.list"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2034 # the scripts that source this use the variables
-# Messages, exit statuses and directories of all scripts. To be sourced.
+# Messages, exit statuses, directories and the architecture of all scripts. To be sourced.
 
 set -euo pipefail
 
@@ -30,6 +30,30 @@ die() {
 	printf '%s\n' "${red}nsproxy_rs:$plain $*" >&2
 	exit "$status"
 }
+
+# set_arch NAME - sets what depends on the architecture of guests:
+#   arch         its name in the kernel's makefiles (x86_64 selects another tinyconfig)
+#   machine      its name for compilers, as `uname -m` prints it
+#   debian_arch  its name in Debian's packages
+#   image        the path of the image that QEMU boots, in the build directory of a kernel
+set_arch() {
+	case $1 in
+	x86 | x86_64 | amd64) arch=x86 machine=x86_64 debian_arch=amd64 image=arch/x86/boot/bzImage ;;
+	arm64 | aarch64) arch=arm64 machine=aarch64 debian_arch=arm64 image=arch/arm64/boot/Image ;;
+	*) return 1 ;;
+	esac
+}
+host_machine=$(uname -m)
+set_arch "${ARCH:-$host_machine}" || usage "ARCH=${ARCH:-$host_machine}: neither x86 nor arm64"
+# Of another architecture than this host: the end of the names of its files, and the options of
+# make for compilers of gcc. Empty otherwise
+foreign='' cross=()
+if [[ $machine != "$host_machine" ]]; then
+	foreign=-$arch
+	cross=("CROSS_COMPILE=$machine-linux-gnu-")
+	# The vDSO of 32-bit programs
+	[[ $arch != arm64 ]] || cross+=(CROSS_COMPILE_COMPAT=arm-linux-gnueabihf-)
+fi
 
 # git, also on a tree of another user, which git refuses by default. Containers have such trees
 git_() {

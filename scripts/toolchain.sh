@@ -81,6 +81,10 @@ toolchain_clang() {
 # Prints a static busybox, since the guest has no libraries
 toolchain_busybox() {
 	local name file
+	if [[ -n $foreign ]]; then
+		foreign_busybox
+		return
+	fi
 	for name in busybox busybox-static; do
 		file=$(PATH=$PATH:/usr/sbin:/sbin command -v "$name") || continue
 		if [[ $(ldd "$file" 2>&1) != *"=>"* ]]; then
@@ -89,6 +93,20 @@ toolchain_busybox() {
 		fi
 	done
 	return 1
+}
+
+# Prints the busybox of another architecture, of Debian
+foreign_busybox() {
+	local dir=$cache/busybox$foreign
+	if [[ ! -x $dir/usr/bin/busybox ]]; then
+		(
+			lock "busybox$foreign"
+			[[ ! -x $dir/usr/bin/busybox ]] || exit 0
+			say "getting busybox for $arch"
+			"$root/scripts/debian" get "busybox-static:$debian_arch" '' "$dir" >/dev/null
+		) || lacks "Debian has no busybox-static for $debian_arch"
+	fi
+	echo "$dir/usr/bin/busybox"
 }
 
 # Sets rustc_version
@@ -125,6 +143,17 @@ toolchain_component() {
 	command -v rustup >/dev/null || return
 	say "rustup component add $name"
 	rustup component add "$name" >/dev/null 2>&1 && "$@" >/dev/null 2>&1
+}
+
+# toolchain_target TARGET - returns whether rustc has a standard library for the target. Installs a
+# missing one if rustup provides it
+toolchain_target() {
+	local library
+	library=$(rustc --print sysroot)/lib/rustlib/$1/lib
+	[[ ! -d $library ]] || return 0
+	command -v rustup >/dev/null || return
+	say "rustup target add $1"
+	rustup target add "$1" >/dev/null 2>&1 && [[ -d $library ]]
 }
 
 # toolchain_from_pypi PROGRAM PACKAGE VERSION - puts a program from PyPI first in PATH.
@@ -181,7 +210,7 @@ toolchain_get_bindgen() {
 toolchain_of() {
 	local dir=$1
 	if [[ -e $dir/.root ]]; then
-		kmake=("$root/scripts/in-root" "$(<"$dir/.root")" make
+		kmake=("$root/scripts/in-root" "$(<"$dir/.root")" make ARCH="$arch" "${cross[@]}"
 			CC="$(toolchain_cc_of "$dir/.config")"
 			# Without vmlinux, BTF cannot be generated, and each build would warn.
 			CONFIG_DEBUG_INFO_BTF_MODULES=)
@@ -189,8 +218,12 @@ toolchain_of() {
 	fi
 	# A kernel that gcc built has 0 here.
 	toolchain "$(sed -n 's/^CONFIG_CLANG_VERSION=\([0-9]*\)[0-9]\{4\}$/\1/p' "$dir/.config")"
-	kmake=(make)
-	! grep -qx CONFIG_CC_IS_CLANG=y "$dir/.config" || kmake+=(LLVM="$LLVM")
+	kmake=(make ARCH="$arch")
+	if grep -qx CONFIG_CC_IS_CLANG=y "$dir/.config"; then
+		kmake+=(LLVM="$LLVM")
+	else
+		kmake+=("${cross[@]}")
+	fi
 }
 
 # toolchain_cc_of CONFIG - prints the name of the C compiler that the kernel was built with
