@@ -47,7 +47,10 @@ fn bundle(name: &str, linux: &Value) -> Result<()> {
     mount("/dev", "tmpfs", "tmpfs", &[])?;
     mount("/tmp", "tmpfs", "tmpfs", &[])?;
     for path in ["/bin", "/lib", "/lib64", "/usr"] {
-        mount(path, "bind", path, &["rbind", "ro"])?;
+        // arm64 has no /lib64.
+        if fs::exists(path)? {
+            mount(path, "bind", path, &["rbind", "ro"])?;
+        }
     }
     let config = json!({
         "ociVersion": "1.0.0",
