@@ -196,7 +196,16 @@ impl Case {
             SystemCall::Unshare(_) => clone_flags::UNSHARE_EMPTY_MNTNS,
             SystemCall::Clone(_) => clone_flags::EMPTY_MNTNS,
         };
+        let shares_memory = match self.call {
+            SystemCall::Clone(flags) => flags & libc::CLONE_VM as u64 != 0,
+            _ => false,
+        };
+        let has_time_for_children = |setup: &Setup| *setup == Setup::Unshare(Kind::Time.flag());
         let required = [
+            (
+                shares_memory && self.caller.iter().any(has_time_for_children),
+                Feature::TimeAtExec,
+            ),
             (
                 matches!(self.fd, FdSource::TargetBy(NsPath::PidfdIoctl, _)),
                 Feature::PidfdNamespaces,

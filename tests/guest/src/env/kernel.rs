@@ -39,6 +39,9 @@ pub(crate) const PIDFD_THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::O
 /// A feature that older kernels do not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Feature {
+    /// A new task that shares the memory of a task with a time namespace for children. It enters the
+    /// namespace at execve(2) (6.3).
+    TimeAtExec,
     /// A pidfd of a thread (6.9).
     PidfdThread,
     /// The ioctls of a pidfd that open namespaces (6.11).
@@ -60,6 +63,7 @@ pub(crate) enum Feature {
 impl Feature {
     fn name(self) -> &'static str {
         match self {
+            Self::TimeAtExec => "CLONE_VM with a time namespace for children",
             Self::PidfdThread => "PIDFD_THREAD",
             Self::PidfdNamespaces => "PIDFD_GET_*_NAMESPACE",
             Self::SecureBitsOfExec => "SECBIT_EXEC_*",
@@ -76,6 +80,7 @@ impl Feature {
         let pidfd = |flags| pidfd_open(getpid(), flags);
         let uts = || Ok::<OwnedFd, anyhow::Error>(File::open("/proc/self/ns/uts")?.into());
         Ok(match self {
+            Self::TimeAtExec => !is_before((6, 3)),
             Self::PidfdThread => pidfd(PIDFD_THREAD).is_ok(),
             Self::PidfdNamespaces => of_process(pidfd(PidfdFlags::empty())?, Member::Uts).is_ok(),
             Self::SecureBitsOfExec => run_in_child(|| creds::set_secure_bits(SECBIT_EXEC)).is_ok(),
