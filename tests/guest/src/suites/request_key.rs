@@ -19,6 +19,7 @@ use crate::{
 use anyhow::{Context as _, Result, bail, ensure};
 use rustix::io::Errno;
 use std::{
+    env,
     ffi::{CString, OsString},
     fs::{self, File, Permissions},
     os::{fd::AsRawFd as _, unix::fs::PermissionsExt as _},
@@ -49,8 +50,11 @@ fn check(entry: Option<Entry>) -> Result<()> {
         fs::create_dir_all(directory)?;
     }
     let word = entry.map_or("none", word);
+    // The PATH that the kernel sets need not have this program.
+    let program = env::current_exe()?;
     let script = format!(
-        "#!/bin/sh\nexec nsproxy-tests request-key \"$2\" {word} {}\n",
+        "#!/bin/sh\nexec {} request-key \"$2\" {word} {}\n",
+        program.display(),
         target.pid
     );
     fs::write(SCRIPT, script).context(SCRIPT)?;
