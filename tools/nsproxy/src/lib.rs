@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The command-line tool `nsproxy`, as a library: its binary, and tests of the page of a trace.
+//! The command-line tool `nsproxy`, as a library: its binary, the scan of `nsproxy list` for other
+//! programs, and tests of the page of a trace.
 
 mod ask;
 mod asked;
@@ -42,6 +43,7 @@ mod tracefs;
 mod unshare;
 mod version;
 
+pub use list::{Holder, Identity, NamespaceInfo, ProcessInfo, Related, Scan};
 pub use page::page;
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};

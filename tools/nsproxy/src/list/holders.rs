@@ -11,7 +11,7 @@ use std::{
 /// An object that holds a namespace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub(crate) enum Holder {
+pub enum Holder {
     /// A bind mount.
     Mount {
         /// The mount point.

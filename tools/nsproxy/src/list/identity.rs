@@ -18,9 +18,11 @@ const NSFS_MAGIC: u64 = 0x6e73_6673;
 
 /// The kind and the inode number of a namespace. No two namespaces in use have the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Identity {
-    pub(crate) kind: Kind,
-    pub(crate) inode: u64,
+pub struct Identity {
+    /// The kind.
+    pub kind: Kind,
+    /// The inode number.
+    pub inode: u64,
 }
 
 impl Identity {

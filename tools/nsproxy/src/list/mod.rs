@@ -20,9 +20,11 @@ mod table;
 mod tasks;
 mod without_process;
 
+pub use holders::Holder;
+pub use identity::Identity;
 pub(crate) use identity::open_nsfs;
-pub(crate) use info::NamespaceInfo;
-pub(crate) use scan::Scan;
+pub use info::{NamespaceInfo, ProcessInfo, Related};
+pub use scan::Scan;
 pub(crate) use without_process::sees_all;
 
 use crate::{caller::Caller, json::Versioned, status::ExitCode};

@@ -13,8 +13,9 @@ use std::{fs, os::unix::fs::MetadataExt as _};
 
 /// The namespaces of the system, as far as the caller may see them.
 #[derive(Debug)]
-pub(crate) struct Scan {
-    pub(crate) namespaces: Vec<NamespaceInfo>,
+pub struct Scan {
+    /// The namespaces, in the order of their kinds and ids.
+    pub namespaces: Vec<NamespaceInfo>,
     /// The number of processes that the caller may not access.
     pub(super) hidden: usize,
     pub(super) listns: Listns,
@@ -26,7 +27,7 @@ impl Scan {
     /// # Errors
     ///
     /// `/proc` cannot be read.
-    pub(crate) fn read() -> Result<Self> {
+    pub fn read() -> Result<Self> {
         let (listed, listns) = without_process::list();
         let mut collector = Collector::default();
         let processes = tasks::collect(&mut collector)?;
