@@ -5,9 +5,9 @@
 use std::fmt::Write as _;
 
 /// A line of the expected output that matches any number of lines.
-const ANY_LINES: &str = "...";
+pub(super) const ANY_LINES: &str = "...";
 /// Matches any text within a line of the expected output.
-const ANY_TEXT: &str = "[..]";
+pub(super) const ANY_TEXT: &str = "[..]";
 
 /// Returns a diff by lines, or [`None`] if `actual` matches `expected`.
 pub(super) fn diff(expected: &str, actual: &str) -> Option<String> {

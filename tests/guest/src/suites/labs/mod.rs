@@ -1,68 +1,64 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The labs of `docs/labs`: each command must print the output that the lab shows.
-//!
-//! Each file is a test. Its commands run in order, in one session of a shell.
+//! The labs of `docs/labs`: each command must print the output that the lab shows, the editions must
+//! have their parts, and the grader must tell the solution of each puzzle from its near miss.
 
 mod compare;
-mod lab;
+mod editions;
 mod leftovers;
+mod puzzles;
 mod session;
 
 use crate::report::ktap::Test;
 use anyhow::{Context as _, Result, bail};
-use lab::Lab;
 use leftovers::Before;
+use nsproxy_lab::{Lab, commands};
 use session::Session;
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path, rc::Rc};
 
 /// The directory of the labs in the guest.
 const DIRECTORY: &str = "/labs";
 
 pub(crate) fn tests() -> Vec<Test> {
-    match files(Path::new(DIRECTORY)) {
-        Ok(files) if files.is_empty() => {
-            let why = "this guest has no labs: `make test` and `make shell` include them";
-            vec![Test::skipped("labs", why)]
-        }
-        Ok(files) => files.into_iter().map(test).collect(),
-        Err(error) => vec![Test::new("labs", |_| Err(error))],
-    }
-}
-
-/// Returns the files of the labs, in the order of their numbers.
-fn files(directory: &Path) -> Result<Vec<PathBuf>> {
+    let directory = Path::new(DIRECTORY);
     if !directory.exists() {
-        return Ok(Vec::new());
+        let why = "this guest has no labs: `make test` and `make shell` include them";
+        return vec![Test::skipped("labs", why)];
     }
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory).with_context(|| directory.display().to_string())? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "md") {
-            files.push(path);
-        }
+    let mut tests = vec![Test::new("README", |_| {
+        let text = fs::read_to_string(Path::new(DIRECTORY).join("README.md"))?;
+        run("README.md", &text)
+    })];
+    match Lab::read_all(directory) {
+        Ok(labs) => tests.extend(labs.into_iter().map(Rc::new).flat_map(tests_of)),
+        Err(error) => tests.push(Test::new("labs", |_| Err(error))),
     }
-    files.sort();
-    Ok(files)
+    tests
 }
 
-fn test(path: PathBuf) -> Test {
-    let name = path.file_stem().unwrap_or_default().display().to_string();
-    Test::new(name, move |_| run(&path))
+fn tests_of(lab: Rc<Lab>) -> Vec<Test> {
+    let test = |what: &str, run: fn(&Lab) -> Result<()>| {
+        let lab = lab.clone();
+        Test::new(format!("{}{what}", lab.name), move |_| run(&lab))
+    };
+    let run_lab = |lab: &Lab| run(&format!("{}.md", lab.name), &lab.text);
+    let mut tests = vec![test("", run_lab), test(": editions", editions::check)];
+    for index in 0..lab.puzzles.len() {
+        let lab = lab.clone();
+        let name = format!("{}: puzzle {}", lab.name, index + 1);
+        tests.push(Test::new(name, move |_| puzzles::check(&lab, index)));
+    }
+    tests.push(test(": all solutions", puzzles::check_all));
+    tests
 }
 
-/// Runs all commands of a lab, and returns all errors together.
-fn run(path: &Path) -> Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
-    let lab = Lab::parse(&text).with_context(|| name.to_string())?;
+/// Runs all commands of a file, and returns all errors together.
+fn run(name: &str, text: &str) -> Result<()> {
+    let commands = commands::parse(text).with_context(|| name.to_owned())?;
     let before = Before::record()?;
     let mut wrong = Vec::new();
     let mut session = Session::start()?;
-    for command in &lab.commands {
+    for command in &commands {
         let place = || format!("{name}:{}: {}", command.line, command.text);
         match session.run(&command.text) {
             Ok(actual) => {
@@ -78,9 +74,9 @@ fn run(path: &Path) -> Result<()> {
         }
     }
     drop(session);
+    let leftovers = before.leftovers()?;
     wrong.extend(
-        before
-            .leftovers()?
+        leftovers
             .into_iter()
             .map(|leftover| format!("{name}: leaves {leftover} behind")),
     );
@@ -88,20 +84,4 @@ fn run(path: &Path) -> Result<()> {
         bail!(wrong.join("\n"));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_labs_can_be_parsed() {
-        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/labs");
-        let files = files(&directory).unwrap();
-        assert!(files.len() > 13, "{files:?}");
-        for file in files {
-            let lab = Lab::parse(&fs::read_to_string(&file).unwrap());
-            assert!(lab.is_ok(), "{}: {:?}", file.display(), lab.err());
-        }
-    }
 }

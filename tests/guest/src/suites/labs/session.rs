@@ -60,6 +60,8 @@ impl Session {
     ///
     /// The shell exited or hangs, and cannot be used any more.
     pub(super) fn run(&mut self, command: &str) -> Result<String> {
+        // The shell does not accept braces around nothing.
+        let command = if command.is_empty() { ":" } else { command };
         // A command that reads its input must not read the next command.
         let script = format!("{{ {command}\n}} </dev/null\n{PRINT_END}\n");
         self.stdin
@@ -113,6 +115,7 @@ mod tests {
         assert_eq!(run("cat"), "");
         assert_eq!(run("(exit 3)"), "");
         assert_eq!(run("echo $?"), "3\n");
+        assert_eq!(run(""), "");
         assert_eq!(
             run("sleep 1000 & kill $!; wait $! 2>/dev/null; echo $?"),
             "143\n"
