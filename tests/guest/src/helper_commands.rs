@@ -3,14 +3,14 @@
 //! Commands for a shell: `nsproxy-tests share-fs`, `nsproxy-tests two-threads` and `nsproxy-tests
 //! with-thread`. They start callers that share with another task what `setns(2)` or `unshare(2)`
 //! requires to be unshared. `nsproxy-tests container-filter` runs a command under a filter of
-//! seccomp(2). And the commands that the kernel or a process of a test executes: `nsproxy-tests
+//! seccomp(2). See [`socket_commands`] for `socket-in` and `socket-ns`. And the commands that the kernel or a process of a test executes: `nsproxy-tests
 //! request-key` and `sequence-process`.
 
 use crate::{
     case::implementation::Device,
     env::module::Module,
     errno::Code,
-    suites,
+    socket_commands, suites,
     sys::{Fork, fork_sharing_fs, seccomp_like_container},
 };
 use anyhow::{Context as _, Result, bail};
@@ -32,6 +32,8 @@ pub(crate) fn main(mut words: impl Iterator<Item = OsString>) -> Option<Result<E
         "two-threads" => Some(two_threads(words)),
         "with-thread" => Some(with_thread(words)),
         "container-filter" => Some(container_filter(words)),
+        "socket-in" => Some(socket_commands::socket_in(words)),
+        "socket-ns" => Some(socket_commands::socket_ns(words)),
         "request-key" => Some(suites::request_key(words)),
         "sequence-process" => Some(suites::sequence_process()),
         _ => None,

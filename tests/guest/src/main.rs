@@ -10,6 +10,7 @@ mod helper_commands;
 mod process;
 mod report;
 mod snapshot;
+mod socket_commands;
 mod suites;
 mod sys;
 
