@@ -50,9 +50,11 @@ fn page(records: &[Record], known: &Changes) -> String {
         "{} kernels, {differ} changes of a case from one to the next",
         records.len()
     ));
-    page += "\nThe results of setns(2), unshare(2) and clone(2) on each kernel, and what a call changed:\n\
-             `make record KERNEL=...`. Each table compares the cases that both kernels ran.\n\
-             `make results` writes this page to `docs/results/`.\n\n";
+    page += "\nThe same cases of setns(2), unshare(2) and clone(2) on several kernels: the result of the call, and\n\
+             what it changed. `make record KERNEL=...` runs them, and `make results` writes this page from\n\
+             all records. A table compares the cases that both kernels ran. lab and the kernels stock-... are\n\
+             explained in [kernels.md](../kernels.md), and the reasons are in\n\
+             [known.toml](../../qemu/runner/src/record/known.toml).\n\n";
     head(&mut page, &["kernel", "Linux", "cases", "date", "commit"]);
     for record in records {
         let cases: usize = record.suites.values().map(BTreeMap::len).sum();
@@ -70,10 +72,34 @@ fn page(records: &[Record], known: &Changes) -> String {
             ],
         );
     }
+    write_changes(&mut page, &pairs);
     for pair in &pairs {
         pair.write(&mut page);
     }
     page
+}
+
+/// Writes each reason of a difference, with the kernels between which it is one.
+fn write_changes(page: &mut String, pairs: &[Pair<'_>]) {
+    const UNKNOWN: &str = "not in the list of known changes";
+    let mut changes: BTreeMap<&str, (usize, Vec<String>)> = BTreeMap::new();
+    for pair in pairs {
+        let [was, now] = pair.kernels.map(|record| &record.kernel);
+        for group in pair.groups.values() {
+            let reason = group.reasons.first().copied().unwrap_or(UNKNOWN);
+            let (cases, between) = changes.entry(reason).or_default();
+            *cases += group.cases.len();
+            let these = format!("{was} and {now}");
+            if !between.contains(&these) {
+                between.push(these);
+            }
+        }
+    }
+    heading(page, "Changes");
+    head(page, &["change", "between", "cases"]);
+    for (reason, (cases, between)) in changes {
+        row(page, &[reason, &between.join("; "), &cases.to_string()]);
+    }
 }
 
 /// Two kernels, compared.
@@ -208,6 +234,7 @@ mod tests {
             "| a | 6.1.9 | 3 |",
             "## From a (6.1.9) to b (7.3.4)",
             "| errno | 2 | 2 |",
+            "| not in the list of known changes | a and b | 2 |",
             "| result: EPERM -> EINVAL | 2 | errno: x |",
         ] {
             assert!(page.contains(line), "{line} in {page}");
