@@ -45,15 +45,15 @@ set_arch() {
 }
 host_machine=$(uname -m)
 set_arch "${ARCH:-$host_machine}" || usage "ARCH=${ARCH:-$host_machine}: neither x86 nor arm64"
-# Of another architecture than this host: the end of the names of its files, and the options of
-# make for compilers of gcc. Empty otherwise
+# Of another architecture than this host: the end of the names of its files, otherwise empty. cross are
+# the options of make for compilers of gcc
 foreign='' cross=()
 if [[ $machine != "$host_machine" ]]; then
 	foreign=-$arch
 	cross=("CROSS_COMPILE=$machine-linux-gnu-")
-	# The vDSO of 32-bit programs
-	[[ $arch != arm64 ]] || cross+=(CROSS_COMPILE_COMPAT=arm-linux-gnueabihf-)
 fi
+# The vDSO of 32-bit programs, on every host
+[[ $arch != arm64 ]] || cross+=(CROSS_COMPILE_COMPAT=arm-linux-gnueabihf-)
 
 # git, also on a tree of another user, which git refuses by default. Containers have such trees
 git_() {
