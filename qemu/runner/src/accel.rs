@@ -21,7 +21,7 @@ use std::{
 };
 
 /// The time limit of the probe. A guest with KVM boots in about a second.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The accelerator, and the reason for the choice.
 pub(crate) struct Choice {
