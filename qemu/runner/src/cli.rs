@@ -121,6 +121,14 @@ pub(crate) struct GuestArgs {
     /// The value of KERNEL= for make [default: the name]
     #[arg(long, value_name = "KERNEL")]
     pub(crate) make_kernel: Option<String>,
+    /// Add kernel parameters
+    #[arg(
+        long,
+        value_name = "WORDS",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) append: String,
     /// The file nsproxy_rs.ko for that kernel. Without it, only
     /// suites that need no module run
     #[arg(long, value_name = "FILE")]
@@ -165,6 +173,10 @@ impl GuestArgs {
             ("--kernel-name", Some(self.kernel_name.clone())),
             ("--kernel-dir", path(&self.kernel_dir)),
             ("--make-kernel", self.make_kernel.clone()),
+            (
+                "--append",
+                Some(self.append.clone()).filter(|words| !words.is_empty()),
+            ),
             ("--module", self.module.as_ref().and_then(path)),
             ("--bin-dir", path(&self.bin_dir)),
             ("--host-bin-dir", self.host_bin_dir.as_ref().and_then(path)),

@@ -13,6 +13,8 @@ pub(crate) struct Kernel {
     pub(crate) name: String,
     /// The value of `KERNEL=` for `make`.
     pub(crate) make_name: String,
+    /// Additional kernel parameters.
+    pub(crate) append: String,
     dir: PathBuf,
     config: String,
 }
@@ -33,6 +35,7 @@ impl Kernel {
                 .as_ref()
                 .unwrap_or(&args.kernel_name)
                 .clone(),
+            append: args.append.clone(),
             dir: dir.clone(),
             config: fs::read_to_string(&config).with_context(|| {
                 format!("{} is not the build directory of a kernel", dir.display())
@@ -105,6 +108,7 @@ impl Kernel {
         Self {
             name: name.to_owned(),
             make_name: name.to_owned(),
+            append: String::new(),
             dir: PathBuf::new(),
             config: "#\n# Linux/x86 7.3.4 Kernel Configuration\n#\n\
                      CONFIG_CC_VERSION_TEXT=\"clang version 19\"\n"

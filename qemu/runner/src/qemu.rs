@@ -131,6 +131,7 @@ pub(crate) fn arguments(
         &clock,
         fast,
         parameters,
+        &kernel.append,
     ];
     let words: Vec<_> = words.into_iter().filter(|word| !word.is_empty()).collect();
     add(&["-append", &words.join(" ")]);

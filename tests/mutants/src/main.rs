@@ -10,6 +10,7 @@ mod run;
 mod source;
 mod suite_runner;
 mod suites;
+mod switched;
 mod table;
 
 use anyhow::{Context as _, Result, ensure};
@@ -110,8 +111,7 @@ fn run(Args { root, command }: Args) -> Result<ExitCode> {
                 words.join(" or "),
                 component.place()
             );
-            let is_all = chosen.len() == mutants.len();
-            run::all(root, component, &kernel, &chosen, is_all)
+            run::run(root, component, &kernel, &mutants, &chosen)
         }
     }
 }

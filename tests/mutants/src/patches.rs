@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Mutants of the kernel: a patch each, and the lab kernel built with it.
+//! Mutants of the kernel, a patch each, and builds of the lab kernel with a patch.
 
 use crate::table::{Change, Mutant};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
@@ -8,7 +8,6 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 /// The directory of the patches, in the project.
@@ -106,60 +105,22 @@ impl Header {
     }
 }
 
-/// Builds of the lab kernel that no mutant uses. Each is kept, so that the next mutant in it compiles
-/// only the files that differ.
-pub(crate) struct Builds(Mutex<Vec<usize>>);
-
-/// A build that a mutant uses until this is dropped.
-pub(crate) struct Build<'a> {
-    of: &'a Builds,
-    number: usize,
-}
-
-impl Builds {
-    /// Returns as many builds as mutants that run at a time.
-    pub(crate) fn new(count: usize) -> Self {
-        Self(Mutex::new((0..count).rev().collect()))
-    }
-
-    /// Takes a build.
-    ///
-    /// # Errors
-    ///
-    /// Other mutants use all of them.
-    pub(crate) fn take(&self) -> Result<Build<'_>> {
-        let number = self.free().pop().context("no build is free")?;
-        Ok(Build { of: self, number })
-    }
-
-    fn free(&self) -> MutexGuard<'_, Vec<usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Build<'_> {
-    /// Builds the lab kernel with a patch, and returns the directory for `nsproxy-vm`.
-    ///
-    /// # Errors
-    ///
-    /// The build failed: the error has its output.
-    pub(crate) fn with(&self, root: &Path, patch: &Path) -> Result<PathBuf> {
-        let output = Command::new(root.join("scripts/kernel-patched"))
-            .args(["--vmlinux", &format!("mutant-{}", self.number)])
-            .arg(patch)
-            .stderr(Stdio::piped())
-            .output()
-            .context("scripts/kernel-patched")?;
-        let log = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "{}", log.trim_end());
-        Ok(String::from_utf8(output.stdout)?.trim_end().into())
-    }
-}
-
-impl Drop for Build<'_> {
-    fn drop(&mut self) {
-        self.of.free().push(self.number);
-    }
+/// Builds the lab kernel with a patch in the build `name`, and returns the directory for
+/// `nsproxy-vm`.
+///
+/// # Errors
+///
+/// The build failed: the error has its output.
+pub(crate) fn build(root: &Path, name: &str, patch: &Path) -> Result<PathBuf> {
+    let output = Command::new(root.join("scripts/kernel-patched"))
+        .args(["--vmlinux", name])
+        .arg(patch)
+        .stderr(Stdio::piped())
+        .output()
+        .context("scripts/kernel-patched")?;
+    let log = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{}", log.trim_end());
+    Ok(String::from_utf8(output.stdout)?.trim_end().into())
 }
 
 #[cfg(test)]
@@ -214,16 +175,5 @@ mod tests {
             let error = read(&format!("{header}\n{CHANGE}")).unwrap_err();
             assert!(error.to_string().contains(why), "{header}: {error}");
         }
-    }
-
-    #[test]
-    fn a_build_has_one_user() {
-        let builds = Builds::new(2);
-        let [one, other] = [builds.take().unwrap(), builds.take().unwrap()];
-        assert_ne!(one.number, other.number);
-        assert!(builds.take().is_err());
-        let number = one.number;
-        drop(one);
-        assert_eq!(builds.take().unwrap().number, number);
     }
 }

@@ -3,13 +3,13 @@
 //! Runs all mutants: on one kernel, and the survivors on a second one.
 
 use crate::{
-    Component, cache,
-    patches::{Build, Builds},
+    Component, cache, patches,
     report::{self, Durations, Outcome, Progress},
     source::Source,
     suite_runner::{Kernel, Module},
     suites::Suites,
-    table::{Change, Mutant},
+    switched,
+    table::Mutant,
 };
 use anyhow::{Context as _, Result};
 use std::{
@@ -25,17 +25,21 @@ use std::{
 const DEBUG: &str = "debug";
 
 /// Runs the suites on the mutants with the flavour `which`. Surviving mutants of the module run on
-/// [`DEBUG`] as well. The outcomes are stored if these are all mutants, `is_all`.
-pub(crate) fn all(
+/// [`DEBUG`] as well. The outcomes are stored if `mutants` are `all` of the component.
+pub(crate) fn run(
     root: PathBuf,
     component: Component,
     which: &str,
+    all: &[Mutant],
     mutants: &[&Mutant],
-    is_all: bool,
 ) -> Result<ExitCode> {
     let begun = Instant::now();
-    let run = Run::new(root, component)?;
-    let (kernel, unchanged) = run.unchanged(which)?;
+    let is_all = mutants.len() == all.len();
+    let mut run = Run::new(root, component)?;
+    let (mut kernel, mut unchanged) = run.unchanged(which)?;
+    if component == Component::Kernel {
+        run.switch(all, &mut kernel, &mut unchanged)?;
+    }
     let suites = match is_all {
         true => Suites::cheapest_first(kernel, unchanged)?,
         false => Suites::as_listed(kernel, unchanged)?,
@@ -76,8 +80,8 @@ struct Run {
     name: &'static str,
     /// One mutant of the module is built at a time, while others run.
     source: Mutex<Source>,
-    /// Mutants of the kernel are built at the same time.
-    builds: Builds,
+    /// The mutants that the kernel contains.
+    switched: Option<Vec<Mutant>>,
     /// The directory of their logs; each mutant has one of its name.
     logs: PathBuf,
 }
@@ -88,10 +92,12 @@ impl Run {
             Component::Module => "mutants",
             Component::Kernel => "kernel-mutants",
         };
+        let logs = root.join("build/results").join(name);
+        fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
         Ok(Self {
             source: Mutex::new(Source::of(&root)?),
-            builds: Builds::new(threads()),
-            logs: root.join("build/results").join(name),
+            switched: None,
+            logs,
             name,
             root,
         })
@@ -103,6 +109,24 @@ impl Run {
         let unchanged = self.module(&kernel, None)?;
         self.source().build(&kernel.which, None, &unchanged.file)?;
         Ok((kernel, unchanged))
+    }
+
+    /// Builds the kernel that contains all `mutants`, and replaces the kernel by it. The suites then
+    /// run with the original on it as well.
+    fn switch(
+        &mut self,
+        mutants: &[Mutant],
+        kernel: &mut Kernel,
+        unchanged: &mut Module,
+    ) -> Result<()> {
+        println!("building a kernel with {} mutants", mutants.len());
+        let dir = kernel.dir().context("the kernel has no directory")?;
+        let patch = self.logs.join("switched.patch");
+        switched::write(mutants, &dir.join("source"), &patch)?;
+        *kernel = kernel.built_in(&patches::build(&self.root, "mutants", &patch)?);
+        unchanged.key.add_file(&patch)?;
+        self.switched = Some(mutants.to_vec());
+        Ok(())
     }
 
     /// Returns each mutant's outcome on a kernel.
@@ -124,7 +148,7 @@ impl Run {
             return Ok((outcome, None));
         }
         let begun = Instant::now();
-        let (kernel, build) = match self.build(suites, mutant, &module) {
+        let kernel = match self.build(suites, mutant, &module) {
             Ok(built) => built,
             Err(why) => {
                 let took = Durations {
@@ -136,7 +160,6 @@ impl Run {
         };
         let (build_took, begun) = (begun.elapsed(), Instant::now());
         let outcome = suites.outcome(&kernel, &module, mutant.suite.as_deref())?;
-        drop(build);
         kernel.tidy(&module);
         if !matches!(outcome, Outcome::Broken(_)) {
             cache::write(&path, &module.key, &outcome)?;
@@ -165,29 +188,19 @@ impl Run {
         })
     }
 
-    /// Builds a mutant: the module, or the kernel beside the original module. Returns the kernel to
-    /// boot, and its build, which belongs to this mutant until that is dropped.
-    fn build(
-        &self,
-        suites: &Suites,
-        mutant: &Mutant,
-        module: &Module,
-    ) -> Result<(Kernel, Option<Build<'_>>)> {
+    /// Provides the module of a mutant: it is built, or for one of the kernel, it is the original.
+    /// Returns the kernel to boot.
+    fn build(&self, suites: &Suites, mutant: &Mutant, module: &Module) -> Result<Kernel> {
         let kernel = &suites.kernel;
-        match &mutant.change {
-            Change::Lines { .. } => {
-                let source = self.source();
-                source.build(&kernel.which, Some(mutant), &module.file)?;
-                Ok((kernel.clone(), None))
-            }
-            Change::Patch { path, .. } => {
-                let build = self.builds.take()?;
-                let dir = build.with(&self.root, path)?;
-                fs::copy(&suites.unchanged.file, &module.file)
-                    .with_context(|| module.file.display().to_string())?;
-                Ok((kernel.built_in(&dir), Some(build)))
-            }
-        }
+        let Some(all) = &self.switched else {
+            let source = self.source();
+            source.build(&kernel.which, Some(mutant), &module.file)?;
+            return Ok(kernel.clone());
+        };
+        fs::copy(&suites.unchanged.file, &module.file)
+            .with_context(|| module.file.display().to_string())?;
+        let parameter = switched::parameter(all, mutant).context("no such mutant")?;
+        Ok(kernel.with_parameter(parameter))
     }
 
     fn source(&self) -> MutexGuard<'_, Source> {

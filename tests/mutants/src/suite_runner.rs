@@ -82,6 +82,15 @@ impl Kernel {
         })
     }
 
+    /// Returns the directory that the kernel was built in.
+    pub(crate) fn dir(&self) -> Option<&Path> {
+        let option = self
+            .arguments
+            .iter()
+            .position(|word| word == "--kernel-dir")?;
+        self.arguments.get(option + 1).map(Path::new)
+    }
+
     /// Returns a kernel that was built in `dir`, with results under the same name.
     pub(crate) fn built_in(&self, dir: &Path) -> Self {
         let mut other = self.clone();
@@ -92,6 +101,13 @@ impl Kernel {
         if let Some(value) = option.and_then(|at| other.arguments.get_mut(at + 1)) {
             *value = dir.display().to_string();
         }
+        other
+    }
+
+    /// Returns the kernel with an additional kernel parameter.
+    pub(crate) fn with_parameter(&self, parameter: String) -> Self {
+        let mut other = self.clone();
+        other.arguments.extend(["--append".to_owned(), parameter]);
         other
     }
 
