@@ -275,3 +275,31 @@ fn an_id_that_does_not_exist_is_an_error_with_a_hint() {
     assert!(errors.contains(&expected), "{errors}");
     assert!(errors.contains("\n  hint: "), "{errors}");
 }
+
+#[test]
+fn the_tree_shows_owners_above_their_namespaces() {
+    let Some(nested) = Nested::start() else {
+        eprintln!("skipped: this user may not create user namespaces");
+        return;
+    };
+    let child = inode(path_of(nested.0.id(), Kind::User));
+    let document = list();
+    let owner = &entry(&document, child).unwrap()["owner"]["inode"];
+
+    let output = Command::new(NSPROXY)
+        .args(["list", "--tree", "-U"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("NAMESPACE "), "{text}");
+    let place = |inode: String| {
+        let name = format!("user:[{inode}] ");
+        let mut lines = text.lines().enumerate();
+        let (line, at) = lines.find_map(|(n, line)| Some((n, line.find(&name)?)))?;
+        Some((line, text.lines().nth(line)?[..at].chars().count()))
+    };
+    let (owner_line, owner_indent) = place(owner.to_string()).unwrap();
+    let (child_line, child_indent) = place(child.to_string()).unwrap();
+    assert_eq!(child_line, owner_line + 1, "{text}");
+    assert_eq!(child_indent, owner_indent + 3, "{text}");
+}

@@ -3,6 +3,7 @@
 //! `nsproxy list`: the namespaces of the system, and the objects that hold them.
 
 mod collector;
+mod columns;
 mod filter;
 mod holders;
 mod identity;
@@ -18,6 +19,7 @@ mod sample;
 mod scan;
 mod table;
 mod tasks;
+mod tree;
 mod without_process;
 
 pub use holders::Holder;
@@ -54,8 +56,13 @@ the owner or parent of another namespace, and by listns(2),
 which requires Linux 6.19. Namespaces that only sockets hold
 are never listed.
 
+With --tree, a namespace is below the user namespace that
+owns it, which has no column then. PARENT is that of a pid
+or user namespace. Owners of listed kinds are always shown.
+
 Example:
   nsproxy list -n
+  nsproxy list --tree
 
 Exit status:
   0  success, even if namespaces are omitted
@@ -72,6 +79,10 @@ pub(crate) struct Args {
     #[arg(short, long)]
     all: bool,
 
+    /// Print each namespace below its owner
+    #[arg(long, conflicts_with = "json")]
+    tree: bool,
+
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -83,13 +94,17 @@ pub(crate) fn main(args: &Args) -> Result<ExitCode> {
         hidden,
         listns,
     } = Scan::read()?;
-    let listed = |info: &&NamespaceInfo| args.kinds.contains(info.kind);
-    let namespaces: Vec<_> = namespaces.iter().filter(listed).collect();
+    let is_listed = |info: &NamespaceInfo| args.kinds.contains(info.kind);
+    let listed: Vec<_> = namespaces.iter().filter(|info| is_listed(info)).collect();
     if args.json {
-        let document = json::Document::new(&namespaces, hidden, listns);
+        let document = json::Document::new(&listed, hidden, listns);
         println!("{}", Versioned::new(document).pretty());
     } else {
-        print!("{}", table::table(&namespaces, args.all));
+        let text = match args.tree {
+            true => tree::tree(&namespaces, is_listed, args.all),
+            false => table::table(&listed, args.all),
+        };
+        print!("{text}");
         for message in omitted::messages(hidden, listns, &Caller::current()) {
             eprintln!("nsproxy: {message}");
         }

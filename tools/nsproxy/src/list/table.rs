@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The table of namespaces.
+//! The table of namespaces, and the cells of a namespace in it.
 
-use super::info::{NamespaceInfo, Related};
-use std::fmt::{Display, Write as _};
+use super::{
+    columns::{Column, align},
+    info::{NamespaceInfo, Related},
+};
+use std::fmt::Display;
 
-/// The names of the columns, each with whether its cells are numbers, which are aligned right.
-const COLUMNS: [(&str, bool); 7] = [
+const COLUMNS: [Column; 7] = [
     ("NAMESPACE", false),
     ("ID", true),
     ("OWNER", true),
@@ -21,41 +23,31 @@ const SHOWN: usize = 3;
 
 /// Formats the table. With `all`, it has all holders of each namespace.
 pub(super) fn table(infos: &[&NamespaceInfo], all: bool) -> String {
-    let rows: Vec<_> = infos.iter().map(|info| row(info, all)).collect();
-    let head = COLUMNS.map(|(name, _)| name.to_owned());
-    let lines = || [&head].into_iter().chain(&rows);
-    let mut widths = [0; COLUMNS.len()];
-    for line in lines() {
-        for (width, cell) in widths.iter_mut().zip(line) {
-            *width = cell.chars().count().max(*width);
-        }
-    }
-    let mut text = String::new();
-    for line in lines() {
-        let mut formatted = String::new();
-        for ((cell, width), (_, is_number)) in line.iter().zip(widths).zip(COLUMNS) {
-            let _ = match is_number {
-                true => write!(formatted, "{cell:>width$} "),
-                false => write!(formatted, "{cell:<width$} "),
-            };
-        }
-        text += formatted.trim_end();
-        text.push('\n');
-    }
-    text
+    let row = |info: &&NamespaceInfo| cells(info, name(info), info.owner, all);
+    align(COLUMNS, &infos.iter().map(row).collect::<Vec<_>>())
 }
 
-fn row(info: &NamespaceInfo, all: bool) -> [String; COLUMNS.len()] {
-    let inode = or_dash(info.inode);
+/// Returns the cells of a namespace: its name, and with its ids that of a related one.
+pub(super) fn cells(
+    info: &NamespaceInfo,
+    name: String,
+    related: Option<Related>,
+    all: bool,
+) -> [String; COLUMNS.len()] {
     [
-        format!("{}:[{inode}]", info.kind.name()),
+        name,
         or_dash(info.id),
-        or_dash(info.owner.map(number)),
+        or_dash(related.map(number)),
         info.processes.len().to_string(),
         or_dash(info.processes.first()),
         or_dash(info.first.as_ref().map(|first| printable(&first.command))),
         printable(&held_by(info, all)),
     ]
+}
+
+/// Returns the name of a namespace as links show it.
+pub(super) fn name(info: &NamespaceInfo) -> String {
+    format!("{}:[{}]", info.kind.name(), or_dash(info.inode))
 }
 
 fn or_dash(value: Option<impl Display>) -> String {
