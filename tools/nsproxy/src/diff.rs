@@ -3,6 +3,7 @@
 //! `nsproxy diff`: compares the same calls by setns(2) and by the module.
 
 use crate::{
+    attributes::{self, Attributes},
     errno,
     json::Versioned,
     open,
@@ -11,25 +12,19 @@ use crate::{
     target_args::{self, TargetArgs},
 };
 use anyhow::{Context as _, Result, bail};
-use nsproxy_uapi::{Implementation, Member, setns_raw};
+use nsproxy_uapi::{Implementation, setns_raw};
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
 };
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    env,
-    fmt::Write as _,
-    io::Read as _,
-    os::fd::{AsFd, AsRawFd as _, OwnedFd},
-    process::Command,
-};
+use std::{collections::BTreeSet, env, fmt::Write as _, os::fd::AsRawFd as _, process::Command};
 
 const AFTER_HELP: &str = "\
 Two processes make the calls: one by setns(2), the other
 through the module. Each reads its own state before and
-after, and exits. The table shows what changed for either.
+after, and exits. The table shows what changed for either:
+names and values first, then namespaces and numbers.
 nsproxy explain gives the reason of a refusal.
 
 Example:
@@ -71,9 +66,6 @@ struct Document {
     kernel: Effect,
     module: Effect,
 }
-
-/// The attributes of a process, by name.
-type Attributes = BTreeMap<String, String>;
 
 pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     // The two processes open the files and the device again. This one reports errors only once.
@@ -140,63 +132,14 @@ fn run(setns: impl Fn(i32, i32) -> Result<(), Errno>, plan: &Plan) -> Result<Eff
     // Stays open when a call changes the root directory.
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let proc = rustix::fs::open("/proc", flags, Mode::empty()).context("cannot open /proc")?;
-    let before = attributes(&proc)?;
+    let before = attributes::read(&proc)?;
     let refused =
         plan.execute(|turn| Ok(setns(turn.file.as_raw_fd(), turn.call.nstype() as i32).err()))?;
     Ok(Effect {
         result: refused.map_or_else(|| "0".to_owned(), |(_, errno)| errno::word(errno)),
         before,
-        after: attributes(&proc)?,
+        after: attributes::read(&proc)?,
     })
-}
-
-/// Reads the attributes of this process in `proc`.
-fn attributes(proc: &OwnedFd) -> Result<Attributes> {
-    let mut attributes = Attributes::new();
-    for member in Member::ALL {
-        let name = member.name();
-        let link = rustix::fs::readlinkat(proc, format!("self/ns/{name}"), Vec::new());
-        let link = match link {
-            Ok(link) => link.to_string_lossy().into_owned(),
-            Err(Errno::NOENT) => continue,
-            Err(errno) => bail!("cannot read /proc/self/ns/{name}: {errno}"),
-        };
-        attributes.insert(format!("ns/{name}"), link);
-    }
-    for name in ["root", "cwd"] {
-        let path = format!("self/{name}");
-        let stat = rustix::fs::statat(proc, path, rustix::fs::AtFlags::empty())?;
-        attributes.insert(
-            name.to_owned(),
-            format!("{:x}:{}", stat.st_dev, stat.st_ino),
-        );
-    }
-    for line in read(proc, "self/status")?.lines() {
-        if let Some((name, value)) = line.split_once(':')
-            && (name.starts_with("Cap") || name == "Uid" || name == "Gid")
-        {
-            let words: Vec<_> = value.split_whitespace().collect();
-            attributes.insert(name.to_owned(), words.join(" "));
-        }
-    }
-    for name in ["uid_map", "cgroup"] {
-        let lines = read(proc, &format!("self/{name}"))?;
-        let words: Vec<_> = lines.split_whitespace().collect();
-        attributes.insert(name.to_owned(), words.join(" "));
-    }
-    let name = rustix::system::uname();
-    let host = name.nodename().to_string_lossy().into_owned();
-    attributes.insert("host name".to_owned(), host);
-    Ok(attributes)
-}
-
-fn read(proc: impl AsFd, path: &str) -> Result<String> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(proc, path, flags, Mode::empty())
-        .with_context(|| format!("cannot open /proc/{path}"))?;
-    let mut text = String::new();
-    std::fs::File::from(file).read_to_string(&mut text)?;
-    Ok(text)
 }
 
 /// Formats the attributes that changed for either process, and marks those that differ.
@@ -214,6 +157,8 @@ fn table(kernel: &Effect, module: &Effect) -> String {
         module.result.clone(),
     ]);
     let names: BTreeSet<_> = kernel.after.keys().chain(module.after.keys()).collect();
+    let mut names: Vec<_> = names.into_iter().collect();
+    names.sort_by_key(|name| attributes::position(name));
     let of = |attributes: &Attributes, name| attributes.get(name).cloned().unwrap_or_default();
     for name in names {
         let row = [
@@ -290,13 +235,24 @@ mod tests {
     }
 
     #[test]
-    fn attributes_of_this_process() {
-        let proc = OwnedFd::from(std::fs::File::open("/proc").unwrap());
-        let attributes = attributes(&proc).unwrap();
-        assert!(attributes["ns/uts"].starts_with("uts:["), "{attributes:?}");
-        assert!(
-            attributes.contains_key("CapEff") && attributes.contains_key("root"),
-            "{attributes:?}"
-        );
+    fn values_of_users_come_before_links() {
+        let attributes = |host: &str, uts: &str| {
+            let [host, uts] = [("host name", host), ("ns/uts", uts)]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()));
+            Attributes::from([uts, host])
+        };
+        let effect = Effect {
+            result: "0".to_owned(),
+            before: attributes("guest", "uts:[1]"),
+            after: attributes("target", "uts:[2]"),
+        };
+        let expected = "
+           before   setns(2)  /dev/nsproxy
+result              0         0
+host name  guest    target    target
+ns/uts     uts:[1]  uts:[2]   uts:[2]
+same effect
+";
+        assert_eq!(table(&effect, &effect), expected.trim_start_matches('\n'));
     }
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The command-line tool `nsproxy`, as a library: its binary, the scan of `nsproxy list` for other
-//! programs, and tests of the page of a trace.
+//! The command-line tool `nsproxy`, as a library: its binary, the scan of `nsproxy list` and the formats
+//! of `nsproxy diff` for other programs, and tests of the page of a trace.
 
 mod ask;
 mod asked;
+mod attributes;
 mod caller;
 mod cause;
 mod check;
@@ -31,6 +32,7 @@ mod open;
 mod open_by_id;
 mod page;
 mod plan;
+mod proc_text;
 mod refusal;
 mod request;
 mod serve;
@@ -45,6 +47,7 @@ mod version;
 
 pub use list::{Holder, Identity, NamespaceInfo, ProcessInfo, Related, Scan};
 pub use page::page;
+pub use proc_text::{interfaces, one_line};
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use status::ExitCode;

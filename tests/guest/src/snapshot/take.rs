@@ -12,6 +12,7 @@ use crate::{
     },
 };
 use anyhow::{Result, ensure};
+use nsproxy::{interfaces, one_line};
 use rustix::{
     fs::{AtFlags, CWD, Mode, OFlags, StatxFlags},
     io::Errno,
@@ -86,7 +87,11 @@ impl Snapshot {
             let text = read_proc(proc, &format!("self/{file}"));
             seen.add(file, value_or_error(text.map(|text| one_line(&text))));
         }
-        seen.add("interfaces", value_or_error(interfaces(proc)));
+        let devices = read_proc(proc, "self/net/dev");
+        seen.add(
+            "interfaces",
+            value_or_error(devices.map(|text| interfaces(&text))),
+        );
         let mounts = sys::count_mounts().or_else(|errno| match errno {
             // Before Linux 6.8
             Errno::NOSYS => Ok(read_proc(proc, "self/mountinfo")?.lines().count()),
@@ -235,18 +240,6 @@ pub(crate) fn print_links() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn one_line(text: &str) -> String {
-    let mut one = String::with_capacity(text.len());
-    for line in text.lines() {
-        let mut between = if one.is_empty() { "" } else { ", " };
-        for word in line.split_ascii_whitespace() {
-            one.extend([between, word]);
-            between = " ";
-        }
-    }
-    one
-}
-
 /// Returns the next line with that name.
 fn status_line<'a>(lines: &mut impl Iterator<Item = &'a str>, name: &str) -> String {
     let line = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -259,15 +252,4 @@ fn owner(proc: &OwnedFd, link: &str) -> Result<String, Errno> {
     let file = rustix::fs::openat(proc, format!("self/ns/{link}"), flags, Mode::empty())?;
     let owner = nsfs::relative(file, Relative::Owner)?;
     Ok(format!("user:[{}]", rustix::fs::fstat(owner)?.st_ino))
-}
-
-/// Returns the sorted names of the network interfaces.
-fn interfaces(proc: &OwnedFd) -> Result<String, Errno> {
-    let text = read_proc(proc, "self/net/dev")?;
-    let mut names: Vec<_> = text
-        .lines()
-        .filter_map(|line| Some(line.split_once(':')?.0.trim()))
-        .collect();
-    names.sort_unstable();
-    Ok(names.join(" "))
 }
