@@ -3,9 +3,11 @@
 //! Executes the command after the namespaces are entered.
 
 use crate::errno::show;
+use crate::prompt;
 use crate::status::ExitCode;
 use anyhow::{Result, anyhow};
-use nix::unistd::{ForkResult, execvp};
+use nix::unistd::{ForkResult, execvp, execvpe};
+use nsproxy_uapi::Kind;
 use rustix::{
     io::{Errno, retry_on_intr},
     process::{Gid, Pid, Uid, WaitOptions, WaitStatus, waitpid},
@@ -48,7 +50,8 @@ pub(crate) fn become_root(groups_dropped: bool) -> Result<()> {
         })
 }
 
-/// Runs `command`, or a shell if it is empty, and returns its exit status.
+/// Runs `command`, or a shell if it is empty, and returns its exit status. The prompt of a shell names
+/// the kinds in `entered`.
 ///
 /// With `fork`, the command is a child: only children are in an entered pid namespace. Without, the
 /// command replaces this process, and the function returns only on an error.
@@ -56,7 +59,8 @@ pub(crate) fn become_root(groups_dropped: bool) -> Result<()> {
 /// The command inherits the descriptors, the ignored signals and the signal mask of this process.
 /// [`std::process::Command`] would reset SIGPIPE, and `posix_spawn()` of glibc ignores two signals
 /// of its own.
-pub(crate) fn run(command: Vec<OsString>, fork: bool) -> ExitCode {
+pub(crate) fn run(command: Vec<OsString>, fork: bool, entered: &[Kind]) -> ExitCode {
+    let is_shell = command.is_empty();
     let mut words = command.into_iter();
     let program = words
         .next()
@@ -64,6 +68,7 @@ pub(crate) fn run(command: Vec<OsString>, fork: bool) -> ExitCode {
         .unwrap_or_else(|| "/bin/sh".into());
     let words: Vec<_> = iter::once(program).chain(words).map(c_string).collect();
     let program = words[0].as_c_str();
+    let environment = is_shell.then(|| prompt::environment(program.to_bytes(), entered));
 
     let forked = if fork {
         // SAFETY: This process has one thread, so no lock is held that the child would wait for.
@@ -73,10 +78,16 @@ pub(crate) fn run(command: Vec<OsString>, fork: bool) -> ExitCode {
     };
     let errno = match forked {
         Ok(ForkResult::Parent { child }) => return wait(child),
-        Ok(ForkResult::Child) => match execvp(program, &words) {
-            Ok(never) => match never {},
-            Err(errno) => errno,
-        },
+        Ok(ForkResult::Child) => {
+            let executed = match &environment {
+                Some(environment) => execvpe(program, &words, environment),
+                None => execvp(program, &words),
+            };
+            match executed {
+                Ok(never) => match never {},
+                Err(errno) => errno,
+            }
+        }
         Err(errno) => errno,
     };
     let errno = Errno::from_raw_os_error(errno as i32);
@@ -100,7 +111,7 @@ fn wait(child: nix::unistd::Pid) -> ExitCode {
 }
 
 /// Converts a word of the command line or of the environment.
-fn c_string(word: OsString) -> CString {
+pub(crate) fn c_string(word: OsString) -> CString {
     CString::new(word.into_vec()).expect("arguments and environment contain no NUL")
 }
 

@@ -33,6 +33,7 @@ mod open_by_id;
 mod page;
 mod plan;
 mod proc_text;
+mod prompt;
 mod refusal;
 mod request;
 mod serve;

@@ -76,7 +76,7 @@ pub(crate) fn main(args: Args) -> Result<ExitCode> {
     })?;
     drop(device);
     if refusals.is_none() {
-        return Ok(exec::run(args.command, false));
+        return Ok(exec::run(args.command, false, &[]));
     }
     let run = Run {
         command: args.command,

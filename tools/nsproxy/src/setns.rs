@@ -25,6 +25,9 @@ With --all, kinds that already match the caller's are left
 out. If none is left, a message says so, and the command
 runs in the caller's namespaces.
 
+The prompt of a shell without COMMAND names the kinds, by
+PS1 and NSPROXY_NAMESPACES in its environment.
+
 Example:
   nsproxy setns -t 1234 -n ip link
 
@@ -77,9 +80,9 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     };
     args.target_args.report_nothing();
 
-    let kinds = &args.target_args.kinds.0;
-    let entered = |kind| kinds.iter().any(|(entered, _)| *entered == kind);
-    let become_root = entered(Kind::User) && !args.preserve_credentials;
+    let kinds = args.target_args.kinds.0.iter();
+    let kinds: Vec<_> = kinds.map(|(kind, _)| *kind).collect();
+    let become_root = kinds.contains(&Kind::User) && !args.preserve_credentials;
     let groups_dropped = become_root && exec::drop_groups();
     let refused =
         plan.execute(|turn| Ok(setns(turn.file.as_raw_fd(), turn.call.nstype() as i32).err()))?;
@@ -92,8 +95,8 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
     if become_root {
         exec::become_root(groups_dropped)?;
     }
-    let fork = entered(Kind::Pid) && !args.no_fork;
-    Ok(exec::run(args.command, fork))
+    let fork = kinds.contains(&Kind::Pid) && !args.no_fork;
+    Ok(exec::run(args.command, fork, &kinds))
 }
 
 #[cfg(test)]

@@ -19,6 +19,9 @@ const AFTER_HELP: &str = "\
 The call is that of unshare(2), made by the module. A new
 mount namespace gets private mounts, as with unshare(1).
 
+The prompt of a shell without COMMAND names the kinds, by
+PS1 and NSPROXY_NAMESPACES in its environment.
+
 Example:
   nsproxy unshare -r -n ip link
 
@@ -129,8 +132,6 @@ pub(crate) fn main(mut args: Args) -> Result<ExitCode> {
         rustix::mount::mount_change("/", private).context("cannot make the mounts private")?;
     }
     let children_only = |kind: &Kind| matches!(kind, Kind::Pid | Kind::Time);
-    Ok(exec::run(
-        args.command,
-        args.fork || kinds.iter().any(children_only),
-    ))
+    let fork = args.fork || kinds.iter().any(children_only);
+    Ok(exec::run(args.command, fork, &kinds))
 }

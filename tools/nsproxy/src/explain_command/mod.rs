@@ -123,7 +123,7 @@ impl Run {
             }
             None => Box::new(io::stderr()),
         };
-        let program = sys::start(|| exec::run(self.command, false)).map_err(cannot_trace)?;
+        let program = sys::start(|| exec::run(self.command, false, &[])).map_err(cannot_trace)?;
         // The child has the actions of the caller.
         sys::forward_signals(program).context("cannot forward signals to the command")?;
         let mut tracer = Tracer::new(program, self.refusals, Report::new(output, self.json));
