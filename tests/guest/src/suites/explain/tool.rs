@@ -258,14 +258,21 @@ const ROWS: &[Row] = &[
         typed:
             "child() { grep -l \"^PPid:.$1\\$\" /proc/[0-9]*/status 2>/dev/null | cut -d / -f 3; }
             is() { grep -qs \"$1\" /proc/$(child $2)/$3; }
+            wait_for() {
+                tries=3000
+                until is \"$@\"; do
+                    tries=$((tries - 1)); [ $tries -gt 0 ] || exit 99
+                    sleep 0.02
+                done
+            }
             /usr/bin/unshare -p -f sleep 1000 2>/dev/null & maker=$!
-            until is sleep $maker comm; do :; done
+            wait_for sleep $maker comm
             init=$(child $maker)
             /usr/bin/nsenter -t $init -p sleep 1000 2>/dev/null & parent=$!
-            until is sleep $parent comm; do :; done
+            wait_for sleep $parent comm
             kill -STOP $parent
             kill -KILL $init
-            until is '^State:.Z' $parent status; do :; done
+            wait_for '^State:.Z' $parent status
             nsproxy explain -t $init -u
             status=$?
             kill -CONT $parent

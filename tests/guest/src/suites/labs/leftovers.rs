@@ -8,7 +8,7 @@ use rustix::mount::{UnmountFlags, unmount};
 use std::{collections::BTreeSet, fs};
 
 /// The directories that a lab may write to.
-const PLACES: [&str; 3] = ["/root", "/run", "/tmp"];
+const PLACES: [&str; 4] = ["/home/student", "/root", "/run", "/tmp"];
 
 /// The state before a lab.
 pub(super) struct Before {
