@@ -19,6 +19,8 @@ TEST ?=
 # The mutants of `make mutants` and `make kernel-mutants`: those with one of these words in
 # their names; all of them if empty
 MUTANTS ?=
+# The exercise of `make exercise`, `make hint` and `make solution`: its number
+N ?=
 # The kernel, or its record.json, that `make test` compares each case with
 AGAINST ?=
 # A list of intended differences from that kernel, for make test AGAINST=
@@ -30,6 +32,8 @@ BUNDLE ?=
 
 # guest COMMAND DEFAULT-KERNEL ARGUMENTS
 guest = kernel=$$(scripts/prepare $(or $(KERNEL),$2)) && scripts/guest $1 "$$kernel" $3
+# exercise COMMAND ARGUMENTS
+exercise = bin=$$(scripts/tools nsproxy-mutants) && "$$bin/nsproxy-mutants" exercise $1 "$(N)" $2
 
 .PHONY: help
 help:
@@ -94,6 +98,16 @@ profile:
 vng:
 	@scripts/deps install vng
 	@$(call guest,vng,vng,$(SUITES))
+
+.PHONY: exercise exercise-test hint solution
+exercise solution:
+	@scripts/deps install build
+	@$(call exercise,$(subst exercise,begin,$@))
+exercise-test:
+	@kernel=$$(scripts/prepare $(or $(KERNEL),lab)) && \
+		$(call exercise,test --kernel "$$kernel",$(SUITES))
+hint:
+	@kernel=$$(scripts/prepare $(or $(KERNEL),lab)) && $(call exercise,hint --kernel "$$kernel")
 
 .PHONY: check doc rust-analyzer clean
 check:

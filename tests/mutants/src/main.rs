@@ -4,6 +4,7 @@
 //! patch in `tests/kernel-mutants`. The suites run on each until one fails.
 
 mod cache;
+mod exercise;
 mod patches;
 mod report;
 mod run;
@@ -36,6 +37,9 @@ struct Args {
 enum Command {
     /// Check that every entry of the table applies, and every patch has a subject
     Check,
+    /// Make an exercise of a mutant
+    #[command(subcommand)]
+    Exercise(exercise::Command),
     /// Build the mutants and run the suites on them
     Run {
         /// Component to mutate
@@ -91,8 +95,10 @@ fn run(Args { root, command }: Args) -> Result<ExitCode> {
             let [module, kernel] = [Component::Module, Component::Kernel].map(|it| it.read(&root));
             println!("{} mutants apply to the source", module?.len());
             println!("{} patches for the kernel", kernel?.len());
+            println!("{}", exercise::check(&root)?);
             Ok(ExitCode::SUCCESS)
         }
+        Command::Exercise(command) => exercise::execute(&root, &command),
         Command::Run {
             component,
             kernel,

@@ -11,7 +11,7 @@ use std::{
     borrow::Cow,
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Output, Stdio},
 };
 
 /// The copy. All mutants share it, so that make builds only the files that differ.
@@ -25,13 +25,10 @@ pub(crate) struct Source {
 impl Source {
     /// Reads the source of the project in `root`. [`build`](Self::build) creates the copy.
     pub(crate) fn of(root: &Path) -> Result<Self> {
-        let mut files = Vec::new();
-        collect(root, Path::new("Kbuild"), &mut files)?;
-        collect(root, Path::new("src"), &mut files)?;
         Ok(Self {
             root: root.to_owned(),
             copy: root.join("build/mutants"),
-            files,
+            files: files(root)?,
         })
     }
 
@@ -44,21 +41,14 @@ impl Source {
         for (file, content) in &self.files {
             write(&self.copy.join(file), &changed(file, content, mutant)?)?;
         }
-        let output = Command::new(self.root.join("scripts/guest"))
-            .args(["module", kernel])
-            .arg(&self.copy)
-            .output()
-            .context("scripts/guest")?;
+        let output = build_module(&self.root, kernel, &self.copy, Stdio::piped())?;
         if !output.status.success() {
             let log = String::from_utf8_lossy(&output.stderr);
             let lines: Vec<_> = log.lines().collect();
             let last = &lines[lines.len().saturating_sub(12)..];
             return Err(anyhow!("{}", last.join("\n")));
         }
-        let built = String::from_utf8(output.stdout)?;
-        fs::copy(built.trim_end(), module)
-            .with_context(|| format!("cannot copy {} to {}", built.trim_end(), module.display()))?;
-        Ok(())
+        copy_module(&output, module)
     }
 
     /// Adds the source of the module, mutated or original, and the patch of a kernel mutant.
@@ -72,6 +62,37 @@ impl Source {
         }
         Ok(())
     }
+}
+
+/// Returns the path and the content of each file of the module in the project in `root`.
+pub(crate) fn files(root: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {
+    let mut files = Vec::new();
+    collect(root, Path::new("Kbuild"), &mut files)?;
+    collect(root, Path::new("src"), &mut files)?;
+    Ok(files)
+}
+
+/// Builds the module in a directory of its source for a kernel. Returns the output of the build.
+pub(crate) fn build_module(
+    root: &Path,
+    kernel: &str,
+    source: &Path,
+    errors: Stdio,
+) -> Result<Output> {
+    Command::new(root.join("scripts/guest"))
+        .args(["module", kernel])
+        .arg(source)
+        .stderr(errors)
+        .output()
+        .context("scripts/guest")
+}
+
+/// Copies the module of a build.
+pub(crate) fn copy_module(build: &Output, module: &Path) -> Result<()> {
+    let built = std::str::from_utf8(&build.stdout)?.trim_end();
+    fs::copy(built, module)
+        .with_context(|| format!("cannot copy {built} to {}", module.display()))?;
+    Ok(())
 }
 
 /// Returns the content of a file in a mutant.

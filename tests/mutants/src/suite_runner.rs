@@ -24,6 +24,8 @@ pub(crate) struct Kernel {
     arguments: Vec<String>,
     /// The directory of the programs.
     bin: PathBuf,
+    /// The only test to run; [`None`] for all, or for `TEST` of the environment.
+    test: Option<String>,
 }
 
 /// A module for a kernel: the original or a mutant.
@@ -79,6 +81,7 @@ impl Kernel {
             bin,
             key,
             arguments,
+            test: None,
         })
     }
 
@@ -108,6 +111,13 @@ impl Kernel {
     pub(crate) fn with_parameter(&self, parameter: String) -> Self {
         let mut other = self.clone();
         other.arguments.extend(["--append".to_owned(), parameter]);
+        other
+    }
+
+    /// Returns the kernel with suites that run this test only.
+    pub(crate) fn with_test(&self, test: &str) -> Self {
+        let mut other = self.clone();
+        other.test = Some(test.to_owned());
         other
     }
 
@@ -152,6 +162,9 @@ impl Kernel {
         command.arg("run").args(&self.arguments);
         command.arg("--module").arg(&module.file);
         command.arg("--results").arg(&module.logs);
+        if let Some(test) = &self.test {
+            command.env("TEST", test);
+        }
         if let Some(limit) = limit {
             command.args(["--timeout", &limit.to_string()]);
         }
