@@ -19,7 +19,7 @@ TEST ?=
 # The mutants of `make mutants` and `make kernel-mutants`: those with one of these words in
 # their names; all of them if empty
 MUTANTS ?=
-# The exercise of `make exercise`, `make hint` and `make solution`: its number
+# The exercise of `make exercise`, `make hint` and `make solution`: its number or name
 N ?=
 # The kernel, or its record.json, that `make test` compares each case with
 AGAINST ?=

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! All exercises, with their numbers: `exercises.toml`.
+//! All exercises: the bug hunts of `exercises.toml` with their numbers, and the skeletons of
+//! `skeletons.toml`.
 
-use super::{Exercise, bug_hunt};
+use super::{
+    Exercise, bug_hunt,
+    skeleton::{self, Skeleton},
+};
 use crate::table::{self, Mutant};
 use anyhow::{Context as _, Result, bail};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 
-const FILE: &str = "tests/mutants/exercises.toml";
+const BUG_HUNTS: &str = "tests/mutants/exercises.toml";
+const SKELETONS: &str = "tests/mutants/skeletons.toml";
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -27,6 +32,7 @@ pub(crate) struct Catalog {
     root: PathBuf,
     table: Table,
     mutants: Vec<Mutant>,
+    skeletons: Vec<Skeleton>,
 }
 
 /// Returns an exercise of the project in `root`.
@@ -41,25 +47,38 @@ pub(super) fn find(root: &Path, id: &str) -> Result<Exercise> {
 impl Catalog {
     /// Reads the exercises and the mutants of the project in `root`.
     pub(super) fn read(root: &Path) -> Result<Self> {
-        let path = root.join(FILE);
-        let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-        let table = toml::from_str(&text).with_context(|| path.display().to_string())?;
+        let skeleton::Table {
+            skeleton: skeletons,
+        } = parse(&root.join(SKELETONS))?;
         Ok(Self {
             root: root.to_owned(),
-            table,
+            table: parse(&root.join(BUG_HUNTS))?,
             mutants: table::read(root)?,
+            skeletons,
         })
     }
 
     fn find(&self, id: &str) -> Result<Exercise> {
+        if let Some(skeleton) = self.skeletons.iter().find(|skeleton| skeleton.name == id) {
+            return skeleton.exercise(self.source(&skeleton.file)?);
+        }
         let mutant = id.parse().ok().and_then(|number| self.mutant(number));
         let Some(mutant) = mutant else {
             let last = self.table.bug_hunts.len();
-            bail!("no exercise {id:?}\nhint: N=1 to N={last} are bug hunts");
+            let names: Vec<_> = self.skeletons.iter().map(|it| it.name.as_str()).collect();
+            bail!(
+                "no exercise {id:?}\nhint: N=1 to N={last} are bug hunts; skeletons: {}",
+                names.join(", ")
+            );
         };
-        let path = self.root.join(&mutant.file);
-        let original = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+        let original = self.source(&mutant.file)?;
         bug_hunt::exercise(id, mutant, original, &self.table.suites)
+    }
+
+    /// Reads a file of the module.
+    fn source(&self, file: &Path) -> Result<String> {
+        let path = self.root.join(file);
+        fs::read_to_string(&path).with_context(|| path.display().to_string())
     }
 
     /// Returns the mutant of a bug hunt.
@@ -76,8 +95,19 @@ impl Catalog {
                 wrong.push(format!("{name}: {why:#}"));
             }
         }
+        let mut names = BTreeSet::new();
+        for Skeleton { name, suites, .. } in &self.skeletons {
+            if !names.insert(name) {
+                wrong.push(format!("{name}: duplicate name"));
+            }
+            if let Err(why) = self.find(name) {
+                wrong.push(format!("{name}: {why:#}"));
+            }
+            let unknown = suites.iter().filter(|it| !self.table.suites.contains(it));
+            wrong.extend(unknown.map(|suite| format!("{name}: unknown suite {suite}")));
+        }
         if !wrong.is_empty() {
-            bail!("{FILE}:\n    {}", wrong.join("\n    "));
+            bail!("{BUG_HUNTS}, {SKELETONS}:\n    {}", wrong.join("\n    "));
         }
         Ok(())
     }
@@ -85,10 +115,16 @@ impl Catalog {
     pub(super) fn summary(&self) -> String {
         let names = self.table.bug_hunts.iter();
         format!(
-            "{} bug hunts",
-            names.filter(|name| !name.is_empty()).count()
+            "{} bug hunts, {} skeletons",
+            names.filter(|name| !name.is_empty()).count(),
+            self.skeletons.len()
         )
     }
+}
+
+fn parse<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    toml::from_str(&text).with_context(|| path.display().to_string())
 }
 
 /// Returns the mistakes in the numbers.
@@ -163,6 +199,7 @@ mod tests {
             root: PathBuf::new(),
             table: table(&["kinds", "errno"], &["one", "", "two"]),
             mutants: mutants().into(),
+            skeletons: Vec::new(),
         };
         let name = |number| catalog.mutant(number).map(|mutant| mutant.name.as_str());
         assert_eq!(

@@ -2,6 +2,7 @@
 
 //! Finds functions in source code by its layout: that of rustfmt, and that of the kernel for C.
 
+use anyhow::{Context as _, Result, ensure};
 use std::ops::Range;
 
 /// A function in a source.
@@ -27,6 +28,39 @@ pub(super) fn around(source: &str, line: usize) -> Option<String> {
         }
         _ => name,
     })
+}
+
+/// Returns the place of the body of the first function of that name, in bytes: its lines between the
+/// braces.
+///
+/// # Errors
+///
+/// There is no such function; or more than one, if it must be unique.
+pub(super) fn body(source: &str, name: &str, is_unique: bool) -> Result<Range<usize>> {
+    let found: Vec<_> = functions(source)
+        .filter(|function| function.name == name)
+        .collect();
+    let function = found
+        .first()
+        .with_context(|| format!("no function {name}()"))?;
+    ensure!(
+        !is_unique || found.len() == 1,
+        "{} functions {name}()",
+        found.len()
+    );
+    let lines: Vec<_> = source.lines().collect();
+    let Range { start, end } = function.lines;
+    let closing = end - 1;
+    // The arguments have lines of their own, and more indentation.
+    let is_opening =
+        |line: &usize| lines[*line].ends_with('{') && indent(lines[*line]) == indent(lines[start]);
+    let opening = (start..closing).find(is_opening);
+    let opening = opening.with_context(|| format!("{name}() has no body of its own lines"))?;
+    let offset = |line: usize| -> usize {
+        let before = source.split_inclusive('\n').take(line);
+        before.map(str::len).sum()
+    };
+    Ok(offset(opening + 1)..offset(closing))
 }
 
 fn functions(source: &str) -> impl Iterator<Item = Function<'_>> {
@@ -130,6 +164,15 @@ fn last() {
         }
     }
 
+    #[test]
+    fn the_body_is_between_the_braces() {
+        let of = |name| RUST[body(RUST, name, true).unwrap()].to_owned();
+        assert_eq!(of("last"), "    three()\n");
+        assert_eq!(of("inner"), "            one();\n");
+        assert!(of("outer").starts_with("        fn inner() {\n"));
+        assert!(of("outer").ends_with("        two()\n"));
+    }
+
     const C: &str = "\
 static int declared(int a);
 
@@ -137,7 +180,7 @@ static const struct a table = {
 \t.call = one,
 };
 
-/* one() */
+/* two() */
 static noinline int one(struct a *a,
 \t\t\tint b)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! Exercises for a class: a copy of the module with one mistake to find, or with one function to write.
+//! Exercises for a class: a copy of the module with one mistake to find, or without the body of
+//! one function to write.
 //! The suites grade them.
 
 mod bug_hunt;
@@ -10,6 +11,7 @@ mod function;
 mod hints;
 
 mod run;
+mod skeleton;
 mod student_progress;
 mod tree;
 
@@ -27,7 +29,7 @@ use crate::table::Mutant;
 pub(crate) enum Command {
     /// Create the tree of an exercise
     Begin {
-        /// Number of a bug hunt
+        /// Number of a bug hunt, or name of a skeleton
         id: String,
     },
     /// Build the module of the tree, and run suites until one fails
@@ -35,7 +37,7 @@ pub(crate) enum Command {
         /// Kernel flavour
         #[arg(long, value_name = "KERNEL", default_value = "lab")]
         kernel: String,
-        /// Number of a bug hunt
+        /// Number of a bug hunt, or name of a skeleton
         id: String,
         /// Suites [default: all that the exercise has]
         #[arg(value_name = "SUITE")]
@@ -46,12 +48,12 @@ pub(crate) enum Command {
         /// Kernel flavour
         #[arg(long, value_name = "KERNEL", default_value = "lab")]
         kernel: String,
-        /// Number of a bug hunt
+        /// Number of a bug hunt, or name of a skeleton
         id: String,
     },
     /// Print the change that was made, and end the exercise
     Solution {
-        /// Number of a bug hunt
+        /// Number of a bug hunt, or name of a skeleton
         id: String,
     },
 }
@@ -59,7 +61,7 @@ pub(crate) enum Command {
 /// An exercise, before a student changes it.
 #[derive(Debug)]
 pub(crate) struct Exercise {
-    /// Its number, which is also the name of its directory.
+    /// Its number or its name, which is also the name of its directory.
     id: String,
     /// The task, in a sentence without a full stop.
     task: String,
