@@ -219,9 +219,9 @@ impl Journal {
     }
 }
 
-/// The steps of setns(2). `Install` occurs twice: setns(2) of 2011 calls `exit_sem()` before it
-/// installs an ipc namespace.
-const OF_SETNS: &[Step] = &[
+/// The steps of setns(2) in their order. `Install` occurs twice: setns(2) of 2011 calls `exit_sem()`
+/// before it installs an ipc namespace.
+pub const OF_SETNS: &[Step] = &[
     Step::Caller,
     Step::Capable,
     Step::Fget,
@@ -244,8 +244,8 @@ const OF_SETNS: &[Step] = &[
     Step::Return,
 ];
 
-/// The steps of unshare(2).
-const OF_UNSHARE: &[Step] = &[
+/// The steps of unshare(2) in their order.
+pub const OF_UNSHARE: &[Step] = &[
     Step::Caller,
     Step::Flags,
     Step::Fs,

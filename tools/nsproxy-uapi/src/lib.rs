@@ -22,6 +22,7 @@ mod step;
 pub mod sys;
 mod tracepoint;
 
+pub use audit::{OF_SETNS, OF_UNSHARE};
 pub use device::{Device, Version};
 pub use explain::{Explain, Limit, Refusal};
 pub use file_handle::open_by_id;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-//! The command-line tool `nsproxy`, as a library: its binary, the scan of `nsproxy list` and the formats
-//! of `nsproxy diff` for other programs, and tests of the page of a trace.
+//! The command-line tool `nsproxy`, as a library: its binary, and for other programs the scan of
+//! `nsproxy list`, the formats of `nsproxy diff` and the page of a trace.
 
 mod ask;
 mod asked;
@@ -47,8 +47,9 @@ mod unshare;
 mod version;
 
 pub use list::{Holder, Identity, NamespaceInfo, ProcessInfo, Related, Scan};
-pub use page::page;
+pub use page::{page, page_document};
 pub use proc_text::{interfaces, one_line};
+pub use trace::{TracedStep, traced_steps};
 
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use status::ExitCode;

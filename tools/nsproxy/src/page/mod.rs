@@ -9,6 +9,7 @@
 //! - `namespaces.js` draws it as a table;
 //! - `page.js` selects the step.
 
+mod source_lines;
 mod static_html;
 
 use serde_json::Value;
@@ -34,11 +35,19 @@ pub fn page(json: &str) -> String {
         &[
             ("<!--title-->", &static_html::title(&document)),
             ("/*style*/", CSS),
+            ("<!--origin-->", &static_html::origin(&document)),
             ("<!--calls-->", &static_html::calls(&document)),
             ("/*trace*/", &inside_script(&value.to_string())),
             ("/*script*/", JS),
         ],
     )
+}
+
+/// Returns the document in a page: the JSON of [`page`]. [`None`] if the page is another one.
+pub fn page_document(html: &str) -> Option<&str> {
+    let (_, rest) = html.split_once(r#"<script type="application/json" id="trace">"#)?;
+    let (json, _) = rest.split_once("</script>")?;
+    Some(json)
 }
 
 /// Replaces each mark of `template`, in their order. Marks in the replacements have no effect.

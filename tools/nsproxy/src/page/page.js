@@ -31,9 +31,15 @@ function show(call, step) {
         each.classList.toggle("future", number > step);
         each.setAttribute("aria-current", number === step ? "step" : "false");
     });
+    const detail = steps[step].querySelector(".detail").cloneNode(true);
+    const lines = detail.querySelector(".lines");
+    lines?.remove();
+    byId("lines").hidden = lines === null;
+    byId("lines").replaceChildren(...(lines === null ? [] : [lines]));
+    byId("lines").scrollTop = 0;
     byId("now").replaceChildren(
         element("h3", "", ...steps[step].querySelector("a").cloneNode(true).childNodes),
-        ...steps[step].querySelector(".detail").cloneNode(true).childNodes,
+        ...detail.childNodes,
     );
     byId("sets").replaceChildren(...drawSets(calls[call], step));
     scroll(path, steps[step]);
@@ -42,17 +48,49 @@ function show(call, step) {
     }
 }
 
-// Scrolls to what moved. If not all of it fits, the first row is visible.
+// Scrolls to what moved. If not all of it fits, the rows that did not move are hidden.
 function scroll(path, step) {
-    document.documentElement.style.setProperty("--bar", `${byId("bar").offsetHeight}px`);
-    const moved = [...document.querySelectorAll("#sets .moved")];
-    for (const each of [moved.at(-1), moved[0]]) {
-        each?.scrollIntoView({ block: "nearest" });
+    // On a narrow screen, these cover the top and the bottom of the page.
+    for (const id of ["bar", "lines"]) {
+        const isSticky = getComputedStyle(byId(id)).position === "sticky";
+        const height = isSticky ? byId(id).offsetHeight : 0;
+        document.documentElement.style.setProperty(`--${id}`, `${height}px`);
+    }
+    for (const isFolded of [false, true]) {
+        byId("sets").classList.toggle("folded", isFolded);
+        if (scrollToMoved()) {
+            break;
+        }
     }
     // On a narrow screen the path is below the table, and not scrolled to.
     if (getComputedStyle(path).overflowY === "auto") {
         step.scrollIntoView({ block: "nearest" });
     }
+}
+
+// Scrolls to what moved, at least to the first of it. Returns whether all of it is visible.
+function scrollToMoved() {
+    const moved = [...document.querySelectorAll("#sets .moved")];
+    for (const each of [moved.at(-1), moved[0]]) {
+        each?.scrollIntoView({ block: "nearest" });
+    }
+    const { top, bottom } = visibleArea();
+    return moved.every((each) => {
+        const rectangle = each.getBoundingClientRect();
+        return rectangle.top >= top && rectangle.bottom <= bottom;
+    });
+}
+
+// Returns the area in which the tables are visible.
+function visibleArea() {
+    const state = byId("state");
+    if (getComputedStyle(state).overflowY === "auto") {
+        return state.getBoundingClientRect();
+    }
+    const isCovered = getComputedStyle(byId("lines")).position === "sticky";
+    const { bottom: top } = byId("bar").getBoundingClientRect();
+    const bottom = isCovered ? byId("lines").getBoundingClientRect().top : innerHeight;
+    return { top, bottom };
 }
 
 // Shows the step in the address of the page, or the first step.
@@ -99,6 +137,7 @@ function start() {
         }
     });
     window.addEventListener("hashchange", follow);
+    window.addEventListener("resize", () => show(shown.call, shown.step));
 
     // A link would scroll to the element with its address.
     document.querySelectorAll(".step").forEach((step) => step.removeAttribute("id"));

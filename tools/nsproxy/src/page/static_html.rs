@@ -2,6 +2,7 @@
 
 //! The part of the page that needs no scripts: each call, its outcome and its steps.
 
+use super::source_lines::{Lines, Origin};
 use serde::Deserialize;
 use serde_json::{Map, Number, Value};
 use std::fmt::Write as _;
@@ -10,6 +11,8 @@ use std::fmt::Write as _;
 #[derive(Deserialize)]
 pub(super) struct Document {
     calls: Vec<Call>,
+    /// With the source lines of the steps.
+    sources: Option<Origin>,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +59,7 @@ struct Step {
     about: Option<Ns>,
     nsproxy: Option<Nsproxy>,
     counts: Vec<Counts>,
+    lines: Option<Lines>,
 }
 
 #[derive(Deserialize)]
@@ -109,6 +113,14 @@ pub(super) fn title(document: &Document) -> String {
         [call] => escape(&call.call),
         calls => format!("{} calls", calls.len()),
     }
+}
+
+/// Returns the origin of the source lines; nothing in a page without them.
+pub(super) fn origin(document: &Document) -> String {
+    document
+        .sources
+        .as_ref()
+        .map_or(String::new(), Origin::html)
 }
 
 /// Returns all calls.
@@ -277,6 +289,9 @@ impl Step {
         if !changes.is_empty() {
             let _ = writeln!(html, "<p class=\"changes\">{}</p>", changes.join("; "));
         }
+        if let Some(lines) = &self.lines {
+            *html += &lines.html();
+        }
         *html += "</div></li>\n";
     }
 
@@ -372,7 +387,7 @@ fn capitalized(text: &str) -> String {
 }
 
 /// Escapes text for HTML, also within quotes.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

@@ -414,33 +414,23 @@ fn create(kind: Option<Kind>) -> (&'static str, &'static [&'static str], &'stati
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::all_steps;
     use std::{fs, path::Path};
 
     /// Returns the function of each step: of setns(2) today and in 2011, and of unshare(2).
     fn functions() -> Vec<Function> {
-        let steps = Step::ALL.iter().flat_map(|&step| {
-            let kinds = Kind::ALL.iter().map(|&kind| Some((kind, 1)));
-            kinds.chain([None]).map(move |about| (step, about))
-        });
-        let taken = steps.flat_map(|(step, about)| {
-            [None, Some(Errno::PERM)].map(|errno| Taken {
-                step,
-                time: Default::default(),
-                errno,
-                about,
-                nsproxy: None,
-                counts: Vec::new(),
-            })
-        });
-        let setns = Journal { steps: Vec::new() };
-        let taken: Vec<_> = taken.collect();
-        let flags = taken.iter().find(|taken| taken.step == Step::Flags);
-        let unshare = Journal {
-            steps: flags.cloned().into_iter().collect(),
+        let journals = [
+            (all_steps::setns_journal(), false),
+            (all_steps::setns_journal(), true),
+            (all_steps::unshare_journal(), false),
+        ];
+        let of = |step| all_steps::variations(step).into_iter();
+        let taken: Vec<_> = Step::ALL.iter().copied().flat_map(of).collect();
+        let of = |(journal, old): &(Journal, bool)| {
+            let of = |taken| function(taken, journal, *old);
+            taken.iter().map(of).collect::<Vec<_>>()
         };
-        let calls = [(&setns, false), (&setns, true), (&unshare, false)];
-        let of = |taken: &Taken| calls.map(|(journal, old)| function(taken, journal, old));
-        taken.iter().flat_map(of).collect()
+        journals.iter().flat_map(of).collect()
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 //! `nsproxy trace`: makes calls and prints their steps.
 
+mod all_steps;
 mod function;
 mod json;
 #[cfg(test)]
 mod samples;
 mod tree;
+
+pub use all_steps::{TracedStep, traced_steps};
 
 use crate::{
     creation::{self, CreationArgs},

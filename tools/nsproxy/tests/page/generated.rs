@@ -7,7 +7,7 @@ use nsproxy::page;
 use serde_json::{Value, json};
 use std::{env, fs, path::Path};
 
-/// Returns a document with a refusal, a dry run of the call `name`, and a call as of 2011, whose
+/// Returns a document with a refusal and source lines of one step, a dry run of the call `name`, and a call as of 2011, whose
 /// clock is too coarse.
 fn document(name: &str) -> Value {
     let step = |step: &str, within: &[&str], function: &str| {
@@ -23,6 +23,10 @@ fn document(name: &str) -> Value {
     caller["time"] = json!(0);
     let mut target = step("target", &["validate_nsset"], "get_nsproxy");
     target["nsproxy"] = json!({ "before": 0, "after": 3 });
+    target["lines"] = json!({
+        "c": { "file": "kernel/nsproxy.c", "item": "validate_nsset", "first": 420, "text": "if (a < b)\n\n\tget(\"&\");" },
+        "rust": { "file": "src/nsset.rs", "item": "NsSet::put", "first": 7, "text": "drop::<T>(a);" },
+    });
     let mut install = step("install", &["validate_nsset"], "netns_install");
     install["about"] = json!({ "kind": "net", "id": 46 });
     let mut refused = install.clone();
@@ -52,7 +56,7 @@ fn document(name: &str) -> Value {
     let mut third = call("the net namespace of /n", [7, 46], &[&caller, &install]);
     third["as_of_2011"] = json!(true);
     third["timed"] = json!(false);
-    json!({ "calls": [first, second, third] })
+    json!({ "calls": [first, second, third], "sources": { "kernel": "Linux 7.3.4" } })
 }
 
 /// A file name that tries to be a script.
@@ -86,6 +90,14 @@ fn calls_are_readable_without_scripts() {
         "tests/page/calls.html",
         &format!("<!-- SPDX-License-Identifier: GPL-2.0-only -->\n{calls}"),
     );
+}
+
+#[test]
+fn the_origin_of_source_lines_is_named() {
+    let mut document = document("harmless");
+    assert!(page(&document.to_string()).contains("C from Linux 7.3.4"));
+    document["sources"] = Value::Null;
+    assert!(!page(&document.to_string()).contains("C from"));
 }
 
 #[test]

@@ -10,7 +10,7 @@ mod generated;
 
 use anyhow::{Context as _, Result, ensure};
 use browser::Browser;
-use nsproxy::page;
+use nsproxy::{page, page_document};
 use serde_json::{Value, json};
 use std::{fs, path::Path};
 
@@ -43,9 +43,8 @@ const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/trace-exa
 
 /// Returns the document that a page contains.
 fn document_of(html: &str) -> Result<Value> {
-    let json = html.split_once("id=\"trace\">").map(|(_, rest)| rest);
-    let json = json.and_then(|rest| rest.split_once("</script>"));
-    Ok(serde_json::from_str(json.map_or("", |(json, _)| json))?)
+    let json = page_document(html).context("no document in the page")?;
+    Ok(serde_json::from_str(json)?)
 }
 
 /// Returns the ids of the namespaces whose counts a step changes.
