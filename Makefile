@@ -27,6 +27,8 @@ AGAINST ?=
 CHANGES ?=
 # The arguments of `make trace`, for nsproxy trace; $$target is a process in other namespaces
 ARGS ?=
+# Not empty: `make trace` writes the traces of docs/results/ instead
+WRITE ?=
 # A file that `make bundle` wrote: `make run` and `make shell` use it, and build nothing
 BUNDLE ?=
 
@@ -79,7 +81,7 @@ test-long:
 
 .PHONY: trace record results test-kernels mutants kernel-mutants bench profile vng
 trace:
-	@$(call guest,trace,,$(if $(ARGS),'$(ARGS)'))
+	@$(if $(WRITE),$(call guest,traces,lab),$(call guest,trace,,$(if $(ARGS),'$(ARGS)')))
 record:
 	@$(call guest,record,,$(SUITES))
 results:
