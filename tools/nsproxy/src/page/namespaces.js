@@ -33,6 +33,11 @@ function namespaces(call) {
     return all;
 }
 
+// Returns whether the caller may see the counts. Otherwise those of the document are 0.
+function hasCounts(call) {
+    return call.steps[0].nsproxy !== null;
+}
+
 // Draws the state after a step: a table for the nsproxy, and one for the cred. A row or a head
 // that the step changed has the class "moved".
 function drawSets(call, at) {
@@ -61,7 +66,9 @@ function drawSets(call, at) {
         const body = table.createTBody();
         for (const kind of kinds) {
             for (const id of all[kind] ?? []) {
-                body.append(drawRow(kind, id, set, step, state.counts.get(id)));
+                const counts = state.counts.get(id);
+                const isKnown = counts?.constant || hasCounts(call);
+                body.append(drawRow(kind, id, set, step, isKnown ? counts : undefined));
             }
         }
         return table;

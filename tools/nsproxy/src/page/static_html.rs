@@ -149,6 +149,14 @@ impl Call {
                 html += &refusal.html(self.dry_run, step.map(|step| address(number, step)));
             }
         }
+        if self
+            .steps
+            .first()
+            .is_some_and(|step| step.nsproxy.is_none())
+        {
+            html += "<p class=\"note\">Counts are shown only to root of the initial user and pid \
+                     namespaces.</p>\n";
+        }
         if !self.timed {
             html += "<p class=\"note\">No times: the clock of this kernel is too coarse.</p>\n";
         }

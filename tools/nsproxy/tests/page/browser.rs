@@ -38,13 +38,13 @@ pub(crate) struct Browser {
 }
 
 impl Browser {
-    /// Starts `CHROMIUM` or `chromium` with a new profile.
+    /// Starts the browser with a new profile.
     pub(crate) fn start(profile: &Path) -> Result<Self> {
         if profile.exists() {
             fs::remove_dir_all(profile)?;
         }
         fs::create_dir_all(profile)?;
-        let program = env::var_os("CHROMIUM").map_or("chromium".into(), PathBuf::from);
+        let program = program()?;
         // The protocol uses the descriptors 3 and 4.
         let mut child = Command::new("sh")
             .args([
@@ -110,7 +110,7 @@ impl Browser {
 
     fn receive(&mut self, awaited: &str) -> Result<Value> {
         let message = self.messages.recv_timeout(TIMEOUT);
-        message.map_err(|error| anyhow!("no reply to {awaited}: {error}; is chromium installed?"))
+        message.map_err(|error| anyhow!("no reply to {awaited}: {error}"))
     }
 
     /// Opens a page, and waits until it is loaded.
@@ -168,6 +168,13 @@ impl Browser {
         Ok(())
     }
 
+    /// Shows the page as it is printed, or as on a screen.
+    pub(crate) fn print(&mut self, is_printed: bool) -> Result<()> {
+        let media = if is_printed { "print" } else { "" };
+        self.command("Emulation.setEmulatedMedia", json!({ "media": media }))?;
+        Ok(())
+    }
+
     /// Returns the exceptions and the messages on the console.
     pub(crate) fn errors(&self) -> Vec<&Value> {
         let methods = [
@@ -178,6 +185,21 @@ impl Browser {
         let is_error = |event: &&Value| methods.iter().any(|method| event["method"] == *method);
         self.events.iter().filter(is_error).collect()
     }
+}
+
+/// Returns `CHROMIUM`, or else the Chromium that is installed: the browser, or the part of it that
+/// has no window.
+fn program() -> Result<PathBuf> {
+    if let Some(program) = env::var_os("CHROMIUM") {
+        return Ok(program.into());
+    }
+    let path = env::var_os("PATH").unwrap_or_default();
+    let programs = ["chromium", "chromium-headless-shell"];
+    let mut places = programs
+        .iter()
+        .flat_map(|program| env::split_paths(&path).map(move |dir| dir.join(program)));
+    let found = places.find(|place| place.exists());
+    found.context("no Chromium; hint: make doctor prints how to get it")
 }
 
 impl Drop for Browser {

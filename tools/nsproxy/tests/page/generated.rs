@@ -2,7 +2,7 @@
 
 //! Compares generated pages with files of the repository.
 
-use crate::{EXAMPLE, document_of};
+use crate::{PAGES, document_of, path_of, read, steps_of};
 use nsproxy::page;
 use serde_json::{Value, json};
 use std::{env, fs, path::Path};
@@ -110,9 +110,16 @@ fn text_is_never_markup() {
     }
 }
 
-/// The example is the page of a real trace, and contains its document.
+/// The pages are those of real traces, and contain their documents.
 #[test]
-fn the_example_is_current() {
-    let html = fs::read_to_string(EXAMPLE).unwrap();
-    assert_is_in(EXAMPLE, &page(&document_of(&html).unwrap().to_string()));
+fn the_pages_of_the_results_are_current() {
+    for name in PAGES {
+        let document = document_of(&read(name).unwrap()).unwrap();
+        let steps = steps_of(&document).unwrap().iter();
+        assert!(
+            steps.clone().all(|step| step["lines"].is_object()),
+            "{name}"
+        );
+        assert_is_in(&path_of(name), &page(&document.to_string()));
+    }
 }
