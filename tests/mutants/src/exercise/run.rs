@@ -14,9 +14,10 @@ use crate::{
 use anyhow::{Result, ensure};
 use nsproxy_results::SuiteResult;
 use std::{
-    env, fs,
+    env, fs, panic,
     path::Path,
     process::{ExitCode, Stdio},
+    thread,
     time::Instant,
 };
 
@@ -31,7 +32,18 @@ pub(super) fn test(
     let directory = tree::existing(root, exercise)?;
     let mut progress = StudentProgress::read(&directory)?;
     let begun = Instant::now();
-    let kernel = Kernel::get(root, kernel)?;
+    // Both take seconds, and the student waits. The messages of the compiler are for the student.
+    let (found, built) = thread::scope(|scope| {
+        let found = scope.spawn(|| Kernel::get(root, kernel));
+        let built = source::build_module(root, kernel, &directory, Stdio::inherit());
+        let found = found.join();
+        (
+            found.unwrap_or_else(|panic| panic::resume_unwind(panic)),
+            built,
+        )
+    });
+    let (kernel, built) = (found?, built?);
+    ensure!(built.status.success(), "the module does not build");
     let logs = directory.join("results");
     fs::create_dir_all(&logs)?;
     let module = Module {
@@ -39,9 +51,6 @@ pub(super) fn test(
         logs,
         key: kernel.key.clone(),
     };
-    // The messages of the compiler are for the student.
-    let built = source::build_module(root, &kernel.which, &directory, Stdio::inherit())?;
-    ensure!(built.status.success(), "the module does not build");
     source::copy_module(&built, &module.file)?;
     println!("built in {:.0} s", begun.elapsed().as_secs_f64());
 
