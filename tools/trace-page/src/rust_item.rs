@@ -49,16 +49,11 @@ fn declares(line: &str, keyword: &str, name: &str) -> bool {
     ends.any(|end| end.starts_with(['(', '<', ' ', ';']))
 }
 
-/// Returns whether a line begins an `impl` of the type, or its trait.
+/// Returns whether a line begins an `impl` of the type.
 fn implements(line: &str, of: &str) -> bool {
-    let mut words = line.split_whitespace();
-    let keyword = words.next().unwrap_or_default();
     let is_named = |word: &str| word.split('<').next() == Some(of);
-    (keyword.starts_with("impl") || line.contains("trait "))
-        && words
-            .take_while(|word| *word != "{")
-            .last()
-            .is_some_and(is_named)
+    let mut words = line.trim_end_matches(" {").rsplit(' ');
+    line.starts_with("impl") && words.next().is_some_and(is_named)
 }
 
 #[cfg(test)]
