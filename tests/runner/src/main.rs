@@ -28,6 +28,7 @@ struct Case {
     says: &'static [&'static str],
 }
 
+// A command to rerun also has `ARCH=`, if the guest has another architecture than the host.
 const CASES: &[Case] = &[
     Case {
         suite: "runner-pass",
@@ -51,7 +52,8 @@ const CASES: &[Case] = &[
         says: &[
             "FAIL",
             "not ok: fails alone\n      the reason of the lone one\n      \
-             rerun: make test KERNEL=lab SUITES=failing TEST='fails alone'\n    logs: ",
+             rerun: make test KERNEL=lab",
+            " SUITES=failing TEST='fails alone'\n    logs: ",
             "0 passed, 1 failed",
         ],
         status: 1,
@@ -75,7 +77,8 @@ const CASES: &[Case] = &[
             "TIMEOUT",
             "why: hung in test \"hangs\": no progress for 30 s",
             "unfinished: hangs\n      finished before it: fails as one of many: 200\n      \
-             rerun: make test KERNEL=lab SUITES=failing TEST=hangs\n",
+             rerun: make test KERNEL=lab",
+            " SUITES=failing TEST=hangs\n",
             "not ok: fails alone\n      the reason of the lone one\n      rerun: ",
             "not ok: fails, with words\n      the reason of the first in a row\n      rerun: ",
             "      line 12\n      ... 27 more lines in ",

@@ -25,9 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Checks that input arrives which is sent before the guest is up, and that its end ends the guest.
 /// The guest has the files that programs expect: named users, and the standard streams.
 pub(crate) fn pipe(results: &str) -> Result<()> {
-    let text = b"nsproxy version; id user; echo $((6 * 7000)) >/dev/stdout\n";
+    let text = b"nsproxy version; id student; echo $((6 * 7000)) >/dev/stdout\n";
     let said = typed(results, text, drop)?;
-    for words in ["module  ABI ", "uid=1000(user)", "42000"] {
+    for words in ["module  ABI ", "uid=1000(student)", "42000"] {
         ensure!(said.contains(words), "no {words:?} in\n{said}");
     }
     Ok(())
