@@ -154,10 +154,12 @@ impl Kernel {
         self.timeout() / 2
     }
 
-    /// Returns the time limit of a suite, for emulation on a busy host.
+    /// Returns the time limit of a suite, for emulation on a busy host. Sanitizers are slow, and so is
+    /// the emulation of another architecture.
     pub(crate) fn timeout(&self) -> Duration {
-        let slow = self.has("KASAN") || self.has("KCSAN") || self.has("PROVE_LOCKING");
-        Duration::from_secs(if slow { 1800 } else { 600 })
+        let has_checks = self.has("KASAN") || self.has("KCSAN") || self.has("PROVE_LOCKING");
+        let is_foreign = self.arch().make_name().is_some();
+        Duration::from_secs(if has_checks || is_foreign { 1800 } else { 600 })
     }
 }
 
