@@ -6,6 +6,7 @@ use crate::process::{self, Process};
 use anyhow::{Context as _, Result, anyhow, bail};
 use nsproxy::{Holder, Identity, NamespaceInfo, Related, Scan};
 use nsproxy_uapi::{Device, Kind, listns};
+use rustix::io::Errno;
 use std::collections::BTreeSet;
 
 /// A namespace.
@@ -45,10 +46,11 @@ impl Facts {
     /// The module is not loaded, or the caller may not see the counts; with a hint.
     pub fn read() -> Result<Self> {
         let device = Device::open().map_err(|errno| {
-            anyhow!(
-                "cannot open {}: {errno}\n  hint: as root: insmod nsproxy_rs.ko",
-                Device::PATH
-            )
+            let hint = match errno {
+                Errno::ACCESS => "run as root: lab check reads counts, which only root may see",
+                _ => "as root: insmod nsproxy_rs.ko",
+            };
+            anyhow!("cannot open {}: {errno}\n  hint: {hint}", Device::PATH)
         })?;
         let shown = device.show(None).context("NSPROXY_SHOW")?;
         if shown.count == 0 {
