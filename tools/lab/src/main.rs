@@ -114,7 +114,8 @@ fn hint(lab: &Lab, question: usize, step: usize) -> Result<ExitCode> {
     let hints = &question_of(lab, question)?.hints;
     let count = hints.len();
     let hint = step.checked_sub(1).and_then(|index| hints.get(index));
-    let hint = hint.with_context(|| format!("question {question} has {count} hints"))?;
+    let hint =
+        hint.with_context(|| format!("question {question} has {}", counted(count, "hint")))?;
     println!("{hint}");
     if step < count {
         println!(
@@ -143,8 +144,9 @@ fn check(labs: &[Lab], puzzle: Option<usize>, json: bool) -> Result<ExitCode> {
         let count = lab.puzzles.len();
         ensure!(
             (1..=count).contains(&puzzle),
-            "lab {} has {count} puzzles",
-            lab.number
+            "lab {} has {}",
+            lab.number,
+            counted(count, "puzzle")
         );
     }
     let report = Report::new(labs, puzzle, &Facts::read()?);
@@ -164,7 +166,12 @@ fn question_of(lab: &Lab, number: usize) -> Result<&Question> {
     let index = number.checked_sub(1);
     let question = index.and_then(|index| lab.questions.get(index));
     let count = lab.questions.len();
-    question.with_context(|| format!("lab {} has {count} questions", lab.number))
+    question.with_context(|| format!("lab {} has {}", lab.number, counted(count, "question")))
+}
+
+/// Returns a number and a noun, such as "1 hint" or "2 hints".
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Prints a text, by pages if the output is a terminal.
