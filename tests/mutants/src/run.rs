@@ -74,19 +74,19 @@ fn is_alive((mutant, outcome): &&mut (&Mutant, Outcome)) -> bool {
 }
 
 /// The state that all mutants share.
-struct Run {
+struct Run<'a> {
     root: PathBuf,
     /// The name of the directory of their logs.
     name: &'static str,
     /// One mutant of the module is built at a time, while others run.
     source: Mutex<Source>,
     /// The mutants that the kernel contains.
-    switched: Option<Vec<Mutant>>,
+    switched: Option<&'a [Mutant]>,
     /// The directory of their logs; each mutant has one of its name.
     logs: PathBuf,
 }
 
-impl Run {
+impl<'a> Run<'a> {
     fn new(root: PathBuf, component: Component) -> Result<Self> {
         let name = match component {
             Component::Module => "mutants",
@@ -115,7 +115,7 @@ impl Run {
     /// run with the original on it as well.
     fn switch(
         &mut self,
-        mutants: &[Mutant],
+        mutants: &'a [Mutant],
         kernel: &mut Kernel,
         unchanged: &mut Module,
     ) -> Result<()> {
@@ -125,7 +125,7 @@ impl Run {
         switched::write(mutants, &dir.join("source"), &patch)?;
         *kernel = kernel.built_in(&patches::build(&self.root, "mutants", &patch)?);
         unchanged.key.add_file(&patch)?;
-        self.switched = Some(mutants.to_vec());
+        self.switched = Some(mutants);
         Ok(())
     }
 
@@ -192,7 +192,7 @@ impl Run {
     /// Returns the kernel to boot.
     fn build(&self, suites: &Suites, mutant: &Mutant, module: &Module) -> Result<Kernel> {
         let kernel = &suites.kernel;
-        let Some(all) = &self.switched else {
+        let Some(all) = self.switched else {
             let source = self.source();
             source.build(&kernel.which, Some(mutant), &module.file)?;
             return Ok(kernel.clone());

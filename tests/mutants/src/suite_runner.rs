@@ -38,6 +38,14 @@ pub(crate) struct Module {
     pub(crate) key: Key,
 }
 
+/// The option of `nsproxy-vm` for the directory that a kernel was built in.
+const KERNEL_DIR: &str = "--kernel-dir";
+
+/// Returns the position of the value of an option.
+fn value_at(arguments: &[String], option: &str) -> Option<usize> {
+    Some(arguments.iter().position(|word| word == option)? + 1)
+}
+
 /// Returns whether the only fault is that the suite took too long.
 fn is_slow(record: &SuiteResult) -> bool {
     const SIGNS: &[&str] = &[
@@ -64,14 +72,13 @@ impl Kernel {
             .map(str::to_owned)
             .collect();
         let after = |option: &str| {
-            let at = arguments.iter().position(|word| word == option);
-            let value = at.and_then(|at| arguments.get(at + 1));
+            let value = value_at(&arguments, option).and_then(|at| arguments.get(at));
             value.with_context(|| format!("scripts/guest arguments: no {option}"))
         };
         let bin = PathBuf::from(after("--bin-dir")?);
         let mut key = Key::default();
         key.add(&arguments);
-        key.add_file(&Path::new(after("--kernel-dir")?).join("arch/x86/boot/bzImage"))?;
+        key.add_file(&Path::new(after(KERNEL_DIR)?).join("arch/x86/boot/bzImage"))?;
         for program in ["nsproxy-vm", "nsproxy-tests", "nsproxy"] {
             key.add_file(&bin.join(program))?;
         }
@@ -87,21 +94,15 @@ impl Kernel {
 
     /// Returns the directory that the kernel was built in.
     pub(crate) fn dir(&self) -> Option<&Path> {
-        let option = self
-            .arguments
-            .iter()
-            .position(|word| word == "--kernel-dir")?;
-        self.arguments.get(option + 1).map(Path::new)
+        let at = value_at(&self.arguments, KERNEL_DIR)?;
+        self.arguments.get(at).map(Path::new)
     }
 
     /// Returns a kernel that was built in `dir`, with results under the same name.
     pub(crate) fn built_in(&self, dir: &Path) -> Self {
         let mut other = self.clone();
-        let option = other
-            .arguments
-            .iter()
-            .position(|word| word == "--kernel-dir");
-        if let Some(value) = option.and_then(|at| other.arguments.get_mut(at + 1)) {
+        let at = value_at(&other.arguments, KERNEL_DIR);
+        if let Some(value) = at.and_then(|at| other.arguments.get_mut(at)) {
             *value = dir.display().to_string();
         }
         other

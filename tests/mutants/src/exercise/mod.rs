@@ -1,28 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 //! Exercises for a class: a copy of the module with one mistake to find, or without the body of
-//! one function to write.
-//! The suites grade them.
+//! one function to write. The suites grade them.
 
 mod bug_hunt;
 mod catalog;
 mod excerpt;
 mod function;
 mod hints;
-
 mod run;
 mod skeleton;
 mod student_progress;
 mod tree;
 
+use crate::table::Mutant;
 use anyhow::Result;
 use clap::Subcommand;
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
-
-use crate::table::Mutant;
 
 /// The subcommands. `make exercise`, `make hint` and `make solution` run them.
 #[derive(Subcommand)]

@@ -47,11 +47,9 @@ impl Skeleton {
         );
         let given = [before, &self.body, after].concat();
         ensure!(given != original, "the body is that of the module");
-        let (function, file) = (&self.function, self.file.display());
-        let place = match self.within.as_deref() {
-            Some(block) => format!("{function}() of `{}`", block.trim_end_matches([' ', '{'])),
-            None => format!("{function}()"),
-        };
+        let place = function::around(&original, before.lines().count())
+            .context("the body is in no function")?;
+        let file = self.file.display();
         let suites = self.suites.join(", ");
         Ok(Exercise {
             id: self.name.clone(),
