@@ -3,8 +3,8 @@
 //! Commands for a shell: `nsproxy-tests share-fs`, `nsproxy-tests two-threads` and `nsproxy-tests
 //! with-thread`. They start callers that share with another task what `setns(2)` or `unshare(2)`
 //! requires to be unshared. `nsproxy-tests container-filter` runs a command under a filter of
-//! seccomp(2). See [`socket_commands`] for `socket-in` and `socket-ns`. And the commands that the kernel or a process of a test executes: `nsproxy-tests
-//! request-key` and `sequence-process`.
+//! seccomp(2). See [`socket_commands`] for `socket-in` and `socket-ns`. And the commands that the
+//! kernel or a process of a test executes: `nsproxy-tests request-key` and `sequence-process`.
 
 use crate::{
     case::implementation::Device,
@@ -65,7 +65,8 @@ fn start_thread() {
     });
 }
 
-/// In a process with two threads, creates a user namespace (`unshare`), runs a command (`run`), or
+/// In a process with two threads, creates a user namespace (`unshare`) or one of another kind
+/// (`unshare time`), runs a command (`run`), or
 /// prints which check refuses unshare(2), as `nsproxy check` does (`check kernel-module` or `check
 /// user-space`).
 fn with_thread(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
@@ -76,6 +77,11 @@ fn with_thread(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
     let refused = match strings[..] {
         ["unshare"] => {
             unshare_raw(flags)?;
+            None
+        }
+        ["unshare", name] => {
+            let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+            unshare_raw(kind.context("no such kind")?.flag().into())?;
             None
         }
         ["run", program, ..] => {
@@ -92,7 +98,7 @@ fn with_thread(words: impl Iterator<Item = OsString>) -> Result<ExitCode> {
             let names: Vec<_> = verdict.causes.iter().map(name_of).collect();
             verdict.result.err().map(|errno| (errno, names.join("|")))
         }
-        _ => bail!("with-thread unshare | run COMMAND | check SOURCE"),
+        _ => bail!("with-thread unshare [KIND] | run COMMAND | check SOURCE"),
     };
     Ok(refused.map_or(ExitCode::SUCCESS, |(errno, names)| {
         println!("{} {names}", Code::from(errno));
