@@ -15,6 +15,8 @@ pub(crate) struct Effort {
     /// `true` to end at the first failed test.
     pub(crate) fail_fast: bool,
     pub(crate) shard: Shard,
+    /// `true` if a filter selects the tests.
+    pub(crate) is_filtered: bool,
     /// `true` to send the behaviour of the kernel in each case to the host.
     pub(crate) record: bool,
 }
@@ -40,6 +42,7 @@ impl Effort {
             seed: seed.unwrap_or_else(|| if long { random() } else { SEED }),
             fail_fast,
             shard: shard.unwrap_or_default(),
+            is_filtered: false,
             record,
         }
     }

@@ -29,6 +29,16 @@ pub(crate) fn become_user(id: u32) -> Result<()> {
     Ok(())
 }
 
+/// Changes the real user. The effective one must be root.
+pub(crate) fn set_real_user(id: u32) -> Result<()> {
+    let root = Uid::ROOT;
+    Ok(rustix::thread::set_thread_res_uid(
+        Uid::from_raw(id),
+        root,
+        root,
+    )?)
+}
+
 /// Becomes that user and group, and keeps these capabilities (bits).
 pub(crate) fn become_user_with_caps(id: u32, bits: u64) -> Result<()> {
     rustix::thread::set_keep_capabilities(true)?;

@@ -46,6 +46,8 @@ pub(crate) enum Setup {
     UnshareUserMapped,
     /// Becomes that user and group, which clears the capabilities unless the id is 0.
     SetIds(u32),
+    /// Changes the real user only, so that the processes of the actor count for that user.
+    SetRealUser(u32),
     /// Drops all capabilities but these (bits).
     KeepCaps(u64),
     /// Limits the capabilities of executed programs to these (bits).
@@ -149,6 +151,7 @@ impl Setup {
                 creds::become_user(*id)?;
                 process.id = *id;
             }
+            Self::SetRealUser(id) => creds::set_real_user(*id)?,
             Self::KeepCaps(bits) => creds::keep_caps(*bits)?,
             Self::BoundCaps(bits) => creds::bound_caps(*bits)?,
             Self::LowerCaps(bits) => creds::lower_caps(*bits)?,

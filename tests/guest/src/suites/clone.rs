@@ -68,11 +68,19 @@ pub(crate) fn tests() -> Vec<Test> {
             active(true)
         }),
         Test::new("a user namespace that is left is inactive", |_| {
-            inactive(false)
+            inactive(false, leave)
         }),
         served("a user namespace that is left is inactive: served", |_| {
-            inactive(true)
+            inactive(true, leave)
         }),
+        Test::new(
+            "a user namespace in which a fork failed is inactive",
+            |_| inactive(false, fail_to_fork),
+        ),
+        served(
+            "a user namespace in which a fork failed is inactive: served",
+            |_| inactive(true, fail_to_fork),
+        ),
     ];
     let lifelong = |(name, case): (&str, Case)| Case {
         name: format!("{name}: {}", case.name),
@@ -401,9 +409,23 @@ fn active(is_served: bool) -> Result<()> {
     })
 }
 
-/// Checks that a user namespace is inactive when its process has created another one and exited,
-/// although credentials still refer to it.
-fn inactive(is_served: bool) -> Result<()> {
+/// Creates another user namespace.
+fn leave() -> Result<()> {
+    Ok(sys::unshare(USERS)?)
+}
+
+/// Has clone(2) fail after it has copied the credentials.
+fn fail_to_fork() -> Result<()> {
+    let flags = u64::from(Kind::Ipc.flag()) | libc::CLONE_SYSVSEM as u64;
+    match sys::clone_task(flags, &mut || 0) {
+        Err(Errno::INVAL) => Ok(()),
+        other => bail!("clone: {other:?}"),
+    }
+}
+
+/// Checks that a user namespace is inactive when its process has run `last` and exited, although
+/// credentials still refer to it.
+fn inactive(is_served: bool, last: fn() -> Result<()>) -> Result<()> {
     Feature::Listns.require()?;
     run_in_child(move || {
         if is_served {
@@ -412,20 +434,19 @@ fn inactive(is_served: bool) -> Result<()> {
         let proc: OwnedFd = File::open("/proc")?.into();
         let before = sys::listns(all_kinds())?;
         let mut pipe = None;
-        let mut leave = || -> Result<()> {
+        let mut run = || -> Result<()> {
             sys::unshare(USERS)?;
             map_root(&proc, 0)?;
             // In the table that this process shares: both files have the credentials of their opener.
             pipe = Some(std::io::pipe()?);
-            sys::unshare(USERS)?;
-            Ok(())
+            last()
         };
         let flags = (libc::CLONE_VM | libc::CLONE_FILES) as u64;
-        let child = sys::clone_task(flags, &mut || i32::from(leave().is_err()))?;
+        let child = sys::clone_task(flags, &mut || i32::from(run().is_err()))?;
         let all = WaitOptions::from_bits_retain(libc::__WALL as u32);
         let status = rustix::process::waitpid(Some(child), all)?;
         let succeeded = status.is_some_and(|(_, status)| status.exit_status() == Some(0));
-        ensure!(succeeded, "cannot create two user namespaces: {status:?}");
+        ensure!(succeeded, "the process failed: {status:?}");
         let new = || -> Result<Vec<u64>> {
             let mut ids = sys::listns(all_kinds())?;
             ids.retain(|id| !before.contains(id));

@@ -205,6 +205,11 @@ impl Suite {
     ///
     /// [`Usage`] if no such test can be run, among others.
     pub(crate) fn run(&self, filter: &str, effort: Effort, module: Module) -> Result<Tally> {
+        let is_filtered = !filter.is_empty();
+        let effort = Effort {
+            is_filtered,
+            ..effort
+        };
         let mut fixtures = Fixtures::new(effort, module);
         let tests = match self.run {
             Run::Tests(tests) => tests(),

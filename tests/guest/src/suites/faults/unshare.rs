@@ -10,9 +10,11 @@ use crate::{
         fixtures::Fixtures,
         implementation::{Device, Entry, Kind, all_kinds, flags_of, kind_names},
         run,
+        target::USER,
     },
     checks::fault_injection::{self, Armed},
     errno::outcome_name,
+    process::setup::Setup,
     report::{ktap::Test, verdict_port},
 };
 use anyhow::{Context as _, Result, bail, ensure};
@@ -32,19 +34,30 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
         flags_of(&[Kind::Mnt, Kind::Ipc, Kind::Pid]),
         all_kinds() & !Kind::Net.flag(),
     ];
+    // The new user namespace has a count for the effective user when the real one is counted in it,
+    // after the other namespaces exist. Only for another user does that allocate.
+    let of_two_users = (sets[0], vec![Setup::SetRealUser(USER)]);
     let mut tests: Vec<_> = single
         .into_iter()
         .chain(sets)
-        .map(|kinds| {
+        .map(|kinds| (kinds, Vec::new()))
+        .chain([of_two_users])
+        .map(|(kinds, caller)| {
             let counts = counts.clone();
-            let name = format!("unshare {}: each allocation", kind_names(kinds));
+            let of = if caller.is_empty() {
+                ""
+            } else {
+                " with another real user"
+            };
+            let name = format!("unshare {}{of}: each allocation", kind_names(kinds));
             Test::new(name, move |fixtures| {
                 fault_injection::prepare()?;
                 counts.borrow_mut().calls += 1;
-                let failures =
-                    sweep(kinds, fixtures).inspect_err(|_| counts.borrow_mut().differ += 1)?;
+                let failures = sweep(kinds, &caller, fixtures)
+                    .inspect_err(|_| counts.borrow_mut().differ += 1)?;
                 counts.borrow_mut().failures += failures;
-                let fact = format!("faults.allocations.unshare_{}", kind_names(kinds));
+                let fact = format!("faults.allocations.unshare_{}{of}", kind_names(kinds))
+                    .replace(' ', "_");
                 verdict_port::fact(fact, failures)
             })
         })
@@ -56,12 +69,14 @@ pub(super) fn tests(counts: &Shared) -> Vec<Test> {
     tests
 }
 
-/// Makes one allocation after the other fail, until none is left. Returns how many there were.
-fn sweep(kinds: u32, fixtures: &mut Fixtures) -> Result<u32> {
+/// Makes one allocation of a caller after the other fail, until none is left. Returns how many there
+/// were.
+fn sweep(kinds: u32, caller: &[Setup], fixtures: &mut Fixtures) -> Result<u32> {
     for n in 1..MOST {
         let case = Case {
             fail_allocation: Some(n),
             ..Case::unshare(format!("unshare {}", kind_names(kinds)), kinds.into())
+                .caller(caller.to_vec())
         };
         if fails_at(&case, fixtures).with_context(|| format!("allocation {n}"))? {
             continue;

@@ -23,7 +23,7 @@ pub(super) use enter::{
 };
 pub(super) use module::{call_and_close, try_to_unload, unload_and_load};
 pub(super) use mounts::{enter_mounts, enter_while_shared};
-pub(super) use observe::{list_namespaces, open_namespaces, read_links};
+pub(super) use observe::{list_namespaces, open_namespaces, read_links, watch_a_lone_switcher};
 pub(super) use serve::{served_generations, toggling_targets};
 pub(super) use switch::{switch_by_file, switch_by_pidfd, unshare_and_leave};
 pub(super) use target::{

@@ -4,15 +4,19 @@
 
 use super::{
     super::{
-        outcome::Event,
-        shared_state::{KINDS, SharedState, none_if_gone},
+        outcome::{Event, Situation},
+        shared_state::{KINDS, SharedState, TODAY, none_if_gone},
     },
     pause,
 };
-use crate::{case::implementation::Kind, sys};
+use crate::{case::implementation::Kind, process::workers::wait, sys};
 use anyhow::{Context as _, Result};
 use fastrand::Rng;
 use rustix::{fs::Dir, process::Pid};
+use std::{
+    fs::File,
+    io::{Read as _, Write as _},
+};
 
 /// Returns the paths in `/proc` of a process and of its threads. The process comes first; if it is
 /// gone, there are no threads.
@@ -104,4 +108,40 @@ pub(crate) fn list_namespaces(state: &SharedState, rng: &mut Rng) -> Result<()> 
         pause(rng, 500);
     }
     Ok(())
+}
+
+/// Watches an ipc namespace whose only task switches its uts namespace. Only that task keeps the ipc
+/// namespace active, which must be listed throughout: a switch makes the new set active before it puts
+/// the old one.
+pub(crate) fn watch_a_lone_switcher(state: &SharedState, rng: &mut Rng) -> Result<()> {
+    let (mut reader, mut writer) = std::io::pipe()?;
+    let mut child_rng = rng.fork();
+    let child = state.spawn(|| {
+        sys::unshare(Kind::Ipc.flag() | Kind::Uts.flag())?;
+        // An open file would keep the namespace active.
+        let id = sys::nsfs::id(File::open("/proc/self/ns/ipc")?)?;
+        let uts = File::open("/proc/self/ns/uts")?;
+        writer.write_all(&id.to_ne_bytes())?;
+        while state.is_running() {
+            state
+                .call(&mut child_rng, Situation::Stays, TODAY, &uts, 0)?
+                .ok();
+        }
+        Ok(())
+    })?;
+    let mut id = [0; 8];
+    reader.read_exact(&mut id)?;
+    let id = u64::from_ne_bytes(id);
+    loop {
+        let listed = sys::listns(Kind::Ipc.flag()).context("listns(2)")?;
+        // The child may have ended after the scene.
+        if !state.is_running() {
+            break;
+        }
+        if !listed.contains(&id) {
+            state.report("listns(2) does not list the ipc namespace of a task that switches");
+        }
+        state.record(Event::List);
+    }
+    wait(child).map(drop)
 }
