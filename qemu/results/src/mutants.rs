@@ -63,6 +63,9 @@ pub struct Notice {
     pub suite: String,
     /// The first test that failed, the gate, or the kernel's message.
     pub by: String,
+    /// `by` is the name of a test.
+    #[serde(default)]
+    pub is_test: bool,
     /// The reason that the test reported, line by line.
     #[serde(default)]
     pub said: Vec<String>,

@@ -5,6 +5,7 @@
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::{
+    fmt::{self, Display, Formatter},
     fs,
     hash::{DefaultHasher, Hash, Hasher as _},
     path::Path,
@@ -50,5 +51,11 @@ impl Key {
 
     fn value(&self) -> u64 {
         self.0.finish()
+    }
+}
+
+impl Display for Key {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.value())
     }
 }

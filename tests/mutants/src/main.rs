@@ -4,6 +4,7 @@
 //! patch in `tests/kernel-mutants`. The suites run on each until one fails.
 
 mod cache;
+mod caught;
 mod exercise;
 mod patches;
 mod report;

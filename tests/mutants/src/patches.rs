@@ -2,7 +2,10 @@
 
 //! Mutants of the kernel, a patch each, and builds of the lab kernel with a patch.
 
-use crate::table::{Change, Mutant};
+use crate::{
+    Component, caught,
+    table::{Change, Mutant},
+};
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use std::{
     fs,
@@ -32,6 +35,7 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Mutant>> {
     }
     ensure!(!mutants.is_empty(), "{}: no patch", dir.display());
     mutants.sort_by(|one, other| one.name.cmp(&other.name));
+    caught::add(root, Component::Kernel, &mut mutants)?;
     Ok(mutants)
 }
 
@@ -57,7 +61,7 @@ fn of_patch(name: &str, path: &Path, text: String) -> Result<Mutant> {
         name: name.to_owned(),
         wrong: header.subject,
         file: file.into(),
-        suite: header.suite,
+        caught_by: None,
         equivalent: header.equivalent,
         change: Change::Patch {
             path: path.to_owned(),
@@ -69,7 +73,6 @@ fn of_patch(name: &str, path: &Path, text: String) -> Result<Mutant> {
 /// The lines before the change, as in `mutants.toml`: `Subject:` is `wrong` there.
 struct Header {
     subject: String,
-    suite: Option<String>,
     equivalent: Option<String>,
 }
 
@@ -80,14 +83,13 @@ impl Header {
     ///
     /// A line is unknown, empty or duplicate; or there is no `Subject:`.
     fn of(patch: &str) -> Result<Self> {
-        let (mut subject, mut suite, mut equivalent) = (None, None, None);
+        let (mut subject, mut equivalent) = (None, None);
         let lines = patch.lines().take_while(|line| !line.starts_with("--- "));
         for line in lines.filter(|line| !line.is_empty()) {
             let (word, value) = line.split_once(':').unwrap_or((line, ""));
             let value = value.trim();
             let field = match word {
                 "Subject" => &mut subject,
-                "Suite" => &mut suite,
                 "Equivalent" => &mut equivalent,
                 _ => bail!("unknown line in the header: {line}"),
             };
@@ -99,7 +101,6 @@ impl Header {
         }
         Ok(Self {
             subject: subject.context("no Subject:")?,
-            suite,
             equivalent,
         })
     }
@@ -131,21 +132,20 @@ mod tests {
         of_patch("a-name", Path::new("a-name.patch"), text.to_owned())
     }
 
-    const CHANGE: &str = "--- a/kernel/a.c\n+++ b/kernel/a.c\n@@ -1 +1 @@\n-a\n+Suite: b\n";
+    const CHANGE: &str = "--- a/kernel/a.c\n+++ b/kernel/a.c\n@@ -1 +1 @@\n-a\n+Subject: b\n";
 
     #[test]
     fn a_patch_has_a_subject_and_a_file() {
         let mutant = read(&format!("Subject: nsproxy: x\n\n{CHANGE}")).unwrap();
         assert_eq!(mutant.wrong, "nsproxy: x");
         assert_eq!(mutant.file, Path::new("kernel/a.c"));
-        assert_eq!((mutant.suite, mutant.equivalent), (None, None));
+        assert_eq!(mutant.equivalent, None);
     }
 
     #[test]
-    fn a_patch_may_name_a_suite_and_why_it_is_equivalent() {
-        let header = "Subject: x\nSuite: kinds\nEquivalent: nothing reads it: y\n";
+    fn a_patch_may_say_why_it_is_equivalent() {
+        let header = "Subject: x\nEquivalent: nothing reads it: y\n";
         let mutant = read(&format!("{header}\n{CHANGE}")).unwrap();
-        assert_eq!(mutant.suite.as_deref(), Some("kinds"));
         assert_eq!(mutant.equivalent.as_deref(), Some("nothing reads it: y"));
     }
 
@@ -166,11 +166,11 @@ mod tests {
     #[test]
     fn a_wrong_header_is_refused() {
         for (header, why) in [
-            ("Suite: kinds\n", "no Subject"),
-            ("Subject: x\nSuit: kinds\n", "unknown line"),
+            ("Equivalent: y\n", "no Subject"),
+            ("Subject: x\nSuite: kinds\n", "unknown line"),
             ("Subject: x\na sentence\n", "unknown line"),
-            ("Subject: x\nSuite:\n", "no value"),
-            ("Subject: x\nSuite: a\nSuite: b\n", "twice"),
+            ("Subject: x\nEquivalent:\n", "no value"),
+            ("Subject: x\nSubject: y\n", "twice"),
         ] {
             let error = read(&format!("{header}\n{CHANGE}")).unwrap_err();
             assert!(error.to_string().contains(why), "{header}: {error}");

@@ -74,12 +74,7 @@ impl Progress {
     pub(crate) fn done(&self, mutant: &Mutant, outcome: &Outcome, took: Option<Durations>) {
         let n = self.done.fetch_add(1, Ordering::Relaxed) + 1;
         let text = match outcome {
-            Outcome::Caught(Notice {
-                kernel: _,
-                suite,
-                by,
-                said: _,
-            }) => format!("{suite}: {by}"),
+            Outcome::Caught(Notice { suite, by, .. }) => format!("{suite}: {by}"),
             Outcome::Survived(kernels) => format!("no suite failed on {}", kernels.join(", ")),
             Outcome::Broken(why) => why.lines().last().unwrap_or_default().to_owned(),
         };

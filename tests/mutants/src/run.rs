@@ -3,7 +3,7 @@
 //! Runs all mutants: on one kernel, and the survivors on a second one.
 
 use crate::{
-    Component, cache, patches,
+    Component, cache, caught, patches,
     report::{self, Durations, Outcome, Progress},
     source::Source,
     suite_runner::{Kernel, Module},
@@ -34,16 +34,12 @@ pub(crate) fn run(
     mutants: &[&Mutant],
 ) -> Result<ExitCode> {
     let begun = Instant::now();
-    let is_all = mutants.len() == all.len();
     let mut run = Run::new(root, component)?;
     let (mut kernel, mut unchanged) = run.unchanged(which)?;
     if component == Component::Kernel {
         run.switch(all, &mut kernel, &mut unchanged)?;
     }
-    let suites = match is_all {
-        true => Suites::cheapest_first(kernel, unchanged)?,
-        false => Suites::as_listed(kernel, unchanged)?,
-    };
+    let suites = Suites::of(kernel, unchanged, all)?;
     let outcomes = run.round(&suites, mutants)?;
     let mut outcomes: Vec<_> = mutants.iter().copied().zip(outcomes).collect();
 
@@ -58,7 +54,8 @@ pub(crate) fn run(
         }
     }
 
-    if is_all {
+    caught::store(&run.root, component, &outcomes)?;
+    if mutants.len() == all.len() {
         let path = format!("build/results/{}/{}.json", suites.kernel.name, run.name);
         report::write_results(&run.root.join(path), &outcomes)?;
     }
@@ -159,7 +156,7 @@ impl<'a> Run<'a> {
             }
         };
         let (build_took, begun) = (begun.elapsed(), Instant::now());
-        let outcome = suites.outcome(&kernel, &module, mutant.suite.as_deref())?;
+        let outcome = suites.outcome(&kernel, &module, mutant.caught_by.as_ref())?;
         kernel.tidy(&module);
         if !matches!(outcome, Outcome::Broken(_)) {
             cache::write(&path, &module.key, &outcome)?;

@@ -38,6 +38,18 @@ pub(crate) struct Module {
     pub(crate) key: Key,
 }
 
+impl Module {
+    /// Returns the same module with another directory of logs, which is created.
+    pub(crate) fn with_logs(&self, logs: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&logs).with_context(|| logs.display().to_string())?;
+        Ok(Self {
+            file: self.file.clone(),
+            logs,
+            key: self.key.clone(),
+        })
+    }
+}
+
 /// The option of `nsproxy-vm` for the directory that a kernel was built in.
 const KERNEL_DIR: &str = "--kernel-dir";
 
@@ -206,7 +218,14 @@ impl Kernel {
     /// Removes large files that can be built again.
     pub(crate) fn tidy(&self, module: &Module) {
         let _ = fs::remove_file(&module.file);
-        let _ = fs::remove_file(module.logs.join(&self.name).join("initramfs.cpio"));
+        self.tidy_logs(module);
+    }
+
+    /// Like [`tidy`](Self::tidy), but keeps the module.
+    pub(crate) fn tidy_logs(&self, module: &Module) {
+        for file in ["initramfs.cpio", "initramfs-extra.cpio"] {
+            let _ = fs::remove_file(module.logs.join(&self.name).join(file));
+        }
     }
 }
 

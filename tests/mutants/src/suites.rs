@@ -4,16 +4,20 @@
 
 use crate::{
     cache,
+    caught::Failed,
     report::Outcome,
-    run::in_parallel,
     suite_runner::{Kernel, Module},
+    table::Mutant,
 };
 use anyhow::{Result, ensure};
 use nsproxy_results::{Class, Notice, SuiteResult};
 use std::{
-    mem,
-    sync::{Mutex, PoisonError},
+    cmp::Reverse,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
+
+/// The limit of a single test, in seconds.
+const TEST_LIMIT: u64 = 120;
 
 /// All suites on a kernel.
 pub(crate) struct Suites {
@@ -30,31 +34,27 @@ struct Suite {
     seconds: Mutex<Option<f64>>,
 }
 
-impl Suites {
-    /// Returns the suites on the first kernel, shortest first. Their durations with the original
-    /// module are measured unless they are cached.
-    pub(crate) fn cheapest_first(kernel: Kernel, unchanged: Module) -> Result<Self> {
-        let names = kernel.suites()?;
-        let mut suites = Self::new(kernel, unchanged, names);
-        let seconds = in_parallel(&suites.all, |suite| suites.seconds(suite))?;
-        let mut all: Vec<_> = seconds
-            .into_iter()
-            .zip(mem::take(&mut suites.all))
-            .collect();
-        all.sort_by(|(one, _), (other, _)| one.total_cmp(other));
-        suites.all = all.into_iter().map(|(_, suite)| suite).collect();
-        Ok(suites)
+impl Suite {
+    fn seconds(&self) -> MutexGuard<'_, Option<f64>> {
+        self.seconds.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// Returns the suites on the first kernel, as `nsproxy-tests` lists them, for a few mutants. Each
-    /// is measured when it is needed, since few mutants need all.
-    pub(crate) fn as_listed(kernel: Kernel, unchanged: Module) -> Result<Self> {
-        let names = kernel.suites()?;
+impl Suites {
+    /// Returns the suites on the first kernel: those that caught the most of `mutants` first, then as
+    /// `nsproxy-tests` lists them. Each is measured with the original module when it is needed.
+    pub(crate) fn of(kernel: Kernel, unchanged: Module, mutants: &[Mutant]) -> Result<Self> {
+        let mut names = kernel.suites()?;
+        names.sort_by_cached_key(|name| {
+            let suites = mutants
+                .iter()
+                .filter_map(|it| Some(&it.caught_by.as_ref()?.suite));
+            Reverse(suites.filter(|suite| *suite == name).count())
+        });
         Ok(Self::new(kernel, unchanged, names))
     }
 
-    /// Returns the suites on another kernel, for survivors, in the same order. Few of them run, so
-    /// that each is measured when it is needed.
+    /// Returns the suites on another kernel, for survivors, in the same order.
     pub(crate) fn in_order_of(other: &Self, kernel: Kernel, unchanged: Module) -> Self {
         let names = other.all.iter().map(|suite| suite.name.clone()).collect();
         Self::new(kernel, unchanged, names)
@@ -72,8 +72,8 @@ impl Suites {
         }
     }
 
-    /// Runs the suites on a mutant until one fails: `first`, then one that failed in an earlier
-    /// run, then the others. `kernel` is the kernel of the suites, or its mutant.
+    /// Runs tests on a mutant until one fails: `first`, then the suites, beginning with those that
+    /// failed in an earlier run. `kernel` is the kernel of the suites, or its mutant.
     ///
     /// # Errors
     ///
@@ -82,12 +82,18 @@ impl Suites {
         &self,
         kernel: &Kernel,
         mutant: &Module,
-        first: Option<&str>,
+        first: Option<&Failed>,
     ) -> Result<Outcome> {
+        if let Some((suite, test)) = first.and_then(Failed::test)
+            && let Some(notice) = self.caught_by(kernel, mutant, suite, test)?
+        {
+            return Ok(Outcome::Caught(notice));
+        }
+        let first = first.map(|failed| &failed.suite);
         let mut suites: Vec<_> = self.all.iter().collect();
         if let Some(first) = first {
             ensure!(
-                suites.iter().any(|suite| suite.name == first),
+                suites.iter().any(|suite| suite.name == *first),
                 "no suite {first:?}, which a mutant names"
             );
         }
@@ -104,22 +110,49 @@ impl Suites {
                 Err(why) => return Ok(Outcome::Broken(format!("{why:#}"))),
             };
             if !record.is_passed() {
-                let said = record.failures.first().map(|failure| failure.said.clone());
-                return Ok(Outcome::Caught(Notice {
-                    kernel: kernel.name.clone(),
-                    suite: suite.name.clone(),
-                    by: first_failure(&record, &kernel.output(&suite.name, mutant)),
-                    said: said.unwrap_or_default(),
-                }));
+                let output = kernel.output(&suite.name, mutant);
+                return Ok(Outcome::Caught(notice(&record, &output)));
             }
         }
         Ok(Outcome::Survived(vec![kernel.name.clone()]))
     }
 
+    /// Returns how a test fails on a mutant; [`None`] if it passes or does not exist any more, or
+    /// fails with the original as well.
+    fn caught_by(
+        &self,
+        kernel: &Kernel,
+        mutant: &Module,
+        suite: &str,
+        test: &str,
+    ) -> Result<Option<Notice>> {
+        let fails = |kernel: &Kernel, module: &Module| {
+            let kernel = kernel.with_test(test);
+            let record = kernel.run(suite, module, Some(TEST_LIMIT)).ok()?;
+            let output = kernel.output(suite, module);
+            (!record.is_passed()).then(|| notice(&record, &output))
+        };
+        let Some(notice) = fails(kernel, mutant) else {
+            return Ok(None);
+        };
+        let mut key = self.unchanged.key.clone();
+        key.add((suite, test));
+        let path = self.unchanged.logs.join(format!("test-{key}.json"));
+        let passes_otherwise = match cache::read(&path, &key) {
+            Some(passes) => passes,
+            None => {
+                let passes = fails(&self.kernel, &self.unchanged).is_none();
+                cache::write(&path, &key, &passes)?;
+                passes
+            }
+        };
+        Ok(passes_otherwise.then_some(notice))
+    }
+
     /// Returns the duration of a suite with the original module.
     fn seconds(&self, suite: &Suite) -> Result<f64> {
         // Locked during the measurement, so that there is one.
-        let mut seconds = suite.seconds.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seconds = suite.seconds();
         if let Some(seconds) = *seconds {
             return Ok(seconds);
         }
@@ -131,17 +164,20 @@ impl Suites {
         let took = match cache::read(&path, &unchanged.key) {
             Some(took) => took,
             None => {
-                let record = kernel.run(name, unchanged, None)?;
+                // Only one run at a time can write to a directory.
+                let unchanged = unchanged.with_logs(unchanged.logs.join(name))?;
+                let record = kernel.run(name, &unchanged, None)?;
                 ensure!(
                     record.is_passed(),
                     "{name} fails on {} with the original module and cannot catch a mutant; see {}",
                     kernel.name,
-                    kernel.logs(name, unchanged).display()
+                    kernel.logs(name, &unchanged).display()
                 );
                 println!(
                     "{name} passes on {} with the original module  ({:.0} s)",
                     kernel.name, record.seconds
                 );
+                kernel.tidy_logs(&unchanged);
                 cache::write(&path, &unchanged.key, &record.seconds)?;
                 record.seconds
             }
@@ -156,23 +192,32 @@ impl Drop for Suites {
     }
 }
 
-/// Returns one line about a failure: the first failed test, or the line that the demo marks, or
-/// else the reason of the suite.
-fn first_failure(record: &SuiteResult, output: &str) -> String {
-    let test = record.failures.first().map(|failure| failure.name.as_str());
+/// Returns the failure of a suite: its first failed test, or the line that the demo marks, or else
+/// the reason of the suite.
+fn notice(record: &SuiteResult, output: &str) -> Notice {
+    let failure = record.failures.first();
+    let test = failure.map(|failure| failure.name.as_str());
     let marked = || {
         output
             .lines()
             .find_map(|line| line.trim_start().strip_prefix("!! "))
     };
-    match test.or_else(marked) {
-        Some(name) if record.class == Class::Failed => name.to_owned(),
+    let is_failed = record.class == Class::Failed;
+    let by = match test.or_else(marked) {
+        Some(name) if is_failed => name,
         _ => {
             // Without the time stamp of the kernel
             let why = record.why.as_deref().unwrap_or_default().trim_start();
             let time = why.strip_prefix('[').and_then(|why| why.split_once(']'));
-            time.map_or(why, |(_, why)| why).trim().to_owned()
+            time.map_or(why, |(_, why)| why).trim()
         }
+    };
+    Notice {
+        kernel: record.kernel.clone(),
+        suite: record.suite.clone(),
+        by: by.to_owned(),
+        is_test: is_failed && test.is_some(),
+        said: failure.map_or_else(Vec::new, |failure| failure.said.clone()),
     }
 }
 
@@ -185,13 +230,14 @@ mod tests {
     #[test]
     fn a_failure_has_one_line() {
         let demo = "a\n  !! b\n  !! c\n";
-        for (class, why, failures, output, word) in [
+        for (class, why, failures, output, word, is_test) in [
             (
                 Class::Failed,
                 "2 tests failed",
                 &["d: e", "f"][..],
                 "",
                 "d: e",
+                true,
             ),
             (
                 Class::Failed,
@@ -199,16 +245,18 @@ mod tests {
                 &[],
                 "",
                 "after the suite: taint: 1",
+                false,
             ),
-            (Class::Failed, "1 test failed", &[], demo, "b"),
+            (Class::Failed, "1 test failed", &[], demo, "b", false),
             (
                 Class::Alarm,
                 "[    2.5] BUG: [x] y",
                 &["d"],
                 "",
                 "BUG: [x] y",
+                false,
             ),
-            (Class::TimedOut, "hung", &["d"], "", "hung"),
+            (Class::TimedOut, "hung", &["d"], "", "hung", false),
         ] {
             let failures = failures.iter().map(|name| Failure {
                 name: (*name).to_owned(),
@@ -218,7 +266,8 @@ mod tests {
                 failures: failures.collect(),
                 ..example(class, why)
             };
-            assert_eq!(first_failure(&record, output), word);
+            let notice = notice(&record, output);
+            assert_eq!((&*notice.by, notice.is_test), (word, is_test));
         }
     }
 }

@@ -2,6 +2,10 @@
 
 //! The table of mutants of the module, `mutants.toml`, and the check that it applies.
 
+use crate::{
+    Component,
+    caught::{self, Failed},
+};
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 use std::{
@@ -21,8 +25,8 @@ pub(crate) struct Mutant {
     pub(crate) file: PathBuf,
     /// The change of the file.
     pub(crate) change: Change,
-    /// The suite that runs first, since it caught this mutant before.
-    pub(crate) suite: Option<String>,
+    /// What caught it in its last run.
+    pub(crate) caught_by: Option<Failed>,
     /// The reason why no suite can catch it, if it is equivalent to the original.
     pub(crate) equivalent: Option<String>,
 }
@@ -46,7 +50,6 @@ struct Entry {
     file: PathBuf,
     old: String,
     new: String,
-    suite: Option<String>,
     equivalent: Option<String>,
 }
 
@@ -66,7 +69,7 @@ impl From<Entry> for Mutant {
                 old: entry.old,
                 new: entry.new,
             },
-            suite: entry.suite,
+            caught_by: None,
             equivalent: entry.equivalent,
         }
     }
@@ -82,7 +85,7 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Mutant>> {
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let Table { mutant: entries } =
         toml::from_str(&text).with_context(|| path.display().to_string())?;
-    let mutants: Vec<Mutant> = entries.into_iter().map(Mutant::from).collect();
+    let mut mutants: Vec<Mutant> = entries.into_iter().map(Mutant::from).collect();
     let mut files = HashMap::new();
     for mutant in &mutants {
         let text = fs::read_to_string(root.join(&mutant.file)).ok();
@@ -92,6 +95,7 @@ pub(crate) fn read(root: &Path) -> Result<Vec<Mutant>> {
     if !wrong.is_empty() {
         bail!("{}:\n    {}", path.display(), wrong.join("\n    "));
     }
+    caught::add(root, Component::Module, &mut mutants)?;
     Ok(mutants)
 }
 
@@ -170,7 +174,7 @@ mod tests {
                 old: old.to_owned(),
                 new: new.to_owned(),
             },
-            suite: None,
+            caught_by: None,
             equivalent: None,
         }
     }

@@ -19,7 +19,7 @@ pub(super) fn exercise(
     suites: &[String],
 ) -> Result<Exercise> {
     let given = mutant.apply(&original).map_err(|why| anyhow!(why))?;
-    let suite = mutant.suite.clone().context("no suite catches it")?;
+    let failed = mutant.caught_by.clone().context("no suite catches it")?;
     let file = mutant.file.display();
     let line = excerpt::first_difference(&original, &given);
     let place = match function::around(&given, line) {
@@ -34,9 +34,9 @@ pub(super) fn exercise(
         task: "find the mistake in src/, and correct it until all suites pass".to_owned(),
         file: mutant.file.clone(),
         hints: vec![
-            Hint::Text(format!("the suite {suite} fails")),
+            Hint::Text(format!("the suite {} fails", failed.suite)),
             Hint::Report {
-                suite,
+                failed,
                 mutant: Box::new(mutant.clone()),
             },
             Hint::Text(format!("the mistake is in {file}")),
@@ -52,7 +52,7 @@ pub(super) fn exercise(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::Change;
+    use crate::{caught::Failed, table::Change};
 
     fn mutant() -> Mutant {
         Mutant {
@@ -63,7 +63,7 @@ mod tests {
                 old: "fn a() {\n    1\n".to_owned(),
                 new: "fn a() {\n    2\n".to_owned(),
             },
-            suite: Some("kinds".to_owned()),
+            caught_by: Some(Failed::from("kinds: uts".to_owned())),
             equivalent: None,
         }
     }

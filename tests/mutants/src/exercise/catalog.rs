@@ -130,7 +130,7 @@ fn parse<T: DeserializeOwned>(path: &Path) -> Result<T> {
 /// Returns the mistakes in the numbers.
 fn wrong(table: &Table, mutants: &[Mutant]) -> Vec<String> {
     let mut wrong = Vec::new();
-    let caught = |mutant: &&Mutant| mutant.equivalent.is_none() && mutant.suite.is_some();
+    let caught = |mutant: &&Mutant| mutant.equivalent.is_none() && mutant.caught_by.is_some();
     let caught: BTreeMap<_, _> = mutants
         .iter()
         .filter(caught)
@@ -151,7 +151,7 @@ fn wrong(table: &Table, mutants: &[Mutant]) -> Vec<String> {
         if !listed.contains(name) {
             wrong.push(format!("{name}: has no number; add it at the end"));
         }
-        let suite = mutant.suite.as_ref();
+        let suite = mutant.caught_by.as_ref().map(|failed| &failed.suite);
         if let Some(suite) = suite.filter(|suite| !table.suites.contains(suite)) {
             wrong.push(format!("{name}: its suite {suite} is not in suites"));
         }
@@ -162,7 +162,7 @@ fn wrong(table: &Table, mutants: &[Mutant]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::Change;
+    use crate::{caught::Failed, table::Change};
 
     fn mutant(name: &str, suite: Option<&str>, equivalent: Option<&str>) -> Mutant {
         Mutant {
@@ -173,7 +173,7 @@ mod tests {
                 old: String::new(),
                 new: String::new(),
             },
-            suite: suite.map(str::to_owned),
+            caught_by: suite.map(|suite| Failed::from(suite.to_owned())),
             equivalent: equivalent.map(str::to_owned),
         }
     }

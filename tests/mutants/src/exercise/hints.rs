@@ -4,6 +4,7 @@
 
 use super::{Exercise, Hint, excerpt, run::report, student_progress::StudentProgress, tree};
 use crate::{
+    caught::Failed,
     source::Source,
     suite_runner::{Kernel, Module},
     table::Mutant,
@@ -27,9 +28,9 @@ pub(super) fn next(root: &Path, exercise: &Exercise, kernel: &str) -> Result<Exi
     for (index, hint) in hints[..progress.hints].iter().enumerate() {
         let lines = match hint {
             Hint::Text(text) => vec![text.clone()],
-            Hint::Report { suite, mutant } => {
+            Hint::Report { failed, mutant } => {
                 if progress.report.is_none() {
-                    progress.report = Some(report_about(root, &directory, kernel, suite, mutant)?);
+                    progress.report = Some(report_about(root, &directory, kernel, failed, mutant)?);
                 }
                 progress.report.clone().unwrap_or_default()
             }
@@ -49,16 +50,19 @@ pub(super) fn next(root: &Path, exercise: &Exercise, kernel: &str) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs a suite on the mutant as it was at the beginning, and returns the report.
+/// Runs a test on the mutant as it was at the beginning, and returns the report.
 fn report_about(
     root: &Path,
     directory: &Path,
     kernel: &str,
-    suite: &str,
+    Failed { suite, test }: &Failed,
     mutant: &Mutant,
 ) -> Result<Vec<String>> {
-    eprintln!("running the suite {suite} on the module as it was given");
-    let kernel = Kernel::get(root, kernel)?;
+    eprintln!("running a test on the module as it was given");
+    let mut kernel = Kernel::get(root, kernel)?;
+    if let Some(test) = test {
+        kernel = kernel.with_test(test);
+    }
     // Its logs name the mutant nowhere, and are removed below.
     let logs = directory.join(".hint");
     fs::create_dir_all(&logs)?;
@@ -71,7 +75,7 @@ fn report_about(
     let record = kernel.run(suite, &module, None)?;
     fs::remove_dir_all(&module.logs)?;
     if record.is_passed() {
-        bail!("the suite {suite} passes on this kernel\nhint: KERNEL=lab");
+        bail!("no test fails on this kernel\nhint: KERNEL=lab");
     }
     Ok(report(&record))
 }

@@ -13,7 +13,7 @@ mod skeleton;
 mod student_progress;
 mod tree;
 
-use crate::table::Mutant;
+use crate::{caught::Failed, table::Mutant};
 use anyhow::Result;
 use clap::Subcommand;
 use std::{
@@ -80,8 +80,8 @@ pub(crate) struct Exercise {
 enum Hint {
     /// A sentence.
     Text(String),
-    /// The report of a suite about the mutant.
-    Report { suite: String, mutant: Box<Mutant> },
+    /// The report about the mutant.
+    Report { failed: Failed, mutant: Box<Mutant> },
 }
 
 /// Runs a subcommand in the project in `root`.

@@ -2,12 +2,9 @@
 
 //! Builds the module of an exercise, and runs suites on it.
 
-use super::{
-    Exercise,
-    student_progress::{Failed, StudentProgress},
-    tree,
-};
+use super::{Exercise, student_progress::StudentProgress, tree};
 use crate::{
+    caught::Failed,
     source,
     suite_runner::{Kernel, Module},
 };

@@ -2,6 +2,7 @@
 
 //! The progress of a student, in a file of the exercise's directory.
 
+use crate::caught::Failed;
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use std::{fs, path::Path};
@@ -20,21 +21,6 @@ pub(super) struct StudentProgress {
     pub(super) failed: Option<Failed>,
     /// The solution was printed.
     pub(super) ended: bool,
-}
-
-/// A failure that was printed.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub(super) struct Failed {
-    pub(super) suite: String,
-    /// The test; [`None`] if the suite failed for another reason.
-    pub(super) test: Option<String>,
-}
-
-impl Failed {
-    /// Returns the suite and the test, if a test has failed.
-    pub(super) fn test(&self) -> Option<(&str, &str)> {
-        Some((&self.suite, self.test.as_deref()?))
-    }
 }
 
 impl StudentProgress {
