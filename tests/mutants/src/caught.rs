@@ -14,12 +14,12 @@ use std::{
 const HEADER: &str = "\
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The suite and the test that caught each mutant in its last run. `make mutants` and
-# `make kernel-mutants` write this file, and try that test first.
+# The suite and the test that caught each mutant in its last run, or a part of the names of
+# several tests. `make mutants` and `make kernel-mutants` write this file, and try those first.
 
 ";
 
-/// What failed: a test of a suite, or the suite for another reason.
+/// A failure: of a test, or of a suite for another reason.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(from = "String", into = "String")]
 pub(crate) struct Failed {
@@ -84,7 +84,7 @@ fn path(root: &Path) -> PathBuf {
     root.join("tests/mutants/caught.toml")
 }
 
-/// Adds to each mutant of a component what caught it.
+/// Sets the failure that caught each mutant of a component.
 ///
 /// # Errors
 ///
@@ -105,7 +105,7 @@ pub(crate) fn add(root: &Path, component: Component, mutants: &mut [Mutant]) -> 
     Ok(())
 }
 
-/// Stores what caught each of the mutants.
+/// Stores the failures that caught the mutants.
 pub(crate) fn store(
     root: &Path,
     component: Component,

@@ -13,7 +13,7 @@ use anyhow::{Result, ensure};
 use nsproxy_results::{Class, Notice, SuiteResult};
 use std::{
     cmp::Reverse,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
 /// The limit of a single test, in seconds.
@@ -32,12 +32,6 @@ struct Suite {
     name: String,
     /// Its duration with the original module, if that was measured.
     seconds: Mutex<Option<f64>>,
-}
-
-impl Suite {
-    fn seconds(&self) -> MutexGuard<'_, Option<f64>> {
-        self.seconds.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Suites {
@@ -141,7 +135,10 @@ impl Suites {
         let passes_otherwise = match cache::read(&path, &key) {
             Some(passes) => passes,
             None => {
-                let passes = fails(&self.kernel, &self.unchanged).is_none();
+                // The other mutants' workers do not wait for this directory.
+                let unchanged = self.unchanged.with_logs(mutant.logs.join("original"))?;
+                let passes = fails(&self.kernel, &unchanged).is_none();
+                kernel.tidy_logs(&unchanged);
                 cache::write(&path, &key, &passes)?;
                 passes
             }
@@ -152,7 +149,7 @@ impl Suites {
     /// Returns the duration of a suite with the original module.
     fn seconds(&self, suite: &Suite) -> Result<f64> {
         // Locked during the measurement, so that there is one.
-        let mut seconds = suite.seconds();
+        let mut seconds = suite.seconds.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(seconds) = *seconds {
             return Ok(seconds);
         }

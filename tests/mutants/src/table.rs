@@ -25,7 +25,7 @@ pub(crate) struct Mutant {
     pub(crate) file: PathBuf,
     /// The change of the file.
     pub(crate) change: Change,
-    /// What caught it in its last run.
+    /// The failure that caught it in its last run.
     pub(crate) caught_by: Option<Failed>,
     /// The reason why no suite can catch it, if it is equivalent to the original.
     pub(crate) equivalent: Option<String>,
